@@ -1,0 +1,71 @@
+"""A set of 64-bit keys, each with its row: which row of E, or of any table, a word or an n-gram has."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from textclf.arrays import Integers, Keys
+
+_FEW = 4096  # below this many look-ups, a binary search costs less than making the index
+_BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Distinct keys in rising order, shape (V,): a key's row is its place among them."""
+
+    keys: Keys
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def rows(self, keys: Keys) -> Integers:
+        """Return the row of each key, or -1 for a key that is not there; shape of `keys`."""
+        if not len(self.keys):
+            return np.full(len(keys), -1, np.int32)
+        if len(keys) < _FEW:
+            places = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+            return np.where(self.keys[places] == keys, places, -1).astype(np.int32)
+        rows = np.empty(len(keys), np.int32)
+        for start in range(0, len(keys), _BLOCK):
+            rows[start : start + _BLOCK] = self._rows_by_index(keys[start : start + _BLOCK])
+        return rows
+
+    def _rows_by_index(self, keys: Keys) -> Integers:
+        # Keys are as good as random, so the first bits of one tell its place to within a few rows (a radix index):
+        # twelve million look-ups among 600,000 keys take a twelfth of the time that binary search takes.
+        firsts, shift, table = self._index
+        places = firsts[keys >> shift]
+        found = table[places]
+        rows = np.where(found == keys, places, np.int32(-1))
+        search = np.flatnonzero(found < keys)
+        places, keys = places[search], keys[search]
+        while len(search):
+            places += np.int32(1)
+            found = table[places]
+            hit = found == keys
+            rows[search[hit]] = places[hit]
+            further = found < keys
+            search, places, keys = search[further], places[further], keys[further]
+        rows[rows == len(self.keys)] = -1  # the sentinel is a key that a caller may ask for, but not one of ours
+        return rows
+
+    @cached_property
+    def _index(self) -> tuple[Integers, np.uint64, Keys]:
+        """The first place of each leading bit pattern, the shift that gives it, and the keys with a sentinel."""
+        bits = max(len(self.keys) - 1, 1).bit_length() + 1
+        shift = np.uint64(64 - bits)
+        patterns = np.arange(1 << bits, dtype=np.uint64) << shift
+        firsts = np.searchsorted(self.keys, patterns).astype(np.int32)
+        return firsts, shift, np.append(self.keys, np.uint64(0xFFFFFFFFFFFFFFFF))
+
+
+def count_keys(keys: Keys) -> tuple[Keys, Integers]:
+    """Return the distinct keys in rising order and how often each stands there."""
+    # By sorting, which runs on whole vector registers: on millions of distinct keys much faster than np.unique's table.
+    ordered = np.sort(keys)
+    if not len(ordered):
+        return ordered, np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
+    return ordered[starts], np.diff(starts, append=len(ordered))

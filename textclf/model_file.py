@@ -1,0 +1,204 @@
+"""One model, one file: arrays and a description, in the safetensors format, whole or refused.
+
+The file is an 8-byte length, a JSON header, and the arrays' bytes. The header's metadata hold one value, ``textclf``:
+the description as JSON, with a SHA-256 over the whole file in it (taken with the digest's own 64 places zero).
+Any tool that reads safetensors opens it. Reading is ours and strict: nothing in the file can run, name another
+file or ask for more memory than the file has bytes; the arrays stay on the disk until their pages are touched.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.errors import ModelError
+from textclf.files import written_whole
+
+FORMAT = 1
+"""The version of the description and of the arrays' meaning; a file with a higher one is refused."""
+
+_KEY = "textclf"
+_NO_DIGEST = "0" * 64
+_LARGEST_HEADER = 1 << 20
+_MOST_ARRAYS = 64
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "F32": np.dtype("<f4"),
+    "I8": np.dtype("i1"),
+    "U8": np.dtype("u1"),
+    "I32": np.dtype("<i4"),
+    "I64": np.dtype("<i8"),
+    "U64": np.dtype("<u8"),
+}
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file holds: arrays by name (read-only, mapped from the disk) and the description."""
+
+    path: Path
+    arrays: Arrays
+    description: dict[str, Any]
+    sha256: str
+
+    def array(self, name: str, dtype: str, *shape: int | None) -> npt.NDArray[Any]:
+        """Return the array of this name, which must have this dtype (``F32`` …) and shape; None fits any length.
+
+        Raises ModelError when it is missing, of another dtype or shape, or holds a number that is not finite.
+        """
+        array = self.arrays.get(name)
+        if array is None:
+            raise ModelError(f"{self.path}: expected an array {name!r}, found none. This is not a textclf model.")
+        fits = len(array.shape) == len(shape) and all(
+            expected in (None, found) for expected, found in zip(shape, array.shape, strict=True)
+        )
+        if array.dtype != _DTYPES[dtype] or not fits:
+            wanted = " × ".join("any" if length is None else str(length) for length in shape)
+            raise ModelError(
+                f"{self.path}: expected {name!r} of {dtype} and shape {wanted}, "
+                f"found {array.dtype.name} and {list(array.shape)}. The file is damaged or was not made by textclf."
+            )
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise ModelError(f"{self.path}: {name!r} holds a number that is not finite. Train the model again.")
+        return array
+
+    def strings(self, name: str) -> list[str]:
+        """Return a list of strings stored by `pack_strings` under this name."""
+        blob, offsets = self.array(name, "U8", None), self.array(f"{name}.offsets", "I64", None)
+        whole = (
+            len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == len(blob) and bool((np.diff(offsets) >= 0).all())
+        )
+        try:
+            if not whole:
+                raise ValueError
+            data = blob.tobytes()
+            return [data[start:stop].decode() for start, stop in pairwise(offsets)]
+        except ValueError:
+            raise ModelError(f"{self.path}: the strings {name!r} are damaged. Train the model again.") from None
+
+
+def pack_strings(name: str, strings: list[str]) -> Arrays:
+    """Return strings as two arrays: their UTF-8 bytes, one after the other, and where each begins."""
+    encoded = [string.encode() for string in strings]
+    offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
+    return {name: np.frombuffer(b"".join(encoded), np.uint8), f"{name}.offsets": offsets}
+
+
+def write_model(path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> str:
+    """Write a model file whole or not at all, and return its SHA-256. The same content gives the same bytes."""
+    from safetensors.numpy import save
+
+    text = json.dumps({"format": FORMAT, "sha256": _NO_DIGEST, **description}, ensure_ascii=False, allow_nan=False)
+    content = bytearray(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text}))
+    if int.from_bytes(content[:8], "little") > _LARGEST_HEADER:
+        raise ModelError(f"{path}: the description of the model is over {_LARGEST_HEADER} bytes. Shorten its labels.")
+    digest = hashlib.sha256(content).hexdigest()
+    place = content.index(_NO_DIGEST.encode())
+    content[place : place + len(digest)] = digest.encode()
+    with written_whole(path) as stream:
+        stream.write(content)
+    return digest
+
+
+def read_model(path: Path) -> ModelFile:
+    """Open a model file: header checked, checksum verified, arrays mapped.
+
+    Raises ModelError when the file is missing, is not a textclf model, is damaged, or is of a newer format.
+    """
+    content = _map(path)
+    header, data = _split(path, content)
+    description = _description(path, header)
+    if description["format"] > FORMAT:
+        raise ModelError(
+            f"{path}: expected a model of format {FORMAT} or older, found format {description['format']}. "
+            "It was made by a newer textclf: upgrade textclf."
+        )
+    digest = description.get("sha256")
+    if not isinstance(digest, str) or digest != _digest(content, digest):
+        raise ModelError(f"{path}: the checksum does not fit: the file is damaged. Copy it again, or train again.")
+    return ModelFile(path, _arrays(path, header, data), description, digest)
+
+
+def _map(path: Path) -> npt.NDArray[np.uint8]:
+    try:
+        if not path.is_file():
+            kind = "a folder" if path.is_dir() else "nothing" if not path.exists() else "no regular file"
+            raise ModelError(f"{path}: expected a model file, found {kind}. `textclf train` makes one.")
+        if path.stat().st_size < 8:
+            raise _not_a_model(path, "the file is too short")
+        return np.memmap(path, np.uint8, mode="r")
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.") from error
+
+
+def _split(path: Path, content: npt.NDArray[np.uint8]) -> tuple[dict[str, Any], npt.NDArray[np.uint8]]:
+    length = int.from_bytes(content[:8].tobytes(), "little")
+    if length > min(_LARGEST_HEADER, len(content) - 8) or content[8:9].tobytes() != b"{":
+        raise _not_a_model(path, "it does not begin like one")
+    try:
+        header = json.loads(content[8 : 8 + length].tobytes().decode(), object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError):
+        raise _not_a_model(path, "its header is not JSON, or names something twice") from None
+    return header, content[8 + length :]
+
+
+def _description(path: Path, header: dict[str, Any]) -> dict[str, Any]:
+    metadata = header.pop("__metadata__", None)
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(_KEY), str) or len(metadata) != 1:
+        raise _not_a_model(path, "it lacks the description")
+    try:
+        description = json.loads(metadata[_KEY], object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError):
+        raise _not_a_model(path, "its description is damaged") from None
+    if not isinstance(description, dict) or type(description.get("format")) is not int:
+        raise _not_a_model(path, "its description is damaged")
+    return description
+
+
+def _arrays(path: Path, header: dict[str, Any], data: npt.NDArray[np.uint8]) -> Arrays:
+    if len(header) > _MOST_ARRAYS:
+        raise _not_a_model(path, f"it has over {_MOST_ARRAYS} arrays")
+    arrays: Arrays = {}
+    end = 0
+    try:
+        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+            dtype, shape, (start, stop) = _DTYPES[entry["dtype"]], entry["shape"], entry["data_offsets"]
+            numbers = [start, stop, *shape]
+            if any(type(number) is not int or number < 0 for number in numbers) or len(shape) > 2:
+                raise ValueError
+            if start != end or stop - start != math.prod(shape) * dtype.itemsize or stop > len(data):
+                raise ValueError
+            arrays[name] = data[start:stop].view(dtype).reshape(shape)
+            end = stop
+        if end != len(data):
+            raise ValueError
+    except (KeyError, TypeError, ValueError):
+        raise _not_a_model(path, "its arrays are not laid out as its header says") from None
+    return arrays
+
+
+def _digest(content: npt.NDArray[np.uint8], digest: str) -> str:
+    length = int.from_bytes(content[:8].tobytes(), "little")
+    head = content[: 8 + length].tobytes()
+    sha256 = hashlib.sha256(head.replace(digest.encode(), _NO_DIGEST.encode(), 1))
+    sha256.update(content[8 + length :].data)
+    return sha256.hexdigest()
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise ValueError
+    return names
+
+
+def _not_a_model(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path}: expected a model made by `textclf train`, but {why}. Name another file.")

@@ -1,0 +1,217 @@
+"""Texts to tokens, whole columns at a time: the one definition of a token, and of a token's 64-bit key.
+
+A text is lower-cased, composed (NFC) and its ’ made '; then a token is
+
+* a run of letters, numbers and their combining marks, with apostrophes between letters inside (``don't``), or
+* one ``!``, ``?``, emoji or other symbol, or
+* one letter of a script that is written without spaces (Han, kana, Thai, Lao, Khmer, Burmese) with its marks.
+
+All else separates. What each code point is stands in `code_points`. The work is done on arrays of code points, so one
+text and a million take the same path, and a column of 25,000 reviews takes a second and not a quarter of a minute.
+
+The key of a token of code points c₀ … c₋₁ is the polynomial Σ (cᵢ + 1) Bⁱ mod 2⁶⁴, mixed by the finalizer of
+splitmix64 (Steele et al. 2014): the same on every machine. Being a polynomial, the key of *any* stretch of text comes
+from a running sum in constant time, which makes n-grams of characters cheap. Two of a million words share a key with
+probability 3 · 10⁻⁸; then they share a vector.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.arrays import Integers, Keys
+from textclf.code_points import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
+
+NAME = "words-1"
+"""Goes into a model file; a tokenizer that cuts texts otherwise must have another name."""
+
+_BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
+_INVERSE = np.uint64(pow(int(_BASE), -1, 1 << 64))
+_END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
+_BLOCK = 1 << 21  # code points worked on at a time: their arrays stay near the processor's cache
+
+CodePoints = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of some texts, one after the other.
+
+    `keys`, shape (T,): the key of each token. `offsets`, shape (n + 1,): text i has
+    tokens ``offsets[i]:offsets[i + 1]``.
+    `starts`, `ends`, shape (T,): each token's place in `codes`, the code points of all texts in normal form.
+    """
+
+    keys: Keys
+    offsets: Integers
+    starts: Integers
+    ends: Integers
+    codes: CodePoints
+
+    def strings(self, numbers: Iterable[int]) -> list[str]:
+        """Return the tokens of these numbers as strings."""
+        return [decode(self.codes[self.starts[i] : self.ends[i]]) for i in numbers]
+
+
+def tokenize(texts: Sequence[str], *, lower: bool = True) -> Tokens:
+    """Cut texts into tokens; with ``lower=False`` the letters' case stands, and the cuts are the same."""
+    blocks = list(tokenize_blocks(texts, lower=lower))
+    if len(blocks) == 1:
+        return blocks[0]
+    return _concatenate(blocks)
+
+
+def tokenize_blocks(texts: Sequence[str], *, lower: bool = True) -> Iterator[Tokens]:
+    """Cut texts into tokens, a block of consecutive texts at a time, so that memory stays bounded."""
+    first, size = 0, 0
+    for number, text in enumerate(texts):
+        size += len(text)
+        if size >= _BLOCK:
+            yield _tokenize_block(texts[first : number + 1], lower)
+            first, size = number + 1, 0
+    if first < len(texts) or not texts:
+        yield _tokenize_block(texts[first:], lower)
+
+
+def keys_of(words: Sequence[str]) -> Keys:
+    """Return the key of each string taken whole, shape (len(words),): the key that the word has as a token."""
+    if not words:
+        return np.zeros(0, np.uint64)
+    codes = _code_points("".join(words))
+    ends = np.cumsum([len(word) for word in words])
+    return stretch_keys(running_sum(codes), ends - [len(word) for word in words], ends)
+
+
+def combine(first: Keys, second: Keys) -> Keys:
+    """Return the keys of pairs, (a, b) and (b, a) told apart: a word n-gram's key is built from left to right."""
+    return mix(first * _BASE + mix(second))
+
+
+def mix(keys: Keys) -> Keys:
+    """Spread every bit of each key over all 64: the finalizer of splitmix64."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
+
+
+def running_sum(codes: CodePoints) -> Keys:
+    """Return R, shape (len(codes) + 1,), with R[i] = Σ_{j < i} (cⱼ + 1) Bʲ mod 2⁶⁴."""
+    terms = np.empty(len(codes) + 1, np.uint64)
+    terms[0] = 0
+    np.add(codes, np.uint64(1), out=terms[1:])
+    terms[1:] *= _powers(_BASE, len(codes))
+    return np.add.accumulate(terms, out=terms)
+
+
+def stretch_keys(R: Keys, starts: Integers, ends: Integers) -> Keys:
+    """Return the key of each stretch of code points ``starts[i]:ends[i]``, given their running sum R."""
+    # (R[end] − R[start]) B^−start moves the stretch to the origin: the same word has one key wherever it stands.
+    return mix((R[ends] - R[starts]) * _powers(_INVERSE, len(R))[starts])
+
+
+def normal_form(text: str, *, lower: bool = True) -> str:
+    """Return the text as it is cut: lower-cased (unless told otherwise), composed (NFC), without ignored characters."""
+    return decode(_without_ignored(_code_points(_normalize(text, lower))))
+
+
+def decode(codes: CodePoints) -> str:
+    """Return code points as a string; a lone surrogate comes back as U+FFFD."""
+    return codes.astype("<u4").tobytes().decode("utf-32-le", errors="replace")
+
+
+def _tokenize_block(texts: Sequence[str], lower: bool) -> Tokens:
+    codes = _without_ignored(_code_points(_normalize(_join(texts), lower)))
+    text_ends = np.flatnonzero(codes == _END_OF_TEXT)
+    begins, inside = _token_places(_class_table()[codes])
+    starts = np.flatnonzero(begins)
+    ends = np.flatnonzero(inside & ~np.append(inside[1:] & ~begins[1:], False)) + 1
+    offsets = np.concatenate(([0], np.searchsorted(starts, text_ends)))
+    return Tokens(stretch_keys(running_sum(codes), starts, ends), offsets, starts, ends, codes)
+
+
+def _token_places(classes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return where tokens begin, and which places are inside one; each has the shape of `classes`."""
+    is_mark = classes == MARK
+    if is_mark.any():
+        # A mark is what the last place before it, not itself a mark, is; it never begins a token.
+        places = np.where(is_mark, 0, np.arange(len(classes)))
+        bases = classes[np.maximum.accumulate(places)]
+        bases[bases == MARK] = SEPARATOR  # marks at the very beginning
+    else:
+        bases = classes
+    is_word = bases == WORD
+    apostrophes = np.flatnonzero(classes == APOSTROPHE)
+    if len(apostrophes):
+        inner = apostrophes[(apostrophes > 0) & (apostrophes < len(classes) - 1)]
+        inner = inner[is_word[inner - 1] & (classes[inner + 1] == WORD)]
+        is_word[inner] = True
+    before = np.concatenate(([False], is_word[:-1]))
+    is_alone = bases == ALONE
+    begins = (is_word & ~before) | (is_alone & ~is_mark)
+    return begins, is_word | is_alone
+
+
+def _normalize(text: str, lower: bool) -> str:
+    if lower:
+        text = text.lower()
+    if text.isascii():
+        return text
+    # Composed after lower-casing, because lower-casing can leave letters that compose: J̌ has no composed form, ǰ has.
+    return unicodedata.normalize("NFC", text).replace("’", "'")
+
+
+def _join(texts: Sequence[str]) -> str:
+    end = chr(_END_OF_TEXT)
+    joined = end.join(texts) + end if texts else ""
+    if joined.count(end) > len(texts):
+        joined = end.join(text.replace(end, " ") for text in texts) + end
+    return joined
+
+
+def _code_points(text: str) -> CodePoints:
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8).astype(np.uint32)
+    return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), "<u4").astype(np.uint32, copy=False)
+
+
+def _without_ignored(codes: CodePoints) -> CodePoints:
+    ignored = _class_table()[codes] == IGNORED
+    return codes[~ignored] if ignored.any() else codes
+
+
+def _concatenate(blocks: Sequence[Tokens]) -> Tokens:
+    tokens_before = np.cumsum([0, *(len(block.keys) for block in blocks)])
+    codes_before = np.cumsum([0, *(len(block.codes) for block in blocks)])
+    ends_of_texts = [block.offsets[1:] + before for block, before in zip(blocks, tokens_before, strict=False)]
+    return Tokens(
+        np.concatenate([block.keys for block in blocks]),
+        np.concatenate([np.zeros(1, np.int64), *ends_of_texts]),
+        np.concatenate([block.starts + before for block, before in zip(blocks, codes_before, strict=False)]),
+        np.concatenate([block.ends + before for block, before in zip(blocks, codes_before, strict=False)]),
+        np.concatenate([block.codes for block in blocks]),
+    )
+
+
+@cache
+def _class_table() -> npt.NDArray[np.uint8]:
+    table = class_table()
+    table.flags.writeable = False
+    return table
+
+
+_tables: dict[int, Keys] = {}
+
+
+def _powers(base: np.uint64, count: int) -> Keys:
+    """Return 1, base, base², … of at least `count` terms; kept, and grown by doubling."""
+    table = _tables.get(int(base))
+    if table is None or len(table) < count:
+        table = np.full(max(1024, 1 << (count - 1).bit_length()), base, np.uint64)
+        table[0] = 1
+        np.multiply.accumulate(table, out=table)
+        _tables[int(base)] = table
+    return table[:count]

@@ -67,3 +67,14 @@ def class_table() -> npt.NDArray[np.uint8]:
     runs = re.findall("([0-9a-z]+)([_WSMAI])", _RUNS)
     classes = np.array([_LETTERS[letter] for _, letter in runs], np.uint8)
     return np.repeat(classes, [int(length, 36) for length, _ in runs])
+
+
+def is_space(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
+    """Return where code points are white space, as Python's str.isspace has it, or control characters below it."""
+    space: npt.NDArray[np.bool_] = codes <= 0x20
+    wide = np.flatnonzero(codes >= 0x85)
+    space[wide] = np.isin(codes[wide], _WIDE_SPACES)
+    return space
+
+
+_WIDE_SPACES = np.array([0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000], np.uint32)

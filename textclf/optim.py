@@ -4,6 +4,8 @@ Each keeps its state (velocities, moments) in arrays like the parameter it moves
 costs a few passes over memory and no new array.
 """
 
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -126,3 +128,79 @@ OPTIMIZERS: dict[str, type[GradientDescent] | type[Momentum] | type[Adam]] = {
     "momentum": Momentum,
     "adam": Adam,
 }
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """Where L-BFGS ended: the parameters, their loss, and how many iterations and evaluations that took."""
+
+    theta: Array
+    loss: float
+    iterations: int
+    evaluations: int
+
+
+def lbfgs(
+    loss_and_gradient: Callable[[Array], tuple[float, Array]],
+    theta: Array,
+    *,
+    iterations: int,
+    tolerance: float = 1e-3,
+    memory: int = 8,
+    after_iteration: Callable[[int, float], None] | None = None,
+) -> Minimum:
+    """Minimize a smooth function of all parameters by L-BFGS (Nocedal & Wright 2006, algorithms 7.4 and 3.1).
+
+    A step goes along −H ∂L/∂θ, where H, an estimate of the inverse Hessian, is made of the last `memory` steps and
+    the changes of the gradient along them. It ends when the gradient is `tolerance` times as long as at the start,
+    after `iterations`, or when no step along the direction makes the loss smaller. `theta` is left as it is.
+    """
+    loss, gradient = loss_and_gradient(theta)
+    wanted = tolerance * float(np.linalg.norm(gradient))
+    history: deque[tuple[Array, Array, float]] = deque(maxlen=memory)
+    evaluations, iteration = 1, 0
+    for iteration in range(1, iterations + 1):
+        direction = _quasi_newton(gradient, history)
+        slope = float(np.vdot(direction, gradient))
+        length = 1.0 if history else min(1.0, 1.0 / max(float(np.linalg.norm(gradient)), 1e-12))
+        for _ in range(_MOST_TRIES):
+            candidate = theta + theta.dtype.type(length) * direction
+            new_loss, new_gradient = loss_and_gradient(candidate)
+            evaluations += 1
+            if new_loss <= loss + 1e-4 * length * slope:  # Armijo's condition: the loss falls as the slope promises
+                break
+            # The parabola through both losses and the slope has its lowest point here.
+            lowest = -slope * length**2 / (2.0 * (new_loss - loss - length * slope))
+            length = min(max(lowest, 0.1 * length), 0.5 * length)
+        else:
+            break
+        step, change = candidate - theta, new_gradient - gradient
+        curvature = float(np.vdot(step, change))
+        if curvature > 1e-10 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
+            history.append((step, change, 1.0 / curvature))
+        theta, loss, gradient = candidate, new_loss, new_gradient
+        if after_iteration is not None:
+            after_iteration(iteration, loss)
+        if float(np.linalg.norm(gradient)) <= wanted:
+            break
+    return Minimum(theta, loss, iteration, evaluations)
+
+
+_MOST_TRIES = 20
+
+
+def _quasi_newton(gradient: Array, history: Sequence[tuple[Array, Array, float]]) -> Array:
+    """Return −H ∂L/∂θ by the two-loop recursion; `history` holds s, the gradient's change y and 1 / sᵀy, oldest first."""
+    q = gradient.copy()
+    alphas = []
+    for step, change, rho in reversed(history):
+        alpha = rho * float(np.vdot(step, q))
+        alphas.append(alpha)
+        q -= q.dtype.type(alpha) * change
+    if history:
+        step, change, rho = history[-1]
+        q *= q.dtype.type(1.0 / (rho * float(np.vdot(change, change))))
+    for (step, change, rho), alpha in zip(history, reversed(alphas), strict=True):
+        beta = rho * float(np.vdot(change, q))
+        q += q.dtype.type(alpha - beta) * step
+    return -q

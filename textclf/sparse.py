@@ -5,13 +5,14 @@ sentence needs no scipy. Either way each row of a product is summed in the order
 of threads does not change a bit of the result.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.arrays import Array, Integers
 
@@ -73,6 +74,13 @@ class SparseRows:
         """Return the matrix with other values in the same places."""
         return SparseRows(self.offsets, self.columns, data, self.width)
 
+    def keep_columns(self, keep: npt.NDArray[np.bool_]) -> "SparseRows":
+        """Return the matrix without the columns that are False in `keep`, shape (V,); the others close up."""
+        kept = keep[self.columns]
+        places = np.cumsum(keep, dtype=np.int32) - 1
+        offsets = np.concatenate(([0], np.cumsum(kept)))[self.offsets]
+        return SparseRows(_narrow(offsets), places[self.columns[kept]], self.data[kept], int(keep.sum()))
+
     @property
     def row_numbers(self) -> Integers:
         """The row of each entry, in the order of `data`."""
@@ -94,18 +102,53 @@ class SparseRows:
         return S
 
 
-def sum_entries(
-    rows: Integers, columns: Integers, n: int, width: int, *, make: Callable[[Integers], Array]
-) -> SparseRows:
-    """Return the matrix (n, width) whose entry (r, c) is ``make(how often the pair (r, c) was given)``.
+def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> SparseRows:
+    """Return the matrix (n, width) that counts how often each pair of row and column was given.
 
-    `columns` below 0 are left out. Pairs are counted by sorting them as one number each.
+    Columns below 0 are left out. Pairs are counted by sorting them as one number each.
     """
     known = columns >= 0
     pairs = (rows[known].astype(np.uint64) << np.uint64(32)) | columns[known].astype(np.uint64)
     pairs.sort()
     starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1]))) if len(pairs) else np.zeros(0, np.int64)
-    counts = np.diff(starts, append=len(pairs))
+    counts = np.diff(starts, append=len(pairs)).astype(np.float32)
     pairs = pairs[starts]
     offsets = np.searchsorted(pairs, np.arange(n + 1, dtype=np.uint64) << np.uint64(32))
-    return SparseRows(offsets.astype(np.int32), (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32), make(counts), width)
+    columns = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32)
+    return SparseRows(_narrow(offsets), columns, counts, width)
+
+
+def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
+    """Return the matrix that has the rows of all parts, which are of one width, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    before = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
+    offsets = [part.offsets[1:].astype(np.int64) + first for part, first in zip(parts, before, strict=False)]
+    return SparseRows(
+        _narrow(np.concatenate([np.zeros(1, np.int64), *offsets])),
+        np.concatenate([part.columns for part in parts]),
+        np.concatenate([part.data for part in parts]),
+        parts[0].width,
+    )
+
+
+def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
+    """Return the matrix that has the columns of all parts, which have n rows each, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.sum([np.diff(part.offsets) for part in parts], axis=0) if parts else np.zeros(n, np.int64)
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    columns, data = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)
+    starts, width = offsets[:-1], 0
+    for part in parts:
+        lengths = np.diff(part.offsets)
+        places = np.arange(part.offsets[-1]) + np.repeat(starts - part.offsets[:-1], lengths)
+        columns[places] = part.columns + width
+        data[places] = part.data
+        starts, width = starts + lengths, width + part.width
+    return SparseRows(_narrow(offsets), columns, data, width)
+
+
+def _narrow(offsets: Integers) -> Integers:
+    """Return offsets in 32 bits where they fit: scipy wants them of the columns' kind."""
+    return offsets.astype(np.int32 if offsets[-1] < 2**31 else np.int64)

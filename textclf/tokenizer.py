@@ -18,7 +18,7 @@ probability 3 · 10⁻⁸; then they share a vector.
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -31,7 +31,7 @@ NAME = "words-1"
 
 _BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _INVERSE = np.uint64(pow(int(_BASE), -1, 1 << 64))
-_END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
+END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
 _BLOCK = 1 << 21  # code points worked on at a time: their arrays stay near the processor's cache
 
 CodePoints = npt.NDArray[np.uint32]
@@ -51,6 +51,14 @@ class Tokens:
     starts: Integers
     ends: Integers
     codes: CodePoints
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def text_numbers(self) -> Integers:
+        """The number of each token's text, shape (T,)."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
 
     def strings(self, numbers: Iterable[int]) -> list[str]:
         """Return the tokens of these numbers as strings."""
@@ -125,7 +133,7 @@ def decode(codes: CodePoints) -> str:
 
 def _tokenize_block(texts: Sequence[str], lower: bool) -> Tokens:
     codes = _without_ignored(_code_points(_normalize(_join(texts), lower)))
-    text_ends = np.flatnonzero(codes == _END_OF_TEXT)
+    text_ends = np.flatnonzero(codes == END_OF_TEXT)
     begins, inside = _token_places(_class_table()[codes])
     starts = np.flatnonzero(begins)
     ends = np.flatnonzero(inside & ~np.append(inside[1:] & ~begins[1:], False)) + 1
@@ -165,7 +173,7 @@ def _normalize(text: str, lower: bool) -> str:
 
 
 def _join(texts: Sequence[str]) -> str:
-    end = chr(_END_OF_TEXT)
+    end = chr(END_OF_TEXT)
     joined = end.join(texts) + end if texts else ""
     if joined.count(end) > len(texts):
         joined = end.join(text.replace(end, " ") for text in texts) + end

@@ -1,0 +1,43 @@
+# `make demo` does the main job from nothing; `make test` runs the whole suite. Both set up .venv themselves.
+
+# The newest Python that textclf runs on, unless PYTHON names one.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo "$$name"; break; fi; done)
+VENV ?= .venv
+BIN := $(VENV)/bin
+OUT ?= out
+
+.PHONY: demo test lint types clean
+
+demo: $(VENV)/installed
+	@mkdir -p $(OUT)
+	$(BIN)/textclf train data/reviews-train.csv -o $(OUT)/sentiment.safetensors --report $(OUT)/training.html
+	$(BIN)/textclf evaluate $(OUT)/sentiment.safetensors data/reviews-test.csv --report $(OUT)/report.html --errors $(OUT)/errors.csv
+	$(BIN)/textclf predict $(OUT)/sentiment.safetensors "A film that stays with you." "Two hours I will not get back."
+	$(BIN)/textclf predict $(OUT)/sentiment.safetensors -i data/reviews-test.csv -o $(OUT)/labelled.csv --force
+	@echo "Written to $(OUT)/: the model, report.html (open it in a browser), errors.csv and labelled.csv."
+
+test: $(VENV)/installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/installed-test
+	$(BIN)/mypy
+
+$(VENV)/bin/python:
+	@if [ -z "$(PYTHON)" ]; then echo "make: expected Python 3.11, 3.12 or 3.13, found none. Install one, or run make PYTHON=/path/to/python." >&2; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	@touch $@ $(VENV)/installed
+
+clean:
+	rm -rf $(VENV) $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,5 @@
+"""Lets ``python -m textclf`` do what ``textclf`` does."""
+
+from textclf.cli import main
+
+main()

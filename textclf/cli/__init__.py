@@ -1,0 +1,103 @@
+"""The command line: ``textclf COMMAND``. A command's module is imported when the command is called."""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from textclf import __version__
+from textclf.errors import TextclfError
+
+# Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
+COMMANDS = {
+    "train": ("The main job", "Train a classifier on a table of texts and labels."),
+    "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
+    "predict": ("The main job", "Label sentences, or every row of a table."),
+    "info": ("Models and vectors", "Show what a model file holds and how it was made."),
+    "vectors": ("Models and vectors", "Look into, train and cache word vectors."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of their own, each imported only when it is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands, the main job first."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return a command, or None when there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = import_module(f"textclf.cli.{cmd_name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called; a misspelt one is answered with the nearest name."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(COMMANDS)}."
+            raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands under their headings."""
+        for heading in dict.fromkeys(heading for heading, _ in COMMANDS.values()):
+            with formatter.section(heading):
+                formatter.write_dl([(name, text) for name, (place, text) in COMMANDS.items() if place == heading])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="textclf")
+def cli() -> None:
+    """Classify texts: train on a CSV, evaluate, and label new texts.
+
+    \b
+    textclf train reviews.csv -o sentiment.safetensors
+    textclf evaluate sentiment.safetensors test.csv
+    textclf predict sentiment.safetensors "A film that stays with you."
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code: 0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. No traceback reaches the user."""
+    try:
+        cli.main(args=arguments, prog_name="textclf", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except TextclfError as error:
+        return _fail(str(error))
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped.", 130)
+    except BrokenPipeError:
+        # Whoever read our output has left; nothing is wrong. Python must not complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _fail("the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine.")
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fail(f"{place}{error.strerror or error}. Check the name, the permissions and the free space.")
+    return 0
+
+
+def _fail(message: str, code: int = 1) -> int:
+    # One line: what a file holds may hold line breaks and control characters, and none of them reaches the terminal.
+    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
+    click.echo(f"Error: {line}", err=True)
+    return code

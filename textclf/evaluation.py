@@ -1,0 +1,155 @@
+"""How good predictions are: counts that can be added up batch by batch, and the figures made from them.
+
+Knows labels and probabilities only. Letters: ``n`` texts, ``k`` classes, ``P`` probabilities of shape (n, k).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.arrays import Array, Integers
+
+_LEAST = 1e-15  # a probability of 0 given to the truth would make the log loss infinite
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One class's precision, recall, F1 and how many texts have it; what has no text or no prediction scores 0."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one evaluation; `matrix`, shape (k, k), counts truth (rows) by prediction (columns)."""
+
+    labels: tuple[str, ...]
+    matrix: npt.NDArray[np.int64]
+    log_loss: float
+    brier: float
+    known_words: float
+    """The share of the texts' words that the model knows, 0 to 1."""
+    empty: int
+    """How many texts hold no known word: their label comes from the biases alone."""
+
+    @property
+    def n(self) -> int:
+        """How many texts were evaluated."""
+        return int(self.matrix.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of texts whose label was predicted."""
+        return float(np.trace(self.matrix) / self.n)
+
+    @property
+    def per_class(self) -> dict[str, ClassScores]:
+        """Precision, recall, F1 and support of each class."""
+        hits, predicted, support = np.diag(self.matrix), self.matrix.sum(axis=0), self.matrix.sum(axis=1)
+        precision, recall = _share(hits, predicted), _share(hits, support)
+        f1 = _share(2 * hits, predicted + support)
+        return {
+            label: ClassScores(float(precision[j]), float(recall[j]), float(f1[j]), int(support[j]))
+            for j, label in enumerate(self.labels)
+        }
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes that occur, in the truth or among the predictions."""
+        return macro_f1(self.matrix)
+
+    @property
+    def majority(self) -> tuple[str, float]:
+        """The commonest label, and the accuracy of always answering with it."""
+        support = self.matrix.sum(axis=1)
+        return self.labels[int(support.argmax())], float(support.max() / self.n)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures as plain values for JSON."""
+        majority, share = self.majority
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro_f1,
+            "log_loss": self.log_loss,
+            "brier": self.brier,
+            "majority": {"label": majority, "accuracy": share},
+            "known_words": self.known_words,
+            "without_known_words": self.empty,
+            "per_class": {label: vars(scores) for label, scores in self.per_class.items()},
+            "confusion": {"labels": list(self.labels), "matrix": self.matrix.tolist()},
+        }
+
+
+@dataclass
+class Tally:
+    """Counts that grow batch by batch, and that several processes may add up."""
+
+    labels: Sequence[str]
+    matrix: npt.NDArray[np.int64] = field(init=False)
+    log_loss: float = 0.0
+    brier: float = 0.0
+    words: int = 0
+    known: int = 0
+    empty: int = 0
+
+    def __post_init__(self) -> None:
+        self.matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
+
+    def add(self, y: Integers, P: Array, *, words: Integers, known: Integers) -> None:
+        """Count texts of classes `y`, shape (n,), predicted with P; `words` and `known` count each text's words."""
+        self.matrix += confusion(y, P.argmax(axis=1), len(self.labels))
+        self.log_loss += float(losses(y, P).sum())
+        self.brier += float(((P.astype(np.float64) - np.eye(P.shape[1])[y]) ** 2).sum())
+        self.words += int(words.sum())
+        self.known += int(known.sum())
+        self.empty += int((known == 0).sum())
+
+    def merge(self, other: "Tally") -> None:
+        """Add the counts of another tally over the same labels."""
+        self.matrix += other.matrix
+        self.log_loss += other.log_loss
+        self.brier += other.brier
+        self.words += other.words
+        self.known += other.known
+        self.empty += other.empty
+
+    def evaluation(self) -> Evaluation:
+        """Return the figures. At least one text must have been counted."""
+        n = int(self.matrix.sum())
+        return Evaluation(
+            tuple(self.labels),
+            self.matrix.copy(),
+            self.log_loss / n,
+            self.brier / n,
+            self.known / self.words if self.words else 0.0,
+            self.empty,
+        )
+
+
+def losses(y: Integers, P: Array) -> Array:
+    """Return −log p of each text's true class, shape (n,)."""
+    truth: Array = np.maximum(P[np.arange(len(y)), y].astype(np.float64), _LEAST)
+    return -np.log(truth)
+
+
+def confusion(y: Integers, predicted: Integers, k: int) -> npt.NDArray[np.int64]:
+    """Return the confusion matrix, shape (k, k): truth in rows, prediction in columns."""
+    return np.bincount(y.astype(np.int64) * k + predicted, minlength=k * k).reshape(k, k)
+
+
+def macro_f1(matrix: npt.NDArray[np.int64]) -> float:
+    """Return the mean F1 over the classes that occur in a confusion matrix."""
+    occurrences = matrix.sum(axis=0) + matrix.sum(axis=1)
+    f1 = _share(2 * np.diag(matrix), occurrences)
+    return float(f1[occurrences > 0].mean())
+
+
+def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    return part / np.maximum(whole, 1)

@@ -1,0 +1,216 @@
+"""Texts to numbers: C, the weight of each word and n-gram in each text, and the sentence features S = C E.
+
+There are two matrices C, because words are used twice:
+
+* by words: row i holds what each known word weighs in text i, so that **S = C E** is the (weighted) mean of the
+  text's word vectors, the input layer of the network;
+* by n-grams: row i holds the n-grams of words and of characters in text i, weighted by tf-idf, each kind scaled to
+  length 1; their rows of U, one number a class, are added straight to the logits.
+
+Either way back-propagation ends in the same product: dE = Cᵀ dS and dU = Cᵀ δ.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from textclf.arrays import Array, Integers, Keys
+from textclf.code_points import is_space
+from textclf.dictionary import Dictionary, count_keys
+from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
+from textclf.tokenizer import END_OF_TEXT, Tokens, combine, running_sum, stretch_keys, tokenize, tokenize_blocks
+
+Weighting = Literal["mean", "tfidf", "sif"]
+
+_SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
+_SPACE = ord(" ")
+
+
+@dataclass(frozen=True)
+class WordTable:
+    """The words that have a row in E, and what one occurrence of each weighs in a text's mean.
+
+    `weights`, shape (V,): 1 for the plain mean, the word's idf for tf-idf, a / (a + p(w)) for SIF.
+    With `cased`, a word is looked up as it stands first, and lower-cased when it is not found.
+    """
+
+    dictionary: Dictionary
+    weights: Array
+    cased: bool = False
+
+    def rows_of(self, tokens: Tokens, cased: Tokens | None) -> Integers:
+        """Return each token's row of E, or -1; `cased` holds the same tokens as they stand, for cased vectors."""
+        rows = self.dictionary.rows(tokens.keys)
+        if cased is not None and len(cased.keys) == len(tokens.keys):
+            as_it_stands = self.dictionary.rows(cased.keys)
+            rows = np.where(as_it_stands >= 0, as_it_stands, rows)
+        return rows
+
+
+@dataclass(frozen=True)
+class NgramTable:
+    """The n-grams of one kind that have a row in U, with the idf of each, shape (V,).
+
+    ``kind`` is "words" (n consecutive tokens) or "chars" (n consecutive characters of the text in normal form, runs of
+    blanks made one blank, and one blank before and after); `shortest` ≤ n ≤ `longest`.
+    """
+
+    kind: Literal["words", "chars"]
+    shortest: int
+    longest: int
+    dictionary: Dictionary
+    idf: Array
+
+    def entries(self, tokens: Tokens) -> tuple[Integers, Keys]:
+        """Return the n-grams of these texts: for each the number of its text, and its key."""
+        return ngrams(tokens, self.kind, self.shortest, self.longest)
+
+
+@dataclass(frozen=True)
+class TextMatrix:
+    """What `Features.extract` makes of n texts.
+
+    `words`: C by words, shape (n, V). `ngrams`: C by n-grams, all kinds side by side.
+    `tokens`, `known`, shape (n,): how many words each text has, and how many of them have a row in E.
+    """
+
+    words: SparseRows
+    ngrams: SparseRows
+    tokens: Integers
+    known: Integers
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
+class Features:
+    """All that turns texts into matrices; it holds no vector, only rows' numbers and weights."""
+
+    words: WordTable
+    ngrams: tuple[NgramTable, ...]
+
+    def extract(self, texts: Sequence[str]) -> TextMatrix:
+        """Return the matrices of these texts, made a block of texts at a time."""
+        parts = []
+        first = 0
+        for tokens in tokenize_blocks(texts):
+            cased = tokenize(texts[first : first + len(tokens)], lower=False) if self.words.cased else None
+            parts.append(self._extract_block(tokens, cased))
+            first += len(tokens)
+        return TextMatrix(
+            stack_rows([part.words for part in parts]),
+            stack_rows([part.ngrams for part in parts]),
+            np.concatenate([part.tokens for part in parts]),
+            np.concatenate([part.known for part in parts]),
+        )
+
+    def _extract_block(self, tokens: Tokens, cased: Tokens | None) -> TextMatrix:
+        rows = self.words.rows_of(tokens, cased)
+        counts = sum_entries(tokens.text_numbers, rows, len(tokens), len(self.words.dictionary))
+        known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
+        return TextMatrix(
+            weighted_mean(counts, self.words.weights),
+            stack_columns([ngram_matrix(tokens, table) for table in self.ngrams], len(tokens)),
+            np.diff(tokens.offsets),
+            known,
+        )
+
+
+def weighted_mean(counts: SparseRows, weights: Array) -> SparseRows:
+    """Return C, in which each row's entries, count times the word's weight, sum to 1 (an empty row stays empty)."""
+    data = counts.data * weights[counts.columns]
+    totals = np.bincount(counts.row_numbers, weights=data, minlength=len(counts))
+    return counts.with_data((data / totals[counts.row_numbers]).astype(np.float32))
+
+
+def ngram_matrix(tokens: Tokens, table: NgramTable) -> SparseRows:
+    """Return the tf-idf of the n-grams in each text, rows of length 1."""
+    text_numbers, keys = table.entries(tokens)
+    counts = sum_entries(text_numbers, table.dictionary.rows(keys), len(tokens), len(table.dictionary))
+    return tf_idf(counts, table.idf)
+
+
+def tf_idf(counts: SparseRows, idf: Array) -> SparseRows:
+    """Return (1 + log count) · idf, each row scaled to length 1 (Manning et al. 2008, section 6.4: "ltc")."""
+    data = (1.0 + np.log(counts.data)) * idf[counts.columns]
+    lengths = np.sqrt(np.bincount(counts.row_numbers, weights=data * data, minlength=len(counts)))
+    return counts.with_data((data / lengths[counts.row_numbers]).astype(np.float32))
+
+
+def inverse_document_frequency(document_frequency: Integers, n: int) -> Array:
+    """Return log((1 + n) / (1 + df)) + 1 for each row, shape (V,), float32."""
+    idf: Array = (np.log((1.0 + n) / (1.0 + document_frequency)) + 1.0).astype(np.float32)
+    return idf
+
+
+def word_weights(weighting: Weighting, occurrences: Integers, document_frequency: Integers, n: int) -> Array:
+    """Return what one occurrence of each word weighs, shape (V,), from counts over the n training texts."""
+    if weighting == "tfidf":
+        return inverse_document_frequency(document_frequency, n)
+    if weighting == "sif":
+        probability = occurrences / max(int(occurrences.sum()), 1)
+        return (_SIF_A / (_SIF_A + probability)).astype(np.float32)
+    return np.ones(len(occurrences), np.float32)
+
+
+def ngrams(tokens: Tokens, kind: Literal["words", "chars"], shortest: int, longest: int) -> tuple[Integers, Keys]:
+    """Return all n-grams of one kind: for each the number of its text, and its key."""
+    found = list(_word_ngrams(tokens, longest) if kind == "words" else _char_ngrams(tokens, longest))[shortest - 1 :]
+    return np.concatenate([numbers for numbers, _ in found]), np.concatenate([keys for _, keys in found])
+
+
+def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
+    """Yield the 1-grams, the 2-grams, … of words."""
+    numbers, keys = tokens.text_numbers, tokens.keys
+    yield numbers, keys
+    for n in range(2, longest + 1):
+        # An n-gram is the (n-1)-gram at the same place and the token after it, where that is of the same text.
+        keys = combine(keys[:-1], tokens.keys[n - 1 :])
+        numbers = numbers[: len(keys)]
+        whole = numbers == tokens.text_numbers[n - 1 :]
+        yield numbers[whole], keys[whole]
+
+
+def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
+    """Yield the 1-grams, the 2-grams, … of characters."""
+    codes = np.concatenate(([np.uint32(END_OF_TEXT)], tokens.codes))
+    is_end = codes == END_OF_TEXT
+    blank = is_space(codes) | is_end
+    # Of a run of blanks one is kept, and the end of a text is always: it is the blank after it and before the next.
+    beside_end = is_end[:-1] | np.append(is_end[2:], False)
+    keep = is_end | ~blank
+    keep[1:] |= ~blank[:-1] & ~beside_end
+    codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
+    codes[blank] = _SPACE
+    sums = running_sum(codes)
+    first_text = np.cumsum(is_end) - 1  # of an n-gram that starts here
+    last_text = first_text - is_end  # of one that ends here
+    for n in range(1, longest + 1):
+        starts = np.flatnonzero(first_text[: len(codes) - n + 1] == last_text[n - 1 :])
+        yield first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n)
+
+
+def learn_ngrams(
+    blocks: Sequence[Tokens], kind: Literal["words", "chars"], shortest: int, longest: int, least_texts: int
+) -> tuple[NgramTable, SparseRows]:
+    """Return the table of the n-grams that stand in at least `least_texts` of these texts, and their matrix.
+
+    An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
+    """
+    found = [ngrams(tokens, kind, shortest, longest) for tokens in blocks]
+    keys, counts = count_keys(np.concatenate([keys for _, keys in found]))
+    candidates = Dictionary(keys[counts >= least_texts])
+    matrix = stack_rows(
+        [
+            sum_entries(numbers, candidates.rows(keys), len(tokens), len(candidates))
+            for tokens, (numbers, keys) in zip(blocks, found, strict=True)
+        ]
+    )
+    document_frequency = np.bincount(matrix.columns, minlength=len(candidates))
+    keep = document_frequency >= least_texts
+    matrix = matrix.keep_columns(keep)
+    idf = inverse_document_frequency(document_frequency[keep], len(matrix))
+    return NgramTable(kind, shortest, longest, Dictionary(candidates.keys[keep]), idf), tf_idf(matrix, idf)

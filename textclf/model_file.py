@@ -9,11 +9,10 @@ file or ask for more memory than the file has bytes; the arrays stay on the disk
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -70,26 +69,46 @@ class ModelFile:
             raise ModelError(f"{self.path}: {name!r} holds a number that is not finite. Train the model again.")
         return array
 
-    def strings(self, name: str) -> list[str]:
-        """Return a list of strings stored by `pack_strings` under this name."""
+    def strings(self, name: str) -> "Strings":
+        """Return the strings stored as `Strings.arrays` under this name; raises ModelError when they are damaged."""
         blob, offsets = self.array(name, "U8", None), self.array(f"{name}.offsets", "I64", None)
-        whole = (
-            len(offsets) > 0 and offsets[0] == 0 and offsets[-1] == len(blob) and bool((np.diff(offsets) >= 0).all())
-        )
-        try:
-            if not whole:
-                raise ValueError
-            data = blob.tobytes()
-            return [data[start:stop].decode() for start, stop in pairwise(offsets)]
-        except ValueError:
-            raise ModelError(f"{self.path}: the strings {name!r} are damaged. Train the model again.") from None
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(blob) or (np.diff(offsets) < 0).any():
+            raise ModelError(f"{self.path}: the strings {name!r} are damaged. Train the model again.")
+        return Strings(blob, offsets)
 
 
-def pack_strings(name: str, strings: list[str]) -> Arrays:
-    """Return strings as two arrays: their UTF-8 bytes, one after the other, and where each begins."""
-    encoded = [string.encode() for string in strings]
-    offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
-    return {name: np.frombuffer(b"".join(encoded), np.uint8), f"{name}.offsets": offsets}
+@dataclass(frozen=True)
+class Strings(Sequence[str]):
+    """A list of strings kept as one run of UTF-8 bytes and where each begins; one is decoded when it is asked for."""
+
+    blob: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+
+    @staticmethod
+    def of(strings: Sequence[str]) -> "Strings":
+        """Pack strings; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+        encoded = [string.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() for string in strings]
+        offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
+        return Strings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+    def arrays(self, name: str) -> Arrays:
+        """Return the two arrays that store these strings under a name."""
+        return {name: self.blob, f"{name}.offsets": self.offsets}
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(len(self)))]
+        place = range(len(self))[place]
+        return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
 
 
 def write_model(path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> str:

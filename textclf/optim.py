@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from textclf.arrays import Array
+from textclf.arrays import Array, Integers
 
 
 class Optimizer(Protocol):
@@ -190,7 +190,7 @@ _MOST_TRIES = 20
 
 
 def _quasi_newton(gradient: Array, history: Sequence[tuple[Array, Array, float]]) -> Array:
-    """Return −H ∂L/∂θ by the two-loop recursion; `history` holds s, the gradient's change y and 1 / sᵀy, oldest first."""
+    """Return −H ∂L/∂θ by the two-loop recursion; `history` holds s, the change of ∂L/∂θ, and 1 / sᵀy, oldest first."""
     q = gradient.copy()
     alphas = []
     for step, change, rho in reversed(history):
@@ -204,3 +204,24 @@ def _quasi_newton(gradient: Array, history: Sequence[tuple[Array, Array, float]]
         beta = rho * float(np.vdot(change, q))
         q += q.dtype.type(alpha - beta) * step
     return -q
+
+
+@dataclass
+class RowAdagrad:
+    """Adagrad (Duchi et al. 2011) for a table of which a step touches few rows, with one sum of squares a row.
+
+    vᵣ ← vᵣ + mean(gᵣ²);  Eᵣ ← Eᵣ − η gᵣ / (√vᵣ + ε), for the rows r of the batch alone: a rare word's vector moves as
+    far at its first meeting as a common one's did at its own.
+    """
+
+    learning_rate: float
+    epsilon: float = 1e-8
+    squares: Array | None = field(default=None, repr=False)
+
+    def step_rows(self, E: Array, rows: Integers, gradient: Array) -> None:
+        """Change the distinct `rows` of E in place; `gradient` has a row for each."""
+        if self.squares is None:
+            self.squares = np.zeros(len(E), E.dtype)
+        self.squares[rows] += np.einsum("rd,rd->r", gradient, gradient) / E.shape[1]
+        rate = self.learning_rate / (np.sqrt(self.squares[rows]) + self.epsilon)
+        E[rows] -= rate.astype(E.dtype)[:, None] * gradient

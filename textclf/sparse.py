@@ -74,6 +74,10 @@ class SparseRows:
         """Return the matrix with other values in the same places."""
         return SparseRows(self.offsets, self.columns, data, self.width)
 
+    def double(self) -> "SparseRows":
+        """Return the matrix in float64."""
+        return self.with_data(self.data.astype(np.float64))
+
     def keep_columns(self, keep: npt.NDArray[np.bool_]) -> "SparseRows":
         """Return the matrix without the columns that are False in `keep`, shape (V,); the others close up."""
         kept = keep[self.columns]

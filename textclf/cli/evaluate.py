@@ -1,0 +1,69 @@
+"""``textclf evaluate``: measure a model on labelled rows."""
+
+import json
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.output import report_table
+from textclf.cli.progress import counting_rows
+
+
+@click.command("evaluate", short_help="Measure a model on a table of texts and labels.")
+@click.argument("model", type=FILE)
+@click.argument("table", type=FILE)
+@click.option(
+    "--errors", type=FILE, metavar="FILE", help="Write the rows that are labelled wrongly, worst first, as CSV."
+)
+@click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
+@table_options(labelled=True)
+@json_option
+@threads_option
+@quiet_option
+def command(
+    model: Path,
+    table: Path,
+    errors: Path | None,
+    report: Path | None,
+    as_json: bool,
+    threads: int,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Measure MODEL on the labelled rows of TABLE.
+
+    \b
+    textclf evaluate model.safetensors test.csv
+    textclf evaluate model.safetensors test.csv --errors wrong.csv --json
+    """
+    from textclf.files import check_writable
+    from textclf.measuring import measure, write_errors
+    from textclf.model import Model
+    from textclf.tables import check_not_same, open_table
+
+    loaded = Model.load(model)
+    for output in (errors, report):
+        if output is not None:
+            check_not_same(origin(table), output)
+            check_writable(output)
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_table(origin(table), read_options(settings), labelled=True))
+        count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
+        keep_errors = errors is not None or report is not None
+        result = measure(loaded, opened, threads=threads, keep_errors=keep_errors, progress=count)
+    report_table(opened.name, opened.refused, opened.notes.sentences())
+    if errors is not None:
+        write_errors(errors, result.errors)
+    if report is not None:
+        from textclf.report import write_report
+
+        write_report(report, loaded, result, opened.name)
+    if as_json:
+        click.echo(json.dumps(result.evaluation.as_dict(), ensure_ascii=False))
+    else:
+        from textclf.cli.figures import evaluation_text
+
+        click.echo(evaluation_text(result.evaluation))

@@ -1,0 +1,73 @@
+"""The figures of an evaluation as text for a terminal."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from textclf.cli.output import shown
+from textclf.evaluation import Evaluation
+
+_WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
+_CONFUSIONS = 10
+_LONGEST_LABEL = 32
+
+
+def evaluation_text(evaluation: Evaluation) -> str:
+    """Return the figures as lines: overall, for each class, and who is taken for whom."""
+    majority, share = evaluation.majority
+    unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
+    lines = [
+        f"accuracy {evaluation.accuracy:.4f}   macro-F1 {evaluation.macro_f1:.4f}   "
+        f"log loss {evaluation.log_loss:.4f}   ({evaluation.n:,} texts)",
+        f"majority baseline: always {_short(majority)!r}, accuracy {share:.4f}",
+        f"known words: {evaluation.known_words:.1%}{unknown}",
+        "",
+        *_per_class(evaluation),
+        "",
+    ]
+    few = len(evaluation.labels) <= _WIDEST_MATRIX
+    return "\n".join(lines + (_matrix(evaluation) if few else _commonest_confusions(evaluation)))
+
+
+def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows as lines of aligned columns: the first to the left, the others to the right."""
+    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
+    return [
+        "  ".join(
+            cell.ljust(width) if j == 0 else cell.rjust(width)
+            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _per_class(evaluation: Evaluation) -> list[str]:
+    rows = [["class", "precision", "recall", "F1", "support"]]
+    for label, scores in evaluation.per_class.items():
+        figures = (scores.precision, scores.recall, scores.f1)
+        rows.append([_short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}"])
+    return columns_text(rows)
+
+
+def _matrix(evaluation: Evaluation) -> list[str]:
+    labels = [_short(label) for label in evaluation.labels]
+    rows = [["truth \\ predicted", *labels]]
+    rows += [[label, *map(str, counts)] for label, counts in zip(labels, evaluation.matrix.tolist(), strict=True)]
+    return columns_text(rows)
+
+
+def _commonest_confusions(evaluation: Evaluation) -> list[str]:
+    wrong = evaluation.matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
+    pairs = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j]]
+    if not pairs:
+        return ["no text is labelled wrongly"]
+    rows = [["commonest confusions: truth", "predicted", "texts"]]
+    rows += [[_short(evaluation.labels[i]), _short(evaluation.labels[j]), str(wrong[i, j])] for i, j in pairs]
+    return columns_text(rows)
+
+
+def _short(label: str) -> str:
+    label = shown(label)
+    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"

@@ -1,0 +1,88 @@
+"""Label the rows of a table: batches in, batches out, in constant memory."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from textclf.cli.output import prediction_line, report_table, say
+from textclf.cli.progress import counting_rows
+
+if TYPE_CHECKING:
+    from textclf.model import Model, Predictions
+    from textclf.tables import Batch, Origin, TableOptions
+
+_BATCH_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects."""
+
+    as_json: bool
+    top_k: int
+    proba: bool
+
+    def columns(self, labels: Sequence[str]) -> list[str]:
+        """Return the names of the added columns: label, confidence, then those of the next likeliest labels."""
+        names = ["label", "confidence"]
+        for rank in range(2, min(self.top_k, len(labels)) + 1):
+            names += [f"label_{rank}", f"confidence_{rank}"]
+        return names + ([f"p_{label}" for label in labels] if self.proba else [])
+
+    def values(self, labels: Sequence[str], predictions: "Predictions") -> Iterator[list[str | float]]:
+        """Give the values of the added columns for each row."""
+        ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, : self.top_k].tolist()
+        for best, row in zip(ranked, predictions.P.round(6).tolist(), strict=True):
+            values: list[str | float] = []
+            for number in best:
+                values += [labels[number], row[number]]
+            yield values + (row if self.proba else [])
+
+
+def label_table(
+    model: "Model",
+    source: "Origin",
+    output: Path | None,
+    options: "TableOptions",
+    wanted: Wanted,
+    *,
+    threads: int,
+    quiet: bool,
+) -> None:
+    """Write the rows of a table with their labels to `output`, or to standard output."""
+    from textclf.tables import open_table, open_writer
+
+    target = sys.stdout.buffer if output is None else output
+    with ExitStack() as stack:
+        table = stack.enter_context(open_table(source, options, labelled=False, batch_rows=_BATCH_ROWS))
+        count = stack.enter_context(counting_rows("labelling", quiet=quiet))
+        write = None
+        if not wanted.as_json:
+            writer = stack.enter_context(open_writer(target, table, wanted.columns(model.labels)))
+            write = writer.write
+        elif output is not None:
+            raise click.UsageError(
+                "--json writes to standard output; for a file of JSON, name it .jsonl without --json."
+            )
+        rows = unknown = 0
+        for batch in table.batches():
+            predictions = model.predict(batch.texts, threads=threads)
+            if write is None:
+                _echo_objects(model, batch, predictions, wanted.top_k)
+            else:
+                write(batch, list(wanted.values(model.labels, predictions)))
+            rows += len(batch)
+            unknown += int((predictions.known == 0).sum())
+            count(len(batch))
+    report_table(table.name, table.refused, table.notes.sentences())
+    say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
+
+
+def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", top_k: int) -> None:
+    for prediction in model.each(batch.texts, predictions):
+        click.echo(prediction_line(prediction, top_k if top_k > 1 else None))

@@ -1,0 +1,66 @@
+"""Options that several commands share, and what they make of them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from textclf.tables import Origin, TableOptions
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+FORMATS = ("csv", "tsv", "jsonl", "parquet", "fasttext", "lines")
+
+threads_option = click.option(
+    "--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads; the result is the same."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
+
+
+def table_options(*, labelled: bool) -> Callable[[Command], Command]:
+    """Add the options that say how a table is read; they reach the command as the keywords of `read_options`."""
+    options = [
+        click.option("--text-column", metavar="NAME", help="The column of texts. [default: told from the header]"),
+        click.option("--format", "table_format", type=click.Choice(FORMATS), help="What the file is. [default: told]"),
+        click.option("--separator", metavar="CHAR", help="What separates columns. [default: comma; tab in TSV]"),
+        click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The file's encoding."),
+        click.option(
+            "--on-error",
+            type=click.Choice(["fail", "skip"]),
+            default="fail",
+            show_default=True,
+            help="At a row that cannot be used: stop, or list it and go on.",
+        ),
+    ]
+    if labelled:
+        options.insert(1, click.option("--label-column", metavar="NAME", help="The column of labels. [default: told]"))
+
+    def add(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+def read_options(settings: dict[str, Any]) -> "TableOptions":
+    """Take the keywords of `table_options` out of a command's settings and return what they say."""
+    from textclf.tables import TableOptions
+
+    return TableOptions(
+        text_column=settings.pop("text_column"),
+        label_column=settings.pop("label_column", None),
+        format=settings.pop("table_format"),
+        separator=settings.pop("separator"),
+        encoding=settings.pop("encoding"),
+        on_error=settings.pop("on_error"),
+    )
+
+
+def origin(path: Path) -> "Origin":
+    """Return where a table comes from: a path, or "-" for standard input."""
+    return "-" if str(path) == "-" else path

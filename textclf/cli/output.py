@@ -1,0 +1,57 @@
+"""What commands write: results for standard output, talk for standard error."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from textclf.model import Prediction
+
+
+def say(message: str, *, quiet: bool = False) -> None:
+    """Write one line of talk to standard error."""
+    if not quiet:
+        click.echo(message, err=True)
+
+
+def warn(message: str) -> None:
+    """Write one line of warning to standard error."""
+    click.echo(f"Warning: {shown(message)}", err=True)
+
+
+def shown(text: str) -> str:
+    """Return text for a terminal: line breaks, escapes and other characters that cannot be printed are spelt out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:
+    """Say what was met in a table, and list the rows that were not used."""
+    for sentence in sentences:
+        warn(f"{name}: {sentence}.")
+    for refusal in refused:
+        warn(f"{name}: not used: {refusal}.")
+
+
+def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
+    """Return a prediction as one line of JSON."""
+    return json_line(
+        {
+            "text": prediction.text,
+            "label": prediction.label,
+            "confidence": round(prediction.confidence, 6),
+            "probabilities": {label: round(p, 6) for label, p in ranked(prediction, top_k)},
+            "known_words": prediction.known_words,
+        }
+    )
+
+
+def json_line(value: dict[str, Any]) -> str:
+    """Return one line of JSON that any terminal and file can take; a lone surrogate stays an escape."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+
+
+def ranked(prediction: "Prediction", top_k: int | None) -> list[tuple[str, float]]:
+    """Return the labels and their probabilities, likeliest first, at most `top_k`."""
+    best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    return best[:top_k]

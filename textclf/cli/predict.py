@@ -1,0 +1,89 @@
+"""``textclf predict``: label sentences, or every row of a table."""
+
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from textclf.cli.options import FILE, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.output import prediction_line, ranked, shown
+from textclf.errors import DataError
+from textclf.model import Model, Prediction
+
+_LINES_AT_ONCE = 256
+
+
+@click.command("predict", short_help="Label sentences, or every row of a table.")
+@click.argument("model", type=FILE)
+@click.argument("sentences", nargs=-1)
+@click.option("--input", "-i", "source", type=FILE, help="A table whose rows are labelled; - for standard input.")
+@click.option("--output", "-o", type=FILE, help="Where the table goes, with a label and a confidence for each row.")
+@click.option("--json", "as_json", is_flag=True, help="Write one JSON object a text.")
+@click.option("--top-k", type=click.IntRange(1), metavar="K", help="Give the K likeliest labels.")
+@click.option("--proba", is_flag=True, help="Give the probability of every label.")
+@table_options(labelled=False)
+@threads_option
+@quiet_option
+def command(
+    model: Path,
+    sentences: tuple[str, ...],
+    source: Path | None,
+    output: Path | None,
+    as_json: bool,
+    top_k: int | None,
+    proba: bool,
+    threads: int,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Label SENTENCES with MODEL, or the rows of a table (-i), or standard input, one text a line.
+
+    \b
+    textclf predict model.safetensors "A film that stays with you."
+    textclf predict model.safetensors -i new.csv -o labelled.csv
+    cat lines.txt | textclf predict model.safetensors --json
+    """
+    if sentences and source is not None:
+        raise click.UsageError("give sentences, or a table with -i, not both.")
+    if output is not None and source is None:
+        raise click.UsageError("-o goes with -i: it writes the rows of a table.")
+    loaded = Model.load(model)
+    if source is not None:
+        from textclf.cli.label_table import Wanted, label_table
+
+        label_table(
+            loaded,
+            origin(source),
+            output,
+            read_options(settings),
+            Wanted(as_json=as_json, top_k=top_k or 1, proba=proba),
+            threads=threads,
+            quiet=quiet,
+        )
+        return
+    texts: Iterable[str] = sentences or _lines()
+    for prediction in loaded.predict_stream(texts, batch=1 if sys.stdin.isatty() else _LINES_AT_ONCE):
+        click.echo(prediction_line(prediction, top_k) if as_json else _line(prediction, top_k, proba))
+
+
+def _line(prediction: Prediction, top_k: int | None, proba: bool) -> str:
+    if top_k is None and not proba:
+        return f"{shown(prediction.label)}  {prediction.confidence:.3f}  {shown(prediction.text)}"
+    labels = "  ".join(f"{shown(label)} {p:.3f}" for label, p in ranked(prediction, top_k))
+    return f"{labels}  {shown(prediction.text)}"
+
+
+def _lines() -> Iterator[str]:
+    """Give the lines of standard input: broken at line feeds only, decoded one by one."""
+    if sys.stdin is None:
+        raise DataError("standard input: expected a text a line, found it closed. Give sentences, or a table with -i.")
+    for number, line in enumerate(sys.stdin.buffer, 1):
+        try:
+            yield line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(
+                f"standard input:{number}: expected UTF-8, found byte 0x{line[error.start]:02x}. "
+                "Convert the text to UTF-8, or read a table with -i and --encoding."
+            ) from error

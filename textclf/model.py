@@ -1,0 +1,185 @@
+"""A trained model: texts in, probabilities out; and its file.
+
+P = output(Z[L]), where Z[L] = W[L] A[L-1] + b[L] + C U is the network's last weighted sum over the sentence feature
+S = C E, plus what the n-grams say by themselves. Nothing here changes after training.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textclf.arrays import Array, Integers
+from textclf.dictionary import Dictionary
+from textclf.errors import ModelError
+from textclf.features import Features, NgramTable, TextMatrix, WordTable
+from textclf.model_file import ModelFile, Strings, read_model, write_model
+from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
+from textclf.tokenizer import NAME as TOKENIZER
+
+_LONGEST_NGRAM = 32
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the model says of one text: the label, its probability, all probabilities, and how many words it knew."""
+
+    text: str
+    label: str
+    confidence: float
+    probabilities: dict[str, float]
+    known_words: int
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words."""
+
+    P: Array
+    tokens: Integers
+    known: Integers
+
+    @property
+    def classes(self) -> Integers:
+        """The class number of each text's label, shape (n,)."""
+        classes: Integers = self.P.argmax(axis=1)
+        return classes
+
+    @property
+    def confidence(self) -> Array:
+        """The probability of each text's label, shape (n,)."""
+        highest: Array = self.P.max(axis=1)
+        return highest
+
+
+@dataclass(frozen=True)
+class Model:
+    """Features, the vectors E, the n-grams' rows U, the network and the labels.
+
+    `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k).
+    `description`: settings, history, provenance; plain values, as stored in the file.
+    """
+
+    labels: tuple[str, ...]
+    features: Features
+    words: Strings
+    E: Array
+    U: Array
+    network: Network
+    output: str
+    description: dict[str, Any]
+
+    def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
+        """Return the probabilities of every label for each text."""
+        matrix = self.features.extract(texts)
+        return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known)
+
+    def predict_stream(self, texts: Iterable[str], *, batch: int = 256) -> Iterator[Prediction]:
+        """Give the prediction of each text, in order, reading ahead no more than a batch."""
+        texts = iter(texts)
+        while ahead := list(islice(texts, batch)):
+            yield from self.each(ahead, self.predict(ahead))
+
+    def each(self, texts: Sequence[str], predictions: Predictions) -> Iterator[Prediction]:
+        """Give the predictions of these texts one by one."""
+        rows = zip(texts, predictions.P.tolist(), predictions.classes.tolist(), predictions.known.tolist(), strict=True)
+        for text, row, best, known in rows:
+            yield Prediction(text, self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), known)
+
+    def probabilities(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
+        """Return P, shape (n, k), each row's sum 1, for features already extracted.
+
+        Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
+        """
+        S = matrix.words.double().times(self.E, threads=threads)
+        wide = matrix.ngrams.double().times(self.U, threads=threads)
+        P = OUTPUTS[self.output](self._double.forward(S, wide=wide).Z[-1])
+        P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
+        return P
+
+    def classes_of(self, labels: Sequence[str]) -> Integers:
+        """Return the class number of each label, -1 for one that training did not have."""
+        numbers = {label: number for number, label in enumerate(self.labels)}
+        return np.array([numbers.get(label, -1) for label in labels], np.int64)
+
+    def save(self, path: Path) -> str:
+        """Write the model file, whole or not at all, and return its SHA-256."""
+        arrays = {
+            **Strings.of(self.labels).arrays("labels"),
+            **self.words.arrays("words"),
+            "words.keys": self.features.words.dictionary.keys,
+            "words.weights": self.features.words.weights,
+            "E": self.E,
+            "U": self.U,
+            "network": self.network.theta,
+        }
+        for table in self.features.ngrams:
+            arrays |= {f"{table.kind}.ngrams": table.dictionary.keys, f"{table.kind}.idf": table.idf}
+        structure = {
+            "tokenizer": TOKENIZER,
+            "cased": self.features.words.cased,
+            "ngrams": [[table.kind, table.shortest, table.longest] for table in self.features.ngrams],
+            "sizes": list(self.network.sizes),
+            "activation": self.network.activation.name,
+            "output": self.output,
+        }
+        return write_model(path, arrays, {"model": structure, **self.description})
+
+    @staticmethod
+    def load(path: Path) -> "Model":
+        """Read a model file; raises ModelError when it is not one, is damaged, or was made by a newer version."""
+        file = read_model(path)
+        try:
+            return _from_file(file)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise ModelError(f"{path}: the description of the model is damaged. Train the model again.") from None
+
+    @cached_property
+    def _double(self) -> Network:
+        return Network(self.network.sizes, self.network.activation, self.network.theta.astype(np.float64))
+
+
+def _from_file(file: ModelFile) -> Model:
+    structure = file.description["model"]
+    if structure["tokenizer"] != TOKENIZER:
+        raise ModelError(f"{file.path}: expected the tokenizer {TOKENIZER!r}, found {structure['tokenizer']!r}.")
+    labels, words = tuple(file.strings("labels")), file.strings("words")
+    sizes = tuple(structure["sizes"])
+    if any(type(size) is not int or size < 1 for size in sizes) or structure["output"] not in OUTPUTS:
+        raise ValueError
+    if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+        raise ValueError
+    tables = tuple(_ngram_table(file, *entry) for entry in structure["ngrams"])
+    V = len(words)
+    word_table = WordTable(
+        _dictionary(file, "words.keys", V), file.array("words.weights", "F32", V), bool(structure["cased"])
+    )
+    return Model(
+        labels,
+        Features(word_table, tables),
+        words,
+        file.array("E", "F32", V, sizes[0]),
+        file.array("U", "F32", sum(len(table.dictionary) for table in tables), len(labels)),
+        Network(sizes, ACTIVATIONS[structure["activation"]], file.array("network", "F32", parameter_count(sizes))),
+        structure["output"],
+        {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
+    )
+
+
+def _ngram_table(file: ModelFile, kind: str, shortest: int, longest: int) -> NgramTable:
+    if kind not in ("words", "chars") or not 1 <= shortest <= longest <= _LONGEST_NGRAM:
+        raise ValueError
+    dictionary = _dictionary(file, f"{kind}.ngrams", None)
+    idf = file.array(f"{kind}.idf", "F32", len(dictionary))
+    return NgramTable("words" if kind == "words" else "chars", shortest, longest, dictionary, idf)
+
+
+def _dictionary(file: ModelFile, name: str, length: int | None) -> Dictionary:
+    keys = file.array(name, "U64", length)
+    if (keys[1:] <= keys[:-1]).any():
+        raise ModelError(f"{file.path}: the keys {name!r} are not in rising order. Train the model again.")
+    return Dictionary(keys)

@@ -1,0 +1,141 @@
+"""Which column is the text, which the label: by name, or guessed from the header when there is no doubt."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textclf.errors import DataError
+from textclf.tables.model import TableOptions, clip
+
+TEXT_NAMES = (
+    "text",
+    "sentence",
+    "review",
+    "content",
+    "body",
+    "message",
+    "comment",
+    "tweet",
+    "question",
+    "title",
+    "headline",
+    "utterance",
+    "document",
+)
+LABEL_NAMES = (
+    "label",
+    "class",
+    "category",
+    "sentiment",
+    "target",
+    "intent",
+    "stars",
+    "rating",
+    "topic",
+    "tag",
+    "score",
+)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The names of the columns that are read."""
+
+    text: str
+    label: str | None = None
+    weight: str | None = None
+
+
+def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: str) -> Chosen:
+    """Return the columns to read; raises DataError, with the columns found, when one is missing or in doubt.
+
+    A label is looked for when `labelled`, or when the options name one. The plain names `text` and `label` win; then a
+    column is guessed when exactly one has a usual name; then when it is the only one left.
+    """
+    given = {option: getattr(options, option) for option in ("text_column", "label_column", "weight_column")}
+    for option, column in given.items():
+        if column is not None and column not in columns:
+            raise DataError(_missing(column, columns, option, name))
+    used = [column for column in given.values() if column is not None]
+    if len(set(used)) < len(used):
+        raise DataError(f"{name}: expected different columns for text, label and weight, found {clip(str(used))}.")
+    free = [column for column in columns if column not in used]
+    text = options.text_column or _guess(free, TEXT_NAMES)
+    wants_label = labelled and options.label_column is None
+    label = _guess([column for column in free if column != text], LABEL_NAMES) if wants_label else options.label_column
+    text = text or _only_one(free, [label or _guess(free, LABEL_NAMES)])
+    label = label or (_only_one(free, [text]) if wants_label and text else None)
+    if text is None or (labelled and label is None):
+        raise DataError(_unclear(columns, "text" if text is None else "label", name))
+    return Chosen(text, label, options.weight_column)
+
+
+def check_header(columns: Sequence[str], name: str) -> None:
+    """Raise DataError when there is no column, when one has no name, and when two have the same."""
+    if not columns:
+        raise DataError(f"{name}: expected columns, found none. Give a table with a column of texts.")
+    for number, column in enumerate(columns, 1):
+        if not column.strip():
+            raise DataError(
+                f"{name}: expected a name for each column, found none for column {number}. Name it in the header"
+                " (pandas leaves it blank for its index: write with index=False)."
+            )
+    if len(set(columns)) < len(columns):
+        seen: set[str] = set()
+        twice = next(column for column in columns if column in seen or seen.add(column))  # type: ignore[func-returns-value]
+        raise DataError(f"{name}: expected column names that differ, found {clip(twice)} more than once. Rename one.")
+
+
+def listed(columns: Sequence[str], most: int = 8) -> str:
+    """Return the names of columns as a person writes a list, cut after `most`."""
+    names = [clip(column, 30) for column in columns[:most]]
+    if len(columns) > most:
+        return f"{', '.join(names)} and {len(columns) - most:,} more"
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def separator_hint(columns: Sequence[str], separator: str) -> str:
+    """Return advice when the only column's name looks like a header in another separator, else an empty string."""
+    if len(columns) == 1:
+        for other in ";\t|,":
+            names = [part.strip(' "').lower() for part in columns[0].split(other)]
+            if other != separator and len(names) > 1 and set(names) & {*TEXT_NAMES, *LABEL_NAMES}:
+                return f"Is the separator {other!r}? Then give --separator {other!r}."
+    return ""
+
+
+def _guess(columns: Sequence[str], names: tuple[str, ...]) -> str | None:
+    plain = [column for column in columns if column.lower() == names[0]]
+    usual = [column for column in columns if column.lower() in names]
+    found = plain or usual
+    return found[0] if len(found) == 1 else None
+
+
+def _only_one(columns: Sequence[str], others: Sequence[str | None]) -> str | None:
+    left = [column for column in columns if column not in others]
+    return left[0] if len(left) == 1 else None
+
+
+def _missing(column: str, columns: Sequence[str], option: str, name: str) -> str:
+    flag = "--" + option.replace("_", "-")
+    near = _near(column, columns)
+    advice = f"Did you mean {clip(near)}?" if near else f"Use {flag} with one of these."
+    return f"{name}: no column {clip(column)}; it has {listed(columns)}. {advice}"
+
+
+def _unclear(columns: Sequence[str], role: str, name: str) -> str:
+    names = TEXT_NAMES if role == "text" else LABEL_NAMES
+    matches = [column for column in columns if column.lower() in names]
+    advice = f"Use --{role}-column with the name of the {role} column."
+    if len(matches) > 1:
+        return f"{name}: expected one {role} column, found {listed(matches)}. {advice}"
+    near = next((column for column in columns if column.strip().lower() in names), None)
+    if near is not None:
+        advice = f"Use --{role}-column {clip(near)}, or take the blanks out of the header."
+    return f"{name}: no column {role!r}; it has {listed(columns)}. {advice}"
+
+
+def _near(column: str, columns: Sequence[str]) -> str | None:
+    folded = {other.strip().lower(): other for other in columns[:1000]}
+    found = difflib.get_close_matches(column.strip().lower(), folded, n=1, cutoff=0.75)
+    return folded[found[0]] if found else None

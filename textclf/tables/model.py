@@ -1,0 +1,197 @@
+"""The words of the tables: options, batches of rows, refused rows, notes."""
+
+import codecs
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from textclf.errors import DataError
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "fasttext", "lines"]
+FORMATS: tuple[str, ...] = get_args(Format)
+
+RECORD_LIMIT = 64 << 20
+"""A row, and so a field, may hold this many bytes: more is a quote left open or a file of another kind."""
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a table is read.
+
+    `text_column` and `label_column` are guessed from the header when None. `separator` is one character, by default a
+    comma (a tab in TSV). With `quotes` False a quote is a character like any other, as in many TSV files. `format` is
+    told from the suffix, then from the content, when None. `on_error` says what happens when a row cannot be used:
+    "fail" stops at the first, "skip" lists it and goes on. Raises DataError on a value that cannot be.
+    """
+
+    text_column: str | None = None
+    label_column: str | None = None
+    weight_column: str | None = None
+    encoding: str = "utf-8"
+    separator: str | None = None
+    quotes: bool = True
+    format: Format | None = None
+    on_error: Literal["fail", "skip"] = "fail"
+
+    def __post_init__(self) -> None:
+        if self.format is not None and self.format not in FORMATS:
+            raise DataError(f"format: expected one of {', '.join(FORMATS)}, found {clip(self.format)}.")
+        if self.on_error not in ("fail", "skip"):
+            raise DataError(f"on_error: expected 'fail' or 'skip', found {clip(self.on_error)}.")
+        if self.separator is not None and not _can_separate(self.separator):
+            raise DataError(
+                f"separator: expected one ASCII character, no quote and no line end, found {clip(self.separator)}."
+            )
+        try:
+            "a".encode(self.encoding)
+        except (LookupError, ValueError) as error:
+            raise DataError(
+                f"encoding: expected a text encoding such as utf-8, utf-16 or latin-1, found {clip(self.encoding)}."
+            ) from error
+
+    @property
+    def is_utf8(self) -> bool:
+        """Whether the bytes of the file are UTF-8 as they stand."""
+        return codecs.lookup(self.encoding).name in ("utf-8", "utf-8-sig", "ascii")
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place between two rows: the numbers of the next row and line, from 1, and of the next byte, from 0."""
+
+    row: int = 1
+    line: int = 1
+    byte: int = 0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A row that was not used: its number among the data rows (from 1), the line that it begins in, and why."""
+
+    row: int
+    line: int | None
+    reason: str
+
+    def __str__(self) -> str:
+        """Return `line 18 (row 17): the reason`."""
+        place = f"row {self.row}" if self.line is None else f"line {self.line} (row {self.row})"
+        return f"{place}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Records:
+    """Rows as they are written in the file: spans of `block`; `ends` stand before the line ends, `stops` after them."""
+
+    block: bytes
+    starts: Sequence[int]
+    ends: Sequence[int]
+    stops: Sequence[int]
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
+        """Give each row's bytes and its line end, which the last row of a file may lack."""
+        block = self.block
+        for start, end, stop in zip(self.starts, self.ends, self.stops, strict=True):
+            yield block[start:end], block[end:stop]
+
+    def select(self, chosen: Sequence[int]) -> "Records":
+        """Return the rows whose numbers, from 0, are `chosen`."""
+        starts, ends, stops = ([column[i] for i in chosen] for column in (self.starts, self.ends, self.stops))
+        return Records(self.block, starts, ends, stops)
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one block of a table holds, before labels and weights are looked at.
+
+    The lists have one entry for each row that could be read; labels and weights are text, None when not asked for.
+    `end` is the place after the last whole row: what follows it in the block belongs to the next one.
+    """
+
+    rows: Sequence[int]
+    lines: Sequence[int]
+    texts: list[str]
+    labels: list[str] | None
+    weights: list[str] | None
+    records: Records
+    refused: list[Refusal]
+    blank_lines: int
+    end: Position
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Rows that can be used, in the file's order; `rows` are their numbers among all data rows, from 1."""
+
+    rows: Sequence[int]
+    texts: list[str]
+    labels: list[str] | None
+    weights: list[float] | None
+    records: Records
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def select(self, chosen: Sequence[int]) -> "Batch":
+        """Return the rows at the places `chosen`, from 0."""
+        return Batch(
+            [self.rows[i] for i in chosen],
+            [self.texts[i] for i in chosen],
+            None if self.labels is None else [self.labels[i] for i in chosen],
+            None if self.weights is None else [self.weights[i] for i in chosen],
+            self.records.select(chosen),
+        )
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What was met in a table that is no error but worth a word."""
+
+    byte_order_mark: bool = False
+    blank_lines: int = 0
+    labels_with_outer_blanks: int = 0
+    texts_with_nul: int = 0
+
+    def sentences(self) -> list[str]:
+        """Return a line for each thing that was met, with how often."""
+        said = [
+            ("blank lines, passed over", self.blank_lines),
+            ("labels that begin or end with a blank, kept as written", self.labels_with_outer_blanks),
+            ("texts that hold a NUL character, kept", self.texts_with_nul),
+        ]
+        return [f"{what}: {count:,}" for what, count in said if count]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in."""
+
+    name: str
+    texts: list[str]
+    labels: list[str]
+    weights: list[float] | None
+    rows: list[int]
+    refused: list[Refusal] = field(default_factory=list)
+    notes: Notes = field(default_factory=Notes)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+class RowRefused(Exception):  # noqa: N818 -- it is no error of the program: it carries a reason to whoever lists refusals
+    """A row cannot be used, for the reason that is its message."""
+
+
+def clip(value: str, width: int = 60) -> str:
+    """Return `value` in quotes, escaped, cut to about `width` characters."""
+    return (
+        ascii(value)
+        if not value.isprintable() and len(value) <= width
+        else repr(value[:width] + "…" * (len(value) > width))
+    )
+
+
+def _can_separate(separator: str) -> bool:
+    return len(separator) == 1 and separator.isascii() and separator not in '"\r\n\0'

@@ -1,0 +1,77 @@
+"""Parquet through Polars in a child process: a damaged file may abort the child, never this program."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from textclf.errors import DataError
+from textclf.tables.columns import check_header, choose
+from textclf.tables.lines import JsonLinesFormat
+from textclf.tables.model import TableOptions, clip
+from textclf.tables.source import display_name, open_bytes
+
+MAGIC = b"PAR1"
+
+_CHILD = Path(__file__).with_name("parquet_child.py")
+_MEMORY_FLOOR = 8 << 30
+"""Bytes of address space that the child may take beside thirty times the file: allocators reserve more than is used."""
+
+
+@contextmanager
+def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Iterator[tuple[JsonLinesFormat, Path]]:
+    """Give the format of a Parquet file and a temporary JSON Lines file with its rows, every value as text.
+
+    Raises DataError when the file is damaged, or when a column that is to be read is nested or binary.
+    """
+    name = display_name(path)
+    with open_bytes(path) as stream:
+        if stream.read(4) != MAGIC:
+            raise DataError(f"{name}: expected a Parquet file, found other bytes at its start. Give --format.")
+    with TemporaryDirectory(prefix="textclf-") as folder:
+        lines = Path(folder) / "rows.jsonl"
+        _run_child(["lines", str(path), str(lines)], path)
+        with lines.open("rb") as stream:
+            header = stream.readline()
+        kinds: dict[str, str] = json.loads(header)["columns"]
+        check_header(tuple(kinds), name)
+        chosen = choose(tuple(kinds), options, labelled, name)
+        for column in (chosen.text, chosen.label, chosen.weight):
+            if column is not None and kinds[column] != "plain":
+                raise DataError(
+                    f"{name}: expected text in column {clip(column)}, found {kinds[column]} values. Name another."
+                )
+        yield JsonLinesFormat(tuple(kinds), chosen), lines
+
+
+def join_columns(path: Path, added: Path, target: Path) -> None:
+    """Write to `target` the rows of the Parquet file that `added` lists, with its columns after the file's own.
+
+    `added` holds the names as JSON on its first line, then `[row from 0, [values]]` on each.
+    """
+    _run_child(["join", str(path), str(added), str(target)], path)
+
+
+def _run_child(arguments: list[str], path: Path) -> None:
+    size = path.stat().st_size
+    polars = importlib.util.find_spec("polars")
+    library = str(Path(str(polars.origin)).parents[1]) if polars else ""
+    command = [sys.executable, "-I", str(_CHILD), *arguments, str(_MEMORY_FLOOR + 30 * size), library]
+    seconds = 60 + size // 1_000_000
+    name = display_name(path)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise DataError(
+            f"{name}: expected a Parquet file, found none that is read in {seconds} s. Write it again."
+        ) from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        reason = said[-1] if done.returncode == 3 and said else f"the reader died, code {done.returncode}"
+        raise DataError(
+            f"{name}: expected a sound Parquet file, found a damaged one ({clip(reason, 120)}). Write it again."
+        )

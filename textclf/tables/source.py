@@ -1,0 +1,162 @@
+"""The bytes of a table, in blocks, as UTF-8, from a file, a pipe or standard input."""
+
+import codecs
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Self
+
+from textclf.errors import DataError
+from textclf.tables.model import TableOptions
+
+BLOCK = 4 << 20
+
+_UTF8_MARK = codecs.BOM_UTF8
+_FOREIGN = [  # UTF-32 before UTF-16: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "UTF-32 text", "Give --encoding utf-32."),
+    (codecs.BOM_UTF32_BE, "UTF-32 text", "Give --encoding utf-32."),
+    (codecs.BOM_UTF16_LE, "UTF-16 text", "Give --encoding utf-16."),
+    (codecs.BOM_UTF16_BE, "UTF-16 text", "Give --encoding utf-16."),
+    (b"\x1f\x8b", "a gzip file", "Unpack it first."),
+    (b"PK\x03\x04", "a zip archive or an Excel workbook", "Save it as CSV, or unpack it first."),
+    (b"%PDF", "a PDF", "Give a table of texts."),
+]
+
+
+class Source:
+    """A stream of UTF-8 blocks with its name for messages; a context manager that closes what it opened.
+
+    Raises DataError when the file is missing, is a folder or may not be read, when its bytes do not have the encoding
+    that was given, and when it changes while it is read.
+    """
+
+    def __init__(self, origin: Path | Literal["-"] | BinaryIO, options: TableOptions) -> None:
+        self.name = display_name(origin)
+        self.is_stream = not isinstance(origin, Path)
+        self._options = options
+        self._owned = isinstance(origin, Path)
+        self._stream = self._opened(origin)
+        self._before = self._state()
+        self.has_mark = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._owned:
+            self._stream.close()
+
+    def blocks(self) -> Iterator[bytes]:
+        """Give the file's bytes as UTF-8, without the byte order mark, as they arrive: at most 4 MiB at a time."""
+        yield from self._as_they_are() if self._options.is_utf8 else self._transcoded()
+        if self._state() != self._before:
+            raise DataError(
+                f"{self.name}: expected a file at rest, found that it changed while it was read. Read it again."
+            )
+
+    def _as_they_are(self) -> Iterator[bytes]:
+        first = self._first()
+        refuse_foreign(first, self.name)
+        if first.startswith(_UTF8_MARK):
+            self.has_mark = True
+            first = first[len(_UTF8_MARK) :]
+        if first:
+            yield first
+        while block := self._read():
+            yield block
+
+    def _transcoded(self) -> Iterator[bytes]:
+        encoding = self._options.encoding
+        decoder = codecs.getincrementaldecoder(encoding)()
+        offset, at_start = 0, True
+        while True:
+            block = self._read()
+            try:
+                text = decoder.decode(block, final=not block)
+                if at_start and text:
+                    text, at_start = text.removeprefix("\ufeff"), False
+                utf8 = text.encode()
+            except UnicodeError as error:
+                raise DataError(
+                    f"{self.name}: expected {encoding} text, found bytes that are not, near byte {offset}"
+                    f" ({str(error)[:80]}). Give the right --encoding."
+                ) from error
+            if utf8:
+                yield utf8
+            if not block:
+                return
+            offset += len(block)
+
+    def _first(self) -> bytes:
+        # A pipe may hand over less than a byte order mark at first.
+        first = self._read()
+        while len(first) < 4 and (more := self._read()):
+            first += more
+        return first
+
+    def _read(self) -> bytes:
+        try:
+            # read1 gives what has arrived, so that a slow pipe is answered line by line.
+            read = getattr(self._stream, "read1", self._stream.read)
+            return bytes(read(BLOCK) or b"")
+        except (OSError, ValueError) as error:
+            raise DataError(f"{self.name}: cannot be read ({_reason(error)}).") from error
+
+    def _opened(self, origin: Path | Literal["-"] | BinaryIO) -> BinaryIO:
+        if isinstance(origin, Path):
+            return open_bytes(origin)
+        if origin != "-":
+            return origin
+        # Python sets sys.stdin to None when the program was started with a closed standard input.
+        if sys.stdin is None:
+            raise DataError("standard input: expected texts, found it closed. Give a file, or pipe texts in.")
+        return sys.stdin.buffer
+
+    def _state(self) -> tuple[int, int] | None:
+        """Return the size and the time of the last change of a regular file, None for anything else."""
+        try:
+            status = os.fstat(self._stream.fileno())
+        except (OSError, ValueError, AttributeError):
+            return None
+        return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+def open_bytes(path: Path) -> BinaryIO:
+    """Open a file for reading; raises DataError with one sentence when that cannot be."""
+    name = display_name(path)
+    try:
+        if path.is_dir():
+            raise DataError(f"{name}: expected a file, found a folder. Name a file in it.")
+        return path.open("rb", buffering=0)
+    except FileNotFoundError as error:
+        raise DataError(f"{name}: no such file. Check the name.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{name}: cannot be opened ({_reason(error)}).") from error
+
+
+def display_name(origin: Path | str | BinaryIO) -> str:
+    """Return the name that messages use: one printable line whatever the file is called."""
+    if isinstance(origin, Path):
+        name = str(origin)
+        return name if name.isprintable() else ascii(name)
+    return "standard input" if origin == "-" else str(getattr(origin, "name", "the stream"))
+
+
+def refuse_foreign(head: bytes, name: str) -> None:
+    """Raise DataError when a file's first bytes show that it is no UTF-8 text."""
+    for magic, kind, advice in _FOREIGN:
+        if head.startswith(magic):
+            raise DataError(f"{name}: expected UTF-8 text, found {kind}. {advice}")
+    sample = head[:4096]
+    for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        # Latin letters in UTF-16 are every second byte zero.
+        half = sample[first::2]
+        if len(half) >= 4 and half.count(0) > 0.4 * len(half) and sample[1 - first :: 2].count(0) < 0.1 * len(half):
+            raise DataError(f"{name}: expected UTF-8 text, found what looks like UTF-16. Give --encoding {encoding}.")
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)

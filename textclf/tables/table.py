@@ -1,0 +1,337 @@
+"""Open a table of any format and read it in batches, with every row used or listed as refused."""
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, Literal, Protocol, Self
+
+from textclf.errors import DataError
+from textclf.tables.columns import Chosen
+from textclf.tables.delimited import read_header
+from textclf.tables.lines import LABEL_PREFIX, FastTextFormat, LinesFormat, read_keys
+from textclf.tables.model import (
+    RECORD_LIMIT,
+    Batch,
+    Examples,
+    Format,
+    Notes,
+    Position,
+    Refusal,
+    RowRefused,
+    Run,
+    TableOptions,
+)
+from textclf.tables.parquet import MAGIC, parquet_as_lines
+from textclf.tables.source import Source
+
+Origin = Path | Literal["-"] | BinaryIO
+
+SUFFIXES: dict[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".tab": "tsv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+}
+
+
+class TableFormat(Protocol):
+    """What a format does: give the rows of a block, and all values of one row."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns."""
+
+    @property
+    def chosen(self) -> Chosen:
+        """The names of those that are read."""
+
+    def parse(self, block: bytes, at: Position, final: bool) -> Run:
+        """Return the rows of the block's whole records."""
+
+    def cells(self, record: bytes) -> list[str | None]:
+        """Return the value of each column of a row as written."""
+
+
+class _Blocks:
+    """The bytes that are read and not yet parsed."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self.pending = b""
+        self.is_final = False
+
+    def grow(self) -> None:
+        """Read at least as much again as is pending, so that long records are parsed few times."""
+        parts, size = [self.pending], 0
+        while size <= len(self.pending):
+            block = next(self._blocks, None)
+            if block is None:
+                self.is_final = True
+                break
+            parts.append(block)
+            size += len(block)
+        self.pending = b"".join(parts)
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` bytes."""
+        self.pending = self.pending[count:]
+
+
+class Table:
+    """An open table: `name`, `kind`, `columns`, the columns read, and, as batches are taken, `refused` and `notes`.
+
+    It is read once, from first to last, in constant memory.
+    """
+
+    def __init__(self, origin: Origin, options: TableOptions, labelled: bool, batch_rows: int) -> None:
+        self.origin = origin
+        self.refused: list[Refusal] = []
+        self.notes = Notes()
+        self._options = options
+        self._batch_rows = batch_rows
+        self._resources = ExitStack()
+        try:
+            self._open(origin, options, labelled)
+        except BaseException:
+            self._resources.close()
+            raise
+
+    def _open(self, origin: Origin, options: TableOptions, labelled: bool) -> None:
+        source = self._resources.enter_context(Source(origin, options))
+        self.name = source.name
+        self._blocks = _Blocks(source.blocks())
+        kind = options.format or _by_suffix(origin)
+        if kind != "parquet":
+            self._blocks.grow()
+        self.kind: Format = kind or _by_content(self._blocks.pending, labelled, source)
+        self._at = Position(byte=3 if source.has_mark else 0)
+        self.notes = Notes(byte_order_mark=source.has_mark)
+        self.format: TableFormat = self._format(origin, options, labelled)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._resources.close()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of all columns, in the file's order."""
+        return self.format.columns
+
+    @property
+    def text_column(self) -> str:
+        """The name of the column that is read as text."""
+        return self.format.chosen.text
+
+    @property
+    def label_column(self) -> str | None:
+        """The name of the column that is read as label, if any."""
+        return self.format.chosen.label
+
+    def batches(self) -> Iterator[Batch]:
+        """Give the rows that can be used, in order, at most `batch_rows` at a time.
+
+        Raises DataError at a row that cannot be used, unless refused rows are skipped; where the rest of the file
+        cannot be read; when the file changes meanwhile; and, at the end, when there was no row at all.
+        """
+        for run in self._runs():
+            batch, refused = _settled(run)
+            if refused and self._options.on_error == "fail":
+                raise DataError(self._first_refusal(refused[0]))
+            self.refused += [replace(r, line=None) for r in refused] if self.kind == "parquet" else refused
+            self._note(run, batch)
+            for start in range(0, len(batch), self._batch_rows):
+                whole = len(batch) <= self._batch_rows
+                yield batch if whole else batch.select(range(start, min(start + self._batch_rows, len(batch))))
+        if self._at.row == 1:
+            raise DataError(f"{self.name}: expected rows of data, found no rows. Give a table with at least one.")
+
+    def cells(self, batch: Batch) -> Iterator[list[str | None]]:
+        """Give the value of every column, as text, of each row of a batch; None where there is none.
+
+        Raises DataError when a row of JSON Lines has a key that none of the first rows has.
+        """
+        for row, (record, _) in zip(batch.rows, batch.records, strict=True):
+            try:
+                yield self.format.cells(record)
+            except RowRefused as refusal:
+                raise DataError(f"{self.name}: row {row}: {refusal}. Write the output as .jsonl.") from refusal
+
+    def _runs(self) -> Iterator[Run]:
+        blocks = self._blocks
+        while blocks.pending or not blocks.is_final:
+            run = self.format.parse(blocks.pending, self._at, blocks.is_final)
+            used = run.end.byte - self._at.byte
+            if used:
+                blocks.drop(used)
+                self._at = run.end
+                yield run
+            if not blocks.is_final:
+                self._check_length()
+                blocks.grow()
+
+    def _check_length(self) -> None:
+        if len(self._blocks.pending) > 2 * RECORD_LIMIT:
+            raise DataError(
+                f"{self.name}:{self._at.line}: expected rows of at most {RECORD_LIMIT >> 20} MiB, found a longer one."
+                " Is a quote left open here, or is the file of another kind?"
+            )
+
+    def _format(self, origin: Origin, options: TableOptions, labelled: bool) -> TableFormat:
+        if self.kind == "parquet":
+            return self._parquet(origin, options, labelled)
+        if self.kind == "lines":
+            if labelled:
+                raise DataError(
+                    f"{self.name}: expected labels, found plain lines. Give a CSV or another table with labels."
+                )
+            return LinesFormat()
+        if self.kind == "fasttext":
+            return FastTextFormat(labelled)
+        while True:
+            opened = self._delimited(options, labelled) if self.kind != "jsonl" else self._jsonl(options, labelled)
+            if opened is not None:
+                return opened
+            if self._blocks.is_final:
+                raise DataError(
+                    f"{self.name}: expected a table with rows, found no rows. Give a table with at least one."
+                )
+            self._check_length()
+            self._blocks.grow()
+
+    def _delimited(self, options: TableOptions, labelled: bool) -> TableFormat | None:
+        blocks = self._blocks
+        found = read_header(blocks.pending, self._at, blocks.is_final, options, labelled, self.kind, self.name)
+        if found is None:
+            return None
+        form, after, blanks = found
+        blocks.drop(after.byte - self._at.byte)
+        self._at = after
+        self.notes = replace(self.notes, blank_lines=blanks)
+        return form
+
+    def _jsonl(self, options: TableOptions, labelled: bool) -> TableFormat | None:
+        return read_keys(self._blocks.pending, self._blocks.is_final, options, labelled, self.name)
+
+    def _parquet(self, origin: Origin, options: TableOptions, labelled: bool) -> TableFormat:
+        if not isinstance(origin, Path):
+            raise DataError(
+                f"{self.name}: expected a stream of text, found Parquet, which is read from a file. Name the file."
+            )
+        form, lines = self._resources.enter_context(parquet_as_lines(origin, options, labelled))
+        source = self._resources.enter_context(Source(lines, replace(options, encoding="utf-8")))
+        blocks = source.blocks()
+        self._blocks = _Blocks(blocks)
+        self._blocks.grow()
+        self._blocks.drop(self._blocks.pending.index(b"\n") + 1)  # the line that lists the columns
+        return form
+
+    def _first_refusal(self, refusal: Refusal) -> str:
+        place = f"{self.name}:{refusal.line}" if self.kind != "parquet" else self.name
+        return (
+            f"{place}: row {refusal.row}: {refusal.reason}. Mend the row, or pass over such rows with --on-error skip."
+        )
+
+    def _note(self, run: Run, batch: Batch) -> None:
+        notes = self.notes
+        self.notes = replace(
+            notes,
+            blank_lines=notes.blank_lines + run.blank_lines,
+            labels_with_outer_blanks=notes.labels_with_outer_blanks
+            + sum(label != label.strip() for label in batch.labels or ()),
+            texts_with_nul=notes.texts_with_nul
+            + (sum("\0" in text for text in batch.texts) if _may_hold_nul(batch) else 0),
+        )
+
+
+def open_table(origin: Origin, options: TableOptions, labelled: bool, batch_rows: int = 16_384) -> Table:
+    """Open a table from a path, a binary stream, or `-` for standard input.
+
+    With `labelled` each row must have a label. Raises DataError when the file cannot be opened, when its format or its
+    columns are in doubt, and when it has no header.
+    """
+    return Table(origin, options, labelled, batch_rows)
+
+
+def read_examples(path: Origin, options: TableOptions) -> Examples:
+    """Return all labelled rows of a table; raises DataError as `Table.batches` does, and when no row can be used."""
+    texts: list[str] = []
+    labels: list[str] = []
+    weights: list[float] = []
+    rows: list[int] = []
+    with open_table(path, options, labelled=True) as table:
+        for batch in table.batches():
+            texts += batch.texts
+            labels += batch.labels or []
+            weights += batch.weights or []
+            rows += batch.rows
+        if not texts:
+            first = table.refused[0]
+            raise DataError(
+                f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused; {first}."
+            )
+        weighted = weights if options.weight_column is not None else None
+        return Examples(table.name, texts, labels, weighted, rows, table.refused, table.notes)
+
+
+def _settled(run: Run) -> tuple[Batch, list[Refusal]]:
+    """Return the rows of a run whose label and weight can be used, and the refused ones in order."""
+    refused: dict[int, str] = {}
+    if run.labels is not None:
+        refused |= {i: "expected a label, found none" for i, label in enumerate(run.labels) if not label.strip()}
+    weights = None if run.weights is None else [_weight(spelt) for spelt in run.weights]
+    if weights is not None and run.weights is not None:
+        for i, weight in enumerate(weights):
+            if math.isnan(weight):
+                refused.setdefault(i, f"expected a weight of at least 0, found {run.weights[i][:30]!r}")
+    batch = Batch(run.rows, run.texts, run.labels, weights, run.records)
+    if not refused:
+        return batch, run.refused
+    late = [Refusal(run.rows[i], run.lines[i], reason) for i, reason in refused.items()]
+    kept = [i for i in range(len(run.rows)) if i not in refused]
+    return batch.select(kept), sorted([*run.refused, *late], key=lambda refusal: refusal.row)
+
+
+def _weight(spelt: str) -> float:
+    """Return the number, NaN when it is none that can weigh an example."""
+    try:
+        weight = float(spelt)
+    except ValueError:
+        return math.nan
+    return weight if 0 <= weight < math.inf else math.nan
+
+
+def _may_hold_nul(batch: Batch) -> bool:
+    # JSON spells it as an escape.
+    return b"\0" in batch.records.block or b"\\u0000" in batch.records.block
+
+
+def _by_suffix(origin: Origin) -> Format | None:
+    return SUFFIXES.get(origin.suffix.lower()) if isinstance(origin, Path) else None
+
+
+def _by_content(head: bytes, labelled: bool, source: Source) -> Format:
+    """Return the format that the first bytes show; raises DataError when they leave it in doubt."""
+    first = head.lstrip()
+    line = first.split(b"\n", 1)[0]
+    signs: list[tuple[bool, Format]] = [
+        (head.startswith(MAGIC), "parquet"),
+        (first.startswith(LABEL_PREFIX.encode()), "fasttext"),
+        (first.startswith((b'{"', b"[{")), "jsonl"),
+        (not labelled and (source.is_stream or source.name.lower().endswith(".txt")), "lines"),
+        (labelled and b"\t" in line, "tsv"),
+        (labelled and b"," in line, "csv"),
+    ]
+    found = next((kind for is_it, kind in signs if is_it), None)
+    if found is None:
+        raise DataError(
+            f"{source.name}: expected .csv, .tsv, .jsonl, .parquet or .txt, found another name and no sure sign in the"
+            " content. Give --format."
+        )
+    return found

@@ -1,0 +1,277 @@
+"""How parameters are found: the epoch loop of the network, and the smooth fit of what n-grams say.
+
+Knows matrices, parameters and losses; of texts and files it knows nothing. Letters: ``n`` examples, ``k`` classes,
+``C`` sparse features, ``E`` vectors, ``S`` = C E, ``Y`` one-hot truth, ``U`` the n-grams' rows.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from textclf.arrays import Array, Integers
+from textclf.errors import TrainingError
+from textclf.evaluation import confusion, macro_f1
+from textclf.network import Loss, Network
+from textclf.optim import OPTIMIZERS, RowAdagrad, lbfgs
+from textclf.sparse import SparseRows
+
+
+@dataclass(frozen=True)
+class EpochSettings:
+    """How the network is trained: the epoch loop's settings, in the field's usual terms."""
+
+    epochs: int
+    batch_size: int
+    optimizer: str
+    learning_rate: float
+    vector_rate: float
+    """Adagrad's rate for the vectors E; 0 leaves them as they are."""
+    dropout: float
+    word_dropout: float
+    """The share of a text's words that a step does not see."""
+    l2: float
+    patience: int
+    """How many epochs may pass without a better validation loss before training ends; the best weights are kept."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch showed; the last three are None when there are no validation rows."""
+
+    number: int
+    loss: float
+    valid_loss: float | None = None
+    valid_accuracy: float | None = None
+    valid_macro_f1: float | None = None
+
+
+@dataclass(frozen=True)
+class Examples:
+    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight, mean 1."""
+
+    words: SparseRows
+    ngrams: SparseRows
+    Y: Array
+    weights: Array
+
+    def __len__(self) -> int:
+        return len(self.Y)
+
+    def take(self, rows: Integers) -> "Examples":
+        """Return these examples, in this order."""
+        return Examples(self.words.take(rows), self.ngrams.take(rows), self.Y[rows], self.weights[rows])
+
+
+def split(y: Integers, fraction: float, rng: np.random.Generator) -> tuple[Integers, Integers]:
+    """Return the numbers of the training rows and of the validation rows, `fraction` of each class, both rising.
+
+    A class of n rows gives round(n · fraction) of them, at least one if it has four or more, and never its last two:
+    a class too small to share stays with training.
+    """
+    valid = []
+    for number in np.unique(y):
+        rows = np.flatnonzero(y == number)
+        wanted = max(round(len(rows) * fraction), 1 if len(rows) >= _SMALLEST_SHARED else 0)
+        valid.append(rng.permutation(rows)[: min(wanted, len(rows) - 2)] if len(rows) > 2 else rows[:0])
+    chosen = np.sort(np.concatenate(valid))
+    return np.setdiff1d(np.arange(len(y)), chosen, assume_unique=True), chosen
+
+
+_SMALLEST_SHARED = 4
+
+
+def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Integers]:
+    """Give the numbers 0 … n - 1 in random order, `size` at a time."""
+    order = rng.permutation(n)
+    for start in range(0, n, size):
+        yield order[start : start + size]
+
+
+# --- n-grams: a smooth, convex fit --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WideLayer:
+    """What n-grams add to the logits: Z = C U + b, with U of shape (V, k) and b of shape (k,)."""
+
+    U: Array
+    b: Array
+
+    def forward(self, C: SparseRows, *, threads: int = 1) -> Array:
+        """Return C U + b, shape (n, k)."""
+        Z = C.times(self.U, threads=threads)
+        Z += self.b
+        return Z
+
+
+def fit_wide(
+    examples: Examples, loss: Loss, *, l2: float, iterations: int, threads: int, start: WideLayer | None = None
+) -> WideLayer:
+    """Return the U and b that minimize Σ w L(C U + b, y) + ½ l2 ‖U‖², found by L-BFGS on all examples at once."""
+    C, Y = examples.ngrams, examples.Y
+    transposed = C.transposed()
+    V, k = C.width, Y.shape[1]
+    weights = examples.weights[:, None]
+
+    def loss_and_gradient(theta: Array) -> tuple[float, Array]:
+        layer = _wide_views(theta, V, k)
+        Z = layer.forward(C, threads=threads)
+        value = float(np.vdot(loss.value(Z, Y), weights[:, 0])) + 0.5 * l2 * float(np.vdot(layer.U, layer.U))
+        delta = loss.delta(Z, Y)
+        delta *= weights
+        gradient = np.empty_like(theta)
+        views = _wide_views(gradient, V, k)
+        np.multiply(layer.U, theta.dtype.type(l2), out=views.U)
+        dU = views.U
+        dU += transposed.times(delta, threads=threads)  # dU = Cᵀ δ
+        np.sum(delta, axis=0, out=views.b)
+        return value, gradient
+
+    theta = np.zeros((V + 1) * k, np.float32)
+    if start is not None:
+        theta = np.concatenate([start.U.ravel(), start.b])
+    return _wide_views(lbfgs(loss_and_gradient, theta, iterations=iterations).theta, V, k)
+
+
+def _wide_views(theta: Array, V: int, k: int) -> WideLayer:
+    return WideLayer(theta[: V * k].reshape(V, k), theta[V * k :])
+
+
+# --- the network: epochs of mini-batches --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrainedNetwork:
+    """The network and the vectors that did best on the validation rows, at which epoch, and how all epochs went."""
+
+    network: Network
+    E: Array
+    best_epoch: int
+    history: list[Epoch]
+
+
+def train_network(
+    network: Network,
+    E: Array,
+    examples: Examples,
+    valid: Examples | None,
+    loss: Loss,
+    settings: EpochSettings,
+    rng: np.random.Generator,
+    *,
+    after_epoch: Callable[[Epoch], None] = lambda _: None,
+) -> TrainedNetwork:
+    """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
+
+    The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
+    copied, not changed. Raises TrainingError when the loss is no longer finite.
+    """
+    network = Network(network.sizes, network.activation, network.theta.copy())
+    learner = _Learner(network, E.copy() if settings.vector_rate else E, examples, loss, settings)
+    best = TrainedNetwork(network, E, 0, [])
+    history: list[Epoch] = []
+    lowest = np.inf
+    for number in range(1, settings.epochs + 1):
+        share = 1.0 - 0.9 * (number - 1) / max(settings.epochs - 1, 1)
+        mean_loss = learner.epoch(rng, share)
+        if not np.isfinite(mean_loss):
+            raise TrainingError(
+                f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."
+            )
+        epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss))
+        history.append(epoch)
+        after_epoch(epoch)
+        current = mean_loss if epoch.valid_loss is None else epoch.valid_loss
+        if current < lowest:
+            lowest = current
+            copy = Network(network.sizes, network.activation, network.theta.copy())
+            best = TrainedNetwork(copy, learner.E.copy() if settings.vector_rate else E, number, history)
+        elif valid is not None and number - best.best_epoch >= settings.patience:
+            break
+    return best
+
+
+class _Learner:
+    """One epoch after another over the same examples: the network, the vectors, and their optimizers."""
+
+    def __init__(self, network: Network, E: Array, examples: Examples, loss: Loss, settings: EpochSettings) -> None:
+        self.network, self.E, self.settings = network, E, settings
+        self._examples, self._loss = examples, loss
+        self._optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
+        self._rows = RowAdagrad(settings.vector_rate)
+        # Vectors that stand still, and texts that lose no words, give the same S at every step.
+        self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(E)
+
+    def epoch(self, rng: np.random.Generator, share: float) -> float:
+        """Go through all examples once, at this share of the learning rates, and return their mean loss."""
+        self._optimizer.learning_rate = self.settings.learning_rate * share
+        self._rows.learning_rate = self.settings.vector_rate * share
+        total = 0.0
+        for rows in minibatches(len(self._examples), self.settings.batch_size, rng):
+            total += self._step(rows, rng)
+        return total / float(self._examples.weights.sum())
+
+    def _step(self, rows: Integers, rng: np.random.Generator) -> float:
+        settings, examples = self.settings, self._examples
+        Y, weights = examples.Y[rows], examples.weights[rows]
+        C = None
+        if self._S is not None:
+            S = self._S[rows]
+        else:
+            C = _drop_words(examples.words.take(rows), settings.word_dropout, rng)
+            S = C.times(self.E)
+        trace = self.network.forward(S, dropout=settings.dropout, rng=rng)
+        delta = self._loss.delta(trace.Z[-1], Y)
+        delta *= (weights / len(rows))[:, None]
+        gradients = self.network.backward(delta, trace, l2=settings.l2)
+        self._optimizer.step(self.network.theta, gradients.theta)
+        if C is not None and settings.vector_rate:
+            columns, dE = _gradient_rows(C, gradients.dX)
+            self._rows.step_rows(self.E, columns, dE)
+        return float(np.vdot(self._loss.value(trace.Z[-1], Y), weights))
+
+
+def _drop_words(C: SparseRows, share: float, rng: np.random.Generator) -> SparseRows:
+    """Return C without a random `share` of each row's entries, the others scaled up so that each row's sum stays."""
+    if not share:
+        return C
+    kept = rng.random(len(C.data), dtype=np.float32) >= share
+    data = C.data * kept
+    numbers = C.row_numbers
+    left = np.bincount(numbers, weights=data, minlength=len(C))
+    whole = np.bincount(numbers, weights=C.data, minlength=len(C))
+    scale = np.divide(whole, left, out=np.zeros_like(whole), where=left > 0)
+    return C.with_data((data * scale[numbers]).astype(np.float32))
+
+
+def _gradient_rows(C: SparseRows, dS: Array) -> tuple[Integers, Array]:
+    """Return dE = Cᵀ dS for the columns that C has entries in: their numbers, and a row of dE for each."""
+    columns, places = np.unique(C.columns, return_inverse=True)
+    narrow = SparseRows(C.offsets, places.astype(np.int32), C.data, len(columns))
+    return columns, narrow.transposed().times(dS)
+
+
+def _validate(
+    network: Network, E: Array, valid: Examples | None, loss: Loss
+) -> tuple[float, float, float] | tuple[None, None, None]:
+    """Return the mean loss, the accuracy and the macro-F1 on the validation rows."""
+    if valid is None:
+        return None, None, None
+    Z = network.forward(valid.words.times(E)).Z[-1]
+    mean_loss = float(np.vdot(loss.value(Z, valid.Y), valid.weights) / valid.weights.sum())
+    matrix = confusion(valid.Y.argmax(axis=1), Z.argmax(axis=1), Z.shape[1])
+    return mean_loss, float(np.trace(matrix) / len(valid)), macro_f1(matrix)
+
+
+def standardized(E: Array, C: SparseRows) -> Array:
+    """Return (E − μ) / σ, with which S = C E has mean 0 and spread 1 over the texts of C.
+
+    Averaged vectors lie close together; left so, a network sees almost the same input for every text. As a row of C
+    sums to 1, moving every vector moves S alike, and the zero row of a text without known words is the average text.
+    """
+    S = C.times(E)
+    mean = S.mean(axis=0, dtype=np.float64)
+    spread = float(np.sqrt(((S - mean) ** 2).mean())) or 1.0
+    moved: Array = ((E - mean) / spread).astype(E.dtype)
+    return moved

@@ -162,8 +162,16 @@ def test_a_file_whose_format_is_in_doubt_is_refused(write):
 
 
 @pytest.mark.parametrize(
-    "options", [{"format": "xls"}, {"on_error": "ignore"}, {"separator": ";;"}, {"separator": '"'}, {"encoding": "klingon"}, {"encoding": "rot13"}]
-)  # fmt: skip
+    "options",
+    [
+        {"format": "xls"},
+        {"on_error": "ignore"},
+        {"separator": ";;"},
+        {"separator": '"'},
+        {"encoding": "klingon"},
+        {"encoding": "rot13"},
+    ],
+)
 def test_options_that_cannot_be_are_refused(options):
     with pytest.raises(DataError, match=r"^(format|on_error|separator|encoding): expected .* found"):
         TableOptions(**options)
@@ -228,12 +236,28 @@ def test_a03_a_folder_is_refused(tmp_path):
         read_examples(tmp_path, TableOptions())
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a03_a_file_that_may_not_be_read_is_refused(write):
+def test_a03_a_file_that_may_not_be_read_is_refused(write, monkeypatch):
+    def forbidden(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
     path = write(GOOD)
-    path.chmod(0)
-    with pytest.raises(DataError, match="cannot be opened"):
+    monkeypatch.setattr("pathlib.Path.open", forbidden)  # root may open everything
+    with pytest.raises(DataError, match=r"t\.jsonl: cannot be opened \(Permission denied\)"):
         rows_of(path)
+
+
+def test_a_stream_that_breaks_is_a_data_error():
+    class Broken(io.BytesIO):
+        def read1(self, _=-1):
+            raise OSError(5, "Input/output error")
+
+    with pytest.raises(DataError, match="cannot be read"):
+        texts_of(Broken(), format="lines")
+
+
+def test_an_empty_file_of_unknown_kind_has_no_rows(write):
+    with pytest.raises(DataError, match="no rows"):
+        rows_of(write(b"", "t.txt"))
 
 
 def test_a06_a_file_with_any_name_is_read_and_named_on_one_line(write):

@@ -139,6 +139,25 @@ def test_parquet_keeps_the_types_of_its_columns(tmp_path):
     assert pl.read_parquet(tmp_path / "out.parquet").equals(expected)
 
 
+def test_t33_a_parquet_file_that_is_replaced_before_the_end_is_refused(tmp_path):
+    path, other = tmp_path / "in.parquet", tmp_path / "other.parquet"
+    pl.DataFrame({"text": ["a", "b"]}).write_parquet(path)
+    pl.DataFrame({"text": ["c", "d"]}).write_parquet(other)
+
+    def rewrite():
+        with (
+            open_table(path, TableOptions(), labelled=False) as table,
+            open_writer(tmp_path / "out.parquet", table, ["label"]) as writer,
+        ):
+            for batch in table.batches():
+                writer.write(batch, [["x"]] * len(batch))
+            other.replace(path)
+
+    with pytest.raises(DataError, match="changed while it was read"):
+        rewrite()
+    assert not (tmp_path / "out.parquet").exists()
+
+
 def test_columns_become_parquet_as_text(write, tmp_path):
     copy(write("text,id\na,01\n,2\n"), tmp_path / "out.parquet")
     assert pl.read_parquet(tmp_path / "out.parquet").rows() == [("a", "01", "pos", 0.5), ("", "2", "pos", 0.5)]
@@ -148,6 +167,12 @@ def test_parquet_is_not_written_to_a_stream(tmp_path):
     pl.DataFrame({"text": ["a"]}).write_parquet(tmp_path / "in.parquet")
     with pytest.raises(OutputError, match="expected a text format, found Parquet"):
         copy(tmp_path / "in.parquet", io.BytesIO())
+
+
+def test_a_json_key_spelt_with_an_escape_is_a_key_all_the_same(write):
+    path = write('{"text": "a"}\n' * 200 + '{"text": "b", "lab\\u0065l": "x"}\n', "in.jsonl")
+    with pytest.raises(OutputError, match="expected no key 'label'"):
+        copy(path, io.BytesIO())
 
 
 @pytest.mark.parametrize("name", ["out.csv", "out.jsonl", "out.parquet"])

@@ -7,7 +7,6 @@ S = C E, plus what the n-grams say by themselves. Nothing here changes after tra
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -78,11 +77,10 @@ class Model:
         matrix = self.features.extract(texts)
         return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known)
 
-    def predict_stream(self, texts: Iterable[str], *, batch: int = 256) -> Iterator[Prediction]:
-        """Give the prediction of each text, in order, reading ahead no more than a batch."""
-        texts = iter(texts)
-        while ahead := list(islice(texts, batch)):
-            yield from self.each(ahead, self.predict(ahead))
+    def predict_stream(self, batches: Iterable[Sequence[str]]) -> Iterator[Prediction]:
+        """Give the prediction of each text of each batch, in order, as the batches come."""
+        for texts in batches:
+            yield from self.each(texts, self.predict(texts))
 
     def each(self, texts: Sequence[str], predictions: Predictions) -> Iterator[Prediction]:
         """Give the predictions of these texts one by one."""

@@ -31,7 +31,7 @@ class Wanted:
         """Return the names of the added columns: label, confidence, then those of the next likeliest labels."""
         names = ["label", "confidence"]
         for rank in range(2, min(self.top_k, len(labels)) + 1):
-            names += [f"label_{rank}", f"confidence_{rank}"]
+            names += [f"label_top{rank}", f"confidence_top{rank}"]
         return names + ([f"p_{label}" for label in labels] if self.proba else [])
 
     def values(self, labels: Sequence[str], predictions: "Predictions") -> Iterator[list[str | float]]:

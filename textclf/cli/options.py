@@ -27,6 +27,7 @@ def table_options(*, labelled: bool) -> Callable[[Command], Command]:
         click.option("--text-column", metavar="NAME", help="The column of texts. [default: told from the header]"),
         click.option("--format", "table_format", type=click.Choice(FORMATS), help="What the file is. [default: told]"),
         click.option("--separator", metavar="CHAR", help="What separates columns. [default: comma; tab in TSV]"),
+        click.option("--no-quotes", is_flag=True, help='A " is a character like any other (many TSV files).'),
         click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The file's encoding."),
         click.option(
             "--on-error",
@@ -56,6 +57,7 @@ def read_options(settings: dict[str, Any]) -> "TableOptions":
         label_column=settings.pop("label_column", None),
         format=settings.pop("table_format"),
         separator=settings.pop("separator"),
+        quotes=not settings.pop("no_quotes"),
         encoding=settings.pop("encoding"),
         on_error=settings.pop("on_error"),
     )

@@ -1,16 +1,18 @@
 """``textclf predict``: label sentences, or every row of a table."""
 
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textclf.cli.options import FILE, origin, quiet_option, read_options, table_options, threads_option
-from textclf.cli.output import prediction_line, ranked, shown
-from textclf.errors import DataError
+from textclf.cli.output import prediction_line, ranked, report_table, shown
 from textclf.model import Model, Prediction
+
+if TYPE_CHECKING:
+    from textclf.tables import TableOptions
 
 _LINES_AT_ONCE = 256
 
@@ -63,8 +65,7 @@ def command(
             quiet=quiet,
         )
         return
-    texts: Iterable[str] = sentences or _lines()
-    for prediction in loaded.predict_stream(texts, batch=1 if sys.stdin.isatty() else _LINES_AT_ONCE):
+    for prediction in loaded.predict_stream([sentences] if sentences else _lines(read_options(settings))):
         click.echo(prediction_line(prediction, top_k) if as_json else _line(prediction, top_k, proba))
 
 
@@ -75,15 +76,12 @@ def _line(prediction: Prediction, top_k: int | None, proba: bool) -> str:
     return f"{labels}  {shown(prediction.text)}"
 
 
-def _lines() -> Iterator[str]:
-    """Give the lines of standard input: broken at line feeds only, decoded one by one."""
-    if sys.stdin is None:
-        raise DataError("standard input: expected a text a line, found it closed. Give sentences, or a table with -i.")
-    for number, line in enumerate(sys.stdin.buffer, 1):
-        try:
-            yield line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(
-                f"standard input:{number}: expected UTF-8, found byte 0x{line[error.start]:02x}. "
-                "Convert the text to UTF-8, or read a table with -i and --encoding."
-            ) from error
+def _lines(options: "TableOptions") -> Iterator[list[str]]:
+    """Give the texts of standard input, one a line unless another format is named, as they come."""
+    from textclf.tables import open_table
+
+    lines = options if options.format else replace(options, format="lines")
+    with open_table("-", lines, labelled=False, batch_rows=_LINES_AT_ONCE) as table:
+        for batch in table.batches():
+            yield batch.texts
+        report_table(table.name, table.refused, table.notes.sentences())

@@ -94,7 +94,7 @@ def _outside(places: Places, quotes: Places) -> Places:
 
 
 def _is_clean(block: bytes, stop: int) -> bool:
-    if block.find(b"\0", 0, stop) >= 0 or block.count(b"\r", 0, stop) != block.count(b"\r\n", 0, stop):
+    if b"\0" in block or (b"\r" in block and block.count(b"\r", 0, stop) != block.count(b"\r\n", 0, stop)):
         return False
     try:
         return block.isascii() or bool(str(memoryview(block)[:stop], "utf-8"))

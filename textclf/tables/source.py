@@ -14,6 +14,9 @@ from textclf.tables.model import TableOptions
 
 BLOCK = 4 << 20
 
+Origin = Path | Literal["-"] | BinaryIO
+"""Where a table comes from: a file, standard input, or an open binary stream."""
+
 _UTF8_MARK = codecs.BOM_UTF8
 _FOREIGN = [  # UTF-32 before UTF-16: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "UTF-32 text", "Give --encoding utf-32."),
@@ -33,11 +36,11 @@ class Source:
     that was given, and when it changes while it is read.
     """
 
-    def __init__(self, origin: Path | Literal["-"] | BinaryIO, options: TableOptions) -> None:
+    def __init__(self, origin: Origin, options: TableOptions) -> None:
         self.name = display_name(origin)
         self.is_stream = not isinstance(origin, Path)
         self._options = options
-        self._owned = isinstance(origin, Path)
+        self._path = origin if isinstance(origin, Path) else None
         self._stream = self._opened(origin)
         self._before = self._state()
         self.has_mark = False
@@ -46,12 +49,16 @@ class Source:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._owned:
+        if self._path:
             self._stream.close()
 
     def blocks(self) -> Iterator[bytes]:
         """Give the file's bytes as UTF-8, without the byte order mark, as they arrive: at most 4 MiB at a time."""
         yield from self._as_they_are() if self._options.is_utf8 else self._transcoded()
+        self.check_unchanged()
+
+    def check_unchanged(self) -> None:
+        """Raise DataError when the file is not as it was when it was opened."""
         if self._state() != self._before:
             raise DataError(
                 f"{self.name}: expected a file at rest, found that it changed while it was read. Read it again."
@@ -105,7 +112,7 @@ class Source:
         except (OSError, ValueError) as error:
             raise DataError(f"{self.name}: cannot be read ({_reason(error)}).") from error
 
-    def _opened(self, origin: Path | Literal["-"] | BinaryIO) -> BinaryIO:
+    def _opened(self, origin: Origin) -> BinaryIO:
         if isinstance(origin, Path):
             return open_bytes(origin)
         if origin != "-":
@@ -115,13 +122,38 @@ class Source:
             raise DataError("standard input: expected texts, found it closed. Give a file, or pipe texts in.")
         return sys.stdin.buffer
 
-    def _state(self) -> tuple[int, int] | None:
-        """Return the size and the time of the last change of a regular file, None for anything else."""
+    def _state(self) -> tuple[int, ...] | None:
+        """Return which regular file this is, its size and the time of its last change; None for anything else."""
         try:
-            status = os.fstat(self._stream.fileno())
+            status = self._path.stat() if self._path else os.fstat(self._stream.fileno())
         except (OSError, ValueError, AttributeError):
             return None
-        return (status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+        return (status.st_ino, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+class Blocks:
+    """The bytes of a source that are read and not yet parsed, in `pending`; `is_final` says that no more will come."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self._blocks = blocks
+        self.pending = b""
+        self.is_final = False
+
+    def grow(self) -> None:
+        """Read at least as much again as is pending, so that long records are parsed few times."""
+        parts, size = [self.pending], 0
+        while size <= len(self.pending):
+            block = next(self._blocks, None)
+            if block is None:
+                self.is_final = True
+                break
+            parts.append(block)
+            size += len(block)
+        self.pending = b"".join(parts)
+
+    def drop(self, count: int) -> None:
+        """Forget the first `count` bytes."""
+        self.pending = self.pending[count:]
 
 
 def open_bytes(path: Path) -> BinaryIO:

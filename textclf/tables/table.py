@@ -1,17 +1,17 @@
 """Open a table of any format and read it in batches, with every row used or listed as refused."""
 
-import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Protocol, Self
+from typing import Protocol, Self
 
 from textclf.errors import DataError
 from textclf.tables.columns import Chosen
 from textclf.tables.delimited import read_header
-from textclf.tables.lines import LABEL_PREFIX, FastTextFormat, LinesFormat, read_keys
+from textclf.tables.kinds import kind_by_content, kind_by_suffix
+from textclf.tables.lines import FastTextFormat, LinesFormat, read_keys
 from textclf.tables.model import (
     RECORD_LIMIT,
     Batch,
@@ -24,19 +24,9 @@ from textclf.tables.model import (
     Run,
     TableOptions,
 )
-from textclf.tables.parquet import MAGIC, parquet_as_lines
-from textclf.tables.source import Source
-
-Origin = Path | Literal["-"] | BinaryIO
-
-SUFFIXES: dict[str, Format] = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".parquet": "parquet",
-}
+from textclf.tables.parquet import parquet_as_lines
+from textclf.tables.settle import settled
+from textclf.tables.source import Blocks, Origin, Source
 
 
 class TableFormat(Protocol):
@@ -55,31 +45,6 @@ class TableFormat(Protocol):
 
     def cells(self, record: bytes) -> list[str | None]:
         """Return the value of each column of a row as written."""
-
-
-class _Blocks:
-    """The bytes that are read and not yet parsed."""
-
-    def __init__(self, blocks: Iterator[bytes]) -> None:
-        self._blocks = blocks
-        self.pending = b""
-        self.is_final = False
-
-    def grow(self) -> None:
-        """Read at least as much again as is pending, so that long records are parsed few times."""
-        parts, size = [self.pending], 0
-        while size <= len(self.pending):
-            block = next(self._blocks, None)
-            if block is None:
-                self.is_final = True
-                break
-            parts.append(block)
-            size += len(block)
-        self.pending = b"".join(parts)
-
-    def drop(self, count: int) -> None:
-        """Forget the first `count` bytes."""
-        self.pending = self.pending[count:]
 
 
 class Table:
@@ -102,16 +67,16 @@ class Table:
             raise
 
     def _open(self, origin: Origin, options: TableOptions, labelled: bool) -> None:
-        source = self._resources.enter_context(Source(origin, options))
+        source = self._source = self._resources.enter_context(Source(origin, options))
         self.name = source.name
-        self._blocks = _Blocks(source.blocks())
-        kind = options.format or _by_suffix(origin)
+        self._blocks = Blocks(source.blocks())
+        kind = options.format or kind_by_suffix(origin)
         if kind != "parquet":
             self._blocks.grow()
-        self.kind: Format = kind or _by_content(self._blocks.pending, labelled, source)
+        self.kind: Format = kind or kind_by_content(self._blocks.pending, labelled, source)
         self._at = Position(byte=3 if source.has_mark else 0)
         self.notes = Notes(byte_order_mark=source.has_mark)
-        self.format: TableFormat = self._format(origin, options, labelled)
+        self.format: TableFormat = self._format(source, options, labelled)
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +106,7 @@ class Table:
         cannot be read; when the file changes meanwhile; and, at the end, when there was no row at all.
         """
         for run in self._runs():
-            batch, refused = _settled(run)
+            batch, refused = settled(run)
             if refused and self._options.on_error == "fail":
                 raise DataError(self._first_refusal(refused[0]))
             self.refused += [replace(r, line=None) for r in refused] if self.kind == "parquet" else refused
@@ -163,6 +128,10 @@ class Table:
             except RowRefused as refusal:
                 raise DataError(f"{self.name}: row {row}: {refusal}. Write the output as .jsonl.") from refusal
 
+    def check_unchanged(self) -> None:
+        """Raise DataError when the file is not as it was when it was opened."""
+        self._source.check_unchanged()
+
     def _runs(self) -> Iterator[Run]:
         blocks = self._blocks
         while blocks.pending or not blocks.is_final:
@@ -183,9 +152,9 @@ class Table:
                 " Is a quote left open here, or is the file of another kind?"
             )
 
-    def _format(self, origin: Origin, options: TableOptions, labelled: bool) -> TableFormat:
+    def _format(self, source: Source, options: TableOptions, labelled: bool) -> TableFormat:
         if self.kind == "parquet":
-            return self._parquet(origin, options, labelled)
+            return self._parquet(source, options, labelled)
         if self.kind == "lines":
             if labelled:
                 raise DataError(
@@ -219,15 +188,15 @@ class Table:
     def _jsonl(self, options: TableOptions, labelled: bool) -> TableFormat | None:
         return read_keys(self._blocks.pending, self._blocks.is_final, options, labelled, self.name)
 
-    def _parquet(self, origin: Origin, options: TableOptions, labelled: bool) -> TableFormat:
-        if not isinstance(origin, Path):
+    def _parquet(self, source: Source, options: TableOptions, labelled: bool) -> TableFormat:
+        if not isinstance(self.origin, Path):
             raise DataError(
                 f"{self.name}: expected a stream of text, found Parquet, which is read from a file. Name the file."
             )
-        form, lines = self._resources.enter_context(parquet_as_lines(origin, options, labelled))
-        source = self._resources.enter_context(Source(lines, replace(options, encoding="utf-8")))
-        blocks = source.blocks()
-        self._blocks = _Blocks(blocks)
+        form, lines = self._resources.enter_context(parquet_as_lines(self.origin, options, labelled))
+        source.check_unchanged()
+        rows = self._resources.enter_context(Source(lines, replace(options, encoding="utf-8")))
+        self._blocks = Blocks(rows.blocks())
         self._blocks.grow()
         self._blocks.drop(self._blocks.pending.index(b"\n") + 1)  # the line that lists the columns
         return form
@@ -245,8 +214,7 @@ class Table:
             blank_lines=notes.blank_lines + run.blank_lines,
             labels_with_outer_blanks=notes.labels_with_outer_blanks
             + sum(label != label.strip() for label in batch.labels or ()),
-            texts_with_nul=notes.texts_with_nul
-            + (sum("\0" in text for text in batch.texts) if _may_hold_nul(batch) else 0),
+            texts_with_nul=notes.texts_with_nul + sum("\0" in text for text in batch.texts),
         )
 
 
@@ -278,60 +246,3 @@ def read_examples(path: Origin, options: TableOptions) -> Examples:
             )
         weighted = weights if options.weight_column is not None else None
         return Examples(table.name, texts, labels, weighted, rows, table.refused, table.notes)
-
-
-def _settled(run: Run) -> tuple[Batch, list[Refusal]]:
-    """Return the rows of a run whose label and weight can be used, and the refused ones in order."""
-    refused: dict[int, str] = {}
-    if run.labels is not None:
-        refused |= {i: "expected a label, found none" for i, label in enumerate(run.labels) if not label.strip()}
-    weights = None if run.weights is None else [_weight(spelt) for spelt in run.weights]
-    if weights is not None and run.weights is not None:
-        for i, weight in enumerate(weights):
-            if math.isnan(weight):
-                refused.setdefault(i, f"expected a weight of at least 0, found {run.weights[i][:30]!r}")
-    batch = Batch(run.rows, run.texts, run.labels, weights, run.records)
-    if not refused:
-        return batch, run.refused
-    late = [Refusal(run.rows[i], run.lines[i], reason) for i, reason in refused.items()]
-    kept = [i for i in range(len(run.rows)) if i not in refused]
-    return batch.select(kept), sorted([*run.refused, *late], key=lambda refusal: refusal.row)
-
-
-def _weight(spelt: str) -> float:
-    """Return the number, NaN when it is none that can weigh an example."""
-    try:
-        weight = float(spelt)
-    except ValueError:
-        return math.nan
-    return weight if 0 <= weight < math.inf else math.nan
-
-
-def _may_hold_nul(batch: Batch) -> bool:
-    # JSON spells it as an escape.
-    return b"\0" in batch.records.block or b"\\u0000" in batch.records.block
-
-
-def _by_suffix(origin: Origin) -> Format | None:
-    return SUFFIXES.get(origin.suffix.lower()) if isinstance(origin, Path) else None
-
-
-def _by_content(head: bytes, labelled: bool, source: Source) -> Format:
-    """Return the format that the first bytes show; raises DataError when they leave it in doubt."""
-    first = head.lstrip()
-    line = first.split(b"\n", 1)[0]
-    signs: list[tuple[bool, Format]] = [
-        (head.startswith(MAGIC), "parquet"),
-        (first.startswith(LABEL_PREFIX.encode()), "fasttext"),
-        (first.startswith((b'{"', b"[{")), "jsonl"),
-        (not labelled and (source.is_stream or source.name.lower().endswith(".txt")), "lines"),
-        (labelled and b"\t" in line, "tsv"),
-        (labelled and b"," in line, "csv"),
-    ]
-    found = next((kind for is_it, kind in signs if is_it), None)
-    if found is None:
-        raise DataError(
-            f"{source.name}: expected .csv, .tsv, .jsonl, .parquet or .txt, found another name and no sure sign in the"
-            " content. Give --format."
-        )
-    return found

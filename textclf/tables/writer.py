@@ -13,9 +13,11 @@ from typing import BinaryIO, Protocol
 from textclf.errors import DataError, OutputError
 from textclf.files import check_writable, written_whole
 from textclf.tables.delimited import SEPARATORS, DelimitedFormat
+from textclf.tables.kinds import SUFFIXES
 from textclf.tables.model import Batch, Format, clip
 from textclf.tables.parquet import join_columns
-from textclf.tables.table import SUFFIXES, Origin, Table
+from textclf.tables.source import Origin, display_name
+from textclf.tables.table import Table
 
 Cell = str | int | float
 """An added value; numbers stay numbers in JSON Lines and Parquet."""
@@ -68,7 +70,7 @@ def check_not_same(origin: Origin, target: Path) -> None:
         if not os.path.samestat(read, target.stat()):
             return
         raise DataError(
-            f"{target}: expected an output other than the input, found the same file. Write to another name."
+            f"{display_name(target)}: expected an output other than the input, found the same file. Name another."
         )
 
 
@@ -126,21 +128,15 @@ class _ParquetWriter:
     """Gathers the rows and writes them at the end."""
 
     def __init__(self, stream: BinaryIO, table: Table, added: tuple[str, ...]) -> None:
-        if not hasattr(stream, "name"):
-            raise OutputError("standard output: expected a text format, found Parquet. Name a file.")
         self.added = added
         self._stream = stream
         self._table = table
-        self._rows: list[int] = []
         self._own: list[list[str | None]] = []
-        self._values: list[Sequence[Cell]] = []
+        self._values: list[tuple[int, Sequence[Cell]]] = []
 
     def write(self, batch: Batch, values: Sequence[Sequence[Cell]]) -> None:
         """Keep the rows of a batch with their added values."""
-        if len(values) != len(batch):
-            raise ValueError(f"expected {len(batch)} rows of added values, found {len(values)}")
-        self._rows += [row - 1 for row in batch.rows]
-        self._values += values
+        self._values += [(row - 1, added) for row, added in zip(batch.rows, values, strict=True)]
         if self._table.kind != "parquet":
             self._own += self._table.cells(batch)
 
@@ -153,7 +149,7 @@ class _ParquetWriter:
         import polars as pl
 
         own = {name: [row[i] for row in self._own] for i, name in enumerate(self._table.columns)}
-        added = {name: [row[i] for row in self._values] for i, name in enumerate(self.added)}
+        added = {name: [row[i] for _, row in self._values] for i, name in enumerate(self.added)}
         pl.DataFrame({name: pl.Series(values, dtype=pl.String) for name, values in own.items()} | added).write_parquet(
             self._stream
         )
@@ -163,8 +159,9 @@ class _ParquetWriter:
             added, joined = Path(folder) / "added.jsonl", Path(folder) / "joined.parquet"
             with added.open("w", encoding="utf-8", newline="\n") as stream:
                 stream.write(json.dumps(self.added) + "\n")
-                stream.writelines(json.dumps(pair) + "\n" for pair in zip(self._rows, self._values, strict=True))
+                stream.writelines(json.dumps(pair) + "\n" for pair in self._values)
             join_columns(origin, added, joined)
+            self._table.check_unchanged()
             with joined.open("rb") as stream_in:
                 shutil.copyfileobj(stream_in, self._stream)
 
@@ -173,9 +170,11 @@ def _output_kind(target: Path | BinaryIO, table: Table, given: Format | None) ->
     kind = given or (SUFFIXES.get(target.suffix.lower()) if isinstance(target, Path) else None) or table.kind
     if kind in ("lines", "fasttext"):
         raise OutputError(
-            f"{getattr(target, 'name', target)}: expected an output that has columns, found the format {kind}."
+            f"{display_name(target)}: expected an output that has columns, found the format {kind}."
             " Name a .csv, .tsv, .jsonl or .parquet file."
         )
+    if kind == "parquet" and not isinstance(target, Path):
+        raise OutputError("standard output: expected a text format, found Parquet. Name a file.")
     return kind
 
 
@@ -194,7 +193,7 @@ def _extension(table: Table, kind: Format, added: tuple[str, ...]) -> Encode | N
 def _extended_object(raw: bytes, added: dict[str, Cell], name: str) -> bytes:
     for key in added:
         # The key may first appear far down the file, after the names were chosen.
-        if json.dumps(key).encode() in raw and key in json.loads(raw):
+        if (b"\\u" in raw or json.dumps(key, ensure_ascii=False).encode() in raw) and key in json.loads(raw):
             raise OutputError(
                 f"{name}: expected no key {clip(key)}, found one in a later row. Rename the key in the file."
             )

@@ -1,0 +1,33 @@
+"""Look at the labels and weights of the rows that could be read."""
+
+import math
+
+from textclf.tables.model import Batch, Refusal, Run
+
+
+def settled(run: Run) -> tuple[Batch, list[Refusal]]:
+    """Return the rows of a run whose label and weight can be used, and the refused ones in order."""
+    refused: dict[int, str] = {}
+    if run.labels is not None:
+        refused |= {i: "expected a label, found none" for i, label in enumerate(run.labels) if not label.strip()}
+    weights = None if run.weights is None else [_weight(spelt) for spelt in run.weights]
+    if weights is not None and run.weights is not None:
+        for i, weight in enumerate(weights):
+            if math.isnan(weight):
+                refused.setdefault(i, f"expected a weight of at least 0, found {run.weights[i][:30]!r}")
+    batch = Batch(run.rows, run.texts, run.labels, weights, run.records)
+    if not refused:
+        return batch, run.refused
+    late = [Refusal(run.rows[i], run.lines[i], reason) for i, reason in refused.items()]
+    kept = [i for i in range(len(run.rows)) if i not in refused]
+    return batch.select(kept), sorted([*run.refused, *late], key=lambda refusal: refusal.row)
+
+
+def _weight(spelt: str) -> float:
+    """Return the number, NaN when it is none that can weigh an example."""
+    try:
+        # Python's own rules would take 1_0 and digits of every script.
+        weight = float(spelt) if spelt.isascii() and "_" not in spelt else math.nan
+    except ValueError:
+        return math.nan
+    return weight if 0 <= weight < math.inf else math.nan

@@ -19,10 +19,9 @@ import numpy as np
 from textclf.arrays import Array, Integers, Keys
 from textclf.code_points import is_space
 from textclf.dictionary import Dictionary, count_keys
+from textclf.settings import Weighting
 from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
 from textclf.tokenizer import END_OF_TEXT, Tokens, combine, running_sum, stretch_keys, tokenize, tokenize_blocks
-
-Weighting = Literal["mean", "tfidf", "sif"]
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
@@ -84,6 +83,10 @@ class TextMatrix:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def take(self, rows: Integers) -> "TextMatrix":
+        """Return the rows of these texts, in this order."""
+        return TextMatrix(self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows])
+
 
 @dataclass(frozen=True)
 class Features:
@@ -94,9 +97,13 @@ class Features:
 
     def extract(self, texts: Sequence[str]) -> TextMatrix:
         """Return the matrices of these texts, made a block of texts at a time."""
+        return self.extract_tokens(tokenize_blocks(texts), texts)
+
+    def extract_tokens(self, blocks: Iterable[Tokens], texts: Sequence[str]) -> TextMatrix:
+        """Return the matrices of texts that are already cut into `blocks`."""
         parts = []
         first = 0
-        for tokens in tokenize_blocks(texts):
+        for tokens in blocks:
             cased = tokenize(texts[first : first + len(tokens)], lower=False) if self.words.cased else None
             parts.append(self._extract_block(tokens, cased))
             first += len(tokens)
@@ -179,15 +186,18 @@ def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]
     codes = np.concatenate(([np.uint32(END_OF_TEXT)], tokens.codes))
     is_end = codes == END_OF_TEXT
     blank = is_space(codes) | is_end
-    # Of a run of blanks one is kept, and the end of a text is always: it is the blank after it and before the next.
-    beside_end = is_end[:-1] | np.append(is_end[2:], False)
+    # Of a run of blanks the first is kept; one beside the end of a text is not, for the end, which is always kept,
+    # is the blank after it and before the next.
     keep = is_end | ~blank
-    keep[1:] |= ~blank[:-1] & ~beside_end
+    keep[1:] |= ~blank[:-1]
+    codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
+    keep = is_end | ~blank | ~np.append(is_end[1:], False)
     codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
     codes[blank] = _SPACE
     sums = running_sum(codes)
     first_text = np.cumsum(is_end) - 1  # of an n-gram that starts here
     last_text = first_text - is_end  # of one that ends here
+    last_text[1:][is_end[1:] & is_end[:-1]] = -1  # a text of blanks alone has none
     for n in range(1, longest + 1):
         starts = np.flatnonzero(first_text[: len(codes) - n + 1] == last_text[n - 1 :])
         yield first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n)

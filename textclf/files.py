@@ -1,14 +1,19 @@
 """Write a file whole or not at all, and read the digest of one."""
 
 import hashlib
+import io
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import OutputError
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 _TEMPORARY = ".textclf-part"
 
@@ -16,23 +21,20 @@ _TEMPORARY = ".textclf-part"
 def check_writable(path: Path) -> None:
     """Refuse, before any work is done, a path that could not be written afterwards.
 
-    Raises OutputError when the folder is missing or read-only, or when `path` is itself a folder.
+    Raises OutputError when the folder is missing or read-only, or when `path` is itself a folder, a device or a pipe.
     """
-    folder = path.parent
-    try:
-        if path.is_dir():
-            raise OutputError(f"{path}: expected a file to write, found a folder. Name a file in it.")
+    with _blamed_on(path):
+        target = _target(path)
+        folder = target.parent
         if not folder.is_dir():
             raise OutputError(
                 f"{path}: the folder {str(folder)!r} does not exist. Create it first, or write elsewhere."
             )
         if not os.access(folder, os.W_OK):
             raise OutputError(f"{path}: the folder {str(folder)!r} cannot be written to. Write elsewhere.")
-        descriptor, probe = tempfile.mkstemp(prefix=_prefix(path), suffix=_TEMPORARY, dir=folder)
+        descriptor, probe = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=folder)
         os.close(descriptor)
         Path(probe).unlink()
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}). Write elsewhere.") from error
 
 
 @contextmanager
@@ -44,28 +46,26 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     the file that it names is replaced. Temporaries that a killed run left beside `path` are swept.
 
     Raises OutputError when the disk is full or the folder cannot be written to; `path` is then as it was.
+    Any other error of the block passes through as it is.
     """
-    target = path.resolve() if path.is_symlink() else path
-    temporary: str | None = None
-    try:
+    with _blamed_on(path):
+        target = _target(path)
         _sweep(target)
-        descriptor, temporary = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
-        with os.fdopen(descriptor, "wb") as stream:
+        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
+    temporary = Path(name)
+    try:
+        with io.BufferedWriter(_Temporary(descriptor, path)) as stream:
             yield stream
             stream.flush()
-            os.fchmod(stream.fileno(), _mode(target))
-            os.fsync(stream.fileno())
-        Path(temporary).replace(target)
-        temporary = None
-        _flush_folder(target.parent)
-    except OSError as error:
-        raise OutputError(
-            f"{path}: cannot be written ({error.strerror or error}). The old file, if any, is as it was."
-        ) from error
+            with _blamed_on(path):
+                os.fchmod(stream.fileno(), _mode(target))
+                os.fsync(stream.fileno())
+        with _blamed_on(path):
+            temporary.replace(target)
+            _flush_folder(target.parent)
     finally:
-        if temporary is not None:
-            with suppress(OSError):
-                Path(temporary).unlink()
+        with suppress(OSError):
+            temporary.unlink()  # after an error; else it has its final name
 
 
 def sha256(path: Path) -> str:
@@ -74,20 +74,52 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+class _Temporary(io.FileIO):
+    """The file that is written: an error of writing is the output's, an error of reading in the same block is not."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        super().__init__(descriptor, "wb")
+        self._path = path
+
+    def write(self, content: "ReadableBuffer", /) -> int:
+        """Write as a file does; raises OutputError where a file raises OSError."""
+        with _blamed_on(self._path):
+            return super().write(content)
+
+
+@contextmanager
+def _blamed_on(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}). The old file, if any, is as it was."
+        ) from error
+
+
+def _target(path: Path) -> Path:
+    """Return the file that is to be replaced: what `path` names, symbolic links followed."""
+    target = Path(os.path.realpath(path))
+    if target.is_dir():
+        raise OutputError(f"{path}: expected a file to write, found a folder. Name a file in it.")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{path}: expected a file to write, found a device or a pipe. Name a regular file.")
+    return target
+
+
 def _prefix(target: Path) -> str:
     # The owner's process number lets a later run tell a stale temporary from one that is being written.
-    # A name may be 255 bytes long: the prefix keeps only its start.
-    return f".{target.name[:60]}.{os.getpid()}."
+    # A name may be 255 bytes long, 4 of them a letter: the prefix keeps only its start.
+    return f".{target.name[:40]}.{os.getpid()}."
 
 
 def _sweep(target: Path) -> None:
-    start = f".{target.name[:60]}."
+    temporaries = re.compile(rf"\.{re.escape(target.name[:40])}\.([0-9]{{1,9}})\.[^.]*{re.escape(_TEMPORARY)}")
     for leftover in target.parent.iterdir():
-        if leftover.name.startswith(start) and leftover.name.endswith(_TEMPORARY):
-            owner = leftover.name[len(start) :].split(".", 1)[0]
-            if owner.isdigit() and not _is_running(int(owner)):
-                with suppress(OSError):
-                    leftover.unlink()
+        found = temporaries.fullmatch(leftover.name)
+        if found and not _is_running(int(found[1])):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 def _is_running(process: int) -> bool:

@@ -16,8 +16,9 @@ from textclf.arrays import Array, Integers
 from textclf.dictionary import Dictionary
 from textclf.errors import ModelError
 from textclf.features import Features, NgramTable, TextMatrix, WordTable
-from textclf.model_file import ModelFile, Strings, read_model, write_model
+from textclf.model_file import ModelFile, read_model, write_model
 from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
+from textclf.strings import Strings
 from textclf.tokenizer import NAME as TOKENIZER
 
 _LONGEST_NGRAM = 32

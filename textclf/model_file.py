@@ -9,16 +9,17 @@ file or ask for more memory than the file has bytes; the arrays stay on the disk
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError
 from textclf.files import written_whole
+from textclf.strings import Strings
 
 FORMAT = 1
 """The version of the description and of the arrays' meaning; a file with a higher one is refused."""
@@ -69,46 +70,12 @@ class ModelFile:
             raise ModelError(f"{self.path}: {name!r} holds a number that is not finite. Train the model again.")
         return array
 
-    def strings(self, name: str) -> "Strings":
+    def strings(self, name: str) -> Strings:
         """Return the strings stored as `Strings.arrays` under this name; raises ModelError when they are damaged."""
         blob, offsets = self.array(name, "U8", None), self.array(f"{name}.offsets", "I64", None)
-        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(blob) or (np.diff(offsets) < 0).any():
+        if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(blob) or (offsets[1:] < offsets[:-1]).any():
             raise ModelError(f"{self.path}: the strings {name!r} are damaged. Train the model again.")
         return Strings(blob, offsets)
-
-
-@dataclass(frozen=True)
-class Strings(Sequence[str]):
-    """A list of strings kept as one run of UTF-8 bytes and where each begins; one is decoded when it is asked for."""
-
-    blob: npt.NDArray[np.uint8]
-    offsets: npt.NDArray[np.int64]
-
-    @staticmethod
-    def of(strings: Sequence[str]) -> "Strings":
-        """Pack strings; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
-        encoded = [string.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() for string in strings]
-        offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
-        return Strings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
-
-    def arrays(self, name: str) -> Arrays:
-        """Return the two arrays that store these strings under a name."""
-        return {name: self.blob, f"{name}.offsets": self.offsets}
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
-        place = range(len(self))[place]
-        return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
 
 
 def write_model(path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> str:
@@ -141,7 +108,7 @@ def read_model(path: Path) -> ModelFile:
             "It was made by a newer textclf: upgrade textclf."
         )
     digest = description.get("sha256")
-    if not isinstance(digest, str) or digest != _digest(content, digest):
+    if not isinstance(digest, str) or not digest.isascii() or digest != _digest(content, digest):
         raise ModelError(f"{path}: the checksum does not fit: the file is damaged. Copy it again, or train again.")
     return ModelFile(path, _arrays(path, header, data), description, digest)
 
@@ -177,7 +144,7 @@ def _description(path: Path, header: dict[str, Any]) -> dict[str, Any]:
         description = json.loads(metadata[_KEY], object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
         raise _not_a_model(path, "its description is damaged") from None
-    if not isinstance(description, dict) or type(description.get("format")) is not int:
+    if not isinstance(description, dict) or type(description.get("format")) is not int or description["format"] < 1:
         raise _not_a_model(path, "its description is damaged")
     return description
 

@@ -88,54 +88,97 @@ def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Integer
         yield order[start : start + size]
 
 
-# --- n-grams: a smooth, convex fit --------------------------------------------------------------------------------
+# --- all examples at once ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class WideLayer:
-    """What n-grams add to the logits: Z = C U + b, with U of shape (V, k) and b of shape (k,)."""
+class JointSettings:
+    """How network and n-grams are fitted together, on all examples at every step."""
 
+    iterations: int
+    tolerance: float
+    """The fit ends when the gradient is this share of its length at the start."""
+    l2: float
+    """What a weight costs, in units of one example's loss: the same for the network's W and the n-grams' U."""
+    threads: int
+
+
+@dataclass(frozen=True)
+class JointFit:
+    """The network and the n-grams' rows U, shape (V, k), that were found together, and the loss after each step."""
+
+    network: Network
     U: Array
-    b: Array
-
-    def forward(self, C: SparseRows, *, threads: int = 1) -> Array:
-        """Return C U + b, shape (n, k)."""
-        Z = C.times(self.U, threads=threads)
-        Z += self.b
-        return Z
+    losses: list[float]
 
 
-def fit_wide(
-    examples: Examples, loss: Loss, *, l2: float, iterations: int, threads: int, start: WideLayer | None = None
-) -> WideLayer:
-    """Return the U and b that minimize Σ w L(C U + b, y) + ½ l2 ‖U‖², found by L-BFGS on all examples at once."""
-    C, Y = examples.ngrams, examples.Y
+def fit_jointly(
+    network: Network,
+    S: Array,
+    examples: Examples,
+    scales: Array,
+    loss: Loss,
+    settings: JointSettings,
+    *,
+    after_step: Callable[[int, float], None] = lambda _number, _loss: None,
+) -> JointFit:
+    """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS from zero U.
+
+    Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
+    n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
+    """
+    C, Y, weights = examples.ngrams, examples.Y, examples.weights[:, None]
     transposed = C.transposed()
-    V, k = C.width, Y.shape[1]
-    weights = examples.weights[:, None]
+    split_at = len(network.theta)
+
+    def parts(theta: Array) -> tuple[Network, Array]:
+        part = Network(network.sizes, network.activation, theta[:split_at])
+        return part, theta[split_at:].reshape(scales.shape)
 
     def loss_and_gradient(theta: Array) -> tuple[float, Array]:
-        layer = _wide_views(theta, V, k)
-        Z = layer.forward(C, threads=threads)
-        value = float(np.vdot(loss.value(Z, Y), weights[:, 0])) + 0.5 * l2 * float(np.vdot(layer.U, layer.U))
-        delta = loss.delta(Z, Y)
+        part, scaled_U = parts(theta)
+        trace = part.forward(S, wide=C.times(scales * scaled_U, threads=settings.threads))
+        value = float(np.vdot(loss.value(trace.Z[-1], Y), weights)) + part.penalty(settings.l2)
+        value += 0.5 * settings.l2 * float(np.vdot(scaled_U, scaled_U))
+        delta = loss.delta(trace.Z[-1], Y)
         delta *= weights
         gradient = np.empty_like(theta)
-        views = _wide_views(gradient, V, k)
-        np.multiply(layer.U, theta.dtype.type(l2), out=views.U)
-        dU = views.U
-        dU += transposed.times(delta, threads=threads)  # dU = Cᵀ δ
-        np.sum(delta, axis=0, out=views.b)
+        gradient[:split_at] = part.backward(delta, trace, l2=settings.l2).theta
+        dU = parts(gradient)[1]
+        np.multiply(scaled_U, theta.dtype.type(settings.l2), out=dU)
+        dU += scales * transposed.times(delta, threads=settings.threads)  # dU = Cᵀ δ
         return value, gradient
 
-    theta = np.zeros((V + 1) * k, np.float32)
-    if start is not None:
-        theta = np.concatenate([start.U.ravel(), start.b])
-    return _wide_views(lbfgs(loss_and_gradient, theta, iterations=iterations).theta, V, k)
+    losses: list[float] = []
+
+    def note(number: int, value: float) -> None:
+        losses.append(value / len(examples))
+        after_step(number, losses[-1])
+
+    start = np.concatenate([network.theta, np.zeros(scales.size, network.theta.dtype)])
+    found = lbfgs(
+        loss_and_gradient, start, iterations=settings.iterations, tolerance=settings.tolerance, after_iteration=note
+    )
+    best, scaled_U = parts(found.theta)
+    return JointFit(best, scales * scaled_U, losses)
 
 
-def _wide_views(theta: Array, V: int, k: int) -> WideLayer:
-    return WideLayer(theta[: V * k].reshape(V, k), theta[V * k :])
+def naive_bayes_scales(C: SparseRows, Y: Array, *, floor: float, smoothing: float) -> Array:
+    """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
+
+    The ratio is naive Bayes' (Wang & Manning 2012): how much likelier an n-gram is in the class than outside it. One
+    that separates classes may have a large weight; one that does not must earn it. Scaled so that the mean
+    length of a row of C, each entry times its scale, stays what it was.
+    """
+    inside = C.transposed().times(Y) + Y.dtype.type(smoothing)
+    outside = inside.sum(axis=1, keepdims=True) - inside
+    ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
+    scales: Array = floor + np.abs(ratio)
+    mass = np.bincount(C.columns, weights=C.data**2, minlength=C.width)[:, None]
+    total = mass.sum()
+    if total:
+        scales /= np.sqrt((mass * scales**2).sum(axis=0) / total)
+    return scales.astype(np.float32)
 
 
 # --- the network: epochs of mini-batches --------------------------------------------------------------------------
@@ -265,13 +308,14 @@ def _validate(
 
 
 def standardized(E: Array, C: SparseRows) -> Array:
-    """Return (E − μ) / σ, with which S = C E has mean 0 and spread 1 over the texts of C.
+    """Return (E − μ) / (σ √d), with which each of the d numbers of S = C E has mean 0 and spread 1 / √d over C's texts.
 
     Averaged vectors lie close together; left so, a network sees almost the same input for every text. As a row of C
     sums to 1, moving every vector moves S alike, and the zero row of a text without known words is the average text.
     """
     S = C.times(E)
     mean = S.mean(axis=0, dtype=np.float64)
-    spread = float(np.sqrt(((S - mean) ** 2).mean())) or 1.0
+    spread = S.std(axis=0, dtype=np.float64)
+    spread = np.where(spread > 1e-6, spread, 1.0) * np.sqrt(E.shape[1])
     moved: Array = ((E - mean) / spread).astype(E.dtype)
     return moved

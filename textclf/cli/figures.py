@@ -16,9 +16,14 @@ def evaluation_text(evaluation: Evaluation) -> str:
     """Return the figures as lines: overall, for each class, and who is taken for whom."""
     majority, share = evaluation.majority
     unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
+    figures = [
+        f"accuracy {evaluation.accuracy:.4f}",
+        f"macro-F1 {evaluation.macro_f1:.4f}",
+        f"log loss {evaluation.log_loss:.4f}",
+        f"({evaluation.n:,} texts)",
+    ]
     lines = [
-        f"accuracy {evaluation.accuracy:.4f}   macro-F1 {evaluation.macro_f1:.4f}   "
-        f"log loss {evaluation.log_loss:.4f}   ({evaluation.n:,} texts)",
+        "   ".join(figures),
         f"majority baseline: always {_short(majority)!r}, accuracy {share:.4f}",
         f"known words: {evaluation.known_words:.1%}{unknown}",
         "",

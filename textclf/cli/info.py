@@ -1,0 +1,57 @@
+"""``textclf info``: what a model file holds and how it was made."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textclf.cli.options import FILE, json_option
+from textclf.cli.output import shown
+
+if TYPE_CHECKING:
+    from textclf.model import Model
+
+_SHOWN_LABELS = 20
+
+
+@click.command("info", short_help="Show what a model file holds and how it was made.")
+@click.argument("model", type=FILE)
+@json_option
+def command(model: Path, as_json: bool) -> None:
+    """Show what MODEL holds and how it was made.
+
+    \b
+    textclf info model.safetensors
+    """
+    from textclf.model import Model
+
+    facts = _facts(Model.load(model), model)
+    if as_json:
+        click.echo(json.dumps(facts, ensure_ascii=False))
+        return
+    for name, value in facts.items():
+        if name == "history":
+            value = f"{len(value)} epochs, last loss {value[-1]['loss']:.4f}" if value else "none"
+        elif name == "labels" and len(value) > _SHOWN_LABELS:
+            value = f"{len(value)}: {', '.join(value[:_SHOWN_LABELS])} …"
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        elif isinstance(value, dict):
+            value = ", ".join(f"{key} {entry}" for key, entry in value.items() if entry is not None)
+        click.echo(f"{name}: {shown(str(value))}")
+
+
+def _facts(model: "Model", path: Path) -> dict[str, Any]:
+    return {
+        "file": str(path),
+        "bytes": path.stat().st_size,
+        "labels": list(model.labels),
+        "layers": list(model.network.sizes),
+        "activation": model.network.activation.name,
+        "output": model.output,
+        "words": len(model.words),
+        "dimension": int(model.E.shape[1]),
+        "n-grams": {table.kind: len(table.dictionary) for table in model.features.ngrams},
+        **model.description,
+    }

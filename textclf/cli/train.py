@@ -1,0 +1,187 @@
+"""``textclf train``: from a table of texts and labels to a model file."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.output import report_table, say, shown, warn
+from textclf.cli.progress import showing_epochs
+from textclf.settings import CHOICES, RANGES
+
+if TYPE_CHECKING:
+    from textclf.recipe import Trained
+
+
+class Sizes(click.ParamType):
+    """Layer sizes such as ``128,64``, or ``none``."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the sizes."""
+        if isinstance(value, tuple):
+            return value
+        if value == "none":
+            return ()
+        try:
+            sizes = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            sizes = (0,)
+        if any(not 1 <= size <= 100_000 for size in sizes):
+            self.fail(f"expected sizes of 1 to 100000 such as 128,64, or none, found {value!r}.", param, ctx)
+        return sizes
+
+
+class Span(click.ParamType):
+    """The shortest and the longest n-gram, such as ``3-5``, or ``none``."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return both lengths; (0, 0) for none."""
+        if value == "none":
+            return (0, 0)
+        first, _, last = str(value).partition("-")
+        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 10):
+            self.fail(f"expected SHORTEST-LONGEST of 1 to 10 such as 3-5, or none, found {value!r}.", param, ctx)
+        return int(first), int(last)
+
+
+def _number(name: str, kind: type[click.IntRange] | type[click.FloatRange], **settings: Any) -> Any:
+    lowest, highest = RANGES[name]
+    bounds = (int(lowest), int(highest)) if kind is click.IntRange else (lowest, highest)
+    return click.option(f"--{name.replace('_', '-')}", type=kind(*bounds), **settings)
+
+
+def _choice(name: str, default: str, text: str) -> Any:
+    kind = click.Choice(CHOICES[name])
+    return click.option(f"--{name}", type=kind, default=default, show_default=True, help=text)
+
+
+@click.command("train", short_help="Train a classifier on a table of texts and labels.")
+@click.argument("table", type=FILE)
+@click.option("--output", "-o", type=FILE, required=True, metavar="MODEL", help="Where the model goes (.safetensors).")
+@table_options(labelled=True)
+@click.option(
+    "--weight-column", metavar="NAME", help="The column of the examples' weights. [default: all weigh the same]"
+)
+@click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
+@_number("valid_fraction", click.FloatRange, default=0.1, show_default=True, help="Share of each class to validate on.")
+@click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")
+@click.option("--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder.")
+@_choice("weighting", "mean", "How a text's words are averaged.")
+@_number("word_ngrams", click.IntRange, default=2, show_default=True, help="N-grams of up to N words; 0 for none.")
+@click.option(
+    "--char-ngrams", type=Span(), metavar="A-B|none", help="N-grams of characters. [default: 1-5 if texts are short]"
+)
+@click.option("--hidden", type=Sizes(), default=(), metavar="N,N…|none", help="Hidden layers' sizes. [default: none]")
+@_choice("activation", "relu", "Of the hidden layers.")
+@_choice("loss", "cross-entropy", "What is minimized.")
+@_choice("output", "softmax", "Of the last layer.")
+@_choice("optimizer", "lbfgs", "lbfgs fits all rows at once; the others go by mini-batches.")
+@_number("learning_rate", click.FloatRange, help="Of mini-batches. [default: suits the optimizer]")
+@_number("vector_rate", click.FloatRange, default=0.02, show_default=True, help="Learning rate of the vectors.")
+@click.option("--freeze-vectors", is_flag=True, help="Leave pretrained vectors as they are.")
+@_number("batch_size", click.IntRange, default=64, show_default=True, help="Texts a step.")
+@_number("epochs", click.IntRange, help="At most. [default: suits the optimizer]")
+@_number("patience", click.IntRange, default=3, show_default=True, help="Epochs without a better validation loss.")
+@_number("dropout", click.FloatRange, default=0.0, show_default=True, help="Share of hidden neurons silenced a step.")
+@_number("word_dropout", click.FloatRange, default=0.3, show_default=True, help="Share of words left out a step.")
+@_number("l2", click.FloatRange, help="Weight penalty. [default: suits the optimizer]")
+@_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
+@_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
+@threads_option
+@click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
+@json_option
+@quiet_option
+def command(
+    table: Path,
+    output: Path,
+    valid: Path | None,
+    no_cache: bool,
+    weight_column: str | None,
+    report: Path | None,
+    as_json: bool,
+    quiet: bool,
+    **settings: Any,
+) -> None:
+    """Train a classifier on TABLE, which has a column of texts and one of labels.
+
+    \b
+    textclf train reviews.csv -o model.safetensors
+    textclf train tweets.tsv -o model.safetensors --vectors glove-twitter-25
+    """
+    from dataclasses import replace
+
+    from textclf.files import check_writable
+    from textclf.recipe import LabelledTexts, Listener, train
+    from textclf.settings import Settings
+    from textclf.tables import check_not_same, read_examples
+    from textclf.vectors import open_vectors
+
+    options = replace(read_options(settings), weight_column=weight_column)
+    chosen = Settings(**settings)
+    for written in (output, report):
+        if written is not None:
+            check_not_same(origin(table), written)
+            check_writable(written)
+    examples = read_examples(origin(table), options)
+    report_table(examples.name, examples.refused, examples.notes.sentences())
+    held_out = None
+    if valid is not None:
+        rows = read_examples(origin(valid), options)
+        _check_labels(rows.name, rows.labels, rows.rows, examples.labels)
+        held_out = LabelledTexts(rows.texts, rows.labels, rows.weights)
+    vectors = None
+    if chosen.vectors != "none":
+        vectors = open_vectors(chosen.vectors, cache=not no_cache, say=lambda text: say(text, quiet=quiet))
+        for note in vectors.notes:
+            warn(f"{vectors.name}: {note}.")
+    with showing_epochs(len(examples), quiet=quiet) as show:
+        listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
+        data = LabelledTexts(examples.texts, examples.labels, examples.weights)
+        trained = train(data, chosen, vectors, valid=held_out, listener=listener)
+    trained.model.save(output)
+    if report is not None:
+        from textclf.report import write_training_report
+
+        write_training_report(report, trained, examples.name)
+    _say_result(trained, output, as_json, quiet)
+
+
+def _check_labels(name: str, labels: list[str], rows: list[int], known: list[str]) -> None:
+    from textclf.errors import DataError
+    from textclf.measuring import unknown_label
+
+    classes = set(known)
+    for row, label in zip(rows, labels, strict=True):
+        if label not in classes:
+            raise DataError(f"{name}: row {row}: {unknown_label(label, tuple(sorted(classes)))}")
+
+
+def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) -> None:
+    validation = trained.validation
+    size = output.stat().st_size
+    if as_json:
+        described = trained.model.description
+        click.echo(
+            json.dumps(
+                {
+                    "model": str(output),
+                    "bytes": size,
+                    "labels": list(trained.model.labels),
+                    "validation": described["validation"],
+                    "settings": described["settings"],
+                    "data": described["data"],
+                },
+                ensure_ascii=False,
+            )
+        )
+        return
+    figures = "no validation rows"
+    if validation is not None:
+        figures = f"validation accuracy {validation.accuracy:.4f}, macro-F1 {validation.macro_f1:.4f} ({validation.n:,} texts)"
+    say(f"{shown(str(output))}: {size / 1e6:.1f} MB; {figures}", quiet=quiet)

@@ -1,0 +1,351 @@
+"""From labelled texts to a model: what is done, in which order, and what the data decide.
+
+1. Cut the texts; find the words that have vectors, and the n-grams that are common enough.
+2. Set some rows of each class aside for validation.
+3. Fit: with L-BFGS (the default) network and n-grams together on all rows at once; with Adam, momentum or plain
+   gradient descent the network and the vectors by mini-batches first, then n-grams and network together.
+4. Validate; then fit once more on all rows, the validation rows too, with what was chosen.
+"""
+
+import hashlib
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from textclf import __version__
+from textclf.arrays import Array, Integers, Keys
+from textclf.dictionary import Dictionary, count_keys
+from textclf.errors import TrainingError
+from textclf.evaluation import Evaluation, Tally
+from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, word_weights
+from textclf.model import Model
+from textclf.network import LOSSES, Network, one_hot
+from textclf.settings import Settings
+from textclf.sparse import stack_columns
+from textclf.strings import Strings
+from textclf.tokenizer import Tokens, keys_of, tokenize_blocks
+from textclf.training import (
+    Epoch,
+    EpochSettings,
+    Examples,
+    JointSettings,
+    fit_jointly,
+    naive_bayes_scales,
+    split,
+    standardized,
+    train_network,
+)
+from textclf.vectors import WordVectors
+
+MOST_UNSEEN_WORDS = 30_000
+"""Of the words that training did not see but the vectors know, this many of the commonest are kept."""
+LONGEST_FOR_CHARS = 600
+"""Texts of up to this many characters on average get n-grams of characters: longer ones say enough in words."""
+CHAR_NGRAMS = (1, 5)
+FEW_TEXTS = 1000
+"""Below this many texts an n-gram of a single text is kept too."""
+JOINT_L2 = 0.15
+JOINT_ITERATIONS = 60
+JOINT_TOLERANCE = 3e-3
+SCALE_FLOOR, SCALE_SMOOTHING = 0.3, 0.3
+_DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
+_DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Texts, their labels and, where there are any, their weights."""
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+    weights: Sequence[float] | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The model, and how it did on the validation rows (None when there were none)."""
+
+    model: Model
+    validation: Evaluation | None
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how training goes: `say` of each step in a sentence, `epoch` of each epoch, out of so many."""
+
+    say: Callable[[str], None] = lambda _: None
+    epoch: Callable[[Epoch, int], None] = lambda _epoch, _of: None
+
+
+def train(
+    data: LabelledTexts,
+    settings: Settings,
+    vectors: WordVectors | None,
+    *,
+    valid: LabelledTexts | None = None,
+    listener: Listener = Listener(),
+) -> Trained:
+    """Train a model on labelled texts; `vectors` None starts from random ones.
+
+    Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
+    """
+    labels = _classes(data.labels)
+    rng = np.random.default_rng(settings.seed)
+    listener.say(f"{len(data.texts):,} texts, {len(labels)} classes")
+    features, words, matrix = _learn_features(data.texts, settings, vectors)
+    y = _class_numbers(data.labels, labels)
+    examples = _examples(matrix, y, len(labels), data.weights)
+    E = _starting_vectors(features.words.dictionary, words, vectors, settings, rng)
+    E = standardized(E, matrix.words)
+    listener.say(_what_was_found(features, matrix, vectors))
+    network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+    fitting = _Fitting(settings, features, words, labels, network, E, listener)
+    if valid is not None:
+        held_out: tuple[Examples, TextMatrix, Integers] | None = _validation_file(valid, features, labels)
+        train_rows: Integers = np.arange(len(y))
+    else:
+        train_rows, valid_rows = split(y, settings.valid_fraction, rng)
+        held_out = (examples.take(valid_rows), matrix.take(valid_rows), y[valid_rows]) if len(valid_rows) else None
+    fitted = fitting.fit(examples.take(train_rows), held_out[0] if held_out else None, rng)
+    validation = _validate(fitted, held_out[1], held_out[2]) if held_out else None
+    if len(train_rows) < len(y):
+        fitted = fitting.refit(fitted, examples, rng)
+    return Trained(_described(fitted, data, settings, vectors, validation), validation)
+
+
+@dataclass(frozen=True)
+class _Fitting:
+    """The fit, which runs twice: on the training part, to validate, and on all rows."""
+
+    settings: Settings
+    features: Features
+    words: Strings
+    labels: tuple[str, ...]
+    network: Network
+    E: Array
+    listener: Listener
+
+    def fit(self, examples: Examples, valid: Examples | None, rng: np.random.Generator) -> Model:
+        """Return the model fitted to these examples, the network's epochs chosen by the validation loss."""
+        settings = self.settings
+        loss = LOSSES[settings.loss, settings.output]
+        network, E, history = self.network, self.E, []
+        if settings.optimizer != "lbfgs":
+            epochs = self._epoch_settings()
+            trained = train_network(
+                network, E, examples, valid, loss, epochs, rng,
+                after_epoch=lambda epoch: self.listener.epoch(epoch, epochs.epochs),
+            )  # fmt: skip
+            network, E, history = trained.network, trained.E, trained.history
+        U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
+        if settings.optimizer == "lbfgs" or examples.ngrams.width:
+            scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
+            joint = self._joint_settings(len(history) > 0)
+            done = len(history)
+            fitted = fit_jointly(
+                network, examples.words.times(E, threads=settings.threads), examples, scales, loss, joint,
+                after_step=lambda number, value: self.listener.epoch(
+                    Epoch(done + number, value), done + joint.iterations
+                ),
+            )  # fmt: skip
+            network, U = fitted.network, fitted.U
+            history = [*history, *(Epoch(done + i, value) for i, value in enumerate(fitted.losses, 1))]
+        description = {"history": [_plain(epoch) for epoch in history]}
+        return Model(self.labels, self.features, self.words, E, U, network, settings.output, description)
+
+    def refit(self, model: Model, examples: Examples, rng: np.random.Generator) -> Model:
+        """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
+        settings = self.settings
+        if settings.optimizer != "lbfgs":
+            return model  # its epochs were chosen by rows that it must not have seen
+        self.listener.say("fitting once more, on all rows")
+        quiet = replace(self, listener=Listener())
+        return replace(quiet.fit(examples, None, rng), description=model.description)
+
+    def _epoch_settings(self) -> EpochSettings:
+        settings = self.settings
+        return EpochSettings(
+            epochs=settings.epochs or _DEFAULT_EPOCHS[settings.optimizer],
+            batch_size=settings.batch_size,
+            optimizer=settings.optimizer,
+            learning_rate=settings.learning_rate or _DEFAULT_RATES[settings.optimizer],
+            vector_rate=0.0 if settings.freeze_vectors else settings.vector_rate,
+            dropout=settings.dropout,
+            word_dropout=settings.word_dropout,
+            l2=settings.l2 or 0.0,
+            patience=settings.patience,
+        )
+
+    def _joint_settings(self, is_second: bool) -> JointSettings:
+        settings = self.settings
+        chosen = settings.epochs if settings.epochs and not is_second else JOINT_ITERATIONS
+        l2 = JOINT_L2 if settings.l2 is None or is_second else settings.l2
+        return JointSettings(chosen, JOINT_TOLERANCE, l2, settings.threads)
+
+
+def _classes(labels: Sequence[str]) -> tuple[str, ...]:
+    classes = tuple(sorted(set(labels)))
+    if len(classes) < 2:
+        found = f"only {classes[0]!r}" if classes else "no rows"
+        raise TrainingError(f"labels: expected at least two classes, found {found}. Add rows of another class.")
+    return classes
+
+
+def _class_numbers(labels: Sequence[str], classes: Sequence[str]) -> Integers:
+    numbers = {label: number for number, label in enumerate(classes)}
+    return np.array([numbers[label] for label in labels], np.int64)
+
+
+def _examples(matrix: TextMatrix, y: Integers, k: int, weights: Sequence[float] | None) -> Examples:
+    w = np.ones(len(y), np.float32) if weights is None else np.array(weights, np.float32)
+    if not w.sum() > 0:
+        raise TrainingError("weights: expected some above 0, found none. Correct the weight column.")
+    return Examples(matrix.words, matrix.ngrams, one_hot(y, k), w / w.mean())
+
+
+def _validation_file(
+    valid: LabelledTexts, features: Features, labels: Sequence[str]
+) -> tuple[Examples, TextMatrix, Integers]:
+    y = _class_numbers(valid.labels, labels)
+    matrix = features.extract(valid.texts)
+    return _examples(matrix, y, len(labels), valid.weights), matrix, y
+
+
+# --- features -----------------------------------------------------------------------------------------------------
+
+
+def _learn_features(
+    texts: Sequence[str], settings: Settings, vectors: WordVectors | None
+) -> tuple[Features, Strings, TextMatrix]:
+    """Return the features that these texts call for, the words of E's rows, and the texts' matrices."""
+    blocks = list(tokenize_blocks(texts))
+    if not any(len(block.keys) for block in blocks):
+        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    least = 1 if len(texts) < FEW_TEXTS else 2
+    learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in _ngram_kinds(texts, settings)]
+    tables = tuple(table for table, _ in learned)
+    ngrams = stack_columns([matrix for _, matrix in learned], len(texts))
+    word_table, words = _word_table(blocks, texts, settings, vectors)
+    by_words = Features(word_table, ()).extract_tokens(blocks, texts)
+    return Features(word_table, tables), words, replace(by_words, ngrams=ngrams)
+
+
+def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:
+    kinds: list[tuple[Any, int, int]] = [("words", 1, settings.word_ngrams)] if settings.word_ngrams else []
+    chars = settings.char_ngrams
+    if chars is None:
+        mean_length = sum(map(len, texts)) / max(len(texts), 1)
+        chars = CHAR_NGRAMS if settings.word_ngrams and mean_length <= LONGEST_FOR_CHARS else (0, 0)
+    return [*kinds, ("chars", *chars)] if chars[1] else kinds
+
+
+def _word_table(
+    blocks: Sequence[Tokens], texts: Sequence[str], settings: Settings, vectors: WordVectors | None
+) -> tuple[WordTable, Strings]:
+    """Return the table of E's words: those of the texts that have a vector, and the commonest other words that have."""
+    is_cased = vectors is not None and vectors.is_cased
+    seen = [block.keys for block in blocks]
+    if is_cased:
+        seen += [block.keys for block in tokenize_blocks(texts, lower=False)]
+    keys, occurrences = count_keys(np.concatenate(seen))
+    if vectors is None:
+        kept, strings = keys, _strings_of(blocks, keys)
+        counts = occurrences
+    else:
+        known, places = np.unique(keys_of(vectors.words), return_index=True)
+        rows = Dictionary(keys).rows(known)
+        keep = (rows >= 0) | (places < MOST_UNSEEN_WORDS)
+        kept, strings = known[keep], [vectors.words[int(place)] for place in places[keep]]
+        counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
+    weights = word_weights(settings.weighting, counts, np.minimum(counts, len(texts)), len(texts))
+    return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings)
+
+
+def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
+    """Return the word of each key, all of which stand in the blocks."""
+    dictionary, found = Dictionary(keys), [""] * len(keys)
+    for block in blocks:
+        distinct, firsts = np.unique(block.keys, return_index=True)
+        for row, string in zip(dictionary.rows(distinct).tolist(), block.strings(firsts.tolist()), strict=True):
+            found[row] = string
+    return found
+
+
+def _starting_vectors(
+    dictionary: Dictionary, words: Strings, vectors: WordVectors | None, settings: Settings, rng: np.random.Generator
+) -> Array:
+    """Return E before training, a row for each word: the pretrained vectors centred and of length 1, or random ones."""
+    if vectors is None:
+        return rng.normal(0.0, 1.0, (len(dictionary), settings.dimension)).astype(np.float32)
+    known, places = np.unique(keys_of(vectors.words), return_index=True)
+    rows = vectors.matrix[places[Dictionary(known).rows(dictionary.keys)]]
+    rows = rows - vectors.matrix.mean(axis=0)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
+    return unit
+
+
+def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
+    known = matrix.known.sum() / max(int(matrix.tokens.sum()), 1)
+    source = f"{vectors.name}: {known:.0%} of the words known" if vectors else "random vectors"
+    tables = ", ".join(f"{len(table.dictionary):,} n-grams of {table.kind}" for table in features.ngrams)
+    return f"{source}; {tables or 'no n-grams'}"
+
+
+# --- the model and its description --------------------------------------------------------------------------------
+
+
+def _validate(model: Model, matrix: TextMatrix, y: Integers) -> Evaluation:
+    tally = Tally(model.labels)
+    tally.add(y, model.probabilities(matrix), words=matrix.tokens, known=matrix.known)
+    return tally.evaluation()
+
+
+def _described(
+    model: Model,
+    data: LabelledTexts,
+    settings: Settings,
+    vectors: WordVectors | None,
+    validation: Evaluation | None,
+) -> Model:
+    found = None
+    if validation is not None:
+        found = {
+            "texts": validation.n,
+            "accuracy": validation.accuracy,
+            "macro_f1": validation.macro_f1,
+            "log_loss": validation.log_loss,
+        }
+    description = {
+        **model.description,
+        "settings": settings.as_dict(),
+        "validation": found,
+        "data": _data_summary(data),
+        "provenance": {
+            "textclf": __version__,
+            "python": platform.python_version(),
+            "numpy": np.__version__,
+            "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind} if vectors else None,
+        },
+    }
+    return replace(model, description=description)
+
+
+def _data_summary(data: LabelledTexts) -> dict[str, Any]:
+    digest = hashlib.sha256()
+    for text, label in zip(data.texts, data.labels, strict=True):
+        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+    classes, counts = np.unique(np.array(data.labels, dtype=object).astype(str), return_counts=True)
+    return {
+        "texts": len(data.texts),
+        "sha256": digest.hexdigest(),
+        "classes": len(classes),
+        "largest": int(counts.max()),
+    }
+
+
+def _plain(epoch: Epoch) -> dict[str, Any]:
+    return {name: value for name, value in vars(epoch).items() if value is not None}

@@ -1,0 +1,89 @@
+"""What a user may choose about training, checked once, at the door."""
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from textclf.errors import TextclfError
+
+Weighting = Literal["mean", "tfidf", "sif"]
+Activation = Literal["relu", "tanh", "sigmoid"]
+LossName = Literal["cross-entropy", "squared-error"]
+Output = Literal["softmax", "sigmoid"]
+OptimizerName = Literal["lbfgs", "adam", "momentum", "sgd"]
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "weighting": get_args(Weighting),
+    "activation": get_args(Activation),
+    "loss": get_args(LossName),
+    "output": get_args(Output),
+    "optimizer": get_args(OptimizerName),
+}
+
+RANGES: dict[str, tuple[float, float]] = {
+    "dimension": (1, 10_000),
+    "word_ngrams": (0, 10),
+    "learning_rate": (1e-9, 100.0),
+    "vector_rate": (0.0, 100.0),
+    "batch_size": (1, 1_000_000),
+    "epochs": (1, 100_000),
+    "patience": (1, 100_000),
+    "dropout": (0.0, 0.95),
+    "word_dropout": (0.0, 0.95),
+    "l2": (0.0, 1e6),
+    "valid_fraction": (0.0, 0.5),
+    "seed": (0, 2**63 - 1),
+    "threads": (1, 256),
+}
+"""The lowest and the highest value of each number, both allowed."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a classifier is trained. None means: what suits the data and the optimizer.
+
+    `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
+    `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
+    Raises TextclfError when a value is out of its range.
+    """
+
+    vectors: str = "starter"
+    freeze_vectors: bool = False
+    dimension: int = 100
+    weighting: Weighting = "mean"
+    word_ngrams: int = 2
+    char_ngrams: tuple[int, int] | None = None
+    hidden: tuple[int, ...] = ()
+    activation: Activation = "relu"
+    loss: LossName = "cross-entropy"
+    output: Output = "softmax"
+    optimizer: OptimizerName = "lbfgs"
+    learning_rate: float | None = None
+    vector_rate: float = 0.02
+    batch_size: int = 64
+    epochs: int | None = None
+    patience: int = 3
+    dropout: float = 0.0
+    word_dropout: float = 0.3
+    l2: float | None = None
+    valid_fraction: float = 0.1
+    seed: int = 1
+    threads: int = 2
+
+    def __post_init__(self) -> None:
+        for name, (lowest, highest) in RANGES.items():
+            value = getattr(self, name)
+            if value is not None and not lowest <= value <= highest:  # NaN is in no range
+                raise TextclfError(f"{name}: expected {lowest:g} to {highest:g}, found {value!r}.")
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise TextclfError(f"{name}: expected one of {', '.join(choices)}, found {getattr(self, name)!r}.")
+        if any(not 1 <= size <= 100_000 for size in self.hidden):
+            raise TextclfError(f"hidden: expected sizes of 1 to 100000, found {list(self.hidden)}.")
+        shortest, longest = self.char_ngrams or (0, 0)
+        if not (0 <= shortest <= longest <= 10) or (longest and not shortest):
+            raise TextclfError(f"char_ngrams: expected SHORTEST-LONGEST of 1 to 10, or none, found {self.char_ngrams}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the settings as plain values; the number of threads, which changes nothing, is left out."""
+        values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

@@ -1,0 +1,21 @@
+"""Pretrained word vectors: read through gensim, checked before and after, converted once and mapped from the disk."""
+
+from textclf.vectors.cache import cached_entries, clear_cache
+from textclf.vectors.model import WordVectors, nearest
+from textclf.vectors.opening import open_vectors, starter_path
+from textclf.vectors.scan import Kind, scan
+from textclf.vectors.train import save_word2vec, to_grid, train_vectors
+
+__all__ = [
+    "Kind",
+    "WordVectors",
+    "cached_entries",
+    "clear_cache",
+    "nearest",
+    "open_vectors",
+    "save_word2vec",
+    "scan",
+    "starter_path",
+    "to_grid",
+    "train_vectors",
+]

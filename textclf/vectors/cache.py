@@ -1,0 +1,125 @@
+"""The user's cache of converted vectors: a vectors file is read once, then mapped from the disk in milliseconds.
+
+An entry is a folder named after the file's SHA-256, with three plain arrays (vectors, words, where each word begins)
+and a description. It is made under another name and renamed, so two processes that convert at once do no harm. Which
+file has which digest is remembered by path, size and time, so that a large file is not read to find that out.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from textclf.files import sha256
+from textclf.strings import Strings
+from textclf.vectors.model import WordVectors
+
+_VERSION = "v1"
+
+
+@dataclass(frozen=True)
+class CacheEntry:
+    """One converted file: its name when it was converted, its digest, and how many bytes the entry takes."""
+
+    name: str
+    sha256: str
+    size: int
+
+
+def cache_folder() -> Path:
+    """Return the folder of converted vectors: $TEXTCLF_CACHE_DIR, or the user's cache folder."""
+    chosen = os.environ.get("TEXTCLF_CACHE_DIR")
+    if chosen:
+        return Path(chosen) / "vectors" / _VERSION
+    from platformdirs import user_cache_path
+
+    return user_cache_path("textclf") / "vectors" / _VERSION
+
+
+def digest_of(path: Path) -> str:
+    """Return a file's SHA-256, remembered from the last time if path, size and time of change are the same."""
+    facts = path.stat()
+    identity = f"{path.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}"
+    note = cache_folder() / "seen" / hashlib.sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
+    with suppress(OSError, ValueError):
+        remembered = note.read_text("ascii")
+        if len(remembered) == 64:
+            return remembered
+    digest = sha256(path)
+    with suppress(OSError):
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(digest, "ascii")
+    return digest
+
+
+def load(digest: str, name: str) -> WordVectors | None:
+    """Return the converted vectors of a file with this digest, mapped from the disk, or None when there are none."""
+    folder = cache_folder() / digest
+    try:
+        about = json.loads((folder / "about.json").read_text("utf-8"))
+        arrays = [np.load(folder / f"{part}.npy", mmap_mode="r") for part in ("matrix", "words", "offsets")]
+        matrix, blob, offsets = arrays
+        whole = (
+            [list(array.shape) for array in arrays] == about["shapes"]
+            and (matrix.dtype, blob.dtype, offsets.dtype) == (np.float32, np.uint8, np.int64)
+            and len(offsets) == len(matrix) + 1
+            and offsets[-1] == len(blob)
+        )
+        if not whole:
+            return None
+        return WordVectors(Strings(blob, offsets), matrix, name, digest, about["kind"], tuple(about["notes"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def store(vectors: WordVectors) -> bool:
+    """Keep converted vectors for later; return False when the cache folder cannot be written."""
+    folder = cache_folder()
+    strings = vectors.words if isinstance(vectors.words, Strings) else Strings.of(vectors.words)
+    temporary = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        arrays = {"matrix": vectors.matrix, "words": strings.blob, "offsets": strings.offsets}
+        for part, array in arrays.items():
+            np.save(temporary / f"{part}.npy", array, allow_pickle=False)
+        about = {
+            "name": vectors.name,
+            "kind": vectors.kind,
+            "notes": list(vectors.notes),
+            "shapes": [list(array.shape) for array in arrays.values()],
+        }
+        (temporary / "about.json").write_text(json.dumps(about), "utf-8")
+        target = folder / vectors.sha256
+        if load(vectors.sha256, vectors.name) is None:
+            shutil.rmtree(target, ignore_errors=True)  # a damaged entry
+        temporary.rename(target)  # fails when another process was faster: its entry is as good
+    except OSError:
+        return load(vectors.sha256, vectors.name) is not None
+    finally:
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return True
+
+
+def cached_entries() -> list[CacheEntry]:
+    """Return what the cache holds, by name."""
+    entries = []
+    for about in cache_folder().glob("*/about.json"):
+        with suppress(OSError, ValueError, KeyError):
+            size = sum(file.stat().st_size for file in about.parent.iterdir())
+            entries.append(CacheEntry(json.loads(about.read_text("utf-8"))["name"], about.parent.name, size))
+    return sorted(entries, key=lambda entry: (entry.name, entry.sha256))
+
+
+def clear_cache() -> int:
+    """Remove all that the cache holds, and return how many bytes that was."""
+    size = sum(entry.size for entry in cached_entries())
+    shutil.rmtree(cache_folder(), ignore_errors=True)
+    return size

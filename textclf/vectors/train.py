@@ -1,0 +1,86 @@
+"""Train word vectors on a corpus with gensim's Word2Vec, and write them in the word2vec binary format."""
+
+import gzip
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from textclf.arrays import Array
+from textclf.errors import VectorsError
+from textclf.files import written_whole
+from textclf.vectors.model import WordVectors
+
+
+@dataclass(frozen=True)
+class Word2VecSettings:
+    """gensim's settings, in the field's terms (Mikolov et al. 2013)."""
+
+    dimension: int = 100
+    window: int = 5
+    epochs: int = 5
+    min_count: int = 5
+    most_words: int | None = None
+    skip_gram: bool = True
+    negative: int = 5
+    sample: float = 1e-3
+    seed: int = 1
+    workers: int = 1
+
+
+class _Restartable:
+    def __init__(self, sentences: Callable[[], Iterable[list[str]]]) -> None:
+        self._sentences = sentences
+
+    def __iter__(self) -> Iterator[list[str]]:
+        return iter(self._sentences())
+
+
+def train_vectors(
+    sentences: Callable[[], Iterable[list[str]]], settings: Word2VecSettings, *, name: str, sha256: str
+) -> WordVectors:
+    """Return vectors of the words in `sentences`, which is called once for each pass; the commonest word first.
+
+    With one worker the same seed gives the same vectors. Raises VectorsError when no word is common enough.
+    """
+    from gensim.models import Word2Vec
+
+    model = Word2Vec(
+        vector_size=settings.dimension,
+        window=settings.window,
+        min_count=settings.min_count,
+        max_final_vocab=settings.most_words,
+        sg=int(settings.skip_gram),
+        negative=settings.negative,
+        sample=settings.sample,
+        seed=settings.seed,
+        workers=settings.workers,
+    )
+    corpus = _Restartable(sentences)
+    model.build_vocab(corpus)
+    if not len(model.wv):
+        raise VectorsError(f"{name}: no word stands there {settings.min_count} times. Lower --min-count.")
+    model.train(corpus, total_examples=model.corpus_count, epochs=settings.epochs)
+    matrix = np.asarray(model.wv.vectors, np.float32)
+    return WordVectors(list(model.wv.index_to_key), matrix, name, sha256, "word2vec binary")
+
+
+def to_grid(matrix: Array, bits: int = 8) -> Array:
+    """Return each vector with its numbers moved to a grid of 2^bits - 1 steps between ± its largest: they pack well."""
+    half = 2 ** (bits - 1) - 1
+    # The step is a power of two, so that a number on the grid is exact and its last bytes are zeros.
+    largest = np.maximum(np.abs(matrix).max(axis=1, keepdims=True), 1e-12)
+    step = 2.0 ** np.ceil(np.log2(largest / half))
+    snapped: Array = (np.round(matrix / step) * step).astype(np.float32)
+    return snapped
+
+
+def save_word2vec(vectors: WordVectors, path: Path) -> None:
+    """Write the word2vec binary format, gzipped when the name ends in .gz; the same vectors give the same bytes."""
+    content = bytearray(f"{len(vectors)} {vectors.dimension}\n".encode())
+    for word, row in zip(vectors.words, np.asarray(vectors.matrix, "<f4"), strict=True):
+        content += word.encode() + b" " + row.tobytes()
+    data = gzip.compress(bytes(content), 9, mtime=0) if path.suffix == ".gz" else bytes(content)
+    with written_whole(path) as stream:
+        stream.write(data)

@@ -3,15 +3,16 @@
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import numpy as np
 
 from textclf.arrays import Integers
 from textclf.errors import DataError
-from textclf.tables import Origin, Refusal, TableOptions, open_table
+from textclf.tables import SUFFIXES, Origin, Refusal, TableOptions, open_table
 from textclf.tokenizer import tokenize
 
 
@@ -52,7 +53,8 @@ def read_corpus(source: Origin, options: TableOptions, *, progress: Callable[[in
     numbers, lengths = [], []
     with ExitStack() as stack:
         if isinstance(source, Path) and source.suffix == ".gz":
-            source, options = stack.enter_context(_unpacked(source)), _inner_format(source, options)
+            options = _inner_format(source, options)
+            source = stack.enter_context(_unpacked(source))
         table = stack.enter_context(open_table(source, options, labelled=False))
         for batch in table.batches():
             tokens = tokenize(batch.texts)
@@ -65,7 +67,7 @@ def read_corpus(source: Origin, options: TableOptions, *, progress: Callable[[in
             for (key, _), word in zip(new, tokens.strings(first for _, first in new), strict=True):
                 numbers_of[key] = len(words)
                 words.append(word)
-            numbers.append(np.array([numbers_of[int(key)] for key in distinct], np.int32)[inverse])
+            numbers.append(np.array([numbers_of[key] for key in distinct.tolist()], np.int32)[inverse])
             lengths.append(np.diff(tokens.offsets))
             progress(len(batch))
         if not words:
@@ -77,23 +79,14 @@ def read_corpus(source: Origin, options: TableOptions, *, progress: Callable[[in
 def _inner_format(source: Path, options: TableOptions) -> TableOptions:
     if options.format is not None:
         return options
-    kinds = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-    return replace(options, format=kinds.get(Path(source.stem).suffix.lower(), "lines"))
+    return replace(options, format=SUFFIXES.get(Path(source.stem).suffix.lower(), "lines"))
 
 
-class _unpacked(gzip.GzipFile):  # noqa: N801 - used like a function
-    """A gzipped file whose damage is told as a DataError."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            super().__init__(path, "rb")
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}). Check the name and permissions.") from None
-        self._path = path
-
-    def read(self, size: int | None = -1) -> bytes:
-        """Return up to `size` bytes."""
-        try:
-            return super().read(size)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{self._path}: the gzip data are damaged or cut ({error}). Get the file again.") from None
+@contextmanager
+def _unpacked(path: Path) -> Iterator[BinaryIO]:
+    """Open a gzipped file; its damage, whenever it is met, is told as a DataError."""
+    try:
+        with gzip.open(path, "rb") as stream:
+            yield cast(BinaryIO, stream)
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: the gzip data are damaged or cut ({error}). Get the file again.") from None

@@ -1,12 +1,21 @@
 """``textclf train``: from a table of texts and labels to a model file."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.options import (
+    FILE,
+    json_option,
+    origin,
+    quiet_option,
+    read_options,
+    table_options,
+    threads_option,
+)
 from textclf.cli.output import report_table, say, shown, warn
 from textclf.cli.progress import showing_epochs
 from textclf.settings import CHOICES, RANGES
@@ -15,7 +24,10 @@ if TYPE_CHECKING:
     from textclf.recipe import Trained
 
 
-class Sizes(click.ParamType):
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
     """Layer sizes such as ``128,64``, or ``none``."""
 
     name = "sizes"
@@ -35,7 +47,7 @@ class Sizes(click.ParamType):
         return sizes
 
 
-class Span(click.ParamType):
+class Span(click.ParamType[tuple[int, int]]):
     """The shortest and the longest n-gram, such as ``3-5``, or ``none``."""
 
     name = "span"
@@ -50,24 +62,22 @@ class Span(click.ParamType):
         return int(first), int(last)
 
 
-def _number(name: str, kind: type[click.IntRange] | type[click.FloatRange], **settings: Any) -> Any:
+def _number(name: str, kind: type[click.IntRange] | type[click.FloatRange], **settings: Any) -> Decorator:
     lowest, highest = RANGES[name]
     bounds = (int(lowest), int(highest)) if kind is click.IntRange else (lowest, highest)
     return click.option(f"--{name.replace('_', '-')}", type=kind(*bounds), **settings)
 
 
-def _choice(name: str, default: str, text: str) -> Any:
+def _choice(name: str, default: str, text: str) -> Decorator:
     kind = click.Choice(CHOICES[name])
     return click.option(f"--{name}", type=kind, default=default, show_default=True, help=text)
 
 
 @click.command("train", short_help="Train a classifier on a table of texts and labels.")
 @click.argument("table", type=FILE)
-@click.option("--output", "-o", type=FILE, required=True, metavar="MODEL", help="Where the model goes (.safetensors).")
+@click.option("-o", "--model", "target", type=FILE, required=True, metavar="MODEL", help="Where the model goes.")
 @table_options(labelled=True)
-@click.option(
-    "--weight-column", metavar="NAME", help="The column of the examples' weights. [default: all weigh the same]"
-)
+@click.option("--weight-column", metavar="NAME", help="The column of the examples' weights.")
 @click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
 @_number("valid_fraction", click.FloatRange, default=0.1, show_default=True, help="Share of each class to validate on.")
 @click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")
@@ -75,7 +85,7 @@ def _choice(name: str, default: str, text: str) -> Any:
 @_choice("weighting", "mean", "How a text's words are averaged.")
 @_number("word_ngrams", click.IntRange, default=2, show_default=True, help="N-grams of up to N words; 0 for none.")
 @click.option(
-    "--char-ngrams", type=Span(), metavar="A-B|none", help="N-grams of characters. [default: 1-5 if texts are short]"
+    "--char-ngrams", type=Span(), metavar="A-B|none", help="N-grams of characters. [default: 1-5, for short texts]"
 )
 @click.option("--hidden", type=Sizes(), default=(), metavar="N,N…|none", help="Hidden layers' sizes. [default: none]")
 @_choice("activation", "relu", "Of the hidden layers.")
@@ -99,7 +109,7 @@ def _choice(name: str, default: str, text: str) -> Any:
 @quiet_option
 def command(
     table: Path,
-    output: Path,
+    target: Path,
     valid: Path | None,
     no_cache: bool,
     weight_column: str | None,
@@ -124,7 +134,7 @@ def command(
 
     options = replace(read_options(settings), weight_column=weight_column)
     chosen = Settings(**settings)
-    for written in (output, report):
+    for written in (target, report):
         if written is not None:
             check_not_same(origin(table), written)
             check_writable(written)
@@ -144,12 +154,12 @@ def command(
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         data = LabelledTexts(examples.texts, examples.labels, examples.weights)
         trained = train(data, chosen, vectors, valid=held_out, listener=listener)
-    trained.model.save(output)
+    trained.model.save(target)
     if report is not None:
         from textclf.report import write_training_report
 
         write_training_report(report, trained, examples.name)
-    _say_result(trained, output, as_json, quiet)
+    _say_result(trained, target, as_json, quiet)
 
 
 def _check_labels(name: str, labels: list[str], rows: list[int], known: list[str]) -> None:
@@ -183,5 +193,6 @@ def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) ->
         return
     figures = "no validation rows"
     if validation is not None:
-        figures = f"validation accuracy {validation.accuracy:.4f}, macro-F1 {validation.macro_f1:.4f} ({validation.n:,} texts)"
+        scores = f"validation accuracy {validation.accuracy:.4f}, macro-F1 {validation.macro_f1:.4f}"
+        figures = f"{scores} ({validation.n:,} texts)"
     say(f"{shown(str(output))}: {size / 1e6:.1f} MB; {figures}", quiet=quiet)

@@ -34,7 +34,7 @@ class WordVectors:
 
     @property
     def is_cased(self) -> bool:
-        """Whether one in a hundred of the commonest words has a capital; words are then first looked up as they stand."""
+        """Whether one in a hundred of the commonest words has a capital; then case counts in look-ups."""
         head = self.words[: min(len(self.words), 20_000)]
         return sum(word != word.lower() for word in head) * 100 >= len(head)
 

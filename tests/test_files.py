@@ -1,7 +1,6 @@
 """Files are written whole or not at all, and say so when they cannot be."""
 
 import errno
-import hashlib
 import io
 import os
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 
 from textclf import files
 from textclf.errors import OutputError
-from textclf.files import check_writable, sha256, written_whole
+from textclf.files import written_whole
 
 
 def write(path, content):

@@ -70,6 +70,14 @@ class Evaluation:
         support = self.matrix.sum(axis=1)
         return self.labels[int(support.argmax())], float(support.max() / self.n)
 
+    def commonest_confusions(self, most: int) -> list[tuple[str, str, int]]:
+        """Return the pairs of truth and wrong prediction that occur, the commonest first, and how often each does."""
+        wrong = self.matrix.copy()
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+        places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+        return [(self.labels[i], self.labels[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]
+
     def as_dict(self) -> dict[str, Any]:
         """Return all figures as plain values for JSON."""
         majority, share = self.majority

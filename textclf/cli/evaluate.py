@@ -42,9 +42,12 @@ def command(
     from textclf.files import check_writable
     from textclf.measuring import measure, write_errors
     from textclf.model import Model
+    from textclf.report import check_available, write_report
     from textclf.tables import check_not_same, open_table
 
     loaded = Model.load(model)
+    if report is not None:
+        check_available()
     for output in (errors, report):
         if output is not None:
             check_not_same(origin(table), output)
@@ -58,8 +61,6 @@ def command(
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None:
-        from textclf.report import write_report
-
         write_report(report, loaded, result, opened.name)
     if as_json:
         click.echo(json.dumps(result.evaluation.as_dict(), ensure_ascii=False))

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from textclf.cli.output import shown
 from textclf.evaluation import Evaluation
 
@@ -62,14 +60,11 @@ def _matrix(evaluation: Evaluation) -> list[str]:
 
 
 def _commonest_confusions(evaluation: Evaluation) -> list[str]:
-    wrong = evaluation.matrix.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_CONFUSIONS]
-    pairs = [(int(i), int(j)) for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True) if wrong[i, j]]
+    pairs = evaluation.commonest_confusions(_CONFUSIONS)
     if not pairs:
         return ["no text is labelled wrongly"]
     rows = [["commonest confusions: truth", "predicted", "texts"]]
-    rows += [[_short(evaluation.labels[i]), _short(evaluation.labels[j]), str(wrong[i, j])] for i, j in pairs]
+    rows += [[_short(truth), _short(predicted), str(count)] for truth, predicted, count in pairs]
     return columns_text(rows)
 
 

@@ -128,12 +128,15 @@ def command(
 
     from textclf.files import check_writable
     from textclf.recipe import LabelledTexts, Listener, train
+    from textclf.report import check_available, write_training_report
     from textclf.settings import Settings
     from textclf.tables import check_not_same, read_examples
     from textclf.vectors import open_vectors
 
     options = replace(read_options(settings), weight_column=weight_column)
     chosen = Settings(**settings)
+    if report is not None:
+        check_available()
     for written in (target, report):
         if written is not None:
             check_not_same(origin(table), written)
@@ -156,8 +159,6 @@ def command(
         trained = train(data, chosen, vectors, valid=held_out, listener=listener)
     trained.model.save(target)
     if report is not None:
-        from textclf.report import write_training_report
-
         write_training_report(report, trained, examples.name)
     _say_result(trained, target, as_json, quiet)
 

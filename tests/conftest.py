@@ -15,7 +15,7 @@ settings.load_profile("textclf")
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Converted vectors go to a folder of the test run, not to the user's."""
+    """Keep converted vectors in a folder of the test run, not in the user's."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTCLF_CACHE_DIR", str(folder))

@@ -71,7 +71,7 @@ def write_report(path: Path, model: Model, measurement: Measurement, name: str) 
     )
 
 
-def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model: Model, **values: Any) -> None:
+def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model: Model, **values: str) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,

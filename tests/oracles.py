@@ -202,9 +202,7 @@ def row_adagrad(E, steps, learning_rate, epsilon=1e-8):
 def naive_bayes_scales(C, Y, floor, smoothing):
     """Return floor + |log-count ratio| of each column of C for each class, scaled to keep C's mean squared length."""
     V, k = len(C[0]), len(Y[0])
-    count = [
-        [smoothing + sum(row[v] * y[j] for row, y in zip(C, Y, strict=True)) for j in range(k)] for v in range(V)
-    ]
+    count = [[smoothing + sum(row[v] * y[j] for row, y in zip(C, Y, strict=True)) for j in range(k)] for v in range(V)]
     scales = [[0.0] * k for _ in range(V)]
     for j in range(k):
         inside = [count[v][j] for v in range(V)]

@@ -1,7 +1,6 @@
 """Files are written whole or not at all, and say so when they cannot be."""
 
 import errno
-import io
 import os
 import subprocess
 import sys

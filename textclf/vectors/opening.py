@@ -18,6 +18,7 @@ from textclf.vectors.scan import Scan, check_values, open_unpacked, scan
 STARTER = "starter"
 _CHILD_SECONDS = 1800
 _MESSAGE = 200
+_SLOW_BYTES = 20_000_000  # from here on reading takes a second or more, and is announced
 
 
 def starter_path() -> Path:
@@ -54,7 +55,8 @@ def open_vectors(
         return found
     if scanned is None:
         scanned = scan(path, encoding=encoding)
-    say(f"reading {name} ({scanned.kind}); later uses take it from the cache")
+    if path.stat().st_size >= _SLOW_BYTES:
+        say(f"reading {name} ({scanned.kind}); later uses take it from the cache")
     vectors = _read(path, scanned, name, digest, encoding)
     if cache:
         vector_cache.store(vectors)

@@ -58,7 +58,9 @@ def info(source: str, nearest: tuple[str, ...], no_cache: bool, as_json: bool) -
 @command.command("train")
 @click.argument("corpus", type=FILE)
 @click.option("--output", "-o", type=FILE, required=True, metavar="FILE", help="Where they go; .gz packs them.")
-@click.option("--dimension", type=click.IntRange(1, 10_000), default=100, show_default=True)
+@click.option(
+    "--dimension", type=click.IntRange(1, 10_000), default=100, show_default=True, help="How long vectors are."
+)
 @click.option("--window", type=click.IntRange(1, 100), default=5, show_default=True, help="Words on either side.")
 @click.option("--epochs", type=click.IntRange(1, 1000), default=5, show_default=True, help="Passes over the corpus.")
 @click.option("--min-count", type=click.IntRange(1), default=5, show_default=True, help="Rarer words are left out.")
@@ -68,7 +70,9 @@ def info(source: str, nearest: tuple[str, ...], no_cache: bool, as_json: bool) -
 @click.option(
     "--bits", type=click.Choice(["8", "32"]), default="32", show_default=True, help="8: on a grid, packs well."
 )
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True)
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=1, show_default=True, help="Of one worker's random numbers."
+)
 @click.option(
     "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Over 1: faster, not repeatable."
 )

@@ -1,0 +1,82 @@
+"""The code keeps to the floors of docs/architecture.md, and the rules that no linter knows."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULES = sorted((ROOT / "textclf").rglob("*.py"))
+LONGEST_FILE = 360
+
+
+def floors():
+    """Read the table of floors: room to floor."""
+    table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", table, re.MULTILINE)
+    return {room.rstrip("/"): int(floor) for floor, rooms in rows for room in re.findall(r"`(.+?)`", rooms)}
+
+
+FLOORS = floors()
+
+
+def room(module):
+    """Return the room of a dotted name: textclf.cli.train is in cli."""
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else ""
+
+
+def imports(path):
+    """Return the modules of textclf that a file imports, wherever it does."""
+    names = []
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module)
+    return [name for name in names if name.startswith("textclf.")]
+
+
+def own_room(path):
+    return path.relative_to(ROOT / "textclf").parts[0].removesuffix(".py")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_from_the_floors_below_it(path):
+    own = own_room(path)
+    if own in {"__init__", "__main__"}:
+        return
+    assert own in FLOORS, f"{own} has no floor in docs/architecture.md"
+    for name in imports(path):
+        other = room(name)
+        assert other == own or FLOORS[other] < FLOORS[own], f"{own} imports {name}"
+
+
+def test_every_room_of_the_table_exists():
+    assert {own_room(path) for path in MODULES} - {"__init__", "__main__"} == set(FLOORS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_file_is_too_long_to_read_at_once(path):
+    assert len(path.read_text("utf-8").splitlines()) <= LONGEST_FILE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_read_can_run_and_nothing_random_is_global(path):
+    source = path.read_text("utf-8")
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            assert not {alias.name.split(".")[0] for alias in node.names} & {"pickle", "marshal", "shelve", "random"}
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"eval", "exec", "__import__"}
+        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("np.random."):
+            assert node.attr in {"default_rng", "Generator"}
+    assert "allow_pickle=True" not in source
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.name)
+def test_every_expected_error_says_which_words_it_has(path):
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":
+            assert "match" in {keyword.arg for keyword in node.keywords}, f"{path.name}:{node.lineno}"

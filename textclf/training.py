@@ -67,12 +67,13 @@ def split(y: Integers, fraction: float, rng: np.random.Generator) -> tuple[Integ
     """Return the numbers of the training rows and of the validation rows, `fraction` of each class, both rising.
 
     A class of n rows gives round(n · fraction) of them, at least one if it has four or more, and never its last two:
-    a class too small to share stays with training.
+    a class too small to share stays with training. A fraction of 0 sets nothing aside.
     """
+    least = 1 if fraction else 0
     valid = []
     for number in np.unique(y):
         rows = np.flatnonzero(y == number)
-        wanted = max(round(len(rows) * fraction), 1 if len(rows) >= _SMALLEST_SHARED else 0)
+        wanted = max(round(len(rows) * fraction), least if len(rows) >= _SMALLEST_SHARED else 0)
         valid.append(rng.permutation(rows)[: min(wanted, len(rows) - 2)] if len(rows) > 2 else rows[:0])
     chosen = np.sort(np.concatenate(valid))
     return np.setdiff1d(np.arange(len(y)), chosen, assume_unique=True), chosen
@@ -217,7 +218,8 @@ def train_network(
     lowest = np.inf
     for number in range(1, settings.epochs + 1):
         share = 1.0 - 0.9 * (number - 1) / max(settings.epochs - 1, 1)
-        mean_loss = learner.epoch(rng, share)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told in the next lines
+            mean_loss = learner.epoch(rng, share)
         if not np.isfinite(mean_loss):
             raise TrainingError(
                 f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."

@@ -53,7 +53,7 @@ class NgramTable:
     """The n-grams of one kind that have a row in U, with the idf of each, shape (V,).
 
     ``kind`` is "words" (n consecutive tokens) or "chars" (n consecutive characters of the text in normal form, runs of
-    blanks made one blank, and one blank before and after); `shortest` ≤ n ≤ `longest`.
+    blanks made one blank, and one blank before and after, which by itself is no n-gram); `shortest` ≤ n ≤ `longest`.
     """
 
     kind: Literal["words", "chars"]
@@ -199,7 +199,8 @@ def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]
     last_text = first_text - is_end  # of one that ends here
     last_text[1:][is_end[1:] & is_end[:-1]] = -1  # a text of blanks alone has none
     for n in range(1, longest + 1):
-        starts = np.flatnonzero(first_text[: len(codes) - n + 1] == last_text[n - 1 :])
+        ends_there = last_text[n - 1 :]
+        starts = np.flatnonzero(first_text[: len(ends_there)] == ends_there)
         yield first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n)
 
 

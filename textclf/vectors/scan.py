@@ -66,7 +66,7 @@ def scan(path: Path, *, encoding: str = "utf-8") -> Scan:
         head = raw.read(16)
     is_gzip = head.startswith(_GZIP)
     with open_unpacked(path, is_gzip) as stream:
-        start = _peek(stream, LONGEST_LINE, path)
+        start = stream.read(LONGEST_LINE)
     if not start:
         raise VectorsError(f"{path}: expected word vectors, found an empty file. Name another file.")
     for magic, what in _FOREIGN.items():
@@ -158,10 +158,6 @@ class _Bounded:
                 "Unpack it yourself if you trust it."
             )
         return block
-
-
-def _peek(stream: BinaryIO, size: int, path: Path) -> bytes:
-    return stream.read(size)
 
 
 def _first_line(path: Path, start: bytes) -> tuple[bytes, bytes]:

@@ -19,7 +19,7 @@ _WIDEST_MATRIX = 25  # classes; of more, the commonest confusions are listed ins
 _CONFUSIONS = 40
 _WRONG_ROWS = 50
 _LONGEST_TEXT = 400
-_LONGEST_LABEL = 60
+_LONGEST_LABEL = 120
 _MOST_CLASSES = 500
 
 

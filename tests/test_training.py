@@ -173,7 +173,7 @@ def test_scales_are_the_log_count_ratios_of_the_loop(drawn):
 def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
     examples, E = problem()
     E[:, 3] = 2.0  # a number that never varies
-    S = examples.words.times(standardized(E, examples.words))
+    S = examples.words.times(standardized(E, examples.words, length=3.0))
     np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
-    np.testing.assert_allclose(S[:, :3].std(axis=0), 0.5, rtol=1e-4)  # 1 / √d
+    np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
     np.testing.assert_allclose(S[:, 3], 0.0, atol=1e-5)

@@ -50,7 +50,9 @@ FEW_TEXTS = 1000
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
 JOINT_TOLERANCE = 3e-3
-SCALE_FLOOR, SCALE_SMOOTHING = 0.3, 0.3
+JOINT_LENGTH = 0.5
+"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
+SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
 
@@ -99,7 +101,7 @@ def train(
     y = _class_numbers(data.labels, labels)
     examples = _examples(matrix, y, len(labels), data.weights)
     E = _starting_vectors(features.words.dictionary, words, vectors, settings, rng)
-    E = standardized(E, matrix.words)
+    E = standardized(E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     fitting = _Fitting(settings, features, words, labels, network, E, listener)

@@ -309,15 +309,16 @@ def _validate(
     return mean_loss, float(np.trace(matrix) / len(valid)), macro_f1(matrix)
 
 
-def standardized(E: Array, C: SparseRows) -> Array:
-    """Return (E − μ) / (σ √d), with which each of the d numbers of S = C E has mean 0 and spread 1 / √d over C's texts.
+def standardized(E: Array, C: SparseRows, *, length: float = 1.0) -> Array:
+    """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
 
-    Averaged vectors lie close together; left so, a network sees almost the same input for every text. As a row of C
-    sums to 1, moving every vector moves S alike, and the zero row of a text without known words is the average text.
+    Each of the d numbers gets the same spread, length / √d, over C's texts. Averaged vectors lie close together; left
+    so, a network sees almost the same input for every text. As a row of C sums to 1, moving every vector moves S
+    alike, and the zero row of a text without known words is the average text.
     """
     S = C.times(E)
     mean = S.mean(axis=0, dtype=np.float64)
     spread = S.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 1e-6, spread, 1.0) * np.sqrt(E.shape[1])
+    spread = np.where(spread > 1e-6, spread, 1.0) * (np.sqrt(E.shape[1]) / length)
     moved: Array = ((E - mean) / spread).astype(E.dtype)
     return moved

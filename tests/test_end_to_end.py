@@ -168,6 +168,7 @@ def test_training_tells_programs_what_it_did(place):
         ["--weighting", "sif", "--word-ngrams", "0", "--char-ngrams", "none"],
         ["--vectors", "none", "--optimizer", "adam", "--dimension", "20", "--epochs", "4"],
         ["--vectors", "none", "--dimension", "20"],
+        ["--class-weight", "balanced"],
     ],
 )
 def test_every_way_to_train_beats_the_majority(options, place):
@@ -206,6 +207,12 @@ ERRORS = {
     "an output in no folder": (["train", "good.csv", "-o", "none/m"], "/none' does not exist"),
     "an output that is the input": (["train", "good.csv", "-o", "good.csv"], "good.csv: "),
     "a byte of another encoding": (["train", "latin.csv", "-o", "m"], "row 2"),
+    "class weights that are no JSON": (["train", "good.csv", "-o", "m", "--class-weight", "good.csv"], "a JSON object"),
+    "class weights that are no numbers": (["train", "good.csv", "-o", "m", "--class-weight", "w.json"], "other values"),
+    "class weights that are not there": (
+        ["train", "good.csv", "-o", "m", "--class-weight", "none.json"],
+        "none.json: ",
+    ),
     "no such vectors": (["train", "good.csv", "-o", "m", "--vectors", "half.txt"], "half.txt: "),
 }
 
@@ -219,6 +226,7 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(name, place):
     (place / "latin.csv").write_bytes("text,label\ngood,a\ncafé,b\n".encode("latin-1"))
     whole = word2vec(["good", "bad", "fine", "ill"])
     (place / "half.bin").write_bytes(whole[: len(whole) // 2])
+    (place / "w.json").write_text('{"a": true}')
     newer(place / "newer.st")
     arguments, expected = ERRORS[name]
     kept = (place / "good.csv").read_bytes()

@@ -153,6 +153,23 @@ def test_validation_rows_are_measured_before_they_are_learnt_from():
     assert other.validation.accuracy == pytest.approx(2 / 3)
 
 
+def test_balanced_classes_count_as_copies_of_the_rare_rows_do():
+    rare = LabelledTexts(["good film"] * 12 + ["bad film"] * 3, ["up"] * 12 + ["down"] * 3)
+    copied = LabelledTexts(["good film"] * 12 + ["bad film"] * 12, ["up"] * 12 + ["down"] * 12)
+    settings = {"word_ngrams": 0, "char_ngrams": (0, 0), "valid_fraction": 0.0}
+    plain = train(rare, Settings(**settings), VECTORS).model.predict(["film"]).P[0]
+    balanced = train(rare, Settings(class_weight="balanced", **settings), VECTORS).model.predict(["film"]).P[0]
+    given = train(rare, Settings(class_weight={"down": 4.0}, **settings), VECTORS).model.predict(["film"]).P[0]
+    np.testing.assert_allclose(given, balanced, atol=1e-5)
+    assert balanced[0] > plain[0]  # "down" is rarer, and comes first
+    assert train(copied, Settings(**settings), VECTORS).model.predict(["film"]).P[0][0] > plain[0]
+
+
+def test_a_class_weight_of_a_label_that_no_row_has_is_refused():
+    with pytest.raises(TrainingError, match="class weights: no row has the label 'u'"):
+        trained(class_weight={"u": 2.0})
+
+
 # --- a file whose checksum fits, but whose content does not -----------------------------------------------------------
 
 

@@ -38,6 +38,12 @@ def test_spans_of_ngrams_are_checked(span):
         Settings(char_ngrams=span)
 
 
+@pytest.mark.parametrize("weights", ["balance", {"a": -1.0}, {"a": float("nan")}, {"a": float("inf")}])
+def test_class_weights_are_checked(weights):
+    with pytest.raises(TextclfError, match="class_weight: expected "):
+        Settings(class_weight=weights)
+
+
 def test_settings_are_plain_values_and_threads_are_not_among_them():
     assert json.loads(json.dumps(Settings(hidden=(8, 4)).as_dict()))["hidden"] == [8, 4]
     assert Settings(threads=1).as_dict() == Settings(threads=9).as_dict()

@@ -16,17 +16,14 @@ from typing import Any
 import numpy as np
 
 from textclf import __version__
-from textclf.arrays import Array, Integers, Keys
-from textclf.dictionary import Dictionary, count_keys
+from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
-from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, word_weights
+from textclf.features import Features, TextMatrix
 from textclf.model import Model
 from textclf.network import LOSSES, Network, one_hot
 from textclf.settings import Settings
-from textclf.sparse import stack_columns
 from textclf.strings import Strings
-from textclf.tokenizer import Tokens, keys_of, tokenize_blocks
 from textclf.training import (
     Epoch,
     EpochSettings,
@@ -39,14 +36,8 @@ from textclf.training import (
     train_network,
 )
 from textclf.vectors import WordVectors
+from textclf.vocabulary import learn_features, starting_vectors
 
-MOST_UNSEEN_WORDS = 30_000
-"""Of the words that training did not see but the vectors know, this many of the commonest are kept."""
-LONGEST_FOR_CHARS = 600
-"""Texts of up to this many characters on average get n-grams of characters: longer ones say enough in words."""
-CHAR_NGRAMS = (1, 5)
-FEW_TEXTS = 1000
-"""Below this many texts an n-gram of a single text is kept too."""
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
 JOINT_TOLERANCE = 3e-3
@@ -97,10 +88,10 @@ def train(
     labels = _classes(data.labels)
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(data.texts):,} texts, {len(labels)} classes")
-    features, words, matrix = _learn_features(data.texts, settings, vectors)
+    features, words, matrix = learn_features(data.texts, settings, vectors)
     y = _class_numbers(data.labels, labels)
-    examples = _examples(matrix, y, len(labels), data.weights)
-    E = _starting_vectors(features.words.dictionary, words, vectors, settings, rng)
+    examples = _examples(matrix, y, len(labels), _weights(data, y, labels, settings))
+    E = starting_vectors(features.words.dictionary, words, vectors, settings, rng)
     E = standardized(E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
@@ -201,11 +192,26 @@ def _class_numbers(labels: Sequence[str], classes: Sequence[str]) -> Integers:
     return np.array([numbers[label] for label in labels], np.int64)
 
 
-def _examples(matrix: TextMatrix, y: Integers, k: int, weights: Sequence[float] | None) -> Examples:
-    w = np.ones(len(y), np.float32) if weights is None else np.array(weights, np.float32)
-    if not w.sum() > 0:
-        raise TrainingError("weights: expected some above 0, found none. Correct the weight column.")
-    return Examples(matrix.words, matrix.ngrams, one_hot(y, k), w / w.mean())
+def _weights(data: LabelledTexts, y: Integers, labels: Sequence[str], settings: Settings) -> Array:
+    """Return what each row weighs: its own weight times its class's."""
+    own: Array = np.ones(len(y)) if data.weights is None else np.array(data.weights, np.float64)
+    chosen = settings.class_weight
+    if chosen is None:
+        return own
+    if isinstance(chosen, str):
+        of_class: Array = len(y) / (len(labels) * np.bincount(y, minlength=len(labels)))
+    else:
+        strangers = sorted(set(chosen) - set(labels))
+        if strangers:
+            raise TrainingError(f"class weights: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
+        of_class = np.array([chosen.get(label, 1.0) for label in labels])
+    return own * of_class[y]
+
+
+def _examples(matrix: TextMatrix, y: Integers, k: int, weights: Array) -> Examples:
+    if not weights.sum() > 0:
+        raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
+    return Examples(matrix.words, matrix.ngrams, one_hot(y, k), (weights / weights.mean()).astype(np.float32))
 
 
 def _validation_file(
@@ -213,81 +219,8 @@ def _validation_file(
 ) -> tuple[Examples, TextMatrix, Integers]:
     y = _class_numbers(valid.labels, labels)
     matrix = features.extract(valid.texts)
-    return _examples(matrix, y, len(labels), valid.weights), matrix, y
-
-
-# --- features -----------------------------------------------------------------------------------------------------
-
-
-def _learn_features(
-    texts: Sequence[str], settings: Settings, vectors: WordVectors | None
-) -> tuple[Features, Strings, TextMatrix]:
-    """Return the features that these texts call for, the words of E's rows, and the texts' matrices."""
-    blocks = list(tokenize_blocks(texts))
-    if not any(len(block.keys) for block in blocks):
-        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
-    least = 1 if len(texts) < FEW_TEXTS else 2
-    learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in _ngram_kinds(texts, settings)]
-    tables = tuple(table for table, _ in learned)
-    ngrams = stack_columns([matrix for _, matrix in learned], len(texts))
-    word_table, words = _word_table(blocks, texts, settings, vectors)
-    by_words = Features(word_table, ()).extract_tokens(blocks, texts)
-    return Features(word_table, tables), words, replace(by_words, ngrams=ngrams)
-
-
-def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:
-    kinds: list[tuple[Any, int, int]] = [("words", 1, settings.word_ngrams)] if settings.word_ngrams else []
-    chars = settings.char_ngrams
-    if chars is None:
-        mean_length = sum(map(len, texts)) / max(len(texts), 1)
-        chars = CHAR_NGRAMS if settings.word_ngrams and mean_length <= LONGEST_FOR_CHARS else (0, 0)
-    return [*kinds, ("chars", *chars)] if chars[1] else kinds
-
-
-def _word_table(
-    blocks: Sequence[Tokens], texts: Sequence[str], settings: Settings, vectors: WordVectors | None
-) -> tuple[WordTable, Strings]:
-    """Return the table of E's words: those of the texts that have a vector, and the commonest other words that have."""
-    is_cased = vectors is not None and vectors.is_cased
-    seen = [block.keys for block in blocks]
-    if is_cased:
-        seen += [block.keys for block in tokenize_blocks(texts, lower=False)]
-    keys, occurrences = count_keys(np.concatenate(seen))
-    if vectors is None:
-        kept, strings = keys, _strings_of(blocks, keys)
-        counts = occurrences
-    else:
-        known, places = np.unique(keys_of(vectors.words), return_index=True)
-        rows = Dictionary(keys).rows(known)
-        keep = (rows >= 0) | (places < MOST_UNSEEN_WORDS)
-        kept, strings = known[keep], [vectors.words[int(place)] for place in places[keep]]
-        counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
-    weights = word_weights(settings.weighting, counts, np.minimum(counts, len(texts)), len(texts))
-    return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings)
-
-
-def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
-    """Return the word of each key, all of which stand in the blocks."""
-    dictionary, found = Dictionary(keys), [""] * len(keys)
-    for block in blocks:
-        distinct, firsts = np.unique(block.keys, return_index=True)
-        for row, string in zip(dictionary.rows(distinct).tolist(), block.strings(firsts.tolist()), strict=True):
-            found[row] = string
-    return found
-
-
-def _starting_vectors(
-    dictionary: Dictionary, words: Strings, vectors: WordVectors | None, settings: Settings, rng: np.random.Generator
-) -> Array:
-    """Return E before training, a row for each word: the pretrained vectors centred and of length 1, or random ones."""
-    if vectors is None:
-        return rng.normal(0.0, 1.0, (len(dictionary), settings.dimension)).astype(np.float32)
-    known, places = np.unique(keys_of(vectors.words), return_index=True)
-    rows = vectors.matrix[places[Dictionary(known).rows(dictionary.keys)]]
-    rows = rows - vectors.matrix.mean(axis=0)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
-    return unit
+    weights = np.ones(len(y)) if valid.weights is None else np.array(valid.weights, np.float64)
+    return _examples(matrix, y, len(labels), weights), matrix, y
 
 
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:

@@ -1,5 +1,7 @@
 """What a user may choose about training, checked once, at the door."""
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -42,6 +44,7 @@ class Settings:
     """How a classifier is trained. None means: what suits the data and the optimizer.
 
     `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
+    `class_weight` is ``balanced`` (each class counts as much as the others) or what one row of each label weighs.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
     Raises TextclfError when a value is out of its range.
     """
@@ -65,6 +68,7 @@ class Settings:
     dropout: float = 0.0
     word_dropout: float = 0.3
     l2: float | None = None
+    class_weight: Literal["balanced"] | Mapping[str, float] | None = None
     valid_fraction: float = 0.1
     seed: int = 1
     threads: int = 2
@@ -82,8 +86,18 @@ class Settings:
         shortest, longest = self.char_ngrams or (0, 0)
         if not (0 <= shortest <= longest <= 10) or (longest and not shortest):
             raise TextclfError(f"char_ngrams: expected SHORTEST-LONGEST of 1 to 10, or none, found {self.char_ngrams}.")
+        _check_class_weight(self.class_weight)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values; the number of threads, which changes nothing, is left out."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _check_class_weight(weights: str | Mapping[str, float] | None) -> None:
+    if isinstance(weights, str) and weights != "balanced":
+        raise TextclfError(f"class_weight: expected balanced, or a weight for each label, found {weights!r}.")
+    if isinstance(weights, Mapping):
+        for label, weight in weights.items():
+            if not (math.isfinite(weight) and weight >= 0):
+                raise TextclfError(f"class_weight: expected weights of 0 or more, found {weight!r} for {label!r}.")

@@ -62,6 +62,28 @@ class Span(click.ParamType[tuple[int, int]]):
         return int(first), int(last)
 
 
+class ClassWeight(click.ParamType[Any]):
+    """``balanced``, or a JSON file of labels and weights."""
+
+    name = "class weight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return ``balanced``, or the file's weights by label; raises DataError when the file is not as expected."""
+        if value == "balanced" or not isinstance(value, str):
+            return value
+        from textclf.errors import DataError
+
+        path = Path(value)
+        expected = f'{path}: expected a JSON object of labels and weights such as {{"spam": 5}}'
+        try:
+            weights = json.loads(path.read_text("utf-8-sig"))
+        except ValueError as error:
+            raise DataError(f"{expected}, found something else ({error}). Correct the file.") from None
+        if not isinstance(weights, dict) or any(type(weight) not in (int, float) for weight in weights.values()):
+            raise DataError(f"{expected}, found other values. Correct the file.")
+        return weights
+
+
 def _number(name: str, kind: type[click.IntRange] | type[click.FloatRange], **settings: Any) -> Decorator:
     lowest, highest = RANGES[name]
     bounds = (int(lowest), int(highest)) if kind is click.IntRange else (lowest, highest)
@@ -101,6 +123,9 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_number("dropout", click.FloatRange, default=0.0, show_default=True, help="Share of hidden neurons silenced a step.")
 @_number("word_dropout", click.FloatRange, default=0.3, show_default=True, help="Share of words left out a step.")
 @_number("l2", click.FloatRange, help="Weight penalty. [default: suits the optimizer]")
+@click.option(
+    "--class-weight", type=ClassWeight(), metavar="balanced|FILE", help="Let rare classes count more. [default: no]"
+)
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
 @threads_option

@@ -1,6 +1,6 @@
 """Accuracy of the plain `textclf train`, with fastText and TF-IDF + linear models in the same run.
 
-    python benchmarks/accuracy.py --data DIR [SET…] [--seeds 3] [--report docs/accuracy.md] [--json accuracy.json]
+    python benchmarks/accuracy.py --data DIR [SET…] [--seeds 3] [--json accuracy.json]
 
 DIR holds a folder for each set, with train.csv and test.csv (or dev.csv, where there is no test.csv). Every choice is
 made on training rows: textclf's by its own recipe, the peers' on a tenth held out. Test rows are only measured.
@@ -110,15 +110,12 @@ def main() -> None:
     parser.add_argument("--vectors", action="append", help="also textclf with these vectors; repeatable")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--report", type=Path, help="write the table here (Markdown)")
     parser.add_argument("--json", type=Path, help="write the scores here")
     options = parser.parse_args()
     vectors = ["starter", *(options.vectors or [])]
     sets = [options.data / name for name in options.sets or SETS]
     scores = [found for folder in sets for found in run_set(folder, vectors, options.peers, options.seeds)]
     print(table(scores))
-    if options.report:
-        options.report.write_text(table(scores) + "\n", "utf-8")
     if options.json:
         options.json.write_text(json.dumps([asdict(s) for s in scores], indent=1, ensure_ascii=False), "utf-8")
 

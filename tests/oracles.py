@@ -55,11 +55,6 @@ def product(A, B):
     return [[sum(a * B[m][j] for m, a in enumerate(row)) for j in range(len(B[0]))] for row in A]
 
 
-def transpose(A):
-    """Return Aᵀ."""
-    return [list(column) for column in zip(*A, strict=True)]
-
-
 # --- the network ---------------------------------------------------------------------------------------------------
 
 SIGMA = {

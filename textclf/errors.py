@@ -27,3 +27,8 @@ class TrainingError(TextclfError):
 
 class OutputError(TextclfError):
     """A result cannot be written where it should go."""
+
+
+def shown(text: str) -> str:
+    """Return text for people: line breaks, escapes and other characters that cannot be printed are spelt out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

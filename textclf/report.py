@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, shown
 from textclf.evaluation import Evaluation
 from textclf.files import written_whole
 from textclf.measuring import Measurement
@@ -94,8 +94,7 @@ def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model
 
 
 def _cut(value: str, longest: int) -> str:
-    visible = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in value[:longest])
-    return visible + ("…" if len(value) > longest else "")
+    return shown(value[:longest]) + ("…" if len(value) > longest else "")
 
 
 def _figures(evaluation: Evaluation) -> list[Fact]:
@@ -132,7 +131,7 @@ def _matrix(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, int]]]]:
 def _confusions(evaluation: Evaluation) -> list[tuple[str, str, int]]:
     if len(evaluation.labels) <= _WIDEST_MATRIX:
         return []
-    return [(a, b, count) for a, b, count in evaluation.commonest_confusions(_CONFUSIONS)]
+    return evaluation.commonest_confusions(_CONFUSIONS)
 
 
 def _model_facts(model: Model) -> list[Fact]:

@@ -8,7 +8,7 @@ from importlib import import_module
 import click
 
 from textclf import __version__
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, shown
 
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
@@ -98,6 +98,5 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(message: str, code: int = 1) -> int:
     # One line: what a file holds may hold line breaks and control characters, and none of them reaches the terminal.
-    line = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in message)
-    click.echo(f"Error: {line}", err=True)
+    click.echo(f"Error: {shown(message)}", err=True)
     return code

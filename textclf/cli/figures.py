@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from textclf.cli.output import shown
+from textclf.errors import shown
 from textclf.evaluation import Evaluation
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead

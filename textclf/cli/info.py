@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.cli.options import FILE, json_option
-from textclf.cli.output import shown
+from textclf.errors import shown
 
 if TYPE_CHECKING:
     from textclf.model import Model

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from textclf.errors import shown
+
 if TYPE_CHECKING:
     from textclf.model import Prediction
 
@@ -18,11 +20,6 @@ def say(message: str, *, quiet: bool = False) -> None:
 def warn(message: str) -> None:
     """Write one line of warning to standard error."""
     click.echo(f"Warning: {shown(message)}", err=True)
-
-
-def shown(text: str) -> str:
-    """Return text for a terminal: line breaks, escapes and other characters that cannot be printed are spelt out."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:

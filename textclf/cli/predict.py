@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.cli.options import FILE, origin, quiet_option, read_options, table_options, threads_option
-from textclf.cli.output import prediction_line, ranked, report_table, shown
+from textclf.cli.output import prediction_line, ranked, report_table
+from textclf.errors import shown
 from textclf.model import Model, Prediction
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import report_table, say, shown, warn
+from textclf.cli.output import report_table, say, warn
 from textclf.cli.progress import showing_epochs
+from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import Any
 import click
 
 from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options
-from textclf.cli.output import report_table, say, shown, warn
+from textclf.cli.output import report_table, say, warn
 from textclf.cli.progress import counting_rows
+from textclf.errors import shown
 
 _SAMPLE = 10
 

@@ -5,6 +5,7 @@ A peer is a function of training texts, labels, test texts and a seed; it return
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -31,8 +32,7 @@ def tokens(text: str) -> list[str]:
 
 
 def _held_out(texts: Sequence[str], labels: Sequence[str]) -> tuple[list[str], list[str], list[str], list[str]]:
-    common = {label for label in set(labels) if list(labels).count(label) > 1}
-    strata = labels if len(common) == len(set(labels)) else None
+    strata = labels if min(Counter(labels).values()) > 1 else None
     parts = train_test_split(list(texts), list(labels), test_size=_HELD_OUT, random_state=0, stratify=strata)
     return parts[0], parts[2], parts[1], parts[3]
 

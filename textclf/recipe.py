@@ -36,7 +36,7 @@ from textclf.training import (
     train_network,
 )
 from textclf.vectors import WordVectors
-from textclf.vocabulary import learn_features, starting_vectors
+from textclf.vocabulary import learn_vocabulary
 
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
@@ -55,6 +55,10 @@ class LabelledTexts:
     texts: Sequence[str]
     labels: Sequence[str]
     weights: Sequence[float] | None = None
+
+    def row_weights(self) -> Array:
+        """Return each row's weight, shape (n,): 1 where none are given."""
+        return np.ones(len(self.texts)) if self.weights is None else np.array(self.weights, np.float64)
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,14 @@ def train(
     labels = _classes(data.labels)
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(data.texts):,} texts, {len(labels)} classes")
-    features, words, matrix = learn_features(data.texts, settings, vectors)
+    vocabulary = learn_vocabulary(data.texts, settings, vectors, rng)
+    features, matrix = vocabulary.features, vocabulary.matrix
     y = _class_numbers(data.labels, labels)
     examples = _examples(matrix, y, len(labels), _weights(data, y, labels, settings))
-    E = starting_vectors(features.words.dictionary, words, vectors, settings, rng)
-    E = standardized(E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
+    E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = _Fitting(settings, features, words, labels, network, E, listener)
+    fitting = _Fitting(settings, features, vocabulary.words, labels, network, E, listener)
     if valid is not None:
         held_out: tuple[Examples, TextMatrix, Integers] | None = _validation_file(valid, features, labels)
         train_rows: Integers = np.arange(len(y))
@@ -194,7 +198,7 @@ def _class_numbers(labels: Sequence[str], classes: Sequence[str]) -> Integers:
 
 def _weights(data: LabelledTexts, y: Integers, labels: Sequence[str], settings: Settings) -> Array:
     """Return what each row weighs: its own weight times its class's."""
-    own: Array = np.ones(len(y)) if data.weights is None else np.array(data.weights, np.float64)
+    own = data.row_weights()
     chosen = settings.class_weight
     if chosen is None:
         return own
@@ -219,8 +223,7 @@ def _validation_file(
 ) -> tuple[Examples, TextMatrix, Integers]:
     y = _class_numbers(valid.labels, labels)
     matrix = features.extract(valid.texts)
-    weights = np.ones(len(y)) if valid.weights is None else np.array(valid.weights, np.float64)
-    return _examples(matrix, y, len(labels), weights), matrix, y
+    return _examples(matrix, y, len(labels), valid.row_weights()), matrix, y
 
 
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:

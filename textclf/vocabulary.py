@@ -1,12 +1,12 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Array, Keys
+from textclf.arrays import Array, Integers, Keys
 from textclf.dictionary import Dictionary, count_keys
 from textclf.errors import TrainingError
 from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, word_weights
@@ -25,10 +25,20 @@ FEW_TEXTS = 1000
 """Below this many texts an n-gram of a single text is kept too."""
 
 
-def learn_features(
-    texts: Sequence[str], settings: Settings, vectors: WordVectors | None
-) -> tuple[Features, Strings, TextMatrix]:
-    """Return the features that these texts call for, the words of E's rows, and the texts' matrices.
+@dataclass(frozen=True)
+class Vocabulary:
+    """What was learnt of n texts: features, the words of E's rows, E before training, and the texts' matrices."""
+
+    features: Features
+    words: Strings
+    E: Array
+    matrix: TextMatrix
+
+
+def learn_vocabulary(
+    texts: Sequence[str], settings: Settings, vectors: WordVectors | None, rng: np.random.Generator
+) -> Vocabulary:
+    """Return what these texts call for; `vectors` None starts from random ones.
 
     Raises TrainingError when no text holds a word.
     """
@@ -39,9 +49,9 @@ def learn_features(
     learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in _ngram_kinds(texts, settings)]
     tables = tuple(table for table, _ in learned)
     ngrams = stack_columns([matrix for _, matrix in learned], len(texts))
-    word_table, words = _word_table(blocks, texts, settings, vectors)
+    word_table, words, E = _learn_words(blocks, texts, settings, vectors, rng)
     by_words = Features(word_table, ()).extract_tokens(blocks, texts)
-    return Features(word_table, tables), words, replace(by_words, ngrams=ngrams)
+    return Vocabulary(Features(word_table, tables), words, E, replace(by_words, ngrams=ngrams))
 
 
 def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:
@@ -53,10 +63,18 @@ def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, in
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
 
 
-def _word_table(
-    blocks: Sequence[Tokens], texts: Sequence[str], settings: Settings, vectors: WordVectors | None
-) -> tuple[WordTable, Strings]:
-    """Return the table of E's words: those of the texts that have a vector, and the commonest other words that have."""
+def _learn_words(
+    blocks: Sequence[Tokens],
+    texts: Sequence[str],
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+) -> tuple[WordTable, Strings, Array]:
+    """Return the table of E's words, those words, and E before training.
+
+    The words are those of the texts that have a vector, and the commonest others that have; their rows are the
+    pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
+    """
     is_cased = vectors is not None and vectors.is_cased
     seen = [block.keys for block in blocks]
     if is_cased:
@@ -65,14 +83,24 @@ def _word_table(
     if vectors is None:
         kept, strings = keys, _strings_of(blocks, keys)
         counts = occurrences
+        E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
         known, places = np.unique(keys_of(vectors.words), return_index=True)
         rows = Dictionary(keys).rows(known)
         keep = (rows >= 0) | (places < MOST_UNSEEN_WORDS)
         kept, strings = known[keep], [vectors.words[int(place)] for place in places[keep]]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
+        E = _centred(vectors.matrix, places[keep])
     weights = word_weights(settings.weighting, counts, np.minimum(counts, len(texts)), len(texts))
-    return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings)
+    return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings), E
+
+
+def _centred(matrix: Array, places: Integers) -> Array:
+    """Return these rows without the mean of all rows, each of length 1."""
+    rows = matrix[places] - matrix.mean(axis=0)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
+    return unit
 
 
 def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
@@ -83,17 +111,3 @@ def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
         for row, string in zip(dictionary.rows(distinct).tolist(), block.strings(firsts.tolist()), strict=True):
             found[row] = string
     return found
-
-
-def starting_vectors(
-    dictionary: Dictionary, words: Strings, vectors: WordVectors | None, settings: Settings, rng: np.random.Generator
-) -> Array:
-    """Return E before training, a row for each word: the pretrained vectors centred and of length 1, or random ones."""
-    if vectors is None:
-        return rng.normal(0.0, 1.0, (len(dictionary), settings.dimension)).astype(np.float32)
-    known, places = np.unique(keys_of(vectors.words), return_index=True)
-    rows = vectors.matrix[places[Dictionary(known).rows(dictionary.keys)]]
-    rows = rows - vectors.matrix.mean(axis=0)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
-    return unit

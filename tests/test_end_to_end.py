@@ -193,6 +193,7 @@ def newer(path):
     path.write_bytes(struct.pack("<Q", len(header)) + header)
 
 
+MODEL = "model.safetensors"
 ERRORS = {
     "a missing file": (["train", "none.csv", "-o", "m"], "none.csv: "),
     "a missing column": (["train", "odd.csv", "-o", "m"], "odd.csv: "),
@@ -206,6 +207,14 @@ ERRORS = {
     "a label that training did not have": (["evaluate", "model.safetensors", "good.csv"], "label 'a' was not in the"),
     "an output in no folder": (["train", "good.csv", "-o", "none/m"], "/none' does not exist"),
     "an output that is the input": (["train", "good.csv", "-o", "good.csv"], "good.csv: "),
+    "a model over the validation rows": (["train", "good.csv", "--valid", "odd.csv", "-o", "odd.csv"], "same file"),
+    "a model over the vectors": (["train", "good.csv", "--vectors", "half.bin", "-o", "half.bin"], "same file"),
+    "a report over the model": (["train", "good.csv", "-o", "m", "--report", "m"], "found it twice"),
+    "wrong rows over the model": (["evaluate", MODEL, TEST, "--errors", MODEL], "same file"),
+    "labels over the model": (["predict", MODEL, "-i", TEST, "-o", MODEL], "same file"),
+    "vectors over the corpus": (["vectors", "train", "good.csv", "-o", "good.csv"], "same file"),
+    "class weights nested too deep": (["train", "good.csv", "-o", "m", "--class-weight", "deep.json"], "JSON object"),
+    "class weights beyond all numbers": (["train", "good.csv", "-o", "m", "--class-weight", "huge.json"], "found inf"),
     "a byte of another encoding": (["train", "latin.csv", "-o", "m"], "row 2"),
     "class weights that are no JSON": (["train", "good.csv", "-o", "m", "--class-weight", "good.csv"], "a JSON object"),
     "class weights that are no numbers": (["train", "good.csv", "-o", "m", "--class-weight", "w.json"], "other values"),
@@ -227,6 +236,8 @@ def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(name, place):
     whole = word2vec(["good", "bad", "fine", "ill"])
     (place / "half.bin").write_bytes(whole[: len(whole) // 2])
     (place / "w.json").write_text('{"a": true}')
+    (place / "deep.json").write_text("[" * 100_000)
+    (place / "huge.json").write_text('{"a": 1' + "0" * 400 + "}")
     newer(place / "newer.st")
     arguments, expected = ERRORS[name]
     kept = (place / "good.csv").read_bytes()

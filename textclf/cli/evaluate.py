@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.options import (
+    FILE,
+    check_outputs,
+    json_option,
+    origin,
+    quiet_option,
+    read_options,
+    table_options,
+    threads_option,
+)
 from textclf.cli.output import report_table
 from textclf.cli.progress import counting_rows
 
@@ -39,19 +48,15 @@ def command(
     textclf evaluate model.safetensors test.csv
     textclf evaluate model.safetensors test.csv --errors wrong.csv --json
     """
-    from textclf.files import check_writable
     from textclf.measuring import measure, write_errors
     from textclf.model import Model
     from textclf.report import check_available, write_report
-    from textclf.tables import check_not_same, open_table
+    from textclf.tables import open_table
 
     loaded = Model.load(model)
     if report is not None:
         check_available()
-    for output in (errors, report):
-        if output is not None:
-            check_not_same(origin(table), output)
-            check_writable(output)
+    check_outputs([model, table], errors, report)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), read_options(settings), labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))

@@ -1,6 +1,6 @@
 """Options that several commands share, and what they make of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -66,3 +66,21 @@ def read_options(settings: dict[str, Any]) -> "TableOptions":
 def origin(path: Path) -> "Origin":
     """Return where a table comes from: a path, or "-" for standard input."""
     return "-" if str(path) == "-" else path
+
+
+def check_outputs(read: Sequence[Path], *outputs: Path | None) -> None:
+    """Refuse, before any work is done, an output that cannot be written, is one of the files read, or stands twice."""
+    from textclf.errors import OutputError
+    from textclf.files import check_writable
+    from textclf.tables import check_not_same
+
+    seen = set()
+    for output in outputs:
+        if output is None:
+            continue
+        for path in read:
+            check_not_same(origin(path), output)
+        check_writable(output)
+        if output.resolve() in seen:
+            raise OutputError(f"{output}: expected outputs of different names, found it twice. Name another.")
+        seen.add(output.resolve())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.options import FILE, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.options import FILE, check_outputs, origin, quiet_option, read_options, table_options, threads_option
 from textclf.cli.output import prediction_line, ranked, report_table
 from textclf.errors import shown
 from textclf.model import Model, Prediction
@@ -56,6 +56,7 @@ def command(
     if source is not None:
         from textclf.cli.label_table import Wanted, label_table
 
+        check_outputs([model, source], output)
         label_table(
             loaded,
             origin(source),

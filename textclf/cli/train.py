@@ -9,6 +9,7 @@ import click
 
 from textclf.cli.options import (
     FILE,
+    check_outputs,
     json_option,
     origin,
     quiet_option,
@@ -22,7 +23,9 @@ from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
-    from textclf.recipe import Trained
+    from textclf.recipe import LabelledTexts, Trained
+    from textclf.tables import TableOptions
+    from textclf.vectors import WordVectors
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -77,10 +80,10 @@ class ClassWeight(click.ParamType[Any]):
         path = Path(value)
         expected = f'{path}: expected a JSON object of labels and weights such as {{"spam": 5}}'
         try:
-            weights = json.loads(path.read_text("utf-8-sig"))
-        except ValueError as error:
+            weights = json.loads(path.read_text("utf-8-sig"), parse_int=float)
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{expected}, found something else ({error}). Correct the file.") from None
-        if not isinstance(weights, dict) or any(type(weight) not in (int, float) for weight in weights.values()):
+        if not isinstance(weights, dict) or any(type(weight) is not float for weight in weights.values()):
             raise DataError(f"{expected}, found other values. Correct the file.")
         return weights
 
@@ -152,33 +155,20 @@ def command(
     """
     from dataclasses import replace
 
-    from textclf.files import check_writable
     from textclf.recipe import LabelledTexts, Listener, train
     from textclf.report import check_available, write_training_report
     from textclf.settings import Settings
-    from textclf.tables import check_not_same, read_examples
-    from textclf.vectors import open_vectors
+    from textclf.tables import read_examples
 
     options = replace(read_options(settings), weight_column=weight_column)
     chosen = Settings(**settings)
     if report is not None:
         check_available()
-    for written in (target, report):
-        if written is not None:
-            check_not_same(origin(table), written)
-            check_writable(written)
+    check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
     examples = read_examples(origin(table), options)
     report_table(examples.name, examples.refused, examples.notes.sentences())
-    held_out = None
-    if valid is not None:
-        rows = read_examples(origin(valid), options)
-        _check_labels(rows.name, rows.labels, rows.rows, examples.labels)
-        held_out = LabelledTexts(rows.texts, rows.labels, rows.weights)
-    vectors = None
-    if chosen.vectors != "none":
-        vectors = open_vectors(chosen.vectors, cache=not no_cache, say=lambda text: say(text, quiet=quiet))
-        for note in vectors.notes:
-            warn(f"{vectors.name}: {note}.")
+    held_out = _read_validation(valid, options, examples.labels) if valid is not None else None
+    vectors = _open_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         data = LabelledTexts(examples.texts, examples.labels, examples.weights)
@@ -189,14 +179,31 @@ def command(
     _say_result(trained, target, as_json, quiet)
 
 
-def _check_labels(name: str, labels: list[str], rows: list[int], known: list[str]) -> None:
+def _read_validation(path: Path, options: "TableOptions", known: list[str]) -> "LabelledTexts":
+    """Return the rows of a table to validate on; each label must be one of the training rows'."""
     from textclf.errors import DataError
     from textclf.measuring import unknown_label
+    from textclf.recipe import LabelledTexts
+    from textclf.tables import read_examples
 
+    rows = read_examples(origin(path), options)
     classes = set(known)
-    for row, label in zip(rows, labels, strict=True):
+    for row, label in zip(rows.rows, rows.labels, strict=True):
         if label not in classes:
-            raise DataError(f"{name}: row {row}: {unknown_label(label, tuple(sorted(classes)))}")
+            raise DataError(f"{rows.name}: row {row}: {unknown_label(label, tuple(sorted(classes)))}")
+    return LabelledTexts(rows.texts, rows.labels, rows.weights)
+
+
+def _open_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":
+    """Return the vectors, what is worth a word about them said; None for ``none``."""
+    from textclf.vectors import open_vectors
+
+    if source == "none":
+        return None
+    vectors = open_vectors(source, cache=cache, say=lambda text: say(text, quiet=quiet))
+    for note in vectors.notes:
+        warn(f"{vectors.name}: {note}.")
+    return vectors
 
 
 def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) -> None:

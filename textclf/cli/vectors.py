@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options
+from textclf.cli.options import FILE, check_outputs, json_option, origin, quiet_option, read_options, table_options
 from textclf.cli.output import report_table, say, warn
 from textclf.cli.progress import counting_rows
 from textclf.errors import shown
@@ -90,12 +90,11 @@ def train(
     from dataclasses import replace
 
     from textclf.corpus import read_corpus
-    from textclf.files import check_writable
     from textclf.vectors import save_word2vec, to_grid, train_vectors
     from textclf.vectors.train import Word2VecSettings
 
     options = read_options(settings)
-    check_writable(output)
+    check_outputs([corpus], output)
     with counting_rows("reading", quiet=quiet) as count:
         texts = read_corpus(origin(corpus), options, progress=count)
     report_table(texts.name, texts.refused, texts.sentences)

@@ -200,7 +200,7 @@ def _weights(data: LabelledTexts, y: Integers, labels: Sequence[str], settings: 
     """Return what each row weighs: its own weight times its class's."""
     own = data.row_weights()
     chosen = settings.class_weight
-    if chosen is None:
+    if chosen == "none":
         return own
     if isinstance(chosen, str):
         of_class: Array = len(y) / (len(labels) * np.bincount(y, minlength=len(labels)))

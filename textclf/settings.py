@@ -44,7 +44,7 @@ class Settings:
     """How a classifier is trained. None means: what suits the data and the optimizer.
 
     `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
-    `class_weight` is ``balanced`` (each class counts as much as the others) or what one row of each label weighs.
+    `class_weight` is ``none``, ``balanced`` (each class counts alike) or what one row of each label weighs.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
     Raises TextclfError when a value is out of its range.
     """
@@ -68,7 +68,7 @@ class Settings:
     dropout: float = 0.0
     word_dropout: float = 0.3
     l2: float | None = None
-    class_weight: Literal["balanced"] | Mapping[str, float] | None = None
+    class_weight: Literal["none", "balanced"] | Mapping[str, float] = "none"
     valid_fraction: float = 0.1
     seed: int = 1
     threads: int = 2
@@ -94,9 +94,9 @@ class Settings:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _check_class_weight(weights: str | Mapping[str, float] | None) -> None:
-    if isinstance(weights, str) and weights != "balanced":
-        raise TextclfError(f"class_weight: expected balanced, or a weight for each label, found {weights!r}.")
+def _check_class_weight(weights: str | Mapping[str, float]) -> None:
+    if isinstance(weights, str) and weights not in ("none", "balanced"):
+        raise TextclfError(f"class_weight: expected none, balanced, or a weight for each label, found {weights!r}.")
     if isinstance(weights, Mapping):
         for label, weight in weights.items():
             if not (math.isfinite(weight) and weight >= 0):

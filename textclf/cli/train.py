@@ -67,13 +67,13 @@ class Span(click.ParamType[tuple[int, int]]):
 
 
 class ClassWeight(click.ParamType[Any]):
-    """``balanced``, or a JSON file of labels and weights."""
+    """``none``, ``balanced``, or a JSON file of labels and weights."""
 
     name = "class weight"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return ``balanced``, or the file's weights by label; raises DataError when the file is not as expected."""
-        if value == "balanced" or not isinstance(value, str):
+        """Return the word, or the file's weights by label; raises DataError when the file is not as expected."""
+        if value in ("none", "balanced") or not isinstance(value, str):
             return value
         from textclf.errors import DataError
 
@@ -128,7 +128,12 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_number("word_dropout", click.FloatRange, default=0.3, show_default=True, help="Share of words left out a step.")
 @_number("l2", click.FloatRange, help="Weight penalty. [default: suits the optimizer]")
 @click.option(
-    "--class-weight", type=ClassWeight(), metavar="balanced|FILE", help="Let rare classes count more. [default: no]"
+    "--class-weight",
+    type=ClassWeight(),
+    default="none",
+    show_default=True,
+    metavar="balanced|FILE",
+    help="Let rare classes count more.",
 )
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")

@@ -15,14 +15,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from peers import PEERS, Outcome, Peer, read
+from peers import PEERS, SETS, Outcome, Peer, read
 from sklearn.metrics import f1_score
 
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
 from textclf.vectors import open_vectors
 
-SETS = ["trec6", "sst2", "sms_spam", "banking77", "germeval2018", "chnsenticorp", "imdb"]
 _RESAMPLES = 2000
 
 Data = tuple[list[str], list[str], list[str], list[str]]

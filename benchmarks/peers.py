@@ -18,6 +18,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 
+SETS = ["trec6", "sst2", "sms_spam", "banking77", "germeval2018", "chnsenticorp", "imdb"]
+"""The folders that the benchmarks look for below --data."""
+
 Outcome = tuple[list[str], str]
 Peer = Callable[[Sequence[str], Sequence[str], Sequence[str], int], Outcome]
 

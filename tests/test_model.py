@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from textclf.errors import ModelError, TrainingError
+from textclf.fitting import Listener
 from textclf.model import Model
 from textclf.model_file import write_model
 from textclf.network import LOSSES
@@ -74,7 +75,7 @@ def test_the_order_of_words_does_not_change_their_average():
 
 
 def test_a_text_without_a_known_word_is_predicted_by_the_biases():
-    model = trained(word_ngrams=0, char_ngrams=(0, 0))
+    model = trained(word_ngrams=0, char_ngrams=(0, 0), calibrate=False)
     predictions = model.predict(["", "zzz qqq"])
     assert predictions.known.tolist() == [0, 0]
     assert predictions.tokens.tolist() == [0, 2]
@@ -88,7 +89,7 @@ def test_words_that_training_never_saw_but_the_vectors_know_are_known(model):
 
 
 def test_a_network_of_hidden_layers_is_the_forward_pass_written_out(model):
-    model = trained(hidden=(6,), activation="tanh", word_ngrams=0, char_ngrams=(0, 0))
+    model = trained(hidden=(6,), activation="tanh", word_ngrams=0, char_ngrams=(0, 0), calibrate=False)
     by_word = dict(zip(model.words, model.E.astype(np.float64), strict=True))
     S = (by_word["good"] + 2 * by_word["film"]) / 3
     hidden, last = model.network.layers
@@ -207,6 +208,8 @@ TAMPERED = {
     "another tokenizer": set_to("tokenizer", "words-9"),
     "an activation that is none": set_to("activation", "step"),
     "an output that is none": set_to("output", "linear"),
+    "a temperature of nothing": set_to("temperature", 0.0),
+    "a temperature that is no number": set_to("temperature", "1"),
     "sizes that are none": set_to("sizes", [5]),
     "sizes with text": set_to("sizes", ["5", "2"]),
     "more classes than labels": set_to("sizes", [5, 3]),
@@ -230,3 +233,31 @@ def test_a_model_is_not_changed_by_predicting(model):
     model.predict(ODD)
     assert before.E.tobytes() == model.E.tobytes()
     assert before.U.tobytes() == model.U.tobytes()
+
+
+def test_what_weights_cost_is_chosen_unless_it_is_given_or_the_recipe_is_fast():
+    said = []
+    listener = Listener(say=said.append)
+    data = LabelledTexts(TEXTS * 4, LABELS * 4)
+    for settings, chosen in [({}, True), ({"recipe": "fast"}, False), ({"l2": 0.3}, False), ({"recipe": "best"}, True)]:
+        said.clear()
+        model = train(data, Settings(**settings), VECTORS, listener=listener).model
+        assert any(sentence.startswith("chosen of ") for sentence in said) == chosen
+        assert model.description["penalties"]["l2"] > 0
+
+
+def test_the_temperature_comes_from_validation_rows_and_is_kept_in_the_file(tmp_path):
+    model = trained()
+    assert model.temperature != 1.0
+    model.save(tmp_path / "m")
+    assert Model.load(tmp_path / "m").temperature == model.temperature
+    assert trained(calibrate=False).temperature == 1.0
+    assert trained(valid_fraction=0.0).temperature == 1.0
+
+
+def test_two_lines_give_a_model_of_kilobytes_though_the_vectors_know_a_hundred_thousand_words(tmp_path):
+    many = WordVectors(
+        [f"w{i}" for i in range(100_000)], np.ones((100_000, 10), np.float32), "many", "0" * 64, "word2vec"
+    )
+    train(LabelledTexts(["w1 good", "w2 bad"], ["up", "down"]), Settings(), many).model.save(tmp_path / "m")
+    assert (tmp_path / "m").stat().st_size < 100_000

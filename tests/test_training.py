@@ -177,3 +177,19 @@ def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
     np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
     np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
     np.testing.assert_allclose(S[:, 3], 0.0, atol=1e-5)
+
+
+def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
+    examples, E = problem()
+    network = Network.start((4, 2), "relu", np.random.default_rng(0), np.float64)
+    S, scales = examples.words.times(E).astype(np.float64), np.ones((10, 2))
+    examples = Examples(
+        examples.words, examples.ngrams.double(), examples.Y.astype(np.float64), examples.weights.astype(np.float64)
+    )
+    exact = JointSettings(300, 1e-7, 0.5, 1)
+    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-7, 0.1, 1))
+    on = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact, start=first)
+    scratch = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact)
+    np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
+    np.testing.assert_allclose(on.network.theta, scratch.network.theta, atol=1e-5)
+    assert on.losses[: len(first.losses)] == first.losses

@@ -25,6 +25,7 @@ from textclf.tokenizer import END_OF_TEXT, Tokens, combine, running_sum, stretch
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
+_START = np.uint64(0x0101010101010101)  # stands for the start of a text in n-grams of words; as good a key as any
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,9 @@ class WordTable:
 class NgramTable:
     """The n-grams of one kind that have a row in U, with the idf of each, shape (V,).
 
-    ``kind`` is "words" (n consecutive tokens) or "chars" (n consecutive characters of the text in normal form, runs of
-    blanks made one blank, and one blank before and after, which by itself is no n-gram); `shortest` ≤ n ≤ `longest`.
+    ``kind`` is "words" (n consecutive tokens, of which the start of the text may be the first of two and more) or
+    "chars" (n consecutive characters of the text in normal form, runs of blanks made one blank, and one blank before
+    and after, which by itself is no n-gram); `shortest` ≤ n ≤ `longest`.
     """
 
     kind: Literal["words", "chars"]
@@ -170,14 +172,18 @@ def ngrams(tokens: Tokens, kind: Literal["words", "chars"], shortest: int, longe
 
 
 def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
-    """Yield the 1-grams, the 2-grams, … of words."""
-    numbers, keys = tokens.text_numbers, tokens.keys
-    yield numbers, keys
+    """Yield the 1-grams, the 2-grams, … of words; of two words and more, the start of the text may be the first."""
+    yield tokens.text_numbers, tokens.keys
+    if longest < 2:
+        return
+    following = np.insert(tokens.keys, tokens.offsets[:-1], _START)
+    texts = np.repeat(np.arange(len(tokens), dtype=np.int32), np.diff(tokens.offsets) + 1)
+    numbers, keys = texts, following
     for n in range(2, longest + 1):
         # An n-gram is the (n-1)-gram at the same place and the token after it, where that is of the same text.
-        keys = combine(keys[:-1], tokens.keys[n - 1 :])
-        numbers = numbers[: len(keys)]
-        whole = numbers == tokens.text_numbers[n - 1 :]
+        keys = combine(keys[: len(following) - n + 1], following[n - 1 :])
+        numbers = texts[: len(keys)]
+        whole = numbers == texts[n - 1 :]
         yield numbers[whole], keys[whole]
 
 

@@ -62,6 +62,7 @@ class Model:
 
     `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k).
     `description`: settings, history, provenance; plain values, as stored in the file.
+    `temperature`: what Z[L] is divided by before the output function, see `calibration`.
     """
 
     labels: tuple[str, ...]
@@ -72,6 +73,7 @@ class Model:
     network: Network
     output: str
     description: dict[str, Any]
+    temperature: float = 1.0
 
     def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
         """Return the probabilities of every label for each text."""
@@ -94,11 +96,15 @@ class Model:
 
         Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
         """
-        S = matrix.words.double().times(self.E, threads=threads)
-        wide = matrix.ngrams.double().times(self.U, threads=threads)
-        P = OUTPUTS[self.output](self._double.forward(S, wide=wide).Z[-1])
+        P = OUTPUTS[self.output](self.logits(matrix, threads=threads) / self.temperature)
         P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P
+
+    def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
+        """Return Z[L], shape (n, k), in float64, for features already extracted."""
+        S = matrix.words.double().times(self.E, threads=threads)
+        wide = matrix.ngrams.double().times(self.U, threads=threads)
+        return self._double.forward(S, wide=wide).Z[-1]
 
     def classes_of(self, labels: Sequence[str]) -> Integers:
         """Return the class number of each label, -1 for one that training did not have."""
@@ -125,6 +131,7 @@ class Model:
             "sizes": list(self.network.sizes),
             "activation": self.network.activation.name,
             "output": self.output,
+            "temperature": self.temperature,
         }
         return write_model(path, arrays, {"model": structure, **self.description})
 
@@ -152,6 +159,9 @@ def _from_file(file: ModelFile) -> Model:
         raise ValueError
     if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
         raise ValueError
+    temperature = structure["temperature"]
+    if type(temperature) is not float or not 0 < temperature < float("inf"):
+        raise ValueError
     tables = tuple(_ngram_table(file, *entry) for entry in structure["ngrams"])
     V = len(words)
     word_table = WordTable(
@@ -166,6 +176,7 @@ def _from_file(file: ModelFile) -> Model:
         Network(sizes, ACTIVATIONS[structure["activation"]], file.array("network", "F32", parameter_count(sizes))),
         structure["output"],
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
+        temperature,
     )
 
 

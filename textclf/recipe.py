@@ -3,13 +3,15 @@
 1. Cut the texts; find the words that have vectors, and the n-grams that are common enough.
 2. Set some rows of each class aside for validation.
 3. Fit: with L-BFGS (the default) network and n-grams together on all rows at once; with Adam, momentum or plain
-   gradient descent the network and the vectors by mini-batches first, then n-grams and network together.
-4. Validate; then fit once more on all rows, the validation rows too, with what was chosen.
+   gradient descent the network and the vectors by mini-batches first, then n-grams and network together. What
+   weights cost is chosen on the validation rows, where that takes seconds or is asked for.
+4. Validate, and fit the temperature of the probabilities on the validation rows; then fit once more on all rows, the
+   validation rows too, with what was chosen.
 """
 
 import hashlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,32 +22,17 @@ from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.features import Features, TextMatrix
+from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener
 from textclf.model import Model
-from textclf.network import LOSSES, Network, one_hot
+from textclf.network import Network, one_hot
 from textclf.settings import Settings
-from textclf.strings import Strings
 from textclf.training import (
-    Epoch,
-    EpochSettings,
     Examples,
-    JointSettings,
-    fit_jointly,
-    naive_bayes_scales,
     split,
     standardized,
-    train_network,
 )
 from textclf.vectors import WordVectors
 from textclf.vocabulary import learn_vocabulary
-
-JOINT_L2 = 0.15
-JOINT_ITERATIONS = 60
-JOINT_TOLERANCE = 3e-3
-JOINT_LENGTH = 0.5
-"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
-SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
-_DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
-_DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
 
 
 @dataclass(frozen=True)
@@ -69,21 +56,13 @@ class Trained:
     validation: Evaluation | None
 
 
-@dataclass(frozen=True)
-class Listener:
-    """Who is told how training goes: `say` of each step in a sentence, `epoch` of each epoch, out of so many."""
-
-    say: Callable[[str], None] = lambda _: None
-    epoch: Callable[[Epoch, int], None] = lambda _epoch, _of: None
-
-
 def train(
     data: LabelledTexts,
     settings: Settings,
     vectors: WordVectors | None,
     *,
     valid: LabelledTexts | None = None,
-    listener: Listener = Listener(),
+    listener: Listener = NOBODY,
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
@@ -99,88 +78,21 @@ def train(
     E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = _Fitting(settings, features, vocabulary.words, labels, network, E, listener)
+    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener)
     if valid is not None:
-        held_out: tuple[Examples, TextMatrix, Integers] | None = _validation_file(valid, features, labels)
+        held_out: HeldOut | None = _validation_file(valid, features, labels)
         train_rows: Integers = np.arange(len(y))
     else:
         train_rows, valid_rows = split(y, settings.valid_fraction, rng)
-        held_out = (examples.take(valid_rows), matrix.take(valid_rows), y[valid_rows]) if len(valid_rows) else None
-    fitted = fitting.fit(examples.take(train_rows), held_out[0] if held_out else None, rng)
-    validation = _validate(fitted, held_out[1], held_out[2]) if held_out else None
+        held_out = HeldOut(examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
+    fitted = fitting.fit(examples.take(train_rows), held_out.examples if held_out else None, rng)
+    validation = None
+    if held_out is not None:
+        fitted = fitting.calibrated(fitted, held_out)
+        validation = _validate(fitted.model, held_out)
     if len(train_rows) < len(y):
         fitted = fitting.refit(fitted, examples, rng)
     return Trained(_described(fitted, data, settings, vectors, validation), validation)
-
-
-@dataclass(frozen=True)
-class _Fitting:
-    """The fit, which runs twice: on the training part, to validate, and on all rows."""
-
-    settings: Settings
-    features: Features
-    words: Strings
-    labels: tuple[str, ...]
-    network: Network
-    E: Array
-    listener: Listener
-
-    def fit(self, examples: Examples, valid: Examples | None, rng: np.random.Generator) -> Model:
-        """Return the model fitted to these examples, the network's epochs chosen by the validation loss."""
-        settings = self.settings
-        loss = LOSSES[settings.loss, settings.output]
-        network, E, history = self.network, self.E, []
-        if settings.optimizer != "lbfgs":
-            epochs = self._epoch_settings()
-            trained = train_network(
-                network, E, examples, valid, loss, epochs, rng,
-                after_epoch=lambda epoch: self.listener.epoch(epoch, epochs.epochs),
-            )  # fmt: skip
-            network, E, history = trained.network, trained.E, trained.history
-        U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
-        if settings.optimizer == "lbfgs" or examples.ngrams.width:
-            scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
-            joint = self._joint_settings(len(history) > 0)
-            done = len(history)
-            fitted = fit_jointly(
-                network, examples.words.times(E, threads=settings.threads), examples, scales, loss, joint,
-                after_step=lambda number, value: self.listener.epoch(
-                    Epoch(done + number, value), done + joint.iterations
-                ),
-            )  # fmt: skip
-            network, U = fitted.network, fitted.U
-            history = [*history, *(Epoch(done + i, value) for i, value in enumerate(fitted.losses, 1))]
-        description = {"history": [_plain(epoch) for epoch in history]}
-        return Model(self.labels, self.features, self.words, E, U, network, settings.output, description)
-
-    def refit(self, model: Model, examples: Examples, rng: np.random.Generator) -> Model:
-        """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
-        settings = self.settings
-        if settings.optimizer != "lbfgs":
-            return model  # its epochs were chosen by rows that it must not have seen
-        self.listener.say("fitting once more, on all rows")
-        quiet = replace(self, listener=Listener())
-        return replace(quiet.fit(examples, None, rng), description=model.description)
-
-    def _epoch_settings(self) -> EpochSettings:
-        settings = self.settings
-        return EpochSettings(
-            epochs=settings.epochs or _DEFAULT_EPOCHS[settings.optimizer],
-            batch_size=settings.batch_size,
-            optimizer=settings.optimizer,
-            learning_rate=settings.learning_rate or _DEFAULT_RATES[settings.optimizer],
-            vector_rate=0.0 if settings.freeze_vectors else settings.vector_rate,
-            dropout=settings.dropout,
-            word_dropout=settings.word_dropout,
-            l2=settings.l2 or 0.0,
-            patience=settings.patience,
-        )
-
-    def _joint_settings(self, is_second: bool) -> JointSettings:
-        settings = self.settings
-        chosen = settings.epochs if settings.epochs and not is_second else JOINT_ITERATIONS
-        l2 = JOINT_L2 if settings.l2 is None or is_second else settings.l2
-        return JointSettings(chosen, JOINT_TOLERANCE, l2, settings.threads)
 
 
 def _classes(labels: Sequence[str]) -> tuple[str, ...]:
@@ -218,12 +130,10 @@ def _examples(matrix: TextMatrix, y: Integers, k: int, weights: Array) -> Exampl
     return Examples(matrix.words, matrix.ngrams, one_hot(y, k), (weights / weights.mean()).astype(np.float32))
 
 
-def _validation_file(
-    valid: LabelledTexts, features: Features, labels: Sequence[str]
-) -> tuple[Examples, TextMatrix, Integers]:
+def _validation_file(valid: LabelledTexts, features: Features, labels: Sequence[str]) -> HeldOut:
     y = _class_numbers(valid.labels, labels)
     matrix = features.extract(valid.texts)
-    return _examples(matrix, y, len(labels), valid.row_weights()), matrix, y
+    return HeldOut(_examples(matrix, y, len(labels), valid.row_weights()), matrix)
 
 
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
@@ -236,20 +146,22 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 # --- the model and its description --------------------------------------------------------------------------------
 
 
-def _validate(model: Model, matrix: TextMatrix, y: Integers) -> Evaluation:
+def _validate(model: Model, held_out: HeldOut) -> Evaluation:
+    matrix = held_out.matrix
     tally = Tally(model.labels)
+    y = held_out.examples.Y.argmax(axis=1)
     tally.add(y, model.probabilities(matrix), words=matrix.tokens, known=matrix.known)
     return tally.evaluation()
 
 
 def _described(
-    model: Model,
+    fitted: Fitted,
     data: LabelledTexts,
     settings: Settings,
     vectors: WordVectors | None,
     validation: Evaluation | None,
 ) -> Model:
-    found = None
+    found, model = None, fitted.model
     if validation is not None:
         found = {
             "texts": validation.n,
@@ -260,6 +172,7 @@ def _described(
     description = {
         **model.description,
         "settings": settings.as_dict(),
+        "penalties": vars(fitted.penalties) if fitted.penalties else None,
         "validation": found,
         "data": _data_summary(data),
         "provenance": {
@@ -283,7 +196,3 @@ def _data_summary(data: LabelledTexts) -> dict[str, Any]:
         "classes": len(classes),
         "largest": int(counts.max()),
     }
-
-
-def _plain(epoch: Epoch) -> dict[str, Any]:
-    return {name: value for name, value in vars(epoch).items() if value is not None}

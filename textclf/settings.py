@@ -12,8 +12,10 @@ Activation = Literal["relu", "tanh", "sigmoid"]
 LossName = Literal["cross-entropy", "squared-error"]
 Output = Literal["softmax", "sigmoid"]
 OptimizerName = Literal["lbfgs", "adam", "momentum", "sgd"]
+RecipeName = Literal["auto", "fast", "best"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
+    "recipe": get_args(RecipeName),
     "weighting": get_args(Weighting),
     "activation": get_args(Activation),
     "loss": get_args(LossName),
@@ -43,17 +45,20 @@ RANGES: dict[str, tuple[float, float]] = {
 class Settings:
     """How a classifier is trained. None means: what suits the data and the optimizer.
 
+    `recipe` says how much the program tries out: ``fast`` nothing, ``auto`` what takes seconds, ``best`` all it knows.
     `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
     `class_weight` is ``none``, ``balanced`` (each class counts alike) or what one row of each label weighs.
+    `calibrate`: the temperature of the probabilities is fitted on validation rows.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
     Raises TextclfError when a value is out of its range.
     """
 
+    recipe: RecipeName = "auto"
     vectors: str = "starter"
     freeze_vectors: bool = False
     dimension: int = 100
     weighting: Weighting = "mean"
-    word_ngrams: int = 2
+    word_ngrams: int | None = None
     char_ngrams: tuple[int, int] | None = None
     hidden: tuple[int, ...] = ()
     activation: Activation = "relu"
@@ -69,6 +74,7 @@ class Settings:
     word_dropout: float = 0.3
     l2: float | None = None
     class_weight: Literal["none", "balanced"] | Mapping[str, float] = "none"
+    calibrate: bool = True
     valid_fraction: float = 0.1
     seed: int = 1
     threads: int = 2

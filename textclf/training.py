@@ -106,7 +106,10 @@ class JointSettings:
 
 @dataclass(frozen=True)
 class JointFit:
-    """The network and the n-grams' rows U, shape (V, k), that were found together, and the loss after each step."""
+    """The network and the n-grams' rows U, shape (V, k), that were found together, and the loss after each step.
+
+    The losses of a fit that went on from another begin with the other's.
+    """
 
     network: Network
     U: Array
@@ -121,9 +124,12 @@ def fit_jointly(
     loss: Loss,
     settings: JointSettings,
     *,
+    start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
 ) -> JointFit:
-    """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS from zero U.
+    """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS.
+
+    It starts from `network` and zero U, or goes on from an earlier fit with other `scales` or l2.
 
     Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
     n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
@@ -150,15 +156,21 @@ def fit_jointly(
         dU += scales * transposed.times(delta, threads=settings.threads)  # dU = Cᵀ δ
         return value, gradient
 
-    losses: list[float] = []
+    losses: list[float] = [] if start is None else [*start.losses]
 
     def note(number: int, value: float) -> None:
         losses.append(value / len(examples))
         after_step(number, losses[-1])
 
-    start = np.concatenate([network.theta, np.zeros(scales.size, network.theta.dtype)])
+    begin = (network.theta, np.zeros(scales.size, network.theta.dtype))
+    if start is not None:
+        begin = (start.network.theta, (start.U / scales).ravel())
     found = lbfgs(
-        loss_and_gradient, start, iterations=settings.iterations, tolerance=settings.tolerance, after_iteration=note
+        loss_and_gradient,
+        np.concatenate(begin),
+        iterations=settings.iterations,
+        tolerance=settings.tolerance,
+        after_iteration=note,
     )
     best, scaled_U = parts(found.theta)
     return JointFit(best, scales * scaled_U, losses)

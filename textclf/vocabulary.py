@@ -16,11 +16,13 @@ from textclf.strings import Strings
 from textclf.tokenizer import Tokens, keys_of, tokenize_blocks
 from textclf.vectors import WordVectors
 
-MOST_UNSEEN_WORDS = 30_000
-"""Of the words that training did not see but the vectors know, this many of the commonest are kept."""
+MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
+"""Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
+so many for each text: what two lines teach needs no file of megabytes."""
 LONGEST_FOR_CHARS = 600
 """Texts of up to this many characters on average get n-grams of characters: longer ones say enough in words."""
 CHAR_NGRAMS = (1, 5)
+WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
 FEW_TEXTS = 1000
 """Below this many texts an n-gram of a single text is kept too."""
 
@@ -55,11 +57,13 @@ def learn_vocabulary(
 
 
 def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:
-    kinds: list[tuple[Any, int, int]] = [("words", 1, settings.word_ngrams)] if settings.word_ngrams else []
+    longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
+    kinds: list[tuple[Any, int, int]] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
         mean_length = sum(map(len, texts)) / max(len(texts), 1)
-        chars = CHAR_NGRAMS if settings.word_ngrams and mean_length <= LONGEST_FOR_CHARS else (0, 0)
+        wanted = longest and settings.recipe != "fast" and mean_length <= LONGEST_FOR_CHARS
+        chars = CHAR_NGRAMS if wanted else (0, 0)
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
 
 
@@ -87,7 +91,7 @@ def _learn_words(
     else:
         known, places = np.unique(keys_of(vectors.words), return_index=True)
         rows = Dictionary(keys).rows(known)
-        keep = (rows >= 0) | (places < MOST_UNSEEN_WORDS)
+        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT * len(texts)))
         kept, strings = known[keep], [vectors.words[int(place)] for place in places[keep]]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
         E = _centred(vectors.matrix, places[keep])

@@ -106,10 +106,11 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option("--weight-column", metavar="NAME", help="The column of the examples' weights.")
 @click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
 @_number("valid_fraction", click.FloatRange, default=0.1, show_default=True, help="Share of each class to validate on.")
+@_choice("recipe", "auto", "How much is tried out: nothing; what takes seconds; all.")
 @click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder.")
 @_choice("weighting", "mean", "How a text's words are averaged.")
-@_number("word_ngrams", click.IntRange, default=2, show_default=True, help="N-grams of up to N words; 0 for none.")
+@_number("word_ngrams", click.IntRange, help="N-grams of up to N words; 0 for none. [default: 2; best: 3]")
 @click.option(
     "--char-ngrams", type=Span(), metavar="A-B|none", help="N-grams of characters. [default: 1-5, for short texts]"
 )
@@ -135,6 +136,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     metavar="balanced|FILE",
     help="Let rare classes count more.",
 )
+@click.option("--calibrate/--no-calibrate", default=True, help="Fit the probabilities' temperature. [default: do]")
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
 @threads_option
@@ -160,7 +162,8 @@ def command(
     """
     from dataclasses import replace
 
-    from textclf.recipe import LabelledTexts, Listener, train
+    from textclf.fitting import Listener
+    from textclf.recipe import LabelledTexts, train
     from textclf.report import check_available, write_training_report
     from textclf.settings import Settings
     from textclf.tables import read_examples

@@ -1,0 +1,36 @@
+"""Probabilities that mean what they say: temperature scaling.
+
+A model that is right in 80% of the cases should say 0.8. The last weighted sums Z are divided by one number, the
+temperature T: above 1 it lowers every confidence, below 1 it raises it, and no label changes
+(Guo et al. 2017, "On calibration of modern neural networks"). T is the one that
+minimizes the loss on rows that the model was not fitted to.
+"""
+
+import numpy as np
+
+from textclf.arrays import Array
+from textclf.network import Loss
+
+_FARTHEST = np.log(8.0)  # |log T| stays below
+_PRIOR = 4.0  # as if log T had been seen to be 0 with a deviation of ½: few rows, all right, do not make T fall to 0
+
+
+def fit_temperature(Z: Array, Y: Array, weights: Array, loss: Loss) -> tuple[float, float]:
+    """Return the temperature T and the mean loss of Z / T over the rows.
+
+    `Z`, `Y`: shape (n, k); `weights`, shape (n,). Without rows T is 1 and the loss 0.
+    """
+    from scipy.optimize import minimize_scalar
+
+    total = float(weights.sum())
+    if not total > 0:
+        return 1.0, 0.0
+    Z, Y, weights = Z.astype(np.float64), Y.astype(np.float64), weights.astype(np.float64)
+
+    def cost(log_T: float) -> float:
+        return float(np.vdot(loss.value(Z * np.exp(-log_T), Y), weights)) + 0.5 * _PRIOR * log_T**2
+
+    found = minimize_scalar(cost, bounds=(-_FARTHEST, _FARTHEST), method="bounded", options={"xatol": 1e-4})
+    log_T = float(found.x)
+    mean_loss = (cost(log_T) - 0.5 * _PRIOR * log_T**2) / total
+    return float(np.exp(log_T)), mean_loss

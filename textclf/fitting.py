@@ -1,0 +1,193 @@
+"""The fit, which runs twice: on the training part, to choose and to validate, and on all rows, with what was chosen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from textclf.arrays import Array
+from textclf.calibration import fit_temperature
+from textclf.features import Features, TextMatrix
+from textclf.model import Model
+from textclf.network import LOSSES, Loss, Network
+from textclf.penalties import Choice, Penalties, choose_penalties
+from textclf.settings import Settings
+from textclf.strings import Strings
+from textclf.training import (
+    Epoch,
+    EpochSettings,
+    Examples,
+    JointFit,
+    JointSettings,
+    fit_jointly,
+    naive_bayes_scales,
+    train_network,
+)
+
+JOINT_L2 = 0.15
+JOINT_ITERATIONS = 60
+MOVE_ITERATIONS = 15
+"""A fit that goes on from another with other penalties gets by with so many steps."""
+JOINT_TOLERANCE = 3e-3
+JOINT_LENGTH = 0.5
+"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
+SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
+AUTO_WORK = 20_000_000
+"""Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
+_DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
+_DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how training goes: `say` of each step in a sentence, `epoch` of each epoch, out of so many."""
+
+    say: Callable[[str], None] = lambda _: None
+    epoch: Callable[[Epoch, int], None] = lambda _epoch, _of: None
+
+
+NOBODY = Listener()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows to validate on, as examples and as matrices."""
+
+    examples: Examples
+    matrix: TextMatrix
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model, and the penalties it was fitted with (None when nothing was fitted jointly)."""
+
+    model: Model
+    penalties: Penalties | None
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The fit, which runs twice: on the training part, to validate, and on all rows."""
+
+    settings: Settings
+    features: Features
+    words: Strings
+    labels: tuple[str, ...]
+    network: Network
+    E: Array
+    listener: Listener
+
+    def fit(
+        self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None
+    ) -> Fitted:
+        """Return the model fitted to these examples: epochs, and penalties if none are given, chosen on `valid`."""
+        settings = self.settings
+        loss = LOSSES[settings.loss, settings.output]
+        network, E, epochs = self.network, self.E, []
+        if settings.optimizer != "lbfgs":
+            chosen = self._epoch_settings()
+            trained = train_network(
+                network, E, examples, valid, loss, chosen, rng,
+                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs),
+            )  # fmt: skip
+            network, E, epochs = trained.network, trained.E, trained.history
+        U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
+        history = [_plain(epoch) for epoch in epochs]
+        if settings.optimizer == "lbfgs" or examples.ngrams.width:
+            choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties)
+            network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
+            history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
+        model = Model(self.labels, self.features, self.words, E, U, network, settings.output, {"history": history})
+        return Fitted(model, penalties)
+
+    def calibrated(self, fitted: Fitted, held_out: HeldOut) -> Fitted:
+        """Return the model with the temperature that suits the rows held out."""
+        if not self.settings.calibrate:
+            return fitted
+        model, examples = fitted.model, held_out.examples
+        loss = LOSSES["cross-entropy", self.settings.output]
+        temperature, _ = fit_temperature(model.logits(held_out.matrix), examples.Y, examples.weights, loss)
+        return replace(fitted, model=replace(model, temperature=temperature))
+
+    def refit(self, fitted: Fitted, examples: Examples, rng: np.random.Generator) -> Fitted:
+        """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
+        if self.settings.optimizer != "lbfgs":
+            return fitted  # its epochs were chosen by rows that it must not have seen
+        self.listener.say("fitting once more, on all rows")
+        again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties)
+        first = fitted.model
+        model = replace(again.model, description=first.description, temperature=first.temperature)
+        return replace(again, model=model)
+
+    def _fit_jointly(
+        self,
+        network: Network,
+        E: Array,
+        examples: Examples,
+        valid: Examples | None,
+        loss: Loss,
+        done: int,
+        penalties: Penalties | None,
+    ) -> Choice[JointFit]:
+        """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
+        threads = self.settings.threads
+        S = examples.words.times(E, threads=threads)
+        scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
+        sizes = [len(table.dictionary) for table in self.features.ngrams]
+
+        def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
+            freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
+            steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
+            return fit_jointly(
+                network, S, examples, scales * freedom, loss,
+                JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads), start=start,
+                after_step=lambda number, value: self.listener.epoch(Epoch(done + number, value), done + steps),
+            )  # fmt: skip
+
+        first = penalties or self._first_penalties(is_second=done > 0)
+        if penalties or valid is None or not self._is_worth_choosing(examples):
+            return Choice(first, fit(first, None), 1)
+        S_valid = valid.words.times(E, threads=threads)
+
+        def validation_loss(found: JointFit) -> float:
+            trace = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads))
+            return fit_temperature(trace.Z[-1], valid.Y, valid.weights, loss)[1]
+
+        choice = choose_penalties(first, fit, validation_loss)
+        chosen = ", ".join(
+            f"{t.kind} {f:g}" for t, f in zip(self.features.ngrams, choice.penalties.freedom, strict=True)
+        )
+        self.listener.say(f"chosen of {choice.tried}: weight penalty {choice.penalties.l2:.3g}; freedom of {chosen}")
+        return choice
+
+    def _is_worth_choosing(self, examples: Examples) -> bool:
+        settings = self.settings
+        if settings.l2 is not None or settings.recipe == "fast" or not examples.ngrams.width:
+            return False
+        return settings.recipe == "best" or len(examples.ngrams.data) * len(self.labels) <= AUTO_WORK
+
+    def _epoch_settings(self) -> EpochSettings:
+        settings = self.settings
+        return EpochSettings(
+            epochs=settings.epochs or _DEFAULT_EPOCHS[settings.optimizer],
+            batch_size=settings.batch_size,
+            optimizer=settings.optimizer,
+            learning_rate=settings.learning_rate or _DEFAULT_RATES[settings.optimizer],
+            vector_rate=0.0 if settings.freeze_vectors else settings.vector_rate,
+            dropout=settings.dropout,
+            word_dropout=settings.word_dropout,
+            l2=settings.l2 or 0.0,
+            patience=settings.patience,
+        )
+
+    def _iterations(self, *, is_second: bool) -> int:
+        return self.settings.epochs if self.settings.epochs and not is_second else JOINT_ITERATIONS
+
+    def _first_penalties(self, *, is_second: bool) -> Penalties:
+        l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
+        return Penalties(l2, (1.0,) * len(self.features.ngrams))
+
+
+def _plain(epoch: Epoch) -> dict[str, Any]:
+    return {name: value for name, value in vars(epoch).items() if value is not None}

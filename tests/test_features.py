@@ -116,7 +116,8 @@ def test_a_word_that_begins_a_text_is_told_from_the_same_word_elsewhere():
 def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike():
     texts = ["a a b", "a c", "b d", "a"]
     blocks = [tokenize(texts[:2]), tokenize(texts[2:])]
-    table, matrix = learn_ngrams(blocks, "words", 1, 1, 2)
+    learned = learn_ngrams(blocks, "words", 1, 1, 2)
+    table, matrix = learned.table, learned.matrix
     assert sorted(table.dictionary.keys.tolist()) == sorted(keys_of(["a", "b"]).tolist())
     idf = {"a": math.log(5 / 4) + 1, "b": math.log(5 / 3) + 1}
     a, b = (1 + math.log(2)) * idf["a"], idf["b"]

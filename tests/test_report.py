@@ -65,7 +65,7 @@ def test_a_report_shows_the_figures_and_texts_as_text(labels, tmp_path):
     ones = np.ones(3 * k, np.int64)
     tally.add(y, P, words=ones, known=ones)
     wrong = [WrongRow(7, model.labels[0], model.labels[1], 0.9, 2.3, EVIL)] * 60
-    write_report(tmp_path / "r.html", model, Measurement(tally.evaluation(), wrong), EVIL)
+    write_report(tmp_path / "r.html", model, Measurement(tally.evaluation(), wrong, None, None), EVIL)
     page = read(tmp_path / "r.html")
     assert "0.6667" in page.text
     assert "<script>alert(1)</script>" in page.text

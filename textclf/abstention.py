@@ -11,6 +11,7 @@ all rows of training are known from other rows.
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,15 @@ class TrackRecord:
     classes: Integers
     right: Booleans
     least_familiar: Array
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays that store the record in a model file."""
+        return {
+            "record.confidence": self.confidence,
+            "record.classes": self.classes,
+            "record.right": self.right.astype(np.uint8),
+            "record.least_familiar": self.least_familiar,
+        }
 
     def thresholds(self, target: float, k: int) -> Array:
         """Return for each of k classes the confidence from which on its label is given, shape (k,); inf for never.

@@ -34,3 +34,10 @@ def fit_temperature(Z: Array, Y: Array, weights: Array, loss: Loss) -> tuple[flo
     log_T = float(found.x)
     mean_loss = (cost(log_T) - 0.5 * _PRIOR * log_T**2) / total
     return float(np.exp(log_T)), mean_loss
+
+
+def uncalibrated(P: Array, temperature: float) -> Array:
+    """Return the softmax of Z, shape (n, k), given that of Z / T: what the probabilities were before scaling."""
+    raised = np.maximum(P, 1e-300) ** temperature
+    before: Array = raised / raised.sum(axis=1, keepdims=True)
+    return before

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Array, Integers
+from textclf.reliability import Reliability
 
 _LEAST = 1e-15  # a probability of 0 given to the truth would make the log loss infinite
 
@@ -37,6 +38,8 @@ class Evaluation:
     """The share of the texts' words that the model knows, 0 to 1."""
     empty: int
     """How many texts hold no known word: their label comes from the biases alone."""
+    reliability: Reliability
+    """Counts of confidences."""
 
     @property
     def n(self) -> int:
@@ -87,6 +90,8 @@ class Evaluation:
             "macro_f1": self.macro_f1,
             "log_loss": self.log_loss,
             "brier": self.brier,
+            "ece": self.reliability.ece,
+            "reliability": [vars(each) for each in self.reliability.bins()],
             "majority": {"label": majority, "accuracy": share},
             "known_words": self.known_words,
             "without_known_words": self.empty,
@@ -106,6 +111,7 @@ class Tally:
     words: int = 0
     known: int = 0
     empty: int = 0
+    reliability: Reliability = field(default_factory=Reliability)
 
     def __post_init__(self) -> None:
         self.matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
@@ -115,6 +121,7 @@ class Tally:
         self.matrix += confusion(y, P.argmax(axis=1), len(self.labels))
         self.log_loss += float(losses(y, P).sum())
         self.brier += float(((P.astype(np.float64) - np.eye(P.shape[1])[y]) ** 2).sum())
+        self.reliability.add(P.max(axis=1), P.argmax(axis=1) == y)
         self.words += int(words.sum())
         self.known += int(known.sum())
         self.empty += int((known == 0).sum())
@@ -127,6 +134,7 @@ class Tally:
         self.words += other.words
         self.known += other.known
         self.empty += other.empty
+        self.reliability.merge(other.reliability)
 
     def evaluation(self) -> Evaluation:
         """Return the figures. At least one text must have been counted."""
@@ -138,6 +146,7 @@ class Tally:
             self.brier / n,
             self.known / self.words if self.words else 0.0,
             self.empty,
+            self.reliability,
         )
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.arrays import Array, Integers, Keys
 from textclf.code_points import is_space
@@ -75,19 +76,23 @@ class TextMatrix:
 
     `words`: C by words, shape (n, V). `ngrams`: C by n-grams, all kinds side by side.
     `tokens`, `known`, shape (n,): how many words each text has, and how many of them have a row in E.
+    `familiar`, shape (n, kinds): the share of the text's n-grams of each kind that other texts of training have.
     """
 
     words: SparseRows
     ngrams: SparseRows
     tokens: Integers
     known: Integers
+    familiar: Array
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     def take(self, rows: Integers) -> "TextMatrix":
         """Return the rows of these texts, in this order."""
-        return TextMatrix(self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows])
+        return TextMatrix(
+            self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows], self.familiar[rows]
+        )
 
 
 @dataclass(frozen=True)
@@ -114,17 +119,20 @@ class Features:
             stack_rows([part.ngrams for part in parts]),
             np.concatenate([part.tokens for part in parts]),
             np.concatenate([part.known for part in parts]),
+            np.concatenate([part.familiar for part in parts]),
         )
 
     def _extract_block(self, tokens: Tokens, cased: Tokens | None) -> TextMatrix:
         rows = self.words.rows_of(tokens, cased)
         counts = sum_entries(tokens.text_numbers, rows, len(tokens), len(self.words.dictionary))
         known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
+        ngrams = [ngram_matrix(tokens, table) for table in self.ngrams]
         return TextMatrix(
             weighted_mean(counts, self.words.weights),
-            stack_columns([ngram_matrix(tokens, table) for table in self.ngrams], len(tokens)),
+            stack_columns([matrix for matrix, _ in ngrams], len(tokens)),
             np.diff(tokens.offsets),
             known,
+            side_by_side([familiar for _, familiar in ngrams], len(tokens)),
         )
 
 
@@ -135,11 +143,24 @@ def weighted_mean(counts: SparseRows, weights: Array) -> SparseRows:
     return counts.with_data((data / totals[counts.row_numbers]).astype(np.float32))
 
 
-def ngram_matrix(tokens: Tokens, table: NgramTable) -> SparseRows:
-    """Return the tf-idf of the n-grams in each text, rows of length 1."""
+def ngram_matrix(tokens: Tokens, table: NgramTable) -> tuple[SparseRows, Array]:
+    """Return the tf-idf of the n-grams in each text, rows of length 1, and the share of each text's that are known."""
     text_numbers, keys = table.entries(tokens)
-    counts = sum_entries(text_numbers, table.dictionary.rows(keys), len(tokens), len(table.dictionary))
-    return tf_idf(counts, table.idf)
+    rows = table.dictionary.rows(keys)
+    counts = sum_entries(text_numbers, rows, len(tokens), len(table.dictionary))
+    return tf_idf(counts, table.idf), share_of_texts(text_numbers, rows >= 0, len(tokens))
+
+
+def share_of_texts(text_numbers: Integers, marked: npt.NDArray[np.bool_], n: int) -> Array:
+    """Return the share of each text's n-grams that are marked, shape (n,); 0 for a text without any."""
+    of_all = np.bincount(text_numbers, minlength=n)
+    share: Array = (np.bincount(text_numbers[marked], minlength=n) / np.maximum(of_all, 1)).astype(np.float32)
+    return share
+
+
+def side_by_side(columns: Sequence[Array], n: int) -> Array:
+    """Return arrays of shape (n,) as the columns of one, shape (n, number of arrays)."""
+    return np.stack(columns, axis=1) if columns else np.zeros((n, 0), np.float32)
 
 
 def tf_idf(counts: SparseRows, idf: Array) -> SparseRows:
@@ -210,24 +231,40 @@ def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]
         yield first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n)
 
 
+@dataclass(frozen=True)
+class LearnedNgrams:
+    """The table of one kind, the matrix of the texts it was learnt of, and their share of n-grams that others have."""
+
+    table: NgramTable
+    matrix: SparseRows
+    familiar: Array
+
+
 def learn_ngrams(
     blocks: Sequence[Tokens], kind: Literal["words", "chars"], shortest: int, longest: int, least_texts: int
-) -> tuple[NgramTable, SparseRows]:
-    """Return the table of the n-grams that stand in at least `least_texts` of these texts, and their matrix.
+) -> LearnedNgrams:
+    """Return the n-grams that stand in at least `least_texts` of these texts.
 
     An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
     """
     found = [ngrams(tokens, kind, shortest, longest) for tokens in blocks]
     keys, counts = count_keys(np.concatenate([keys for _, keys in found]))
     candidates = Dictionary(keys[counts >= least_texts])
+    rows = [candidates.rows(keys) for _, keys in found]
     matrix = stack_rows(
         [
-            sum_entries(numbers, candidates.rows(keys), len(tokens), len(candidates))
-            for tokens, (numbers, keys) in zip(blocks, found, strict=True)
+            sum_entries(numbers, columns, len(tokens), len(candidates))
+            for tokens, (numbers, _), columns in zip(blocks, found, rows, strict=True)
         ]
     )
     document_frequency = np.bincount(matrix.columns, minlength=len(candidates))
+    elsewhere = np.append(document_frequency > 1, False)  # the last place is that of -1, no candidate
+    familiar = [
+        share_of_texts(numbers, elsewhere[columns], len(tokens))
+        for tokens, (numbers, _), columns in zip(blocks, found, rows, strict=True)
+    ]
     keep = document_frequency >= least_texts
     matrix = matrix.keep_columns(keep)
     idf = inverse_document_frequency(document_frequency[keep], len(matrix))
-    return NgramTable(kind, shortest, longest, Dictionary(candidates.keys[keep]), idf), tf_idf(matrix, idf)
+    table = NgramTable(kind, shortest, longest, Dictionary(candidates.keys[keep]), idf)
+    return LearnedNgrams(table, tf_idf(matrix, idf), np.concatenate(familiar))

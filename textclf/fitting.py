@@ -116,9 +116,8 @@ class Fitting:
             return fitted  # its epochs were chosen by rows that it must not have seen
         self.listener.say("fitting once more, on all rows")
         again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties)
-        first = fitted.model
-        model = replace(again.model, description=first.description, temperature=first.temperature)
-        return replace(again, model=model)
+        found = again.model
+        return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
 
     def _fit_jointly(
         self,

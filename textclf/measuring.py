@@ -6,14 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from textclf.arrays import Integers
+from textclf.calibration import uncalibrated
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
 from textclf.files import written_whole
-from textclf.model import Model
+from textclf.model import Model, Predictions
 from textclf.tables import Batch, Table
 
 _SHOWN_LABELS = 10
@@ -32,44 +34,110 @@ class WrongRow:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right."""
+
+    target: float
+    n: int
+    answered: int
+    right: int
+
+    @property
+    def coverage(self) -> float:
+        """The share of rows that got an answer."""
+        return self.answered / self.n
+
+    @property
+    def precision(self) -> float | None:
+        """The share of answers that are right; None when there was none."""
+        return self.right / self.answered if self.answered else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+
+
+@dataclass(frozen=True)
 class Measurement:
-    """The figures, and the wrong rows, worst first (none unless they were asked for)."""
+    """The figures; the wrong rows, worst first (none unless they were asked for).
+
+    `uncalibrated`: the figures without the temperature (None for sigmoid outputs). `answered`: how the promise was
+    kept, if one was asked for.
+    """
 
     evaluation: Evaluation
     errors: list[WrongRow]
+    uncalibrated: Evaluation | None
+    answered: Answered | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures as plain values for JSON."""
+        figures = self.evaluation.as_dict()
+        if self.uncalibrated is not None:
+            before = self.uncalibrated
+            figures["uncalibrated"] = {
+                "log_loss": before.log_loss, "brier": before.brier, "ece": before.reliability.ece
+            }  # fmt: skip
+        if self.answered is not None:
+            figures["answered"] = self.answered.as_dict()
+        return figures
 
 
 def measure(
-    model: Model, table: Table, *, threads: int, keep_errors: bool, progress: Callable[[int], None]
+    model: Model,
+    table: Table,
+    *,
+    threads: int,
+    keep_errors: bool,
+    target_precision: float | None = None,
+    progress: Callable[[int], None],
 ) -> Measurement:
     """Predict every row of an open table and compare with its label.
 
-    Raises DataError at a label that the model does not have.
+    Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
     """
-    tally, errors = Tally(model.labels), []
+    tally, before, errors = Tally(model.labels), Tally(model.labels), []
+    thresholds = None if target_precision is None else model.thresholds(target_precision)
+    answered = right = 0
     for batch in table.batches():
         y = known_classes(model, table.name, batch)
         predictions = model.predict(batch.texts, threads=threads)
-        tally.add(y, predictions.P, words=predictions.tokens, known=predictions.known)
+        counts = {"words": predictions.tokens, "known": predictions.known}
+        tally.add(y, predictions.P, **counts)
+        if model.output == "softmax":
+            before.add(y, uncalibrated(predictions.P, model.temperature), **counts)
         if keep_errors:
-            wrong = np.flatnonzero(predictions.classes != y)
-            cost = losses(y, predictions.P)
-            errors += [
-                WrongRow(
-                    batch.rows[i],
-                    model.labels[y[i]],
-                    model.labels[predictions.classes[i]],
-                    float(predictions.confidence[i]),
-                    float(cost[i]),
-                    batch.texts[i],
-                )
-                for i in wrong.tolist()
-            ]
+            errors += _wrong_rows(model, batch, y, predictions)
+        if thresholds is not None:
+            given = model.answered(predictions, thresholds)
+            answered += int(given.sum())
+            right += int((predictions.classes == y)[given].sum())
         progress(len(batch))
     if not tally.matrix.any():
         raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
     errors.sort(key=lambda error: -error.loss)
-    return Measurement(tally.evaluation(), errors)
+    evaluation = tally.evaluation()
+    return Measurement(
+        evaluation,
+        errors,
+        before.evaluation() if before.matrix.any() else None,
+        None if target_precision is None else Answered(target_precision, evaluation.n, answered, right),
+    )
+
+
+def _wrong_rows(model: Model, batch: Batch, y: Integers, predictions: Predictions) -> list[WrongRow]:
+    cost = losses(y, predictions.P)
+    return [
+        WrongRow(
+            batch.rows[i],
+            model.labels[y[i]],
+            model.labels[predictions.classes[i]],
+            float(predictions.confidence[i]),
+            float(cost[i]),
+            batch.texts[i],
+        )
+        for i in np.flatnonzero(predictions.classes != y).tolist()
+    ]
 
 
 def known_classes(model: Model, name: str, batch: Batch) -> Integers:

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from textclf.abstention import TrackRecord
 from textclf.arrays import Array, Integers
 from textclf.dictionary import Dictionary
 from textclf.errors import ModelError
@@ -26,22 +28,33 @@ _LONGEST_NGRAM = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one text: the label, its probability, all probabilities, and how many words it knew."""
+    """What the model says of one text: the label, its probability, all probabilities, and how many words it knew.
+
+    `abstained`: whether the label is below what was promised; None when nothing was promised.
+    """
 
     text: str
     label: str
     confidence: float
     probabilities: dict[str, float]
     known_words: int
+    abstained: bool | None = None
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words."""
+    """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words.
+
+    `familiar`, shape (n, kinds): the share of each text's n-grams that the model knows.
+    """
 
     P: Array
     tokens: Integers
     known: Integers
+    familiar: Array
+
+    def __len__(self) -> int:
+        return len(self.tokens)
 
     @property
     def classes(self) -> Integers:
@@ -63,6 +76,7 @@ class Model:
     `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k).
     `description`: settings, history, provenance; plain values, as stored in the file.
     `temperature`: what Z[L] is divided by before the output function, see `calibration`.
+    `record`: what the model said of validation rows, for promises (see `abstention`); None when there were none.
     """
 
     labels: tuple[str, ...]
@@ -74,22 +88,44 @@ class Model:
     output: str
     description: dict[str, Any]
     temperature: float = 1.0
+    record: TrackRecord | None = None
 
     def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
         """Return the probabilities of every label for each text."""
         matrix = self.features.extract(texts)
-        return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known)
+        return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known, matrix.familiar)
 
-    def predict_stream(self, batches: Iterable[Sequence[str]]) -> Iterator[Prediction]:
+    def thresholds(self, target: float) -> Array:
+        """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
+
+        Raises ModelError when the model was trained without validation rows, so that nothing can be promised.
+        """
+        if self.record is None:
+            raise ModelError("target precision: expected a model with validation rows, found one without. Train again.")
+        return self.record.thresholds(target, len(self.labels))
+
+    def answered(self, predictions: Predictions, thresholds: Array) -> npt.NDArray[np.bool_]:
+        """Return which texts get an answer, shape (n,): confident enough, some known words, like those of training."""
+        enough = predictions.confidence >= thresholds[predictions.classes]
+        alike = (predictions.familiar >= self.record.least_familiar).all(axis=1) if self.record is not None else True
+        return enough & (predictions.known > 0) & alike
+
+    def predict_stream(self, batches: Iterable[Sequence[str]], thresholds: Array | None = None) -> Iterator[Prediction]:
         """Give the prediction of each text of each batch, in order, as the batches come."""
         for texts in batches:
-            yield from self.each(texts, self.predict(texts))
+            yield from self.each(texts, self.predict(texts), thresholds)
 
-    def each(self, texts: Sequence[str], predictions: Predictions) -> Iterator[Prediction]:
-        """Give the predictions of these texts one by one."""
-        rows = zip(texts, predictions.P.tolist(), predictions.classes.tolist(), predictions.known.tolist(), strict=True)
-        for text, row, best, known in rows:
-            yield Prediction(text, self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), known)
+    def each(
+        self, texts: Sequence[str], predictions: Predictions, thresholds: Array | None = None
+    ) -> Iterator[Prediction]:
+        """Give the predictions of these texts one by one; with `thresholds`, shape (k,), whether it abstains."""
+        given = [None] * len(texts) if thresholds is None else (~self.answered(predictions, thresholds)).tolist()
+        rows = zip(
+            texts, predictions.P.tolist(), predictions.classes.tolist(), predictions.known.tolist(), given, strict=True
+        )
+        for text, row, best, known, abstained in rows:
+            probabilities = dict(zip(self.labels, row, strict=True))
+            yield Prediction(text, self.labels[best], row[best], probabilities, known, abstained)
 
     def probabilities(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return P, shape (n, k), each row's sum 1, for features already extracted.
@@ -122,6 +158,8 @@ class Model:
             "U": self.U,
             "network": self.network.theta,
         }
+        if self.record is not None:
+            arrays |= self.record.arrays()
         for table in self.features.ngrams:
             arrays |= {f"{table.kind}.ngrams": table.dictionary.keys, f"{table.kind}.idf": table.idf}
         structure = {
@@ -177,7 +215,19 @@ def _from_file(file: ModelFile) -> Model:
         structure["output"],
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
         temperature,
+        _record(file, len(labels), len(tables)),
     )
+
+
+def _record(file: ModelFile, k: int, kinds: int) -> TrackRecord | None:
+    if "record.confidence" not in file.arrays:
+        return None
+    confidence = file.array("record.confidence", "F32", None)
+    classes = file.array("record.classes", "I32", len(confidence))
+    right = file.array("record.right", "U8", len(confidence))
+    if len(classes) and not 0 <= classes.min() <= classes.max() < k:
+        raise ValueError
+    return TrackRecord(confidence, classes, right > 0, file.array("record.least_familiar", "F32", kinds))
 
 
 def _ngram_table(file: ModelFile, kind: str, shortest: int, longest: int) -> NgramTable:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from textclf import __version__
+from textclf.abstention import TrackRecord, track_record
 from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
@@ -89,7 +90,8 @@ def train(
     validation = None
     if held_out is not None:
         fitted = fitting.calibrated(fitted, held_out)
-        validation = _validate(fitted.model, held_out)
+        validation, record = _validate(fitted.model, held_out)
+        fitted = replace(fitted, model=replace(fitted.model, record=record))
     if len(train_rows) < len(y):
         fitted = fitting.refit(fitted, examples, rng)
     return Trained(_described(fitted, data, settings, vectors, validation), validation)
@@ -146,12 +148,12 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 # --- the model and its description --------------------------------------------------------------------------------
 
 
-def _validate(model: Model, held_out: HeldOut) -> Evaluation:
-    matrix = held_out.matrix
+def _validate(model: Model, held_out: HeldOut) -> tuple[Evaluation, TrackRecord]:
+    matrix, y = held_out.matrix, held_out.examples.Y.argmax(axis=1)
+    P = model.probabilities(matrix)
     tally = Tally(model.labels)
-    y = held_out.examples.Y.argmax(axis=1)
-    tally.add(y, model.probabilities(matrix), words=matrix.tokens, known=matrix.known)
-    return tally.evaluation()
+    tally.add(y, P, words=matrix.tokens, known=matrix.known)
+    return tally.evaluation(), track_record(P, y, matrix.familiar)
 
 
 def _described(

@@ -9,7 +9,7 @@ import numpy as np
 from textclf.arrays import Array, Integers, Keys
 from textclf.dictionary import Dictionary, count_keys
 from textclf.errors import TrainingError
-from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, word_weights
+from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, side_by_side, word_weights
 from textclf.settings import Settings
 from textclf.sparse import stack_columns
 from textclf.strings import Strings
@@ -49,11 +49,12 @@ def learn_vocabulary(
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
     least = 1 if len(texts) < FEW_TEXTS else 2
     learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in _ngram_kinds(texts, settings)]
-    tables = tuple(table for table, _ in learned)
-    ngrams = stack_columns([matrix for _, matrix in learned], len(texts))
+    tables = tuple(each.table for each in learned)
+    ngrams = stack_columns([each.matrix for each in learned], len(texts))
+    familiar = side_by_side([each.familiar for each in learned], len(texts))
     word_table, words, E = _learn_words(blocks, texts, settings, vectors, rng)
     by_words = Features(word_table, ()).extract_tokens(blocks, texts)
-    return Vocabulary(Features(word_table, tables), words, E, replace(by_words, ngrams=ngrams))
+    return Vocabulary(Features(word_table, tables), words, E, replace(by_words, ngrams=ngrams, familiar=familiar))
 
 
 def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:

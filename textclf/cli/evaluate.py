@@ -15,6 +15,7 @@ from textclf.cli.options import (
     quiet_option,
     read_options,
     table_options,
+    target_precision_option,
     threads_option,
 )
 from textclf.cli.output import report_table
@@ -28,6 +29,7 @@ from textclf.cli.progress import counting_rows
     "--errors", type=FILE, metavar="FILE", help="Write the rows that are labelled wrongly, worst first, as CSV."
 )
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
+@target_precision_option
 @table_options(labelled=True)
 @json_option
 @threads_option
@@ -37,6 +39,7 @@ def command(
     table: Path,
     errors: Path | None,
     report: Path | None,
+    target_precision: float | None,
     as_json: bool,
     threads: int,
     quiet: bool,
@@ -47,6 +50,7 @@ def command(
     \b
     textclf evaluate model.safetensors test.csv
     textclf evaluate model.safetensors test.csv --errors wrong.csv --json
+    textclf evaluate model.safetensors test.csv --target-precision 0.95
     """
     from textclf.measuring import measure, write_errors
     from textclf.model import Model
@@ -61,15 +65,17 @@ def command(
         opened = stack.enter_context(open_table(origin(table), read_options(settings), labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
         keep_errors = errors is not None or report is not None
-        result = measure(loaded, opened, threads=threads, keep_errors=keep_errors, progress=count)
+        result = measure(
+            loaded, opened, threads=threads, keep_errors=keep_errors, target_precision=target_precision, progress=count
+        )
     report_table(opened.name, opened.refused, opened.notes.sentences())
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None:
         write_report(report, loaded, result, opened.name)
     if as_json:
-        click.echo(json.dumps(result.evaluation.as_dict(), ensure_ascii=False))
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:
-        from textclf.cli.figures import evaluation_text
+        from textclf.cli.figures import measurement_text
 
-        click.echo(evaluation_text(result.evaluation))
+        click.echo(measurement_text(result))

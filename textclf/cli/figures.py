@@ -4,25 +4,27 @@ from collections.abc import Sequence
 
 from textclf.errors import shown
 from textclf.evaluation import Evaluation
+from textclf.measuring import Measurement
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 10
 _LONGEST_LABEL = 32
 
 
-def evaluation_text(evaluation: Evaluation) -> str:
+def measurement_text(measurement: Measurement) -> str:
     """Return the figures as lines: overall, for each class, and who is taken for whom."""
+    evaluation = measurement.evaluation
     majority, share = evaluation.majority
     unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
     figures = [
         f"accuracy {evaluation.accuracy:.4f}",
         f"macro-F1 {evaluation.macro_f1:.4f}",
-        f"log loss {evaluation.log_loss:.4f}",
         f"({evaluation.n:,} texts)",
     ]
     lines = [
         "   ".join(figures),
         f"majority baseline: always {_short(majority)!r}, accuracy {share:.4f}",
+        *_calibration(measurement),
         f"known words: {evaluation.known_words:.1%}{unknown}",
         "",
         *_per_class(evaluation),
@@ -30,6 +32,21 @@ def evaluation_text(evaluation: Evaluation) -> str:
     ]
     few = len(evaluation.labels) <= _WIDEST_MATRIX
     return "\n".join(lines + (_matrix(evaluation) if few else _commonest_confusions(evaluation)))
+
+
+def _calibration(measurement: Measurement) -> list[str]:
+    def figures(evaluation: Evaluation) -> str:
+        ece = evaluation.reliability.ece
+        return f"calibration error {ece:.4f}, Brier score {evaluation.brier:.4f}, log loss {evaluation.log_loss:.4f}"
+
+    lines = [figures(measurement.evaluation)]
+    if measurement.uncalibrated is not None:
+        lines.append(f"  before calibration: {figures(measurement.uncalibrated)}")
+    answered = measurement.answered
+    if answered is not None:
+        precision = "none" if answered.precision is None else f"{answered.precision:.4f} of them right"
+        lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
+    return lines
 
 
 def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:

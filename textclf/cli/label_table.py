@@ -13,6 +13,7 @@ from textclf.cli.output import prediction_line, report_table, say
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
+    from textclf.arrays import Array
     from textclf.model import Model, Predictions
     from textclf.tables import Batch, Origin, TableOptions
 
@@ -21,25 +22,33 @@ _BATCH_ROWS = 8192
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects."""
+    """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects.
+
+    With `thresholds`, shape (k,), whether the model abstains, too.
+    """
 
     as_json: bool
     top_k: int
     proba: bool
+    thresholds: "Array | None" = None
 
     def columns(self, labels: Sequence[str]) -> list[str]:
         """Return the names of the added columns: label, confidence, then those of the next likeliest labels."""
-        names = ["label", "confidence"]
+        names = ["label", "confidence"] + (["abstained"] if self.thresholds is not None else [])
         for rank in range(2, min(self.top_k, len(labels)) + 1):
             names += [f"label_top{rank}", f"confidence_top{rank}"]
         return names + ([f"p_{label}" for label in labels] if self.proba else [])
 
-    def values(self, labels: Sequence[str], predictions: "Predictions") -> Iterator[list[str | float]]:
+    def values(self, model: "Model", predictions: "Predictions") -> Iterator[list[str | float]]:
         """Give the values of the added columns for each row."""
+        labels = model.labels
+        given = [None] * len(predictions) if self.thresholds is None else model.answered(predictions, self.thresholds)
         ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, : self.top_k].tolist()
-        for best, row in zip(ranked, predictions.P.round(6).tolist(), strict=True):
-            values: list[str | float] = []
-            for number in best:
+        for best, row, answer in zip(ranked, predictions.P.round(6).tolist(), given, strict=True):
+            values: list[str | float] = [labels[best[0]], row[best[0]]]
+            if answer is not None:
+                values.append("false" if answer else "true")
+            for number in best[1:]:
                 values += [labels[number], row[number]]
             yield values + (row if self.proba else [])
 
@@ -69,20 +78,24 @@ def label_table(
             raise click.UsageError(
                 "--json writes to standard output; for a file of JSON, name it .jsonl without --json."
             )
-        rows = unknown = 0
+        rows = unknown = answered = 0
         for batch in table.batches():
             predictions = model.predict(batch.texts, threads=threads)
             if write is None:
-                _echo_objects(model, batch, predictions, wanted.top_k)
+                _echo_objects(model, batch, predictions, wanted)
             else:
-                write(batch, list(wanted.values(model.labels, predictions)))
+                write(batch, list(wanted.values(model, predictions)))
+            if wanted.thresholds is not None:
+                answered += int(model.answered(predictions, wanted.thresholds).sum())
             rows += len(batch)
             unknown += int((predictions.known == 0).sum())
             count(len(batch))
     report_table(table.name, table.refused, table.notes.sentences())
     say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
+    if wanted.thresholds is not None:
+        say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=quiet)
 
 
-def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", top_k: int) -> None:
-    for prediction in model.each(batch.texts, predictions):
-        click.echo(prediction_line(prediction, top_k if top_k > 1 else None))
+def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", wanted: Wanted) -> None:
+    for prediction in model.each(batch.texts, predictions, wanted.thresholds):
+        click.echo(prediction_line(prediction, wanted.top_k if wanted.top_k > 1 else None))

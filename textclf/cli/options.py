@@ -17,6 +17,12 @@ FORMATS = ("csv", "tsv", "jsonl", "parquet", "fasttext", "lines")
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads; the result is the same."
 )
+target_precision_option = click.option(
+    "--target-precision",
+    type=click.FloatRange(0.5, 0.999),
+    metavar="SHARE",
+    help="Answer only where at least this share of answers is right (a promise held 95% of the time).",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
 

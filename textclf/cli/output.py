@@ -32,15 +32,16 @@ def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:
 
 def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
     """Return a prediction as one line of JSON."""
-    return json_line(
-        {
-            "text": prediction.text,
-            "label": prediction.label,
-            "confidence": round(prediction.confidence, 6),
-            "probabilities": {label: round(p, 6) for label, p in ranked(prediction, top_k)},
-            "known_words": prediction.known_words,
-        }
-    )
+    line: dict[str, Any] = {
+        "text": prediction.text,
+        "label": prediction.label,
+        "confidence": round(prediction.confidence, 6),
+        "probabilities": {label: round(p, 6) for label, p in ranked(prediction, top_k)},
+        "known_words": prediction.known_words,
+    }
+    if prediction.abstained is not None:
+        line["abstained"] = prediction.abstained
+    return json_line(line)
 
 
 def json_line(value: dict[str, Any]) -> str:

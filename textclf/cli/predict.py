@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.options import FILE, check_outputs, origin, quiet_option, read_options, table_options, threads_option
+from textclf.cli.options import (
+    FILE,
+    check_outputs,
+    origin,
+    quiet_option,
+    read_options,
+    table_options,
+    target_precision_option,
+    threads_option,
+)
 from textclf.cli.output import prediction_line, ranked, report_table
 from textclf.errors import shown
 from textclf.model import Model, Prediction
@@ -26,6 +35,7 @@ _LINES_AT_ONCE = 256
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object a text.")
 @click.option("--top-k", type=click.IntRange(1), metavar="K", help="Give the K likeliest labels.")
 @click.option("--proba", is_flag=True, help="Give the probability of every label.")
+@target_precision_option
 @table_options(labelled=False)
 @threads_option
 @quiet_option
@@ -37,6 +47,7 @@ def command(
     as_json: bool,
     top_k: int | None,
     proba: bool,
+    target_precision: float | None,
     threads: int,
     quiet: bool,
     **settings: Any,
@@ -47,12 +58,14 @@ def command(
     textclf predict model.safetensors "A film that stays with you."
     textclf predict model.safetensors -i new.csv -o labelled.csv
     cat lines.txt | textclf predict model.safetensors --json
+    textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
     """
     if sentences and source is not None:
         raise click.UsageError("give sentences, or a table with -i, not both.")
     if output is not None and source is None:
         raise click.UsageError("-o goes with -i: it writes the rows of a table.")
     loaded = Model.load(model)
+    thresholds = None if target_precision is None else loaded.thresholds(target_precision)
     if source is not None:
         from textclf.cli.label_table import Wanted, label_table
 
@@ -62,20 +75,22 @@ def command(
             origin(source),
             output,
             read_options(settings),
-            Wanted(as_json=as_json, top_k=top_k or 1, proba=proba),
+            Wanted(as_json=as_json, top_k=top_k or 1, proba=proba, thresholds=thresholds),
             threads=threads,
             quiet=quiet,
         )
         return
-    for prediction in loaded.predict_stream([sentences] if sentences else _lines(read_options(settings))):
+    texts = [sentences] if sentences else _lines(read_options(settings))
+    for prediction in loaded.predict_stream(texts, thresholds):
         click.echo(prediction_line(prediction, top_k) if as_json else _line(prediction, top_k, proba))
 
 
 def _line(prediction: Prediction, top_k: int | None, proba: bool) -> str:
+    text = f"abstained  {shown(prediction.text)}" if prediction.abstained else shown(prediction.text)
     if top_k is None and not proba:
-        return f"{shown(prediction.label)}  {prediction.confidence:.3f}  {shown(prediction.text)}"
+        return f"{shown(prediction.label)}  {prediction.confidence:.3f}  {text}"
     labels = "  ".join(f"{shown(label)} {p:.3f}" for label, p in ranked(prediction, top_k))
-    return f"{labels}  {shown(prediction.text)}"
+    return f"{labels}  {text}"
 
 
 def _lines(options: "TableOptions") -> Iterator[list[str]]:

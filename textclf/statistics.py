@@ -41,9 +41,9 @@ class Interval:
 class Counts:
     """Class by class, shape (…, k): rows answered rightly, rows that were given the class, rows that have it."""
 
-    hits: Array
-    predicted: Array
-    support: Array
+    hits: Array | Integers
+    predicted: Array | Integers
+    support: Array | Integers
 
     @property
     def accuracy(self) -> Array:

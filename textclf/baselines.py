@@ -29,10 +29,14 @@ def tfidf_logistic(texts: Sequence[str], labels: Sequence[str], wanted: Sequence
     from sklearn.linear_model import LogisticRegression
 
     if len(set(labels)) < 2:
-        raise DataError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another class.")
+        raise DataError(
+            f"training rows: expected at least two classes, found only {labels[0]!r}. Add rows of another class."
+        )
     cut = _words(texts)
     if not any(cut):
-        raise DataError("texts: expected words, found none in any text. Give the column of texts: --text-column.")
+        raise DataError(
+            "training rows: expected words, found none in any text. Give the column of texts: --text-column."
+        )
     tfidf = TfidfVectorizer(tokenizer=list, token_pattern=None, lowercase=False, ngram_range=(1, 2), sublinear_tf=True)
     regression = LogisticRegression(C=_C, max_iter=_ITERATIONS)
     with catch_warnings():

@@ -285,7 +285,11 @@ def _by_words(words: Integers, right: Integers) -> list[Slice]:
     edges = np.unique(np.quantile(words, [0.25, 0.5, 0.75], method="inverted_cdf"))
     _, part_of_row = np.unique(np.searchsorted(edges, words), return_inverse=True)
     parts = [words[part_of_row == part] for part in range(part_of_row.max() + 1)]
-    return _slices([f"{part.min():,}–{part.max():,}" for part in parts], part_of_row, right)
+    return _slices([_span(int(part.min()), int(part.max())) for part in parts], part_of_row, right)
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low:,}" if low == high else f"{low:,}–{high:,}"
 
 
 def _by_column(values: Sequence[str | None], right: Integers) -> list[Slice]:

@@ -256,7 +256,12 @@ def _class_gains(plan: Plan, given: Sequence[Integers], rng: np.random.Generator
     blocks = [kinds.counts(rows, 1).f1 - kinds.counts(rows, 0).f1 for rows in kinds.resampled(rng, _RESAMPLES)]
     samples, rows = np.concatenate(blocks), np.bincount(plan.y)
     gains = [
-        ClassGain(label, int(rows[j]), float(half[j]), float(full[j]), Interval.of(float(difference), samples[:, j]))
-        for j, (label, difference) in enumerate(zip(plan.labels, full - half, strict=True))
+        ClassGain(label, int(rows[j]), float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), samples[:, j]))
+        for j, label in enumerate(plan.labels)
     ]
     return sorted(gains, key=lambda gain: -gain.gain.value)
+
+
+def _gain(value: float, samples: Array) -> Interval:
+    interval = Interval.of(value, samples)
+    return Interval(value, None, None) if interval.is_point else interval  # no resample told the sizes apart

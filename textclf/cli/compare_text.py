@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 
-from textclf.cli.figures import columns_text, short
+from textclf.cli.figures import columns_text, interval_columns, short
 from textclf.compare import Comparison, Duel, Slice
-from textclf.statistics import Interval
 
 _SLICES = 20
 
@@ -26,7 +25,7 @@ def comparison_text(comparison: Comparison, slice_by: str | None) -> str:
 def _scores(comparison: Comparison, names: Sequence[str]) -> list[str]:
     rows = [["", "accuracy", "95% interval", "macro-F1", "95% interval"]]
     for name, score in zip(names, comparison.scores, strict=True):
-        rows.append([name, *_figure(score.accuracy), *_figure(score.macro_f1)])
+        rows.append([name, *interval_columns(score.accuracy), *interval_columns(score.macro_f1)])
     return columns_text(rows)
 
 
@@ -34,16 +33,10 @@ def _duels(comparison: Comparison, first: str) -> list[str]:
     rows = [[f"{first} ahead of", "accuracy", "95% interval", "macro-F1", "95% interval", "only it right",
              "only the other", "p"]]  # fmt: skip
     for duel in comparison.duels:
-        figures = [*_figure(duel.accuracy, "+"), *_figure(duel.macro_f1, "+")]
+        figures = [*interval_columns(duel.accuracy, "+"), *interval_columns(duel.macro_f1, "+")]
         parted = [f"{duel.only_first_right:,}", f"{duel.only_other_right:,}"]
         rows.append([short(duel.other), *figures, *parted, _p(duel.p_holm)])
     return columns_text(rows)
-
-
-def _figure(interval: Interval, sign: str = "") -> list[str]:
-    if interval.low is None or interval.high is None:
-        return [f"{interval.value:{sign}.4f}", "–"]
-    return [f"{interval.value:{sign}.4f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"]
 
 
 def _p(p: float) -> str:

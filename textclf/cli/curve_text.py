@@ -1,6 +1,6 @@
 """A learning curve as text for a terminal: a table with a small chart beside it."""
 
-from textclf.cli.figures import columns_text, short
+from textclf.cli.figures import columns_text, interval_columns, short
 from textclf.curve import ClassGain, Curve, Forecast, Law
 from textclf.statistics import Interval
 
@@ -24,7 +24,9 @@ def _table(curve: Curve) -> list[str]:
         shown.append((name, f"{forecast.rows:,}", forecast.accuracy, forecast.macro_f1, "○"))
     low, high = min(_low(row[2]) for row in shown), max(_high(row[2]) for row in shown)
     rows = [["", "rows", "accuracy", "95% interval", "macro-F1", "95% interval"]]
-    rows += [[name, n, *_figure(accuracy), *_figure(macro_f1)] for name, n, accuracy, macro_f1, _ in shown]
+    rows += [
+        [name, n, *interval_columns(accuracy), *interval_columns(macro_f1)] for name, n, accuracy, macro_f1, _ in shown
+    ]
     charts = [_scale(low, high), *(_bar(row[2], low, high, row[4]) for row in shown)]
     text = columns_text(rows)
     width = max(map(len, text))
@@ -57,13 +59,9 @@ def _high(interval: Interval) -> float:
     return interval.value if interval.high is None else interval.high
 
 
-def _figure(interval: Interval) -> list[str]:
-    return [f"{interval.value:.4f}", f"{_low(interval):.3f} to {_high(interval):.3f}"]
-
-
 def _law(law: Law) -> str:
     curve = f"{1 - law.a.value:.3f} − {law.b.value:.2f} · rows^−{law.c.value:.2f}"
-    return f"{curve} (limit {1 - _high(law.a):.3f} to {1 - _low(law.a):.3f})"
+    return f"{curve} (exponent {_low(law.c):.2f} to {_high(law.c):.2f})"
 
 
 def _promise(forecast: Forecast) -> str:
@@ -77,16 +75,7 @@ def _promise(forecast: Forecast) -> str:
 def _classes(gains: list[ClassGain], full: int) -> list[str]:
     rows = [["classes that gained most", "rows", f"F1 at {full // 2:,}", f"at {full:,}", "gain", "95% interval"]]
     for gain in gains[:_CLASSES]:
-        difference = gain.gain
-        rows.append(
-            [
-                short(gain.label),
-                f"{gain.rows:,}",
-                f"{gain.half:.4f}",
-                f"{gain.full:.4f}",
-                f"{difference.value:+.4f}",
-                f"{_low(difference):+.3f} to {_high(difference):+.3f}",
-            ]
-        )
+        figures = (f"{gain.rows:,}", f"{gain.half:.4f}", f"{gain.full:.4f}")
+        rows += [[short(gain.label), *figures, *interval_columns(gain.gain, "+")]]
     more = len(gains) - _CLASSES
     return columns_text(rows) + ([f"… and {more:,} more classes; --json has all"] if more > 0 else [])

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from textclf.errors import shown
 from textclf.evaluation import Evaluation
+from textclf.statistics import Interval
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 10
@@ -42,6 +43,13 @@ def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for row in rows
     ]
+
+
+def interval_columns(interval: Interval, sign: str = "") -> list[str]:
+    """Return a figure and its interval as two columns; with the sign "+" differences show theirs."""
+    if interval.low is None or interval.high is None:
+        return [f"{interval.value:{sign}.4f}", "–"]
+    return [f"{interval.value:{sign}.4f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"]
 
 
 def _per_class(evaluation: Evaluation) -> list[str]:

@@ -226,12 +226,13 @@ def test_the_command_prints_figures_a_verdict_and_slices(invoke):
     assert [line.split()[0] for line in lines[3:6]] == ["new", "old", "majority"]
     assert "accuracy by country  texts" in done.stdout
     assert "--train FILE" in done.stderr
+    assert "test.csv: 4 rows are few" in done.stderr
 
 
 def test_json_says_the_same_and_nothing_else_stands_on_standard_output(invoke):
     done = invoke(*MODELS, "test.csv", "--train", "train.csv", "--json", "--slice-by", "country")
     found = json.loads(done.stdout)
-    assert done.stderr == ""
+    assert done.stderr == "Warning: test.csv: 4 rows are few: take the intervals as rough.\n"
     assert [entry["name"] for entry in found["classifiers"]] == ["new", "old", TFIDF, MAJORITY]
     assert [entry["is_baseline"] for entry in found["classifiers"]] == [False, False, True, True]
     assert found["classifiers"][0]["accuracy"]["value"] == 1.0

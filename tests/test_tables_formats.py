@@ -417,7 +417,7 @@ def test_a_value_that_is_absent_is_none_and_parquet_has_columns_too(tmp_path):
     with open_table(path, TableOptions(), labelled=True) as table:
         table.check_column("by", "slice_by")
         assert [table.values(batch, "by") for batch in table.batches()] == [["3", None]]
-        with pytest.raises(DataError, match="no column 'bye'.*Did you mean 'by'"):
+        with pytest.raises(DataError, match=r"no column 'bye'.*Did you mean 'by'"):
             table.check_column("bye", "slice_by")
 
 

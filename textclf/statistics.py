@@ -12,7 +12,7 @@ import numpy as np
 
 from textclf.arrays import Array, Integers
 
-RESAMPLES = 10_000
+RESAMPLES = 5000
 _TAIL = 0.025  # of a 95% interval, on either side
 _AT_ONCE = 1 << 22  # numbers of a block of resamples: some tens of megabytes
 

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     from textclf.recipe import LabelledTexts
     from textclf.tables import TableOptions
 
+_FEW = 50  # rows; a bootstrap of fewer makes intervals that are too narrow
 
-@click.command("compare", short_help="Tell which of several models is better, and whether it may be chance.")
+
+@click.command("compare", short_help="Tell which model is better, or whether it may be chance.")
 @click.argument("models", type=FILE, nargs=-1, required=True, metavar="MODEL...")
 @click.argument("table", type=FILE)
 @click.option("--train", "train_table", type=FILE, metavar="FILE", help="Rows for a baseline that learns: TF-IDF.")
@@ -76,6 +78,8 @@ def command(
     report_table(opened.name, opened.refused, opened.notes.sentences())
     for note in answers.notes:
         warn(f"{note}.")
+    if len(answers.y) < _FEW:
+        warn(f"{opened.name}: {len(answers.y)} rows are few: take the intervals as rough.")
     if train is None:
         say(
             "The baseline TF-IDF + logistic learns from rows: give those the models had with --train FILE.", quiet=quiet

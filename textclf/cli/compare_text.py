@@ -53,7 +53,7 @@ def _verdict(duel: Duel, first: str) -> str:
     low, high = (100 * (bound or 0.0) for bound in (duel.accuracy.low, duel.accuracy.high))
     return (
         f"{first} and {other}: the difference may be chance (p {_p(duel.p_holm)});"
-        f" {first} may be {low:+.1f} to {high:+.1f} points better."
+        f" {first}'s lead lies between {low:+.1f} and {high:+.1f} points."
     )
 
 

@@ -11,7 +11,7 @@ from textclf.cli.output import report_table, say
 from textclf.cli.progress import counting_steps
 
 
-@click.command("curve", short_help="Tell whether more rows would help: figures at growing shares, and a forecast.")
+@click.command("curve", short_help="Tell whether more rows would help, and how much.")
 @click.argument("table", type=FILE)
 @click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Parts of cross-validation.")
 @click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")

@@ -139,8 +139,8 @@ def test_a_known_curve_is_measured_and_forecast(remembered):
     for forecast in found.forecasts:
         assert forecast.accuracy.value == pytest.approx(1 - law(0.1, 1.5, 0.5, forecast.rows), abs=0.01)
         assert forecast.accuracy.low <= forecast.accuracy.value <= forecast.accuracy.high
-    assert found.forecasts[0].accuracy_gain.value == 0.0
-    gains = [forecast.accuracy_gain.value for forecast in found.forecasts]
+    assert found.forecasts[0].accuracy_gain == 0.0
+    gains = [forecast.accuracy_gain for forecast in found.forecasts]
     assert gains == sorted(gains)
     assert found.accuracy_law.c.low <= 0.5 <= found.accuracy_law.c.high
     assert {gain.label for gain in found.gains} == {"a", "b"}

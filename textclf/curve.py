@@ -35,14 +35,17 @@ class Point:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What is expected of a model trained on `times` as many rows as there are, and the gain over all there are."""
+    """What is expected of a model trained on `times` as many rows as there are, and the gain over all there are.
+
+    A gain has no interval: that of the curve's slope alone is too narrow, for the law itself holds only roughly.
+    """
 
     times: int
     rows: int
     accuracy: Interval
     macro_f1: Interval
-    accuracy_gain: Interval
-    macro_f1_gain: Interval
+    accuracy_gain: float
+    macro_f1_gain: float
 
 
 @dataclass(frozen=True)
@@ -241,8 +244,8 @@ def _figures(counts: Integers) -> Array:
 
 def _forecast(laws: list[PowerLaws], n: int, times: int) -> Forecast:
     values = [1 - law.error(times * n) for law in laws]
-    gains = [law.error(n) - law.error(times * n) for law in laws]
-    return Forecast(times, times * n, *(Interval.of(float(drawn[0]), drawn[1:]) for drawn in (*values, *gains)))
+    gains = [float(law.error(n)[0] - law.error(times * n)[0]) for law in laws]
+    return Forecast(times, times * n, *(Interval.of(float(drawn[0]), drawn[1:]) for drawn in values), *gains)
 
 
 def _law(laws: PowerLaws) -> Law:

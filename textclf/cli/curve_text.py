@@ -65,11 +65,8 @@ def _law(law: Law) -> str:
 
 
 def _promise(forecast: Forecast) -> str:
-    accuracy, macro_f1 = (
-        f"{100 * gain.value:+.1f} points of {name} ({100 * _low(gain):+.1f} to {100 * _high(gain):+.1f})"
-        for name, gain in (("accuracy", forecast.accuracy_gain), ("macro-F1", forecast.macro_f1_gain))
-    )
-    return f"{forecast.times} times the rows: {accuracy}, {macro_f1}"
+    accuracy, macro_f1 = 100 * forecast.accuracy_gain, 100 * forecast.macro_f1_gain
+    return f"{forecast.times} times the rows: {accuracy:+.1f} points of accuracy, {macro_f1:+.1f} of macro-F1"
 
 
 def _classes(gains: list[ClassGain], full: int) -> list[str]:

@@ -243,9 +243,10 @@ def _figures(counts: Integers) -> Array:
 
 
 def _forecast(laws: list[PowerLaws], n: int, times: int) -> Forecast:
-    values = [1 - law.error(times * n) for law in laws]
-    gains = [float(law.error(n)[0] - law.error(times * n)[0]) for law in laws]
-    return Forecast(times, times * n, *(Interval.of(float(drawn[0]), drawn[1:]) for drawn in values), *gains)
+    figures = [1 - law.error(times * n) for law in laws]
+    accuracy, macro_f1 = (Interval.of(float(drawn[0]), drawn[1:]) for drawn in figures)
+    accuracy_gain, macro_f1_gain = (float(law.error(n)[0] - law.error(times * n)[0]) for law in laws)
+    return Forecast(times, times * n, accuracy, macro_f1, accuracy_gain, macro_f1_gain)
 
 
 def _law(laws: PowerLaws) -> Law:

@@ -392,3 +392,37 @@ def test_reading_a_table_imports_no_heavy_package(write):
     start = time.perf_counter()
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
     assert time.perf_counter() - start < 5
+
+
+# One column of any table
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", 'text,label,by\n"a, ""b""",x,"1,5"\nc,y,\n'),
+        ("t.tsv", "by\ttext\tlabel\n1,5\ta\tx\n\tc\ty\n"),
+        ("t.jsonl", '{"text": "a", "label": "x", "by": "1,5"}\n{"text": "c", "label": "y", "by": "", "late": 2}\n'),
+    ],
+)
+def test_the_values_of_one_column_are_those_of_the_rows(write, name, content):
+    with open_table(write(content, name), TableOptions(), labelled=True) as table:
+        batches = [(batch.labels, table.values(batch, "by")) for batch in table.batches()]
+    assert batches == [(["x", "y"], ["1,5", ""])]
+
+
+def test_a_value_that_is_absent_is_none_and_parquet_has_columns_too(tmp_path):
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"text": ["a", "b"], "label": ["x", "y"], "by": [3, None]}).write_parquet(path)
+    with open_table(path, TableOptions(), labelled=True) as table:
+        table.check_column("by", "slice_by")
+        assert [table.values(batch, "by") for batch in table.batches()] == [["3", None]]
+        with pytest.raises(DataError, match=r"no column 'bye'.*Did you mean 'by'"):
+            table.check_column("bye", "slice_by")
+
+
+def test_the_columns_of_a_fasttext_file_are_label_and_text(write):
+    with open_table(write("__label__x a b\n", "t.ft"), TableOptions(format="fasttext"), labelled=True) as table:
+        assert [(table.values(batch, "label"), table.values(batch, "text")) for batch in table.batches()] == [
+            (["x"], ["a b"])
+        ]

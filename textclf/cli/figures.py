@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from textclf.errors import shown
 from textclf.evaluation import Evaluation
 from textclf.measuring import Measurement
+from textclf.statistics import Interval
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 10
@@ -23,7 +24,7 @@ def measurement_text(measurement: Measurement) -> str:
     ]
     lines = [
         "   ".join(figures),
-        f"majority baseline: always {_short(majority)!r}, accuracy {share:.4f}",
+        f"majority baseline: always {short(majority)!r}, accuracy {share:.4f}",
         *_calibration(measurement),
         f"known words: {evaluation.known_words:.1%}{unknown}",
         "",
@@ -61,16 +62,23 @@ def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
+def interval_columns(interval: Interval, sign: str = "") -> list[str]:
+    """Return a figure and its interval as two columns; with the sign "+" differences show theirs."""
+    if interval.low is None or interval.high is None:
+        return [f"{interval.value:{sign}.4f}", "–"]
+    return [f"{interval.value:{sign}.4f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"]
+
+
 def _per_class(evaluation: Evaluation) -> list[str]:
     rows = [["class", "precision", "recall", "F1", "support"]]
     for label, scores in evaluation.per_class.items():
         figures = (scores.precision, scores.recall, scores.f1)
-        rows.append([_short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}"])
+        rows.append([short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}"])
     return columns_text(rows)
 
 
 def _matrix(evaluation: Evaluation) -> list[str]:
-    labels = [_short(label) for label in evaluation.labels]
+    labels = [short(label) for label in evaluation.labels]
     rows = [["truth \\ predicted", *labels]]
     rows += [[label, *map(str, counts)] for label, counts in zip(labels, evaluation.matrix.tolist(), strict=True)]
     return columns_text(rows)
@@ -81,10 +89,11 @@ def _commonest_confusions(evaluation: Evaluation) -> list[str]:
     if not pairs:
         return ["no text is labelled wrongly"]
     rows = [["commonest confusions: truth", "predicted", "texts"]]
-    rows += [[_short(truth), _short(predicted), str(count)] for truth, predicted, count in pairs]
+    rows += [[short(truth), short(predicted), str(count)] for truth, predicted, count in pairs]
     return columns_text(rows)
 
 
-def _short(label: str) -> str:
+def short(label: str) -> str:
+    """Return a label or another name as it fits into a column."""
     label = shown(label)
     return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Counter(Protocol):
-    """Takes the number of rows done since the last call."""
+    """Takes the number of rows, or of steps, done since the last call."""
 
     def __call__(self, rows: int, /) -> None:
-        """Count rows."""
+        """Count rows or steps."""
 
 
 @contextmanager
@@ -40,6 +40,27 @@ def counting_rows(what: str, *, quiet: bool) -> Iterator[Counter]:
             progress.update(task, rate=f"{done:,.0f} rows, {done / seconds:,.0f} rows/s")
 
         yield count
+
+
+@contextmanager
+def counting_steps(what: str, total: int, *, quiet: bool) -> Iterator[Counter]:
+    """Show how many of a known number of steps are done, and the time left, while the block runs."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description} {task.completed:.0f} of {task.total:.0f}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda steps: progress.advance(task, steps)
 
 
 class ShowEpoch(Protocol):

@@ -176,7 +176,7 @@ def command(
     examples = read_examples(origin(table), options)
     report_table(examples.name, examples.refused, examples.notes.sentences())
     held_out = _read_validation(valid, options, examples.labels) if valid is not None else None
-    vectors = _open_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
+    vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         data = LabelledTexts(examples.texts, examples.labels, examples.weights)
@@ -202,7 +202,7 @@ def _read_validation(path: Path, options: "TableOptions", known: list[str]) -> "
     return LabelledTexts(rows.texts, rows.labels, rows.weights)
 
 
-def _open_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":
+def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":
     """Return the vectors, what is worth a word about them said; None for ``none``."""
     from textclf.vectors import open_vectors
 

@@ -55,7 +55,7 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     given = {option: getattr(options, option) for option in ("text_column", "label_column", "weight_column")}
     for option, column in given.items():
         if column is not None and column not in columns:
-            raise DataError(_missing(column, columns, option, name))
+            raise DataError(missing_column(column, columns, option, name))
     used = [column for column in given.values() if column is not None]
     if len(set(used)) < len(used):
         raise DataError(f"{name}: expected different columns for text, label and weight, found {clip(str(used))}.")
@@ -116,7 +116,8 @@ def _only_one(columns: Sequence[str], others: Sequence[str | None]) -> str | Non
     return left[0] if len(left) == 1 else None
 
 
-def _missing(column: str, columns: Sequence[str], option: str, name: str) -> str:
+def missing_column(column: str, columns: Sequence[str], option: str, name: str) -> str:
+    """Return what to say of a column that an option names and the table `name` does not have."""
     flag = "--" + option.replace("_", "-")
     near = _near(column, columns)
     advice = f"Did you mean {clip(near)}?" if near else f"Use {flag} with one of these."

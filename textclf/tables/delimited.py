@@ -32,6 +32,10 @@ class DelimitedFormat:
         """Return the value of each column in one row as written in the file."""
         return list(fields(record, self.dialect))
 
+    def value(self, record: bytes, column: str) -> str | None:
+        """Return the value of one column in one row as written in the file."""
+        return self.cells(record)[self.columns.index(column)]
+
 
 def read_header(
     block: bytes, at: Position, final: bool, options: TableOptions, labelled: bool, kind: str, name: str

@@ -76,6 +76,10 @@ class LinesFormat:
         """Return the line as the one column."""
         return [record.decode()]
 
+    def value(self, record: bytes, column: str) -> str | None:
+        """Return the line, whichever column is asked for: there is one."""
+        return record.decode()
+
 
 @dataclass(frozen=True)
 class FastTextFormat:
@@ -97,6 +101,10 @@ class FastTextFormat:
         """Return the labels, joined, and the text."""
         text, label, _ = _fasttext(record.decode())
         return [label, text]
+
+    def value(self, record: bytes, column: str) -> str | None:
+        """Return the labels, joined, or the text."""
+        return self.cells(record)[self.columns.index(column)]
 
     def _read(self, line: str) -> Row | None:
         if not line.strip():
@@ -144,6 +152,10 @@ class JsonLinesFormat:
                 f"key {clip(late[0])} is in none of the first rows, so that the output has no column for it"
             )
         return [_as_text(values.get(column)) for column in self.columns]
+
+    def value(self, record: bytes, column: str) -> str | None:
+        """Return the value of one column in one row as text; keys that are no column do not matter here."""
+        return _as_text(parse_object(record.decode()).get(column))
 
     def _read(self, line: str) -> Row | None:
         if not line.strip():

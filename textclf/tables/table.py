@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from textclf.errors import DataError
-from textclf.tables.columns import Chosen
+from textclf.tables.columns import Chosen, missing_column
 from textclf.tables.delimited import read_header
 from textclf.tables.kinds import kind_by_content, kind_by_suffix
 from textclf.tables.lines import FastTextFormat, LinesFormat, read_keys
@@ -45,6 +45,9 @@ class TableFormat(Protocol):
 
     def cells(self, record: bytes) -> list[str | None]:
         """Return the value of each column of a row as written."""
+
+    def value(self, record: bytes, column: str) -> str | None:
+        """Return the value of one column of a row as written."""
 
 
 class Table:
@@ -127,6 +130,15 @@ class Table:
                 yield self.format.cells(record)
             except RowRefused as refusal:
                 raise DataError(f"{self.name}: row {row}: {refusal}. Write the output as .jsonl.") from refusal
+
+    def check_column(self, column: str, option: str) -> None:
+        """Raise DataError when the table lacks a column, which the command's `option` (`slice_by`) names."""
+        if column not in self.columns:
+            raise DataError(missing_column(column, self.columns, option, self.name))
+
+    def values(self, batch: Batch, column: str) -> list[str | None]:
+        """Return the value of one column, as text, of each row of a batch; None where there is none."""
+        return [self.format.value(record, column) for record, _ in batch.records]
 
     def check_unchanged(self) -> None:
         """Raise DataError when the file is not as it was when it was opened."""

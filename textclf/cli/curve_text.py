@@ -1,0 +1,78 @@
+"""A learning curve as text for a terminal: a table with a small chart beside it."""
+
+from textclf.cli.figures import columns_text, interval_columns, short
+from textclf.curve import ClassGain, Curve, Forecast, Law
+from textclf.statistics import Interval
+
+_CHART = 40  # characters
+_CLASSES = 12
+
+
+def curve_text(curve: Curve) -> str:
+    """Return the curve as lines: each size and each forecast, the law, what more rows would bring, and to whom."""
+    lines = [*_table(curve), "", f"accuracy = {_law(curve.accuracy_law)}", f"macro-F1 = {_law(curve.macro_f1_law)}", ""]
+    lines += [_promise(forecast) for forecast in curve.forecasts if forecast.times > 1]
+    return "\n".join([*lines, "", *_classes(curve.gains, curve.points[-1].rows)])
+
+
+def _table(curve: Curve) -> list[str]:
+    shown: list[tuple[str, str, Interval, Interval, str]] = [
+        ("measured", f"{point.rows:,}", point.accuracy, point.macro_f1, "●") for point in curve.points
+    ]
+    for forecast in curve.forecasts:
+        name = "forecast: all rows" if forecast.times == 1 else f"forecast: {forecast.times} times"
+        shown.append((name, f"{forecast.rows:,}", forecast.accuracy, forecast.macro_f1, "○"))
+    low, high = min(_low(row[2]) for row in shown), max(_high(row[2]) for row in shown)
+    rows = [["", "rows", "accuracy", "95% interval", "macro-F1", "95% interval"]]
+    rows += [
+        [name, n, *interval_columns(accuracy), *interval_columns(macro_f1)] for name, n, accuracy, macro_f1, _ in shown
+    ]
+    charts = [_scale(low, high), *(_bar(row[2], low, high, row[4]) for row in shown)]
+    text = columns_text(rows)
+    width = max(map(len, text))
+    return [f"{line.ljust(width)}  {chart}".rstrip() for line, chart in zip(text, charts, strict=True)]
+
+
+def _scale(low: float, high: float) -> str:
+    left, right = f"{low:.3f}", f"{high:.3f}"
+    return left + " accuracy ".center(_CHART - len(left) - len(right), "┈") + right
+
+
+def _bar(interval: Interval, low: float, high: float, mark: str) -> str:
+    """Draw an interval and its value on a line of the chart."""
+
+    def place(value: float) -> int:
+        return round((value - low) / (high - low) * (_CHART - 1)) if high > low else 0
+
+    start, end, middle = place(_low(interval)), place(_high(interval)), place(interval.value)
+    line = [" "] * start + ["─"] * (end - start + 1)
+    line += [" "] * (middle + 1 - len(line))
+    line[middle] = mark
+    return "".join(line)
+
+
+def _low(interval: Interval) -> float:
+    return interval.value if interval.low is None else interval.low
+
+
+def _high(interval: Interval) -> float:
+    return interval.value if interval.high is None else interval.high
+
+
+def _law(law: Law) -> str:
+    curve = f"{1 - law.a.value:.3f} − {law.b.value:.2f} · rows^−{law.c.value:.2f}"
+    return f"{curve} (exponent {_low(law.c):.2f} to {_high(law.c):.2f})"
+
+
+def _promise(forecast: Forecast) -> str:
+    accuracy, macro_f1 = 100 * forecast.accuracy_gain, 100 * forecast.macro_f1_gain
+    return f"{forecast.times} times the rows: {accuracy:+.1f} points of accuracy, {macro_f1:+.1f} of macro-F1"
+
+
+def _classes(gains: list[ClassGain], full: int) -> list[str]:
+    rows = [["classes that gained most", "rows", f"F1 at {full // 2:,}", f"at {full:,}", "gain", "95% interval"]]
+    for gain in gains[:_CLASSES]:
+        figures = (f"{gain.rows:,}", f"{gain.half:.4f}", f"{gain.full:.4f}")
+        rows += [[short(gain.label), *figures, *interval_columns(gain.gain, "+")]]
+    more = len(gains) - _CLASSES
+    return columns_text(rows) + ([f"… and {more:,} more classes; --json has all"] if more > 0 else [])

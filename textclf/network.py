@@ -233,7 +233,7 @@ class Network:
 
     @staticmethod
     def start(
-        sizes: Sequence[int], activation: str, rng: np.random.Generator, dtype: npt.DTypeLike = np.float32
+        sizes: Sequence[int], activation: str, rng: "np.random.Generator", dtype: npt.DTypeLike = np.float32
     ) -> "Network":
         """Return a network with random weights, as its activation asks (He or Glorot), and zero biases."""
         network = Network(tuple(sizes), ACTIVATIONS[activation], np.zeros(parameter_count(sizes), dtype))
@@ -245,7 +245,7 @@ class Network:
         return network
 
     def forward(
-        self, X: Array, *, wide: Array | None = None, dropout: float = 0.0, rng: np.random.Generator | None = None
+        self, X: Array, *, wide: Array | None = None, dropout: float = 0.0, rng: "np.random.Generator | None" = None
     ) -> Trace:
         """Propagate X, shape (n, n_0), to the last weighted sum, ``trace.Z[-1]``, shape (n, k).
 

@@ -6,7 +6,6 @@ of threads does not change a bit of the result.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,6 +41,8 @@ class SparseRows:
         if threads < 2 or n < 2 * threads:
             product: Array = self.scipy @ E
             return product
+        from concurrent.futures import ThreadPoolExecutor  # brings logging along, which one sentence has no use for
+
         # Rows are dealt out so that each thread has as many entries as the others.
         cuts = np.searchsorted(self.offsets, np.linspace(0, self.offsets[-1], threads + 1)[1:-1])
         bounds = [0, *cuts.tolist(), n]

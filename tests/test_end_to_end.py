@@ -52,6 +52,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(place):
     assert (place / "other.safetensors").read_bytes() != model
 
 
+def test_labels_of_a_table_are_the_same_with_any_number_of_threads(place):
+    rows = [f'"Row {number}, a film that {"stays" if number % 3 else "bores"}"' for number in range(1200)]
+    (place / "many.csv").write_text("\n".join(["text", *rows]) + "\n")
+    written = []
+    for threads in (1, 3):
+        textclf("predict", "model.safetensors", "-i", "many.csv", "-o", "m.csv", "--threads", threads, folder=place)
+        written.append((place / "m.csv").read_bytes())
+    assert written[0] == written[1]
+    assert [line.split(b",")[0] for line in written[0].splitlines()[1:]] == [b'"Row %d' % n for n in range(1200)]
+
+
 def test_evaluation_says_the_same_to_people_and_to_programs(place):
     text, _ = textclf("evaluate", "model.safetensors", TEST, "--errors", "wrong.csv", folder=place)
     out, talk = textclf("evaluate", "model.safetensors", TEST, "--json", folder=place)

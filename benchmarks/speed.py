@@ -25,7 +25,6 @@ from pathlib import Path
 import numpy as np
 
 CHILDREN = Path(__file__).with_name("speed_children.py")
-_VECTORS = (400_000, 100)
 
 
 @dataclass(frozen=True)
@@ -132,17 +131,6 @@ def repeat_rows(source: Path, target: Path, count: int) -> Path:
     return target
 
 
-def write_vectors(path: Path) -> Path:
-    """Write random vectors as a word2vec binary file."""
-    words, dimension = _VECTORS
-    matrix = np.random.default_rng(0).normal(size=_VECTORS).astype("<f4")
-    with path.open("wb") as stream:
-        stream.write(f"{words} {dimension}\n".encode())
-        for number, row in enumerate(matrix):
-            stream.write(f"word{number} ".encode() + row.tobytes())
-    return path
-
-
 def textclf(*arguments: object) -> list[str]:
     """Return a command of textclf."""
     return [sys.executable, "-m", "textclf", *map(str, arguments)]
@@ -185,7 +173,8 @@ def vectors(work: Path, python: str, *, first: bool) -> Comparison:
     """Open a vectors file through the cache, empty or not, against gensim reading the binary."""
     path = work / "vectors.bin"
     if not path.exists():
-        write_vectors(path)
+        # In a process of its own: what a child is said to have needed begins with what its parent has.
+        run(child(sys.executable, "write-vectors", path))
     name = "first use of vectors" if first else "second use of vectors"
     clear = textclf("vectors", "cache", "clear")
     return Comparison(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 ROWS, SIZES, BATCH, EPOCHS = 50_000, (300, 256, 4), 256, 3
+VECTORS = (400_000, 100)
 
 
 def _line(text: str) -> str:
@@ -72,6 +73,16 @@ def svm(source: str) -> None:
         rows = list(csv.DictReader(stream))
     C = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit_transform([row["text"] for row in rows])
     LinearSVC().fit(C, [row["label"] for row in rows])
+
+
+def write_vectors(path: str) -> None:
+    """Write random vectors as a word2vec binary file."""
+    words, dimension = VECTORS
+    rng = np.random.default_rng(0)
+    with Path(path).open("wb") as stream:
+        stream.write(f"{words} {dimension}\n".encode())
+        for number in range(words):
+            stream.write(f"word{number} ".encode() + rng.standard_normal(dimension, np.float32).tobytes())
 
 
 def gensim(path: str) -> None:
@@ -174,6 +185,7 @@ PARTS = {
     "fasttext-train": fasttext_train,
     "fasttext-label": fasttext_label,
     "svm": svm,
+    "write-vectors": write_vectors,
     "gensim": gensim,
     "open-vectors": open_vectors,
     "epoch": epoch,

@@ -52,6 +52,17 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(place):
     assert (place / "other.safetensors").read_bytes() != model
 
 
+def test_labels_of_a_table_are_the_same_with_any_number_of_threads(place):
+    rows = [f'"Row {number}, a film that {"stays" if number % 3 else "bores"}"' for number in range(1200)]
+    (place / "many.csv").write_text("\n".join(["text", *rows]) + "\n")
+    written = []
+    for threads in (1, 3):
+        textclf("predict", "model.safetensors", "-i", "many.csv", "-o", "m.csv", "--threads", threads, folder=place)
+        written.append((place / "m.csv").read_bytes())
+    assert written[0] == written[1]
+    assert [line.split(b",")[0] for line in written[0].splitlines()[1:]] == [b'"Row %d' % n for n in range(1200)]
+
+
 def test_evaluation_says_the_same_to_people_and_to_programs(place):
     text, _ = textclf("evaluate", "model.safetensors", TEST, "--errors", "wrong.csv", folder=place)
     out, talk = textclf("evaluate", "model.safetensors", TEST, "--json", folder=place)
@@ -287,13 +298,14 @@ def test_wrong_usage_is_told_apart_and_says_the_range(arguments, expected, tmp_p
 # --- light starts, and ends -------------------------------------------------------------------------------------------
 
 HEAVY = ("gensim", "sklearn", "scipy", "polars", "matplotlib", "dask", "rich", "safetensors", "jinja2")
+NEEDLESS = (*HEAVY, "numpy.ma", "numpy.random", "concurrent.futures", "tempfile")  # unless NumPy itself brings them
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["predict", "--help"], ["predict", "model.safetensors", "Lovely."]])
 def test_help_and_predict_import_nothing_heavy(arguments, place):
     program = (
-        "import sys\nfrom textclf.cli import run\nassert run(sys.argv[1:]) == 0\n"
-        f"sys.exit(','.join(name for name in {HEAVY} if name in sys.modules))"
+        "import sys, numpy\nbefore = set(sys.modules)\nfrom textclf.cli import run\nassert run(sys.argv[1:]) == 0\n"
+        f"sys.exit(','.join(name for name in {NEEDLESS} if name in sys.modules.keys() - before))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments], cwd=place, capture_output=True, text=True, check=False

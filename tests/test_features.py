@@ -199,13 +199,15 @@ def test_a_stack_of_nothing_has_its_rows_and_no_column():
     assert empty.times(np.zeros((0, 2), np.float32)).tolist() == [[0.0, 0.0]] * 3
 
 
-@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 5)), max_size=30))
-def test_entries_are_summed_and_those_without_a_column_left_out(pairs):
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(-1, 5)), max_size=30), st.sampled_from([6, 7, 8, 2**30]))
+def test_entries_are_summed_and_those_without_a_column_left_out(pairs, width):
     rows, columns = np.array(pairs, np.int32).reshape(-1, 2).T
-    found = sum_entries(rows, columns, 5, 6)
+    found = sum_entries(rows, columns, 5, width)  # in the widest, a pair takes more than 32 bits
     dense = np.zeros((5, 6))
     for row, column in pairs:
         if column >= 0:
             dense[row, column] += 1
     assert isinstance(found, SparseRows)
-    np.testing.assert_array_equal(found.scipy.toarray(), dense)
+    assert found.width == width
+    np.testing.assert_array_equal(found.scipy[:, :6].toarray(), dense)
+    assert found.data.sum() == dense.sum()

@@ -289,3 +289,13 @@ def test_work_in_float32_stays_in_float32():
         gradients = network.backward(delta, trace, l2=0.1)
         for array in (*trace.A, *trace.Z, delta, gradients.theta, gradients.dX, loss.value(trace.Z[-1], Y)):
             assert array.dtype == np.float32
+
+
+def test_the_gradient_of_the_parameters_is_the_same_without_that_of_the_input():
+    rng = np.random.default_rng(3)
+    network = Network.start((4, 5, 3), "tanh", rng)
+    trace = network.forward(rng.normal(size=(6, 4)).astype(np.float32), dropout=0.5, rng=rng)
+    delta = rng.normal(size=(6, 3)).astype(np.float32)
+    whole, without = network.backward(delta, trace), network.backward(delta, trace, to_input=False)
+    np.testing.assert_array_equal(without.theta, whole.theta)
+    assert without.dX.shape == (0, 4)

@@ -73,7 +73,9 @@ def is_space(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
     """Return where code points are white space, as Python's str.isspace has it, or control characters below it."""
     space: npt.NDArray[np.bool_] = codes <= 0x20
     wide = np.flatnonzero(codes >= 0x85)
-    space[wide] = np.isin(codes[wide], _WIDE_SPACES)
+    # Not np.isin, which imports numpy.ma: a hundredth of a second for the first sentence.
+    places = np.minimum(np.searchsorted(_WIDE_SPACES, codes[wide]), len(_WIDE_SPACES) - 1)
+    space[wide] = _WIDE_SPACES[places] == codes[wide]
     return space
 
 

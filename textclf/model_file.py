@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError
-from textclf.files import written_whole
 from textclf.strings import Strings
 
 FORMAT = 1
@@ -81,6 +80,8 @@ class ModelFile:
 def write_model(path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> str:
     """Write a model file whole or not at all, and return its SHA-256. The same content gives the same bytes."""
     from safetensors.numpy import save
+
+    from textclf.files import written_whole  # tempfile, random and shutil: not for reading
 
     text = json.dumps({"format": FORMAT, "sha256": _NO_DIGEST, **description}, ensure_ascii=False, allow_nan=False)
     content = bytearray(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text}))

@@ -233,7 +233,7 @@ class Network:
 
     @staticmethod
     def start(
-        sizes: Sequence[int], activation: str, rng: np.random.Generator, dtype: npt.DTypeLike = np.float32
+        sizes: Sequence[int], activation: str, rng: "np.random.Generator", dtype: npt.DTypeLike = np.float32
     ) -> "Network":
         """Return a network with random weights, as its activation asks (He or Glorot), and zero biases."""
         network = Network(tuple(sizes), ACTIVATIONS[activation], np.zeros(parameter_count(sizes), dtype))
@@ -245,7 +245,7 @@ class Network:
         return network
 
     def forward(
-        self, X: Array, *, wide: Array | None = None, dropout: float = 0.0, rng: np.random.Generator | None = None
+        self, X: Array, *, wide: Array | None = None, dropout: float = 0.0, rng: "np.random.Generator | None" = None
     ) -> Trace:
         """Propagate X, shape (n, n_0), to the last weighted sum, ``trace.Z[-1]``, shape (n, k).
 
@@ -270,10 +270,11 @@ class Network:
             Z[-1] += wide
         return Trace(A, Z, masks)
 
-    def backward(self, delta: Array, trace: Trace, *, l2: float = 0.0) -> "Gradients":
+    def backward(self, delta: Array, trace: Trace, *, l2: float = 0.0, to_input: bool = True) -> "Gradients":
         """Propagate δ[L] = ∂L/∂Z[L], shape (n, k), back through the network: the δ recursion, for any depth.
 
-        L is what `delta` is the derivative of, plus ½ `l2` Σ‖W‖². Returns ∂L/∂θ, and ∂L/∂X for what lies before.
+        L is what `delta` is the derivative of, plus ½ `l2` Σ‖W‖². Returns ∂L/∂θ, and ∂L/∂X for what lies before;
+        that is a third of the work, and left out (dX has no rows) unless `to_input`.
         """
         gradient = np.empty_like(self.theta)
         views = layer_views(gradient, self.sizes)
@@ -284,11 +285,13 @@ class Network:
             if l2:
                 dW += l2 * W
             np.sum(delta, axis=0, out=db)  # ∂L/∂b[l] = Σ δ[l]
+            if number == 0 and not to_input:
+                delta = delta[:0]
             delta = delta @ W  # W[l]ᵀ δ[l]
-            mask = trace.masks[number]
-            if mask is not None:
-                delta *= mask
             if number > 0:
+                mask = trace.masks[number]
+                if mask is not None:
+                    delta *= mask
                 delta *= self.activation.sigma_prime(trace.Z[number - 1])  # … ⊙ σ′(Z[l-1])
         return Gradients(gradient, views, dX=delta)
 
@@ -299,7 +302,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Gradients:
-    """∂L/∂θ as one vector and as layers (views into it), and `dX` = ∂L/∂X, shape (n, n_0)."""
+    """∂L/∂θ as one vector and as layers (views into it), and `dX` = ∂L/∂X, shape (n, n_0), or (0, n_0) if left out."""
 
     theta: Array
     layers: list[Layer]

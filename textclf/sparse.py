@@ -6,7 +6,6 @@ of threads does not change a bit of the result.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -42,6 +41,8 @@ class SparseRows:
         if threads < 2 or n < 2 * threads:
             product: Array = self.scipy @ E
             return product
+        from concurrent.futures import ThreadPoolExecutor  # brings logging along, which one sentence has no use for
+
         # Rows are dealt out so that each thread has as many entries as the others.
         cuts = np.searchsorted(self.offsets, np.linspace(0, self.offsets[-1], threads + 1)[1:-1])
         bounds = [0, *cuts.tolist(), n]
@@ -109,17 +110,23 @@ class SparseRows:
 def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> SparseRows:
     """Return the matrix (n, width) that counts how often each pair of row and column was given.
 
-    Columns below 0 are left out. Pairs are counted by sorting them as one number each.
+    Columns below 0 are left out. Pairs are counted by sorting them as one number each, of 32 bits where they fit,
+    which sort in half the time of 64.
     """
-    known = columns >= 0
-    pairs = (rows[known].astype(np.uint64) << np.uint64(32)) | columns[known].astype(np.uint64)
+    bits = max(width, 1).bit_length()
+    kind: type[np.unsignedinteger[Any]] = np.uint32 if (n + 1) << bits <= 1 << 32 else np.uint64
+    pairs = rows.astype(kind)
+    pairs <<= kind(bits)
+    pairs |= columns.astype(kind)
+    pairs[columns < 0] = kind(n << bits)  # after all others
     pairs.sort()
+    pairs = pairs[: np.searchsorted(pairs, kind(n << bits))]
     starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1]))) if len(pairs) else np.zeros(0, np.int64)
     counts = np.diff(starts, append=len(pairs)).astype(np.float32)
     pairs = pairs[starts]
-    offsets = np.searchsorted(pairs, np.arange(n + 1, dtype=np.uint64) << np.uint64(32))
-    columns = (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32)
-    return SparseRows(_narrow(offsets), columns, counts, width)
+    offsets = np.searchsorted(pairs, np.arange(n + 1, dtype=kind) << kind(bits))
+    pairs &= kind((1 << bits) - 1)
+    return SparseRows(_narrow(offsets), pairs.astype(np.int32), counts, width)
 
 
 def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:

@@ -9,6 +9,7 @@ import click
 
 from textclf import __version__
 from textclf.errors import TextclfError, shown
+from textclf.memory import keep_freed_memory
 
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
@@ -69,6 +70,7 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C."""
+    keep_freed_memory()
     sys.exit(run(arguments))
 
 

@@ -1,11 +1,12 @@
 """Write a file whole or not at all, and read the digest of one."""
 
+import csv
 import hashlib
 import io
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -66,6 +67,20 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()  # after an error; else it has its final name
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write rows as CSV, whole or not at all; a lone surrogate, which UTF-8 cannot hold, becomes an escape.
+
+    Raises OutputError as `written_whole` does.
+    """
+    with written_whole(path) as stream:
+        text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="")
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
+        text.flush()
+        text.detach()
 
 
 def sha256(path: Path) -> str:

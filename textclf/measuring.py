@@ -1,7 +1,5 @@
 """Measure a model on a labelled table: batches in, figures out, the wrong rows kept when they are asked for."""
 
-import csv
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -12,7 +10,7 @@ import numpy as np
 from textclf.arrays import Integers
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
-from textclf.files import written_whole
+from textclf.files import write_csv
 from textclf.model import Model
 from textclf.tables import Batch, Table
 
@@ -92,10 +90,5 @@ def unknown_label(label: str, known: tuple[str, ...]) -> str:
 
 def write_errors(path: Path, errors: list[WrongRow]) -> None:
     """Write wrong rows as CSV: row, label, predicted, confidence, text."""
-    with written_whole(path) as stream:
-        text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="")
-        rows = csv.writer(text, lineterminator="\n")
-        rows.writerow(["row", "label", "predicted", "confidence", "text"])
-        rows.writerows([e.row, e.label, e.predicted, f"{e.confidence:.6f}", e.text] for e in errors)
-        text.flush()
-        text.detach()
+    lines = ([e.row, e.label, e.predicted, f"{e.confidence:.6f}", e.text] for e in errors)
+    write_csv(path, ["row", "label", "predicted", "confidence", "text"], lines)

@@ -18,6 +18,11 @@ from textclf.tables import Examples
 from textclf.tokenizer import keys_of
 from textclf.vectors import WordVectors
 
+_MOST_UNKNOWN = 0.5
+"""From this share of unknown words on, the vectors are not for these texts."""
+_MANY_UNKNOWN, _TIMES_UNKNOWN = 0.25, 2.0
+"""A class has many unknown words from this share on, if it is so many times that of all texts."""
+
 
 def check(data: Examples, against: Examples | None, vectors: WordVectors | None) -> Checked:
     """Return all that there is to say about a table, and about its rows that stand in the test table `against` too.
@@ -27,6 +32,8 @@ def check(data: Examples, against: Examples | None, vectors: WordVectors | None)
     texts = [*data.texts, *(against.texts if against else ())]
     facts = read_facts(texts, known_words(vectors) if vectors else None)
     first = same_texts(facts.same, lambda number: spelt_alike(texts[number]))
+    empty = np.flatnonzero(facts.tokens == 0)
+    first[empty] = empty  # that two texts are empty does not make them copies
     pairs = near_pairs(facts, first)
     counts = Counter(data.labels)
     slips = variants(counts)
@@ -133,7 +140,8 @@ def _text_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
     for kind, found in damaged(data.texts).items():
         yield _of_texts(kind, data, {number: {"characters": count} for number, count in found.items()})
     yield _of_texts("script", data, odd_scripts(facts.letters[:n], facts.scripts))
-    for kind, outliers in lengths([len(text) for text in data.texts]).items():
+    sizes = [len(text) if count else 0 for text, count in zip(data.texts, tokens.tolist(), strict=True)]
+    for kind, outliers in lengths(sizes).items():
         yield _of_texts(kind, data, {number: {"characters": length} for number, length in outliers.items()})
 
 
@@ -143,13 +151,10 @@ def _word_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
     rows = unknown_words(facts.words[:n], facts.known[:n])
     yield _of_texts("unknown-words", data, {i: {"unknown": share} for i, share in rows.items() if i not in foreign})
     overall, shares = unknown_shares(data.labels, facts.words[:n], facts.known[:n])
-    strange = {label: share for label, share in shares.items() if share >= max(_MANY_UNKNOWN, _TIMES_UNKNOWN * overall)}
     if overall >= _MOST_UNKNOWN:
-        strange = shares
+        yield finding("unknown-vocabulary", ())
+    strange = {label: share for label, share in shares.items() if share >= max(_MANY_UNKNOWN, _TIMES_UNKNOWN * overall)}
     yield _of_labels("unknown-class", data, {label: {"label": label, "unknown": strange[label]} for label in strange})
-
-
-_MANY_UNKNOWN, _TIMES_UNKNOWN, _MOST_UNKNOWN = 0.15, 2.0, 0.5
 
 
 def _of_texts(kind: str, data: Examples, details: dict[int, dict[str, Any]]) -> Finding:

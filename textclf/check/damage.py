@@ -18,6 +18,7 @@ _SURE = re.compile(
 # Where a language may really write the first letter and a quotation mark after it, one is no proof: two are.
 _LIKELY = re.compile(rf"[ÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑ×ØÙ][{_TAIL}]|[à-ï][{_TAIL}][{_TAIL}]")
 _LEAST_LIKELY = 2
+_ANY = re.compile(f"{_SURE.pattern}|{_LIKELY.pattern}")
 _CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")  # but tabs, line ends and form feeds
 
 
@@ -39,13 +40,10 @@ def damaged(texts: Sequence[str]) -> dict[str, dict[int, int]]:
     """Return for each kind of damage the numbers of the texts that have it, and how many characters."""
     found: dict[str, dict[int, int]] = {"mojibake": {}, "lost-characters": {}, "control-characters": {}}
     for number, text in enumerate(texts):
-        controls = control_characters(text)
-        if controls:
-            found["control-characters"][number] = len(controls)
-        if text.isascii():
-            continue
         if has_mojibake(text):
-            found["mojibake"][number] = len(_SURE.findall(text)) + len(_LIKELY.findall(text))
+            found["mojibake"][number] = len(_ANY.findall(text))
+        elif controls := control_characters(text):  # in mojibake they are but the bytes of other characters
+            found["control-characters"][number] = len(controls)
         if REPLACEMENT in text:
             found["lost-characters"][number] = text.count(REPLACEMENT)
     return found

@@ -43,7 +43,8 @@ KINDS: dict[str, Kind] = {
                           "Correct the label, or add rows of it: the model can never answer it.", "serious"),
     "label-variant": Kind("rows whose label looks like a variant of another", "Make it one label, if it is one.",
                           "serious", "label looks like a variant of another", of_labels=True),
-    "tiny-class": Kind("rows of classes that are very small", "Add rows, or merge the class with another.", "look", of_labels=True),
+    "tiny-class": Kind("rows of classes that are very small", "Add rows, or merge the class with another.", "look",
+                       of_labels=True),
     "duplicate": Kind("rows that repeat an earlier row, text and label", "Drop them: a copy weighs double and says "
                       "nothing new.", "look", "repeats an earlier row"),
     "near-contradiction": Kind("rows nearly the same as an earlier one, with another label",
@@ -62,6 +63,8 @@ KINDS: dict[str, Kind] = {
                                "look", "control characters"),
     "script": Kind("texts in another script than nearly all others", "Drop them, unless such texts are to be labelled.",
                    "look", "another script than nearly all others"),
+    "unknown-vocabulary": Kind("most words of the table are unknown to the vectors",
+                               "Give --vectors of this language or subject.", "look"),
     "unknown-words": Kind("texts of which most words are unknown to the vectors",
                           "Another language, or noise? Drop them, unless such texts are to be labelled.", "look",
                           "most words unknown"),
@@ -79,6 +82,8 @@ KINDS: dict[str, Kind] = {
 
 DROPPABLE = tuple(name for name, kind in KINDS.items() if kind.reason and name not in ("unusable", "suspect-label"))
 """The kinds that `--fix` can be told to drop; rows that cannot be used can never be written."""
+
+_OF_TABLE = ("one-class", "unknown-vocabulary")  # found of the whole table, not of rows
 
 DEFAULT_DROPS = ("empty", "duplicate", "leak")
 """What is dropped unless other kinds are named: rows that teach nothing, or spoil the test."""
@@ -148,7 +153,7 @@ class Checked:
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings that have rows, the gravest first."""
     kinds = list(KINDS)
-    there = [finding for finding in findings if finding.rows or finding.kind == "one-class"]
+    there = [finding for finding in findings if finding.rows or finding.kind in _OF_TABLE]
     return sorted(there, key=lambda finding: (SEVERITIES.index(finding.severity), kinds.index(finding.kind)))
 
 

@@ -23,7 +23,7 @@ def variants(counts: Counter[str]) -> dict[str, str]:
         original = by_form.setdefault(_form(label), label)
         if original != label:
             found[label] = original
-    forms = {form: label for form, label in by_form.items() if len(form) >= _LEAST_LETTERS}
+    forms = {form: label for form, label in by_form.items() if len(form) >= _LEAST_LETTERS - 1}
     by_mask: dict[str, list[str]] = defaultdict(list)
     for form in forms:
         for mask in _masks(form):
@@ -57,6 +57,8 @@ def _masks(form: str) -> Iterator[str]:
 
 def _is_slip(one: str, other: str) -> bool:
     """Return whether two different forms are one letter apart, and not two numbers or numbered labels."""
+    if max(len(one), len(other)) < _LEAST_LETTERS:
+        return False
     start = 0
     while start < min(len(one), len(other)) and one[start] == other[start]:
         start += 1

@@ -74,10 +74,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. No traceback reaches the user."""
     try:
-        cli.main(args=arguments, prog_name="textclf", standalone_mode=False)
+        outcome = cli.main(args=arguments, prog_name="textclf", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
+        if isinstance(outcome, int):  # of a command that left with an exit code: click hands it back
+            return outcome
     except click.ClickException as error:
         error.show()
         return error.exit_code

@@ -19,8 +19,11 @@ from textclf.cli import run
 from textclf.tables import Examples
 from textclf.vectors import WordVectors
 
-WORDS = ("amber", "birch", "cedar", "delta", "ember", "frost", "grove", "hazel", "ivory", "joker", "kiosk",
-         "lemon", "maple", "north", "ocean", "pearl", "quartz", "river", "stone", "tulip", "umbra", "velvet", "willow", "yacht")  # fmt: skip
+_WOODS = """
+amber birch cedar delta ember frost grove hazel ivory joker kiosk lemon maple north ocean pearl quartz river stone tulip
+umbra velvet willow yacht
+"""
+WORDS = tuple(_WOODS.split())
 VECTORS = WordVectors(WORDS, np.ones((len(WORDS), 2), np.float32), "the woods", "", "test")
 
 

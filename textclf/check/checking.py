@@ -140,7 +140,7 @@ def _text_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
     for kind, found in damaged(data.texts).items():
         yield _of_texts(kind, data, {number: {"characters": count} for number, count in found.items()})
     yield _of_texts("script", data, odd_scripts(facts.letters[:n], facts.scripts))
-    sizes = [len(text) if count else 0 for text, count in zip(data.texts, tokens.tolist(), strict=True)]
+    sizes = [len(text) if count else 0 for text, count in zip(data.texts, words.tolist(), strict=True)]
     for kind, outliers in lengths(sizes).items():
         yield _of_texts(kind, data, {number: {"characters": length} for number, length in outliers.items()})
 

@@ -76,7 +76,6 @@ def test_too_few_texts_to_judge_by_are_refused():
         suspects(labelled([("a", "x"), ("b", "y"), ("c", "x")]), range(3), Settings(), None)
 
 
-# The joint's second figure is the paper's rule worked by hand: t = (mean of own probabilities), rows at or above it.
 def test_the_confident_joint_of_a_small_table_by_hand():
     P = np.array([[0.9, 0.1], [0.8, 0.2], [0.1, 0.9], [0.6, 0.4], [0.2, 0.8], [0.3, 0.7]])
     y = np.array([0, 0, 0, 1, 1, 1])

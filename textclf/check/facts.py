@@ -14,6 +14,7 @@ from textclf.tokenizer import (
     END_OF_TEXT,
     Tokens,
     combine,
+    keys_of,
     normal_form,
     running_sum,
     stretch_keys,
@@ -27,6 +28,9 @@ WORDS = 2
 """Texts of at least `LEAST_LONG` tokens are compared by their stretches of so many tokens."""
 LEAST_LONG, MOST_SHORT = 40, 60  # 40 / 60 is below the least similarity: two near texts always share a kind of shingle
 _BLANK = ord(" ")
+
+EMPTY = keys_of([""])[0]
+"""The key of a text of blanks alone."""
 
 OTHER, NO_SCRIPT = 0, 1
 """Code points that are no letter and no digit, and those that are but belong to no script."""
@@ -58,7 +62,8 @@ class Facts:
 
     `same`, shape (n,): equal for texts that are the same in normal form, runs of blanks being one blank.
     `tokens`, `words`, `known`, shape (n,): how many tokens, how many of them with a letter or a digit, and how many
-    of these are in the vectors. `letters`, shape (n, number of `scripts`): how many letters of each script.
+    of these are in the vectors. `of_script`, shape (n, number of `scripts`): how many begin with a letter of each (so
+    that a Han character, which is a token, weighs as much as a Latin word).
     `short`, `long`: shingles of characters of the short texts, of tokens of the long ones.
     """
 
@@ -66,7 +71,7 @@ class Facts:
     tokens: Integers
     words: Integers
     known: Integers
-    letters: Integers
+    of_script: Integers
     scripts: tuple[str, ...]
     short: Shingles
     long: Shingles
@@ -117,13 +122,14 @@ def read_facts(texts: Sequence[str], known: KnownWords | None) -> Facts:
         cased = tokenize(texts[first : first + len(tokens)], lower=False) if known and known.cased else None
         parts.append(_block_facts(tokens, cased, known, scripts, first))
         first += len(tokens)
-    letters = [np.pad(part.letters, ((0, 0), (0, len(scripts.names) - part.letters.shape[1]))) for part in parts]
+    width = len(scripts.names)  # which later blocks may have made larger than it was for the first
+    of_script = [np.pad(part.of_script, ((0, 0), (0, width - part.of_script.shape[1]))) for part in parts]
     return Facts(
         np.concatenate([part.same for part in parts]),
         np.concatenate([part.tokens for part in parts]),
         np.concatenate([part.words for part in parts]),
         np.concatenate([part.known for part in parts]),
-        np.concatenate(letters),
+        np.concatenate(of_script),
         tuple(scripts.names),
         _joined([part.short for part in parts]),
         _joined([part.long for part in parts]),
@@ -131,7 +137,7 @@ def read_facts(texts: Sequence[str], known: KnownWords | None) -> Facts:
 
 
 def spelt_alike(text: str) -> str:
-    """Return what two texts that are the same have in common: the normal form with runs of blanks made one."""
+    """Return what two texts that are the same have in common: the normal form, blanks outside off, runs made one."""
     return " ".join("".join(_blanks_for_controls(normal_form(text))).split())
 
 
@@ -141,20 +147,20 @@ def _blanks_for_controls(text: str) -> Iterator[str]:
 
 def _block_facts(tokens: Tokens, cased: Tokens | None, known: KnownWords | None, scripts: Scripts, first: int) -> Facts:
     n = len(tokens)
-    kinds = scripts.of(tokens.codes)
-    is_word = kinds[tokens.starts] > OTHER
+    kinds = scripts.of(tokens.codes[tokens.starts])
+    is_word = kinds > OTHER
     is_known = _known(tokens, cased, known) & is_word
     counts = np.diff(tokens.offsets)
     width = len(scripts.names)
-    letter = kinds > NO_SCRIPT
-    text_of_letter = np.cumsum(tokens.codes == END_OF_TEXT)[letter]
-    letters = np.bincount(text_of_letter * width + (kinds[letter] - 2), minlength=n * width).reshape(n, width)
+    has_script = kinds > NO_SCRIPT
+    places = tokens.text_numbers[has_script].astype(np.int64) * width + (kinds[has_script] - 2)
+    of_script = np.bincount(places, minlength=n * width).reshape(n, width)
     return Facts(
         _same_keys(tokens),
         counts,
         np.bincount(tokens.text_numbers[is_word], minlength=n),
         np.bincount(tokens.text_numbers[is_known], minlength=n),
-        letters,
+        of_script,
         tuple(scripts.names),
         _short_shingles(tokens, counts, first),
         _long_shingles(tokens, counts, first),

@@ -27,9 +27,10 @@ KINDS: dict[str, Kind] = {
         "rows cannot be used", "Mend them in the file; a fixed copy leaves them out.", "serious", "cannot be used"
     ),
     "one-class": Kind("only one label", "Add rows of another class: there is nothing to learn yet.", "serious"),
-    "empty": Kind("empty texts, nothing but blanks and punctuation", "Drop them, or find their text again.", "serious",
+    "empty": Kind("empty texts, nothing but blanks", "Drop them, or find their text again.", "serious",
                   "empty text"),
-    "wordless": Kind("texts without a word, symbols alone", "Drop them, unless symbols tell the classes apart.", "look",
+    "wordless": Kind("texts without a word, nothing but punctuation and symbols",
+                     "Drop them, unless smileys and the like tell the classes apart.", "look",
                      "text without a word"),
     "contradiction": Kind("rows whose text stands in the table with another label",
                           "Decide which label is right; none can be learnt from both.", "serious",

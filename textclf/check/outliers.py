@@ -12,7 +12,6 @@ FEWEST = 20
 TIMES_LONGER, TIMES_SHORTER = 5, 10
 """A text so many times as long as 95% of the others at most are, or as short as 95% at least are, is an outlier."""
 NEARLY_ALL = 0.9
-_LEAST_LETTERS = 3
 _LEAST_WORDS, _MOSTLY_UNKNOWN, _MOSTLY_KNOWN = 5, 0.7, 0.2
 
 
@@ -31,26 +30,31 @@ def lengths(sizes: Sequence[int]) -> dict[str, dict[int, int]]:
     return found
 
 
-def script_counts(letters: Integers, scripts: Sequence[str]) -> dict[str, int]:
-    """Return how many texts are mostly in each script, the commonest first; `letters` has shape (n, scripts)."""
-    if not letters.shape[1]:
+def script_counts(words: Integers, scripts: Sequence[str]) -> dict[str, int]:
+    """Return how many texts are mostly in each script, the commonest first; `words` has shape (n, scripts)."""
+    if not words.shape[1]:
         return {}
-    counts = np.bincount(letters.argmax(axis=1)[letters.any(axis=1)], minlength=len(scripts))
-    return {scripts[i].capitalize(): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
+    counts = np.bincount(words.argmax(axis=1)[words.any(axis=1)], minlength=len(scripts))
+    return {script_name(scripts[i]): int(counts[i]) for i in np.argsort(-counts, kind="stable") if counts[i]}
 
 
-def odd_scripts(letters: Integers, scripts: Sequence[str]) -> dict[int, dict[str, Any]]:
+def odd_scripts(words: Integers, scripts: Sequence[str]) -> dict[int, dict[str, Any]]:
     """Return the texts in another script than nearly all others, each with its script."""
-    has_letters = letters.any(axis=1) if letters.shape[1] else np.zeros(len(letters), np.bool_)
-    if has_letters.sum() < FEWEST:
+    written = words.any(axis=1) if words.shape[1] else np.zeros(len(words), np.bool_)
+    if written.sum() < FEWEST:
         return {}
-    script = letters.argmax(axis=1)
-    counts = np.bincount(script[has_letters], minlength=len(scripts))
+    script = words.argmax(axis=1)
+    counts = np.bincount(script[written], minlength=len(scripts))
     main = int(counts.argmax())
-    if counts[main] < NEARLY_ALL * has_letters.sum():
+    if counts[main] < NEARLY_ALL * written.sum():
         return {}
-    odd = has_letters & (script != main) & (letters.max(axis=1) >= _LEAST_LETTERS)
-    return {number: {"script": scripts[script[number]].capitalize()} for number in np.flatnonzero(odd).tolist()}
+    odd = written & (script != main)
+    return {number: {"script": script_name(scripts[script[number]])} for number in np.flatnonzero(odd).tolist()}
+
+
+def script_name(script: str) -> str:
+    """Return the name of a script as people write it."""
+    return script if script == "CJK" else script.capitalize()
 
 
 def unknown_words(words: Integers, known: Integers) -> dict[int, float]:

@@ -134,7 +134,7 @@ def _with_suspects(
     texts = LabelledTexts(data.texts, data.labels)
     found = suspects(texts, checked.originals, settings, vectors, say=lambda text: say(text, quiet=quiet))
     write_suspects(target, data.rows, data.texts, found)
-    say(f"{shown(str(target))}: {len(found):,} rows, surest first", quiet=quiet)
+    say(f"{shown(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
 
@@ -142,4 +142,4 @@ def _with_suspects(
 def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:
     for row, why in dropped.items():
         say(f"dropped: row {row}: {shown(why)}")
-    say(f"{shown(str(target))}: {len(dropped):,} rows dropped", quiet=quiet)
+    say(f"{shown(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)

@@ -15,7 +15,7 @@ _LONGEST = 40
 
 def checked_text(checked: "Checked") -> str:
     """Return the figures of the table, then each finding: how serious, how often, what to do, the first rows."""
-    lines = [f"{shown(checked.name)}: {checked.rows:,} rows that can be used", *_figures(checked.figures)]
+    lines = [f"{shown(checked.name)}: rows that can be used: {checked.rows:,}", *_figures(checked.figures)]
     for finding in checked.findings:
         lines += ["", f"{finding.severity}: {finding.sentence}", f"    {finding.advice}"]
         lines += [f"    {line}" for line in _rows(finding)] if finding.rows else []
@@ -28,7 +28,7 @@ def _figures(figures: dict[str, Any]) -> list[str]:
     size = figures["characters"]
     scripts = [f"{script} {count:,}" for script, count in figures["scripts"].items()]
     lines = [
-        f"{len(labels):,} labels: {_first(labels)}",
+        f"labels: {len(labels):,} ({_first(labels)})",
         f"characters a text: {size['shortest']:,} to {size['longest']:,}, median {size['median']:,.0f}",
         f"scripts: {_first(scripts) or 'none'}",
     ]

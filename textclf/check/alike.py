@@ -5,7 +5,8 @@ How near two texts are is the Jaccard similarity of their sets of shingles: |A �
 2012): with the shingles of every text in one order, the rarest first, such a pair shares at least k of the first
 |A| − ⌈t |A|⌉ + k of each. So only texts that share k *rare* shingles are compared, and, unlike with MinHash, nothing is
 left to chance. The one exception bounds the work on texts that are all made from one template: of a shingle that stands
-in the prefixes of more than `MOST_NEIGHBOURS` texts, each text is held against that many next ones in length.
+in the prefixes of more than `MOST_NEIGHBOURS` texts, each text is held against that many next ones in length, and fewer
+when there are more than `MOST_MEETINGS` to hold against each other.
 """
 
 import math
@@ -23,6 +24,7 @@ from textclf.sparse import SparseRows, sum_entries
 SIMILARITY = 0.75
 """From here on two texts are near-duplicates."""
 MOST_NEIGHBOURS = 100
+MOST_MEETINGS = 20_000_000  # each takes some 50 bytes; 50,000 film reviews come to a twentieth of this
 SIZE_OF_A_SHARE, MOST_SHARES = 6, 16
 """How many prefix shingles a pair must share: one for each so many shingles of the smaller text, up to so many."""
 _PAIRS = 1 << 14  # pairs compared at a time
@@ -112,7 +114,7 @@ def _candidates(sets: SparseRows) -> tuple[Integers, Integers]:
         # The texts of a shingle rise in size: once the next one is too large, so are all after it.
         is_near = sizes[rows[here]] >= SIMILARITY * sizes[rows[here + distance]]
         here = here[is_near & (columns[here] == columns[here + distance])]
-        if not len(here):
+        if not len(here) or sum(map(len, found)) > MOST_MEETINGS:
             break
         one, other = rows[here].astype(np.uint64), rows[here + distance].astype(np.uint64)
         found.append((np.minimum(one, other) << np.uint64(32)) | np.maximum(one, other))

@@ -70,12 +70,15 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write rows under a header as CSV, whole or not at all; raises OutputError as `written_whole` does."""
+    """Write rows as CSV, whole or not at all; a lone surrogate, which UTF-8 cannot hold, becomes an escape.
+
+    Raises OutputError as `written_whole` does.
+    """
     with written_whole(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="")
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(header)
-        writer.writerows(rows)
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(header)
+        table.writerows(rows)
         text.flush()
         text.detach()
 

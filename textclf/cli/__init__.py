@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("The main job", "Train a classifier on a table of texts and labels."),
     "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
     "predict": ("The main job", "Label sentences, or every row of a table."),
+    "check": ("Understand", "Look at a table before training: what is damaged, doubled or odd."),
     "compare": ("Understand", "Tell which model is better, or whether it may be chance."),
     "curve": ("Understand", "Tell whether more rows would help, and how much."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
@@ -77,10 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. No traceback reaches the user."""
     try:
-        cli.main(args=arguments, prog_name="textclf", standalone_mode=False)
+        outcome = cli.main(args=arguments, prog_name="textclf", standalone_mode=False)
         sys.stdout.flush()
-    except click.exceptions.Exit as leave:
-        return leave.exit_code
+        if isinstance(outcome, int):  # of a command that left with an exit code: click hands it back
+            return outcome
     except click.ClickException as error:
         error.show()
         return error.exit_code

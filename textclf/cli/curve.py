@@ -45,7 +45,7 @@ def command(
     import numpy as np
 
     from textclf.cli.curve_text import curve_text
-    from textclf.cli.train import open_chosen_vectors
+    from textclf.cli.output import open_chosen_vectors
     from textclf.curve import learning_curve, plan_curve
     from textclf.recipe import LabelledTexts
     from textclf.settings import Settings

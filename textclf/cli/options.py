@@ -27,8 +27,11 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON t
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
 
 
-def table_options(*, labelled: bool) -> Callable[[Command], Command]:
-    """Add the options that say how a table is read; they reach the command as the keywords of `read_options`."""
+def table_options(*, labelled: bool, may_stop: bool = True) -> Callable[[Command], Command]:
+    """Add the options that say how a table is read; they reach the command as the keywords of `read_options`.
+
+    With `may_stop` False a row that cannot be used never stops the command, and there is no option to say so.
+    """
     options = [
         click.option("--text-column", metavar="NAME", help="The column of texts. [default: told from the header]"),
         click.option("--format", "table_format", type=click.Choice(FORMATS), help="What the file is. [default: told]"),
@@ -43,6 +46,8 @@ def table_options(*, labelled: bool) -> Callable[[Command], Command]:
             help="At a row that cannot be used: stop, or list it and go on.",
         ),
     ]
+    if not may_stop:
+        options.pop()
     if labelled:
         options.insert(1, click.option("--label-column", metavar="NAME", help="The column of labels. [default: told]"))
 
@@ -65,7 +70,7 @@ def read_options(settings: dict[str, Any]) -> "TableOptions":
         separator=settings.pop("separator"),
         quotes=not settings.pop("no_quotes"),
         encoding=settings.pop("encoding"),
-        on_error=settings.pop("on_error"),
+        on_error=settings.pop("on_error", "skip"),
     )
 
 

@@ -9,6 +9,7 @@ from textclf.errors import shown
 
 if TYPE_CHECKING:
     from textclf.model import Prediction
+    from textclf.vectors import WordVectors
 
 
 def say(message: str, *, quiet: bool = False) -> None:
@@ -28,6 +29,18 @@ def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:
         warn(f"{name}: {sentence}.")
     for refusal in refused:
         warn(f"{name}: not used: {refusal}.")
+
+
+def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":
+    """Return the vectors, what is worth a word about them said; None for ``none``."""
+    from textclf.vectors import open_vectors
+
+    if source == "none":
+        return None
+    vectors = open_vectors(source, cache=cache, say=lambda text: say(text, quiet=quiet))
+    for note in vectors.notes:
+        warn(f"{vectors.name}: {note}.")
+    return vectors
 
 
 def prediction_line(prediction: "Prediction", top_k: int | None) -> str:

@@ -17,7 +17,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import report_table, say, warn
+from textclf.cli.output import open_chosen_vectors, report_table, say
 from textclf.cli.progress import showing_epochs
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
@@ -25,7 +25,6 @@ from textclf.settings import CHOICES, RANGES
 if TYPE_CHECKING:
     from textclf.recipe import LabelledTexts, Trained
     from textclf.tables import TableOptions
-    from textclf.vectors import WordVectors
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -200,18 +199,6 @@ def _read_validation(path: Path, options: "TableOptions", known: list[str]) -> "
         if label not in classes:
             raise DataError(f"{rows.name}: row {row}: {unknown_label(label, tuple(sorted(classes)))}")
     return LabelledTexts(rows.texts, rows.labels, rows.weights)
-
-
-def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":
-    """Return the vectors, what is worth a word about them said; None for ``none``."""
-    from textclf.vectors import open_vectors
-
-    if source == "none":
-        return None
-    vectors = open_vectors(source, cache=cache, say=lambda text: say(text, quiet=quiet))
-    for note in vectors.notes:
-        warn(f"{vectors.name}: {note}.")
-    return vectors
 
 
 def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) -> None:

@@ -47,7 +47,7 @@ def open_writer(
     memory until the end; from Parquet to Parquet the columns keep their types. Raises OutputError when the target
     cannot be written or cannot hold the rows, and DataError when it is the table's own file.
     """
-    kind = _output_kind(target, table, kind)
+    kind = _output_kind(target, table, added, kind)
     if isinstance(target, Path):
         check_not_same(table.origin, target)
         check_writable(target)
@@ -166,9 +166,9 @@ class _ParquetWriter:
                 shutil.copyfileobj(stream_in, self._stream)
 
 
-def _output_kind(target: Path | BinaryIO, table: Table, given: Format | None) -> Format:
+def _output_kind(target: Path | BinaryIO, table: Table, added: Sequence[str], given: Format | None) -> Format:
     kind = given or (SUFFIXES.get(target.suffix.lower()) if isinstance(target, Path) else None) or table.kind
-    if kind in ("lines", "fasttext"):
+    if kind in ("lines", "fasttext") and (added or kind != table.kind):
         raise OutputError(
             f"{display_name(target)}: expected an output that has columns, found the format {kind}."
             " Name a .csv, .tsv, .jsonl or .parquet file."
@@ -187,6 +187,8 @@ def _extension(table: Table, kind: Format, added: tuple[str, ...]) -> Encode | N
         separator, quotes = chr(form.dialect.separator), form.dialect.quotes
         lead = separator.encode()
         return lambda raw, end, row: raw + (lead if row else b"") + _joined(row, separator, quotes) + end
+    if not added:
+        return lambda raw, end, _: raw + end
     return lambda raw, end, row: _extended_object(raw, dict(zip(added, row, strict=True)), table.name) + end
 
 

@@ -2,18 +2,20 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
-from textclf.arrays import Integers
+from textclf.arrays import Array
 from textclf.errors import DataError
-from textclf.evaluation import Evaluation, Tally, losses
+from textclf.evaluation import Evaluation, losses
 from textclf.files import written_whole
-from textclf.model import Model
+from textclf.labels import LabelSet, label_sets, multi_hot
+from textclf.model import Model, Predictions
+from textclf.multilabel import MultiLabelEvaluation, log_losses, new_tally
 from textclf.tables import Batch, Table
 
 _SHOWN_LABELS = 10
@@ -21,7 +23,10 @@ _SHOWN_LABELS = 10
 
 @dataclass(frozen=True)
 class WrongRow:
-    """A row that got another label than its own: `loss` is −log of the probability that its own label got."""
+    """A row that got another label than its own: `loss` is −log of the probability that its own label got.
+
+    With several labels a text, `label` and `predicted` are cells, and `loss` is the sum over the labels' yes or no.
+    """
 
     row: int
     label: str
@@ -35,7 +40,7 @@ class WrongRow:
 class Measurement:
     """The figures, and the wrong rows, worst first (none unless they were asked for)."""
 
-    evaluation: Evaluation
+    evaluation: Evaluation | MultiLabelEvaluation
     errors: list[WrongRow]
 
 
@@ -46,40 +51,53 @@ def measure(
 
     Raises DataError at a label that the model does not have.
     """
-    tally, errors = Tally(model.labels), []
+    tally, errors = new_tally(model.labels, model.thresholds), list[WrongRow]()
     for batch in table.batches():
-        y = known_classes(model, table.name, batch)
+        Y = known_truth(model, table.name, batch)
         predictions = model.predict(batch.texts, threads=threads)
-        tally.add(y, predictions.P, words=predictions.tokens, known=predictions.known)
+        tally.add_rows(Y, predictions.P, words=predictions.tokens, known=predictions.known)
         if keep_errors:
-            wrong = np.flatnonzero(predictions.classes != y)
-            cost = losses(y, predictions.P)
-            errors += [
-                WrongRow(
-                    batch.rows[i],
-                    model.labels[y[i]],
-                    model.labels[predictions.classes[i]],
-                    float(predictions.confidence[i]),
-                    float(cost[i]),
-                    batch.texts[i],
-                )
-                for i in wrong.tolist()
-            ]
+            errors += _wrong_rows(model, batch, Y, predictions)
         progress(len(batch))
-    if not tally.matrix.any():
+    if not tally.n:
         raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
     errors.sort(key=lambda error: -error.loss)
     return Measurement(tally.evaluation(), errors)
 
 
-def known_classes(model: Model, name: str, batch: Batch) -> Integers:
-    """Return each row's class number; raises DataError at a label that the model does not have."""
-    labels = batch.labels or []
-    y = model.classes_of(labels)
-    if (y < 0).any():
-        place = int(np.flatnonzero(y < 0)[0])
-        raise DataError(f"{name}: row {batch.rows[place]}: {unknown_label(labels[place], model.labels)}")
-    return y
+def _wrong_rows(model: Model, batch: Batch, Y: Array, predictions: Predictions) -> list[WrongRow]:
+    given, confidence = predictions.given, predictions.confidence
+    truths, answers = model.label_sets(Y > 0), model.label_sets(given)
+    costs = (
+        log_losses(Y, predictions.P).sum(axis=1) if model.is_multi_label else losses(Y.argmax(axis=1), predictions.P)
+    )
+    return [
+        WrongRow(
+            batch.rows[i],
+            model.cell(truths[i]),
+            model.cell(answers[i]),
+            float(confidence[i]),
+            float(costs[i]),
+            batch.texts[i],
+        )
+        for i in np.flatnonzero((given != (Y > 0)).any(axis=1)).tolist()
+    ]
+
+
+def known_truth(model: Model, name: str, batch: Batch) -> Array:
+    """Return Y, shape (n, k), of a batch's labels; raises DataError at a label that the model does not have."""
+    sets = label_sets(batch.labels or [], multi_label=model.is_multi_label)
+    check_known(name, batch.rows, sets, model.labels)
+    return multi_hot(sets, model.labels)
+
+
+def check_known(name: str, rows: Sequence[int], sets: Sequence[LabelSet], known: tuple[str, ...]) -> None:
+    """Raise DataError at the first of these rows of the table `name` that has a label which is not known."""
+    classes = set(known)
+    for row, labels in zip(rows, sets, strict=True):
+        for label in labels:
+            if label not in classes:
+                raise DataError(f"{name}: row {row}: {unknown_label(label, known)}")
 
 
 def unknown_label(label: str, known: tuple[str, ...]) -> str:

@@ -16,7 +16,9 @@ from textclf.arrays import Array, Integers
 from textclf.dictionary import Dictionary
 from textclf.errors import ModelError
 from textclf.features import Features, NgramTable, TextMatrix, WordTable
+from textclf.labels import LabelSet, join_labels
 from textclf.model_file import ModelFile, read_model, write_model
+from textclf.multilabel import Decisions, decisions
 from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.strings import Strings
 from textclf.tokenizer import NAME as TOKENIZER
@@ -26,34 +28,54 @@ _LONGEST_NGRAM = 32
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model says of one text: the label, its probability, all probabilities, and how many words it knew."""
+    """What the model says of one text: the label, its probability, all probabilities, and how many words it knew.
+
+    Of a multi-label model `labels` are the labels given, `label` is the cell that holds them, and `confidence` the
+    probability of its least certain yes or no; of another `labels` is None.
+    """
 
     text: str
     label: str
     confidence: float
     probabilities: dict[str, float]
     known_words: int
+    labels: LabelSet | None = None
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words."""
+    """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words.
+
+    `thresholds`, shape (k,), are those of a multi-label model, None of another.
+    """
 
     P: Array
     tokens: Integers
     known: Integers
+    thresholds: Array | None = None
 
     @property
     def classes(self) -> Integers:
-        """The class number of each text's label, shape (n,)."""
+        """The class number of each text's likeliest label, shape (n,)."""
         classes: Integers = self.P.argmax(axis=1)
         return classes
 
     @property
+    def given(self) -> Decisions:
+        """Which labels each text gets, shape (n, k): the likeliest, or those that reach their thresholds."""
+        if self.thresholds is None:
+            likeliest: Decisions = self.classes[:, None] == np.arange(self.P.shape[1])
+            return likeliest
+        return decisions(self.P, self.thresholds)
+
+    @property
     def confidence(self) -> Array:
-        """The probability of each text's label, shape (n,)."""
-        highest: Array = self.P.max(axis=1)
-        return highest
+        """The probability of each text's label, or of the least certain yes or no of its labels, shape (n,)."""
+        if self.thresholds is None:
+            highest: Array = self.P.max(axis=1)
+            return highest
+        lowest: Array = np.where(self.given, self.P, 1.0 - self.P).min(axis=1)
+        return lowest
 
 
 @dataclass(frozen=True)
@@ -62,6 +84,8 @@ class Model:
 
     `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k).
     `description`: settings, history, provenance; plain values, as stored in the file.
+    `thresholds`, shape (k,): a text gets each label whose probability reaches its threshold; None in a model that gives
+    each text its likeliest label.
     """
 
     labels: tuple[str, ...]
@@ -72,11 +96,17 @@ class Model:
     network: Network
     output: str
     description: dict[str, Any]
+    thresholds: Array | None = None
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a text may get several labels or none."""
+        return self.thresholds is not None
 
     def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
         """Return the probabilities of every label for each text."""
         matrix = self.features.extract(texts)
-        return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known)
+        return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known, self.thresholds)
 
     def predict_stream(self, batches: Iterable[Sequence[str]]) -> Iterator[Prediction]:
         """Give the prediction of each text of each batch, in order, as the batches come."""
@@ -85,19 +115,39 @@ class Model:
 
     def each(self, texts: Sequence[str], predictions: Predictions) -> Iterator[Prediction]:
         """Give the predictions of these texts one by one."""
-        rows = zip(texts, predictions.P.tolist(), predictions.classes.tolist(), predictions.known.tolist(), strict=True)
-        for text, row, best, known in rows:
-            yield Prediction(text, self.labels[best], row[best], dict(zip(self.labels, row, strict=True)), known)
+        sets = self.label_sets(predictions.given)
+        rows = zip(
+            texts,
+            sets,
+            predictions.confidence.tolist(),
+            predictions.P.tolist(),
+            predictions.known.tolist(),
+            strict=True,
+        )
+        for text, labels, confidence, row, known in rows:
+            several = labels if self.is_multi_label else None
+            probabilities = dict(zip(self.labels, row, strict=True))
+            yield Prediction(text, self.cell(labels), confidence, probabilities, known, several)
+
+    def label_sets(self, given: Decisions) -> list[LabelSet]:
+        """Return the labels of each row of `given`, shape (n, k), in the model's order."""
+        numbers = np.split(np.nonzero(given)[1], np.cumsum(given.sum(axis=1))[:-1])
+        return [tuple(self.labels[j] for j in row.tolist()) for row in numbers]
+
+    def cell(self, labels: LabelSet) -> str:
+        """Return a row's labels as one cell of a table: joined, or the label as it is where there is one a text."""
+        return join_labels(labels) if self.is_multi_label else labels[0]
 
     def probabilities(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
-        """Return P, shape (n, k), each row's sum 1, for features already extracted.
+        """Return P, shape (n, k), for features already extracted; each row's sum is 1 where a text has one label.
 
         Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
         """
         S = matrix.words.double().times(self.E, threads=threads)
         wide = matrix.ngrams.double().times(self.U, threads=threads)
         P = OUTPUTS[self.output](self._double.forward(S, wide=wide).Z[-1])
-        P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
+        if not self.is_multi_label:
+            P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P
 
     def classes_of(self, labels: Sequence[str]) -> Integers:
@@ -118,6 +168,8 @@ class Model:
         }
         for table in self.features.ngrams:
             arrays |= {f"{table.kind}.ngrams": table.dictionary.keys, f"{table.kind}.idf": table.idf}
+        if self.thresholds is not None:
+            arrays["thresholds"] = self.thresholds
         structure = {
             "tokenizer": TOKENIZER,
             "cased": self.features.words.cased,
@@ -150,7 +202,11 @@ def _from_file(file: ModelFile) -> Model:
     sizes = tuple(structure["sizes"])
     if any(type(size) is not int or size < 1 for size in sizes) or structure["output"] not in OUTPUTS:
         raise ValueError
-    if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+    thresholds = _thresholds(file, len(labels), structure["output"])
+    fewest = 2 if thresholds is None else 1
+    if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < fewest:
+        raise ValueError
+    if len(set(labels)) < len(labels) or "" in labels:
         raise ValueError
     tables = tuple(_ngram_table(file, *entry) for entry in structure["ngrams"])
     V = len(words)
@@ -166,7 +222,18 @@ def _from_file(file: ModelFile) -> Model:
         Network(sizes, ACTIVATIONS[structure["activation"]], file.array("network", "F32", parameter_count(sizes))),
         structure["output"],
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
+        thresholds,
     )
+
+
+def _thresholds(file: ModelFile, k: int, output: str) -> Array | None:
+    """Return the thresholds of a multi-label model, which has sigmoids; None for another."""
+    if "thresholds" not in file.arrays:
+        return None
+    thresholds = file.array("thresholds", "F32", k)
+    if output != "sigmoid" or (thresholds < 0).any() or (thresholds > 1).any():
+        raise ValueError
+    return thresholds
 
 
 def _ngram_table(file: ModelFile, kind: str, shortest: int, longest: int) -> NgramTable:

@@ -4,16 +4,19 @@ from collections.abc import Sequence
 
 from textclf.errors import shown
 from textclf.evaluation import Evaluation
+from textclf.labels import join_labels
+from textclf.multilabel import LabelScores, MultiLabelEvaluation
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 10
 _LONGEST_LABEL = 32
 
 
-def evaluation_text(evaluation: Evaluation) -> str:
+def evaluation_text(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     """Return the figures as lines: overall, for each class, and who is taken for whom."""
+    if isinstance(evaluation, MultiLabelEvaluation):
+        return _multi_label_text(evaluation)
     majority, share = evaluation.majority
-    unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
     figures = [
         f"accuracy {evaluation.accuracy:.4f}",
         f"macro-F1 {evaluation.macro_f1:.4f}",
@@ -23,13 +26,46 @@ def evaluation_text(evaluation: Evaluation) -> str:
     lines = [
         "   ".join(figures),
         f"majority baseline: always {_short(majority)!r}, accuracy {share:.4f}",
-        f"known words: {evaluation.known_words:.1%}{unknown}",
+        _known_words(evaluation),
         "",
         *_per_class(evaluation),
         "",
     ]
     few = len(evaluation.labels) <= _WIDEST_MATRIX
     return "\n".join(lines + (_matrix(evaluation) if few else _commonest_confusions(evaluation)))
+
+
+def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
+    names = ["precision", "recall", "F1"]
+    overall = [["", *names]]
+    overall += [
+        [name, *(f"{figure:.4f}" for figure in figures)]
+        for name, figures in (("micro", evaluation.micro), ("macro", evaluation.macro))
+    ]
+    figures = [
+        f"exact match {evaluation.exact_match:.4f}",
+        f"Hamming loss {evaluation.hamming_loss:.4f}",
+        f"log loss {evaluation.log_loss:.4f}",
+        f"({evaluation.n:,} texts)",
+    ]
+    exact, micro_f1 = evaluation.baseline
+    always = repr(_short(join_labels(evaluation.commonest))) if evaluation.commonest else "no label"
+    return "\n".join(
+        [
+            *columns_text(overall),
+            "",
+            "   ".join(figures),
+            f"commonest set baseline: always {always}, exact match {exact:.4f}, micro-F1 {micro_f1:.4f}",
+            _known_words(evaluation),
+            "",
+            *_per_class(evaluation),
+        ]
+    )
+
+
+def _known_words(evaluation: Evaluation | MultiLabelEvaluation) -> str:
+    unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
+    return f"known words: {evaluation.known_words:.1%}{unknown}"
 
 
 def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -44,11 +80,14 @@ def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def _per_class(evaluation: Evaluation) -> list[str]:
+def _per_class(evaluation: Evaluation | MultiLabelEvaluation) -> list[str]:
     rows = [["class", "precision", "recall", "F1", "support"]]
     for label, scores in evaluation.per_class.items():
-        figures = (scores.precision, scores.recall, scores.f1)
-        rows.append([_short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}"])
+        figures = [scores.precision, scores.recall, scores.f1]
+        losses = [f"{scores.log_loss:.4f}"] if isinstance(scores, LabelScores) else []
+        rows.append([_short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}", *losses])
+    if isinstance(evaluation, MultiLabelEvaluation):
+        rows[0] = ["label", *rows[0][1:], "log loss"]
     return columns_text(rows)
 
 

@@ -1,7 +1,7 @@
 """Label the rows of a table: batches in, batches out, in constant memory."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,24 +24,35 @@ class Wanted:
     """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects."""
 
     as_json: bool
-    top_k: int
+    top_k: int | None
     proba: bool
 
-    def columns(self, labels: Sequence[str]) -> list[str]:
-        """Return the names of the added columns: label, confidence, then those of the next likeliest labels."""
-        names = ["label", "confidence"]
-        for rank in range(2, min(self.top_k, len(labels)) + 1):
-            names += [f"label_top{rank}", f"confidence_top{rank}"]
-        return names + ([f"p_{label}" for label in labels] if self.proba else [])
+    def columns(self, model: "Model") -> list[str]:
+        """Return the names of the added columns: label, confidence, then those of the likeliest labels.
 
-    def values(self, labels: Sequence[str], predictions: "Predictions") -> Iterator[list[str | float]]:
+        Of a model that gives one label, that is the likeliest, and the next come after it; of a multi-label model
+        `label` holds the labels given, and all of the likeliest come after it.
+        """
+        names = ["label", "confidence"]
+        for rank in range(self._first_rank(model), min(self.top_k or 1, len(model.labels)) + 1):
+            names += [f"label_top{rank}", f"confidence_top{rank}"]
+        return names + ([f"p_{label}" for label in model.labels] if self.proba else [])
+
+    def values(self, model: "Model", predictions: "Predictions") -> Iterator[list[str | float]]:
         """Give the values of the added columns for each row."""
-        ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, : self.top_k].tolist()
-        for best, row in zip(ranked, predictions.P.round(6).tolist(), strict=True):
-            values: list[str | float] = []
+        last = self.top_k or 1
+        ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, self._first_rank(model) - 1 : last].tolist()
+        cells = map(model.cell, model.label_sets(predictions.given))
+        figures = zip(cells, predictions.confidence.round(6).tolist(), ranked, predictions.P.round(6), strict=True)
+        for cell, confidence, best, P in figures:
+            row = P.tolist()
+            values: list[str | float] = [cell, confidence]
             for number in best:
-                values += [labels[number], row[number]]
+                values += [model.labels[number], row[number]]
             yield values + (row if self.proba else [])
+
+    def _first_rank(self, model: "Model") -> int:
+        return 1 if model.is_multi_label and self.top_k else 2
 
 
 def label_table(
@@ -63,7 +74,7 @@ def label_table(
         count = stack.enter_context(counting_rows("labelling", quiet=quiet))
         write = None
         if not wanted.as_json:
-            writer = stack.enter_context(open_writer(target, table, wanted.columns(model.labels)))
+            writer = stack.enter_context(open_writer(target, table, wanted.columns(model)))
             write = writer.write
         elif output is not None:
             raise click.UsageError(
@@ -75,7 +86,7 @@ def label_table(
             if write is None:
                 _echo_objects(model, batch, predictions, wanted.top_k)
             else:
-                write(batch, list(wanted.values(model.labels, predictions)))
+                write(batch, list(wanted.values(model, predictions)))
             rows += len(batch)
             unknown += int((predictions.known == 0).sum())
             count(len(batch))
@@ -83,6 +94,6 @@ def label_table(
     say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
 
 
-def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", top_k: int) -> None:
+def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", top_k: int | None) -> None:
     for prediction in model.each(batch.texts, predictions):
-        click.echo(prediction_line(prediction, top_k if top_k > 1 else None))
+        click.echo(prediction_line(prediction, top_k))

@@ -35,7 +35,7 @@ def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
     return json_line(
         {
             "text": prediction.text,
-            "label": prediction.label,
+            **({"label": prediction.label} if prediction.labels is None else {"labels": list(prediction.labels)}),
             "confidence": round(prediction.confidence, 6),
             "probabilities": {label: round(p, 6) for label, p in ranked(prediction, top_k)},
             "known_words": prediction.known_words,

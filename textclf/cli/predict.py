@@ -62,7 +62,7 @@ def command(
             origin(source),
             output,
             read_options(settings),
-            Wanted(as_json=as_json, top_k=top_k or 1, proba=proba),
+            Wanted(as_json=as_json, top_k=top_k, proba=proba),
             threads=threads,
             quiet=quiet,
         )
@@ -73,7 +73,8 @@ def command(
 
 def _line(prediction: Prediction, top_k: int | None, proba: bool) -> str:
     if top_k is None and not proba:
-        return f"{shown(prediction.label)}  {prediction.confidence:.3f}  {shown(prediction.text)}"
+        label = prediction.label or "[]"  # no label at all, as a JSON list says it
+        return f"{shown(label)}  {prediction.confidence:.3f}  {shown(prediction.text)}"
     labels = "  ".join(f"{shown(label)} {p:.3f}" for label, p in ranked(prediction, top_k))
     return f"{labels}  {shown(prediction.text)}"
 

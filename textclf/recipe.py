@@ -18,11 +18,11 @@ import numpy as np
 from textclf import __version__
 from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
-from textclf.evaluation import Evaluation
+from textclf.evaluation import Evaluation, Tally
 from textclf.features import Features, TextMatrix
 from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.model import Model
-from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, new_tally, strata
+from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
 from textclf.network import LOSSES, Network
 from textclf.settings import Settings
 from textclf.strings import Strings
@@ -257,8 +257,11 @@ def _with_thresholds(model: Model, held_out: tuple[Examples, TextMatrix] | None)
 
 
 def _validate(model: Model, matrix: TextMatrix, Y: Array) -> Evaluation | MultiLabelEvaluation:
-    tally = new_tally(model.labels, model.thresholds)
-    tally.add_rows(Y, model.probabilities(matrix), words=matrix.tokens, known=matrix.known)
+    P = model.probabilities(matrix)
+    if model.is_multi_label:
+        return cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
+    tally = Tally(model.labels)
+    tally.add_rows(Y, P, words=matrix.tokens, known=matrix.known)
     return tally.evaluation()
 
 

@@ -11,8 +11,8 @@ from textclf import curve as module
 from textclf.cli import cli, run
 from textclf.curve import Curve, learning_curve, plan_curve, stratified_order
 from textclf.errors import TrainingError
-from textclf.model import Predictions
 from textclf.power_law import fit_power_laws
+from textclf.predictions import Predictions
 from textclf.recipe import LabelledTexts
 from textclf.settings import Settings
 

@@ -55,8 +55,8 @@ class Evaluation:
     def per_class(self) -> dict[str, ClassScores]:
         """Precision, recall, F1 and support of each class."""
         hits, predicted, support = np.diag(self.matrix), self.matrix.sum(axis=0), self.matrix.sum(axis=1)
-        precision, recall = _share(hits, predicted), _share(hits, support)
-        f1 = _share(2 * hits, predicted + support)
+        precision, recall = share_of(hits, predicted), share_of(hits, support)
+        f1 = share_of(2 * hits, predicted + support)
         return {
             label: ClassScores(float(precision[j]), float(recall[j]), float(f1[j]), int(support[j]))
             for j, label in enumerate(self.labels)
@@ -80,6 +80,10 @@ class Evaluation:
         order = np.argsort(-wrong, axis=None, kind="stable")[:most]
         places = zip(*np.unravel_index(order, wrong.shape), strict=True)
         return [(self.labels[i], self.labels[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the few figures that a model file keeps of its validation."""
+        return {"texts": self.n, "accuracy": self.accuracy, "macro_f1": self.macro_f1, "log_loss": self.log_loss}
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures as plain values for JSON."""
@@ -108,10 +112,13 @@ class Tally:
     matrix: npt.NDArray[np.int64] = field(init=False)
     log_loss: float = 0.0
     brier: float = 0.0
-    words: int = 0
-    known: int = 0
-    empty: int = 0
+    words: "WordCounts" = field(default_factory=lambda: WordCounts())
     reliability: Reliability = field(default_factory=Reliability)
+
+    @property
+    def n(self) -> int:
+        """How many texts were counted."""
+        return int(self.matrix.sum())
 
     def __post_init__(self) -> None:
         self.matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
@@ -122,32 +129,58 @@ class Tally:
         self.log_loss += float(losses(y, P).sum())
         self.brier += float(((P.astype(np.float64) - np.eye(P.shape[1])[y]) ** 2).sum())
         self.reliability.add(P.max(axis=1), P.argmax(axis=1) == y)
-        self.words += int(words.sum())
-        self.known += int(known.sum())
-        self.empty += int((known == 0).sum())
+        self.words.add(words, known)
+
+    def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers) -> None:
+        """Count texts as `add` does, the truth being one-hot Y, shape (n, k)."""
+        self.add(Y.argmax(axis=1), P, words=words, known=known)
 
     def merge(self, other: "Tally") -> None:
         """Add the counts of another tally over the same labels."""
         self.matrix += other.matrix
         self.log_loss += other.log_loss
         self.brier += other.brier
-        self.words += other.words
-        self.known += other.known
-        self.empty += other.empty
+        self.words.merge(other.words)
         self.reliability.merge(other.reliability)
 
     def evaluation(self) -> Evaluation:
         """Return the figures. At least one text must have been counted."""
-        n = int(self.matrix.sum())
+        n = self.n
         return Evaluation(
             tuple(self.labels),
             self.matrix.copy(),
             self.log_loss / n,
             self.brier / n,
-            self.known / self.words if self.words else 0.0,
-            self.empty,
+            self.words.share_known,
+            self.words.empty,
             self.reliability,
         )
+
+
+@dataclass
+class WordCounts:
+    """How many words texts had, how many of them the model knew, and how many texts had none that it knew."""
+
+    words: int = 0
+    known: int = 0
+    empty: int = 0
+
+    def add(self, words: Integers, known: Integers) -> None:
+        """Count texts with so many words and known words, each of shape (n,)."""
+        self.words += int(words.sum())
+        self.known += int(known.sum())
+        self.empty += int((known == 0).sum())
+
+    def merge(self, other: "WordCounts") -> None:
+        """Add other counts to these."""
+        self.words += other.words
+        self.known += other.known
+        self.empty += other.empty
+
+    @property
+    def share_known(self) -> float:
+        """The share of the words that the model knew, 0 to 1; 0 when there were none."""
+        return self.known / self.words if self.words else 0.0
 
 
 def losses(y: Integers, P: Array) -> Array:
@@ -164,9 +197,10 @@ def confusion(y: Integers, predicted: Integers, k: int) -> npt.NDArray[np.int64]
 def macro_f1(matrix: npt.NDArray[np.int64]) -> float:
     """Return the mean F1 over the classes that occur in a confusion matrix."""
     occurrences = matrix.sum(axis=0) + matrix.sum(axis=1)
-    f1 = _share(2 * np.diag(matrix), occurrences)
+    f1 = share_of(2 * np.diag(matrix), occurrences)
     return float(f1[occurrences > 0].mean())
 
 
-def _share(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def share_of(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return part / whole, 0 where the whole is 0 (and the part with it)."""
     return part / np.maximum(whole, 1)

@@ -98,7 +98,11 @@ class Fitting:
             choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties)
             network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
             history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
-        model = Model(self.labels, self.features, self.words, E, U, network, settings.output, {"history": history})
+        thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
+        model = Model(
+            self.labels, self.features, self.words, E, U, network, settings.output, {"history": history},
+            thresholds=thresholds,
+        )  # fmt: skip
         return Fitted(model, penalties)
 
     def calibrated(self, fitted: Fitted, held_out: HeldOut) -> Fitted:
@@ -178,6 +182,7 @@ class Fitting:
             word_dropout=settings.word_dropout,
             l2=settings.l2 or 0.0,
             patience=settings.patience,
+            multi_label=settings.multi_label,
         )
 
     def _iterations(self, *, is_second: bool) -> int:

@@ -1,6 +1,6 @@
 """Measure a model on a labelled table: batches in, figures out, the wrong rows kept when they are asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Integers
+from textclf.arrays import Array
 from textclf.calibration import uncalibrated
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
 from textclf.files import write_csv
-from textclf.model import Model, Predictions
+from textclf.labels import LabelSet, label_sets, multi_hot
+from textclf.model import Model
+from textclf.multilabel import MultiLabelEvaluation, log_losses, new_tally
+from textclf.predictions import Predictions
 from textclf.tables import Batch, Table
 
 _SHOWN_LABELS = 10
@@ -21,7 +24,10 @@ _SHOWN_LABELS = 10
 
 @dataclass(frozen=True)
 class WrongRow:
-    """A row that got another label than its own: `loss` is −log of the probability that its own label got."""
+    """A row that got another label than its own: `loss` is −log of the probability that its own label got.
+
+    With several labels a text, `label` and `predicted` are cells, and `loss` is the sum over the labels' yes or no.
+    """
 
     row: int
     label: str
@@ -63,7 +69,7 @@ class Measurement:
     kept, if one was asked for.
     """
 
-    evaluation: Evaluation
+    evaluation: Evaluation | MultiLabelEvaluation
     errors: list[WrongRow]
     uncalibrated: Evaluation | None
     answered: Answered | None
@@ -94,58 +100,68 @@ def measure(
 
     Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
     """
-    tally, before, errors = Tally(model.labels), Tally(model.labels), []
-    thresholds = None if target_precision is None else model.thresholds(target_precision)
+    tally, before, errors = new_tally(model.labels, model.thresholds), Tally(model.labels), list[WrongRow]()
+    answer_from = None if target_precision is None else model.answer_from(target_precision)
     answered = right = 0
     for batch in table.batches():
-        y = known_classes(model, table.name, batch)
+        Y = known_truth(model, table.name, batch)
         predictions = model.predict(batch.texts, threads=threads)
         counts = {"words": predictions.tokens, "known": predictions.known}
-        tally.add(y, predictions.P, **counts)
+        tally.add_rows(Y, predictions.P, **counts)
         if model.output == "softmax":
-            before.add(y, uncalibrated(predictions.P, model.temperature), **counts)
+            before.add_rows(Y, uncalibrated(predictions.P, model.temperature), **counts)
         if keep_errors:
-            errors += _wrong_rows(model, batch, y, predictions)
-        if thresholds is not None:
-            given = model.answered(predictions, thresholds)
+            errors += _wrong_rows(model, batch, Y, predictions)
+        if answer_from is not None:
+            given = model.answered(predictions, answer_from)
             answered += int(given.sum())
-            right += int((predictions.classes == y)[given].sum())
+            right += int((predictions.classes == Y.argmax(axis=1))[given].sum())
         progress(len(batch))
-    if not tally.matrix.any():
+    if not tally.n:
         raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
     errors.sort(key=lambda error: -error.loss)
     evaluation = tally.evaluation()
     return Measurement(
         evaluation,
         errors,
-        before.evaluation() if before.matrix.any() else None,
+        before.evaluation() if before.n else None,
         None if target_precision is None else Answered(target_precision, evaluation.n, answered, right),
     )
 
 
-def _wrong_rows(model: Model, batch: Batch, y: Integers, predictions: Predictions) -> list[WrongRow]:
-    cost = losses(y, predictions.P)
+def _wrong_rows(model: Model, batch: Batch, Y: Array, predictions: Predictions) -> list[WrongRow]:
+    given, confidence = predictions.given, predictions.confidence
+    truths, answers = model.label_sets(Y > 0), model.label_sets(given)
+    costs = (
+        log_losses(Y, predictions.P).sum(axis=1) if model.is_multi_label else losses(Y.argmax(axis=1), predictions.P)
+    )
     return [
         WrongRow(
             batch.rows[i],
-            model.labels[y[i]],
-            model.labels[predictions.classes[i]],
-            float(predictions.confidence[i]),
-            float(cost[i]),
+            model.cell(truths[i]),
+            model.cell(answers[i]),
+            float(confidence[i]),
+            float(costs[i]),
             batch.texts[i],
         )
-        for i in np.flatnonzero(predictions.classes != y).tolist()
+        for i in np.flatnonzero((given != (Y > 0)).any(axis=1)).tolist()
     ]
 
 
-def known_classes(model: Model, name: str, batch: Batch) -> Integers:
-    """Return each row's class number; raises DataError at a label that the model does not have."""
-    labels = batch.labels or []
-    y = model.classes_of(labels)
-    if (y < 0).any():
-        place = int(np.flatnonzero(y < 0)[0])
-        raise DataError(f"{name}: row {batch.rows[place]}: {unknown_label(labels[place], model.labels)}")
-    return y
+def known_truth(model: Model, name: str, batch: Batch) -> Array:
+    """Return Y, shape (n, k), of a batch's labels; raises DataError at a label that the model does not have."""
+    sets = label_sets(batch.labels or [], multi_label=model.is_multi_label)
+    check_known(name, batch.rows, sets, model.labels)
+    return multi_hot(sets, model.labels)
+
+
+def check_known(name: str, rows: Sequence[int], sets: Sequence[LabelSet], known: tuple[str, ...]) -> None:
+    """Raise DataError at the first of these rows of the table `name` that has a label which is not known."""
+    classes = set(known)
+    for row, labels in zip(rows, sets, strict=True):
+        for label in labels:
+            if label not in classes:
+                raise DataError(f"{name}: row {row}: {unknown_label(label, known)}")
 
 
 def unknown_label(label: str, known: tuple[str, ...]) -> str:

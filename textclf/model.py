@@ -18,55 +18,16 @@ from textclf.arrays import Array, Integers
 from textclf.dictionary import Dictionary
 from textclf.errors import ModelError
 from textclf.features import Features, NgramTable, TextMatrix, WordTable
+from textclf.labels import LabelSet, join_labels
 from textclf.model_file import ModelFile, read_model, write_model
+from textclf.multilabel import Decisions
 from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
+from textclf.predictions import Prediction, Predictions
 from textclf.strings import Strings
 from textclf.tokenizer import NAME as TOKENIZER
 
 _LONGEST_NGRAM = 32
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says of one text: the label, its probability, all probabilities, and how many words it knew.
-
-    `abstained`: whether the label is below what was promised; None when nothing was promised.
-    """
-
-    text: str
-    label: str
-    confidence: float
-    probabilities: dict[str, float]
-    known_words: int
-    abstained: bool | None = None
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words.
-
-    `familiar`, shape (n, kinds): the share of each text's n-grams that the model knows.
-    """
-
-    P: Array
-    tokens: Integers
-    known: Integers
-    familiar: Array
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def classes(self) -> Integers:
-        """The class number of each text's label, shape (n,)."""
-        classes: Integers = self.P.argmax(axis=1)
-        return classes
-
-    @property
-    def confidence(self) -> Array:
-        """The probability of each text's label, shape (n,)."""
-        highest: Array = self.P.max(axis=1)
-        return highest
+_MANY_TEXTS = 256  # from here on it pays to make wider arrays once
 
 
 @dataclass(frozen=True)
@@ -77,6 +38,8 @@ class Model:
     `description`: settings, history, provenance; plain values, as stored in the file.
     `temperature`: what Z[L] is divided by before the output function, see `calibration`.
     `record`: what the model said of validation rows, for promises (see `abstention`); None when there were none.
+    `thresholds`, shape (k,): a text gets each label whose probability reaches its threshold; None in a model that gives
+    each text its likeliest label.
     """
 
     labels: tuple[str, ...]
@@ -89,58 +52,93 @@ class Model:
     description: dict[str, Any]
     temperature: float = 1.0
     record: TrackRecord | None = None
+    thresholds: Array | None = None
+
+    @property
+    def is_multi_label(self) -> bool:
+        """Whether a text may get several labels or none."""
+        return self.thresholds is not None
 
     def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
         """Return the probabilities of every label for each text."""
         matrix = self.features.extract(texts)
-        return Predictions(self.probabilities(matrix, threads=threads), matrix.tokens, matrix.known, matrix.familiar)
+        P = self.probabilities(matrix, threads=threads)
+        return Predictions(P, matrix.tokens, matrix.known, matrix.familiar, self.thresholds)
 
-    def thresholds(self, target: float) -> Array:
+    def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
 
-        Raises ModelError when the model was trained without validation rows, so that nothing can be promised.
+        Raises ModelError when the model was trained without validation rows, so that nothing can be promised, and when
+        it gives several labels.
         """
+        if self.is_multi_label:
+            raise ModelError("target precision: expected a model of one label a text, found a multi-label one.")
         if self.record is None:
             raise ModelError("target precision: expected a model with validation rows, found one without. Train again.")
         return self.record.thresholds(target, len(self.labels))
 
-    def answered(self, predictions: Predictions, thresholds: Array) -> npt.NDArray[np.bool_]:
+    def answered(self, predictions: Predictions, answer_from: Array) -> npt.NDArray[np.bool_]:
         """Return which texts get an answer, shape (n,): confident enough, some known words, like those of training."""
-        enough = predictions.confidence >= thresholds[predictions.classes]
+        enough = predictions.confidence >= answer_from[predictions.classes]
         alike = (predictions.familiar >= self.record.least_familiar).all(axis=1) if self.record is not None else True
         return enough & (predictions.known > 0) & alike
 
-    def predict_stream(self, batches: Iterable[Sequence[str]], thresholds: Array | None = None) -> Iterator[Prediction]:
+    def predict_stream(
+        self, batches: Iterable[Sequence[str]], answer_from: Array | None = None
+    ) -> Iterator[Prediction]:
         """Give the prediction of each text of each batch, in order, as the batches come."""
         for texts in batches:
-            yield from self.each(texts, self.predict(texts), thresholds)
+            yield from self.each(texts, self.predict(texts), answer_from)
 
     def each(
-        self, texts: Sequence[str], predictions: Predictions, thresholds: Array | None = None
+        self, texts: Sequence[str], predictions: Predictions, answer_from: Array | None = None
     ) -> Iterator[Prediction]:
-        """Give the predictions of these texts one by one; with `thresholds`, shape (k,), whether it abstains."""
-        given = [None] * len(texts) if thresholds is None else (~self.answered(predictions, thresholds)).tolist()
+        """Give the predictions of these texts one by one; with `answer_from`, shape (k,), whether it abstains."""
+        given = [None] * len(texts) if answer_from is None else (~self.answered(predictions, answer_from)).tolist()
+        sets = self.label_sets(predictions.given)
         rows = zip(
-            texts, predictions.P.tolist(), predictions.classes.tolist(), predictions.known.tolist(), given, strict=True
+            texts,
+            sets,
+            predictions.confidence.tolist(),
+            predictions.P.tolist(),
+            predictions.known.tolist(),
+            given,
+            strict=True,
         )
-        for text, row, best, known, abstained in rows:
+        for text, labels, confidence, row, known, abstained in rows:
+            several = labels if self.is_multi_label else None
             probabilities = dict(zip(self.labels, row, strict=True))
-            yield Prediction(text, self.labels[best], row[best], probabilities, known, abstained)
+            yield Prediction(text, self.cell(labels), confidence, probabilities, known, several, abstained)
+
+    def label_sets(self, given: Decisions) -> list[LabelSet]:
+        """Return the labels of each row of `given`, shape (n, k), in the model's order."""
+        numbers = np.split(np.nonzero(given)[1], np.cumsum(given.sum(axis=1))[:-1])
+        return [tuple(self.labels[j] for j in row.tolist()) for row in numbers]
+
+    def cell(self, labels: LabelSet) -> str:
+        """Return a row's labels as one cell of a table: joined, or the label as it is where there is one a text."""
+        return join_labels(labels) if self.is_multi_label else labels[0]
 
     def probabilities(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
-        """Return P, shape (n, k), each row's sum 1, for features already extracted.
+        """Return P, shape (n, k), for features already extracted; each row's sum is 1 where a text has one label.
 
         Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
         """
         P = OUTPUTS[self.output](self.logits(matrix, threads=threads) / self.temperature)
-        P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
+        if not self.is_multi_label:
+            P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P
 
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
-        S = matrix.words.double().times(self.E, threads=threads)
-        wide = matrix.ngrams.double().times(self.U, threads=threads)
-        return self._double.forward(S, wide=wide).Z[-1]
+        is_many = len(matrix) >= _MANY_TEXTS
+        wide = matrix.ngrams.double().times(self._double_U if is_many else self.U, threads=threads)
+        if is_many and len(self.network.layers) == 1:
+            Z = matrix.words.double().times(self._double_EW, threads=threads)  # (C E) Wᵀ = C (E Wᵀ): k numbers, not d
+            Z += self._double.layers[0].b
+            Z += wide
+            return Z
+        return self._double.forward(matrix.words.double().times(self.E, threads=threads), wide=wide).Z[-1]
 
     def classes_of(self, labels: Sequence[str]) -> Integers:
         """Return the class number of each label, -1 for one that training did not have."""
@@ -162,6 +160,8 @@ class Model:
             arrays |= self.record.arrays()
         for table in self.features.ngrams:
             arrays |= {f"{table.kind}.ngrams": table.dictionary.keys, f"{table.kind}.idf": table.idf}
+        if self.thresholds is not None:
+            arrays["thresholds"] = self.thresholds
         structure = {
             "tokenizer": TOKENIZER,
             "cased": self.features.words.cased,
@@ -183,6 +183,17 @@ class Model:
             raise ModelError(f"{path}: the description of the model is damaged. Train the model again.") from None
 
     @cached_property
+    def _double_U(self) -> Array:
+        """U in float64: scipy would widen all its rows again for each batch."""
+        return self.U.astype(np.float64)
+
+    @cached_property
+    def _double_EW(self) -> Array:
+        """E Wᵀ of a network without hidden layers, shape (V, k), in float64."""
+        product: Array = self.E.astype(np.float64) @ self._double.layers[0].W.T
+        return product
+
+    @cached_property
     def _double(self) -> Network:
         return Network(self.network.sizes, self.network.activation, self.network.theta.astype(np.float64))
 
@@ -195,7 +206,11 @@ def _from_file(file: ModelFile) -> Model:
     sizes = tuple(structure["sizes"])
     if any(type(size) is not int or size < 1 for size in sizes) or structure["output"] not in OUTPUTS:
         raise ValueError
-    if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < 2 or len(set(labels)) < len(labels) or "" in labels:
+    thresholds = _thresholds(file, len(labels), structure["output"])
+    fewest = 2 if thresholds is None else 1
+    if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < fewest:
+        raise ValueError
+    if len(set(labels)) < len(labels) or "" in labels:
         raise ValueError
     temperature = structure["temperature"]
     if type(temperature) is not float or not 0 < temperature < float("inf"):
@@ -216,6 +231,7 @@ def _from_file(file: ModelFile) -> Model:
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
         temperature,
         _record(file, len(labels), len(tables)),
+        thresholds,
     )
 
 
@@ -228,6 +244,16 @@ def _record(file: ModelFile, k: int, kinds: int) -> TrackRecord | None:
     if len(classes) and not 0 <= classes.min() <= classes.max() < k:
         raise ValueError
     return TrackRecord(confidence, classes, right > 0, file.array("record.least_familiar", "F32", kinds))
+
+
+def _thresholds(file: ModelFile, k: int, output: str) -> Array | None:
+    """Return the thresholds of a multi-label model, which has sigmoids; None for another."""
+    if "thresholds" not in file.arrays:
+        return None
+    thresholds = file.array("thresholds", "F32", k)
+    if output != "sigmoid" or (thresholds < 0).any() or (thresholds > 1).any():
+        raise ValueError
+    return thresholds
 
 
 def _ngram_table(file: ModelFile, kind: str, shortest: int, longest: int) -> NgramTable:

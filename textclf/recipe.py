@@ -18,14 +18,16 @@ from typing import Any
 import numpy as np
 
 from textclf import __version__
-from textclf.abstention import TrackRecord, track_record
+from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.features import Features, TextMatrix
 from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener
+from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.model import Model
-from textclf.network import Network, one_hot
+from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
+from textclf.network import Network
 from textclf.settings import Settings
 from textclf.training import (
     Examples,
@@ -38,7 +40,7 @@ from textclf.vocabulary import learn_vocabulary
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Texts, their labels and, where there are any, their weights."""
+    """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights."""
 
     texts: Sequence[str]
     labels: Sequence[str]
@@ -54,7 +56,7 @@ class Trained:
     """The model, and how it did on the validation rows (None when there were none)."""
 
     model: Model
-    validation: Evaluation | None
+    validation: Evaluation | MultiLabelEvaluation | None
 
 
 def train(
@@ -69,53 +71,59 @@ def train(
 
     Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
     """
-    labels = _classes(data.labels)
+    sets = label_sets(data.labels, multi_label=settings.multi_label)
+    labels = _classes(sets, settings.multi_label)
     rng = np.random.default_rng(settings.seed)
-    listener.say(f"{len(data.texts):,} texts, {len(labels)} classes")
+    listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
     vocabulary = learn_vocabulary(data.texts, settings, vectors, rng)
     features, matrix = vocabulary.features, vocabulary.matrix
-    y = _class_numbers(data.labels, labels)
-    examples = _examples(matrix, y, len(labels), _weights(data, y, labels, settings))
+    Y = multi_hot(sets, labels)
+    examples = _examples(matrix, Y, _weights(data, Y, labels, settings))
     E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener)
     if valid is not None:
-        held_out: HeldOut | None = _validation_file(valid, features, labels)
-        train_rows: Integers = np.arange(len(y))
+        held_out: HeldOut | None = _validation_file(valid, features, labels, settings)
+        train_rows: Integers = np.arange(len(Y))
     else:
-        train_rows, valid_rows = split(y, settings.valid_fraction, rng)
+        train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
         held_out = HeldOut(examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
     fitted = fitting.fit(examples.take(train_rows), held_out.examples if held_out else None, rng)
     validation = None
     if held_out is not None:
         fitted = fitting.calibrated(fitted, held_out)
-        validation, record = _validate(fitted.model, held_out)
-        fitted = replace(fitted, model=replace(fitted.model, record=record))
-    if len(train_rows) < len(y):
+        model, validation = _validated(fitted.model, held_out)
+        fitted = replace(fitted, model=model)
+    if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
-    return Trained(_described(fitted, data, settings, vectors, validation), validation)
+    return Trained(_described(fitted, data, sets, settings, vectors, validation), validation)
 
 
-def _classes(labels: Sequence[str]) -> tuple[str, ...]:
-    classes = tuple(sorted(set(labels)))
-    if len(classes) < 2:
+def _classes(sets: Sequence[LabelSet], multi_label: bool) -> tuple[str, ...]:
+    classes = tuple(sorted({label for row in sets for label in row}))
+    if multi_label and all(len(row) == len(classes) for row in sets):
+        found = f"that every row has {', '.join(map(repr, classes))[:60]}" if classes else "no label in any row"
+        raise TrainingError(f"labels: expected some that rows have and others lack, found {found}. Add other rows.")
+    if not multi_label and len(classes) < 2:
         found = f"only {classes[0]!r}" if classes else "no rows"
         raise TrainingError(f"labels: expected at least two classes, found {found}. Add rows of another class.")
     return classes
 
 
-def _class_numbers(labels: Sequence[str], classes: Sequence[str]) -> Integers:
-    numbers = {label: number for number, label in enumerate(classes)}
-    return np.array([numbers[label] for label in labels], np.int64)
+def _what_labels(sets: Sequence[LabelSet], k: int, multi_label: bool) -> str:
+    if not multi_label:
+        return f"{k} classes"
+    return f"{k} labels, {sum(map(len, sets)) / len(sets):.1f} a text, {sum(not row for row in sets):,} texts without"
 
 
-def _weights(data: LabelledTexts, y: Integers, labels: Sequence[str], settings: Settings) -> Array:
+def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
     """Return what each row weighs: its own weight times its class's."""
     own = data.row_weights()
     chosen = settings.class_weight
     if chosen == "none":
         return own
+    y = Y.argmax(axis=1)
     if isinstance(chosen, str):
         of_class: Array = len(y) / (len(labels) * np.bincount(y, minlength=len(labels)))
     else:
@@ -123,19 +131,20 @@ def _weights(data: LabelledTexts, y: Integers, labels: Sequence[str], settings: 
         if strangers:
             raise TrainingError(f"class weights: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
         of_class = np.array([chosen.get(label, 1.0) for label in labels])
-    return own * of_class[y]
+    weights: Array = own * of_class[y]
+    return weights
 
 
-def _examples(matrix: TextMatrix, y: Integers, k: int, weights: Array) -> Examples:
+def _examples(matrix: TextMatrix, Y: Array, weights: Array) -> Examples:
     if not weights.sum() > 0:
         raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
-    return Examples(matrix.words, matrix.ngrams, one_hot(y, k), (weights / weights.mean()).astype(np.float32))
+    return Examples(matrix.words, matrix.ngrams, Y, (weights / weights.mean()).astype(np.float32))
 
 
-def _validation_file(valid: LabelledTexts, features: Features, labels: Sequence[str]) -> HeldOut:
-    y = _class_numbers(valid.labels, labels)
+def _validation_file(valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings) -> HeldOut:
+    Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
     matrix = features.extract(valid.texts)
-    return HeldOut(_examples(matrix, y, len(labels), valid.row_weights()), matrix)
+    return HeldOut(_examples(matrix, Y, valid.row_weights()), matrix)
 
 
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
@@ -148,35 +157,33 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 # --- the model and its description --------------------------------------------------------------------------------
 
 
-def _validate(model: Model, held_out: HeldOut) -> tuple[Evaluation, TrackRecord]:
-    matrix, y = held_out.matrix, held_out.examples.Y.argmax(axis=1)
+def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
+    """Return the model with what the validation rows teach about its answers, and how it does on them."""
+    matrix, Y = held_out.matrix, held_out.examples.Y
     P = model.probabilities(matrix)
+    if model.is_multi_label:
+        found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
+        return replace(model, thresholds=choose_thresholds(P, Y)), found
     tally = Tally(model.labels)
-    tally.add(y, P, words=matrix.tokens, known=matrix.known)
-    return tally.evaluation(), track_record(P, y, matrix.familiar)
+    tally.add_rows(Y, P, words=matrix.tokens, known=matrix.known)
+    return replace(model, record=track_record(P, Y.argmax(axis=1), matrix.familiar)), tally.evaluation()
 
 
 def _described(
     fitted: Fitted,
     data: LabelledTexts,
+    sets: Sequence[LabelSet],
     settings: Settings,
     vectors: WordVectors | None,
-    validation: Evaluation | None,
+    validation: Evaluation | MultiLabelEvaluation | None,
 ) -> Model:
-    found, model = None, fitted.model
-    if validation is not None:
-        found = {
-            "texts": validation.n,
-            "accuracy": validation.accuracy,
-            "macro_f1": validation.macro_f1,
-            "log_loss": validation.log_loss,
-        }
+    model = fitted.model
     description = {
         **model.description,
         "settings": settings.as_dict(),
         "penalties": vars(fitted.penalties) if fitted.penalties else None,
-        "validation": found,
-        "data": _data_summary(data),
+        "validation": validation.summary() if validation else None,
+        "data": _data_summary(data, sets),
         "provenance": {
             "textclf": __version__,
             "python": platform.python_version(),
@@ -187,11 +194,12 @@ def _described(
     return replace(model, description=description)
 
 
-def _data_summary(data: LabelledTexts) -> dict[str, Any]:
+def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, Any]:
     digest = hashlib.sha256()
     for text, label in zip(data.texts, data.labels, strict=True):
         digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
-    classes, counts = np.unique(np.array(data.labels, dtype=object).astype(str), return_counts=True)
+    names = [label for row in sets for label in row]
+    classes, counts = np.unique(np.array(names, dtype=object).astype(str), return_counts=True)
     return {
         "texts": len(data.texts),
         "sha256": digest.hexdigest(),

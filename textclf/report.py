@@ -11,8 +11,10 @@ import numpy as np
 from textclf.errors import TextclfError, shown
 from textclf.evaluation import Evaluation
 from textclf.files import written_whole
+from textclf.labels import join_labels
 from textclf.measuring import Measurement
 from textclf.model import Model
+from textclf.multilabel import MultiLabelEvaluation
 from textclf.recipe import Trained
 
 _WIDEST_MATRIX = 25  # classes; of more, the commonest confusions are listed instead
@@ -71,7 +73,9 @@ def write_report(path: Path, model: Model, measurement: Measurement, name: str) 
     )
 
 
-def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model: Model, **values: str) -> None:
+def _write(
+    path: Path, *, evaluation: Evaluation | MultiLabelEvaluation | None, wrong: list[Any], model: Model, **values: str
+) -> None:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
@@ -82,9 +86,9 @@ def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model
         **values,
         figures=_figures(evaluation) if evaluation else [],
         classes=list(evaluation.per_class.items())[:_MOST_CLASSES] if evaluation else [],
-        matrix=_matrix(evaluation) if evaluation else [],
+        matrix=_matrix(evaluation) if isinstance(evaluation, Evaluation) else [],
         labels=model.labels,
-        confusions=_confusions(evaluation) if evaluation else [],
+        confusions=_confusions(evaluation) if isinstance(evaluation, Evaluation) else [],
         wrong=wrong[:_WRONG_ROWS],
         wrong_count=len(wrong),
         facts=_model_facts(model),
@@ -97,7 +101,13 @@ def _cut(value: str, longest: int) -> str:
     return shown(value[:longest]) + ("…" if len(value) > longest else "")
 
 
-def _figures(evaluation: Evaluation) -> list[Fact]:
+def _figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Fact]:
+    words = [
+        Fact("known words", f"{evaluation.known_words:.1%}"),
+        Fact("texts without a known word", f"{evaluation.empty:,}"),
+    ]
+    if isinstance(evaluation, MultiLabelEvaluation):
+        return _multi_label_figures(evaluation) + words
     low, high = wilson_interval(evaluation.accuracy, evaluation.n)
     majority, share = evaluation.majority
     return [
@@ -107,9 +117,27 @@ def _figures(evaluation: Evaluation) -> list[Fact]:
         Fact("macro-F1", f"{evaluation.macro_f1:.4f}"),
         Fact("log loss", f"{evaluation.log_loss:.4f}"),
         Fact("Brier score", f"{evaluation.brier:.4f}"),
-        Fact("known words", f"{evaluation.known_words:.1%}"),
-        Fact("texts without a known word", f"{evaluation.empty:,}"),
+        *words,
     ]
+
+
+def _multi_label_figures(evaluation: MultiLabelEvaluation) -> list[Fact]:
+    exact, micro_f1 = evaluation.baseline
+    always = (
+        f"always “{_cut(join_labels(evaluation.commonest), _LONGEST_LABEL)}”" if evaluation.commonest else "no labels"
+    )
+    parts = zip(("precision", "recall", "F1"), evaluation.micro, evaluation.macro, strict=True)
+    low, high = wilson_interval(evaluation.exact_match, evaluation.n)
+    return [
+        *(Fact(f"{kind}-{name}", f"{value:.4f}") for name, *values in parts
+          for kind, value in zip(("micro", "macro"), values, strict=True)),
+        Fact("exact match", f"{evaluation.exact_match:.4f}"),
+        Fact("95% interval of the exact match", f"{low:.4f} to {high:.4f}"),
+        Fact(f"{always}: exact match", f"{exact:.4f}"),
+        Fact(f"{always}: micro-F1", f"{micro_f1:.4f}"),
+        Fact("Hamming loss", f"{evaluation.hamming_loss:.4f}"),
+        Fact("log loss", f"{evaluation.log_loss:.4f}"),
+    ]  # fmt: skip
 
 
 def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:

@@ -50,6 +50,7 @@ class Settings:
     `class_weight` is ``none``, ``balanced`` (each class counts alike) or what one row of each label weighs.
     `calibrate`: the temperature of the probabilities is fitted on validation rows.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
+    With `multi_label` a text may have several labels or none, and each is a yes or no of its own: `output` is sigmoid.
     Raises TextclfError when a value is out of its range.
     """
 
@@ -78,6 +79,7 @@ class Settings:
     valid_fraction: float = 0.1
     seed: int = 1
     threads: int = 2
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in RANGES.items():
@@ -93,10 +95,16 @@ class Settings:
         if not (0 <= shortest <= longest <= 10) or (longest and not shortest):
             raise TextclfError(f"char_ngrams: expected SHORTEST-LONGEST of 1 to 10, or none, found {self.char_ngrams}.")
         _check_class_weight(self.class_weight)
+        if self.multi_label and self.output != "sigmoid":
+            raise TextclfError(f"output: expected sigmoid, as texts may have several labels, found {self.output!r}.")
+        if self.multi_label and self.class_weight != "none":
+            raise TextclfError("class_weight: expected none, as texts may have several labels. Leave it out.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values; the number of threads, which changes nothing, is left out."""
+        """Return the settings as plain values; what changes nothing is left out: threads, and one label a text."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
+        if not self.multi_label:
+            del values["multi_label"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

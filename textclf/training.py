@@ -12,6 +12,7 @@ import numpy as np
 from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import confusion, macro_f1
+from textclf.multilabel import exact_and_macro_f1
 from textclf.network import Loss, Network
 from textclf.optim import OPTIMIZERS, RowAdagrad, lbfgs
 from textclf.sparse import SparseRows
@@ -33,6 +34,8 @@ class EpochSettings:
     l2: float
     patience: int
     """How many epochs may pass without a better validation loss before training ends; the best weights are kept."""
+    multi_label: bool = False
+    """Whether an example may have several labels or none; accuracy is then the share of examples all right."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Examples:
-    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight, mean 1."""
+    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight, mean 1.
+
+    Y is one-hot, or, where examples may have several labels or none, has a 1 for each label.
+    """
 
     words: SparseRows
     ngrams: SparseRows
@@ -181,10 +187,14 @@ def naive_bayes_scales(C: SparseRows, Y: Array, *, floor: float, smoothing: floa
 
     The ratio is naive Bayes' (Wang & Manning 2012): how much likelier an n-gram is in the class than outside it. One
     that separates classes may have a large weight; one that does not must earn it. Scaled so that the mean
-    length of a row of C, each entry times its scale, stays what it was.
+    length of a row of C, each entry times its scale, stays what it was. Outside a class are the examples that lack
+    it: Cᵀ (1 − Y), which for one-hot Y is the sum over the other classes.
     """
-    inside = C.transposed().times(Y) + Y.dtype.type(smoothing)
+    transposed, k = C.transposed(), Y.shape[1]
+    inside = transposed.times(Y) + Y.dtype.type(smoothing)
     outside = inside.sum(axis=1, keepdims=True) - inside
+    others = 1 - Y.sum(axis=1, keepdims=True)  # 0 for an example of one class: Σ over classes counts it as often as
+    outside += transposed.times(others) + Y.dtype.type(smoothing if k == 1 else 0.0)  # it has classes, not once
     ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
     scales: Array = floor + np.abs(ratio)
     mass = np.bincount(C.columns, weights=C.data**2, minlength=C.width)[:, None]
@@ -236,7 +246,7 @@ def train_network(
             raise TrainingError(
                 f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."
             )
-        epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss))
+        epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss, settings.multi_label))
         history.append(epoch)
         after_epoch(epoch)
         current = mean_loss if epoch.valid_loss is None else epoch.valid_loss
@@ -310,13 +320,15 @@ def _gradient_rows(C: SparseRows, dS: Array) -> tuple[Integers, Array]:
 
 
 def _validate(
-    network: Network, E: Array, valid: Examples | None, loss: Loss
+    network: Network, E: Array, valid: Examples | None, loss: Loss, multi_label: bool
 ) -> tuple[float, float, float] | tuple[None, None, None]:
     """Return the mean loss, the accuracy and the macro-F1 on the validation rows."""
     if valid is None:
         return None, None, None
     Z = network.forward(valid.words.times(E)).Z[-1]
     mean_loss = float(np.vdot(loss.value(Z, valid.Y), valid.weights) / valid.weights.sum())
+    if multi_label:
+        return mean_loss, *exact_and_macro_f1(Z > 0, valid.Y)
     matrix = confusion(valid.Y.argmax(axis=1), Z.argmax(axis=1), Z.shape[1])
     return mean_loss, float(np.trace(matrix) / len(valid)), macro_f1(matrix)
 

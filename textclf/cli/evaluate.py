@@ -2,6 +2,7 @@
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ def command(
     if report is not None:
         check_available()
     check_outputs([model, table], errors, report)
+    options = replace(read_options(settings), multi_label=loaded.is_multi_label)
     with ExitStack() as stack:
-        opened = stack.enter_context(open_table(origin(table), read_options(settings), labelled=True))
+        opened = stack.enter_context(open_table(origin(table), options, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
         keep_errors = errors is not None or report is not None
         result = measure(

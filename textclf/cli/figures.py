@@ -4,7 +4,9 @@ from collections.abc import Sequence
 
 from textclf.errors import shown
 from textclf.evaluation import Evaluation
+from textclf.labels import join_labels
 from textclf.measuring import Measurement
+from textclf.multilabel import LabelScores, MultiLabelEvaluation
 from textclf.statistics import Interval
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
@@ -15,8 +17,9 @@ _LONGEST_LABEL = 32
 def measurement_text(measurement: Measurement) -> str:
     """Return the figures as lines: overall, for each class, and who is taken for whom."""
     evaluation = measurement.evaluation
+    if isinstance(evaluation, MultiLabelEvaluation):
+        return _multi_label_text(evaluation)
     majority, share = evaluation.majority
-    unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
     figures = [
         f"accuracy {evaluation.accuracy:.4f}",
         f"macro-F1 {evaluation.macro_f1:.4f}",
@@ -25,8 +28,8 @@ def measurement_text(measurement: Measurement) -> str:
     lines = [
         "   ".join(figures),
         f"majority baseline: always {short(majority)!r}, accuracy {share:.4f}",
-        *_calibration(measurement),
-        f"known words: {evaluation.known_words:.1%}{unknown}",
+        *_calibration(measurement, evaluation),
+        _known_words(evaluation),
         "",
         *_per_class(evaluation),
         "",
@@ -35,12 +38,12 @@ def measurement_text(measurement: Measurement) -> str:
     return "\n".join(lines + (_matrix(evaluation) if few else _commonest_confusions(evaluation)))
 
 
-def _calibration(measurement: Measurement) -> list[str]:
+def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
     def figures(evaluation: Evaluation) -> str:
         ece = evaluation.reliability.ece
         return f"calibration error {ece:.4f}, Brier score {evaluation.brier:.4f}, log loss {evaluation.log_loss:.4f}"
 
-    lines = [figures(measurement.evaluation)]
+    lines = [figures(evaluation)]
     if measurement.uncalibrated is not None:
         lines.append(f"  before calibration: {figures(measurement.uncalibrated)}")
     answered = measurement.answered
@@ -48,6 +51,39 @@ def _calibration(measurement: Measurement) -> list[str]:
         precision = "none" if answered.precision is None else f"{answered.precision:.4f} of them right"
         lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
     return lines
+
+
+def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
+    names = ["precision", "recall", "F1"]
+    overall = [["", *names]]
+    overall += [
+        [name, *(f"{figure:.4f}" for figure in figures)]
+        for name, figures in (("micro", evaluation.micro), ("macro", evaluation.macro))
+    ]
+    figures = [
+        f"exact match {evaluation.exact_match:.4f}",
+        f"Hamming loss {evaluation.hamming_loss:.4f}",
+        f"log loss {evaluation.log_loss:.4f}",
+        f"({evaluation.n:,} texts)",
+    ]
+    exact, micro_f1 = evaluation.baseline
+    always = repr(short(join_labels(evaluation.commonest))) if evaluation.commonest else "no label"
+    return "\n".join(
+        [
+            *columns_text(overall),
+            "",
+            "   ".join(figures),
+            f"commonest set baseline: always {always}, exact match {exact:.4f}, micro-F1 {micro_f1:.4f}",
+            _known_words(evaluation),
+            "",
+            *_per_class(evaluation),
+        ]
+    )
+
+
+def _known_words(evaluation: Evaluation | MultiLabelEvaluation) -> str:
+    unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
+    return f"known words: {evaluation.known_words:.1%}{unknown}"
 
 
 def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -69,11 +105,14 @@ def interval_columns(interval: Interval, sign: str = "") -> list[str]:
     return [f"{interval.value:{sign}.4f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"]
 
 
-def _per_class(evaluation: Evaluation) -> list[str]:
+def _per_class(evaluation: Evaluation | MultiLabelEvaluation) -> list[str]:
     rows = [["class", "precision", "recall", "F1", "support"]]
     for label, scores in evaluation.per_class.items():
-        figures = (scores.precision, scores.recall, scores.f1)
-        rows.append([short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}"])
+        figures = [scores.precision, scores.recall, scores.f1]
+        losses = [f"{scores.log_loss:.4f}"] if isinstance(scores, LabelScores) else []
+        rows.append([short(label), *(f"{figure:.4f}" for figure in figures), f"{scores.support:,}", *losses])
+    if isinstance(evaluation, MultiLabelEvaluation):
+        rows[0] = ["label", *rows[0][1:], "log loss"]
     return columns_text(rows)
 
 

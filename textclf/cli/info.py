@@ -35,6 +35,8 @@ def command(model: Path, as_json: bool) -> None:
             value = f"{len(value)} epochs, last loss {value[-1]['loss']:.4f}" if value else "none"
         elif name == "labels" and len(value) > _SHOWN_LABELS:
             value = f"{len(value)}: {', '.join(value[:_SHOWN_LABELS])} …"
+        elif name == "thresholds" and len(value) > _SHOWN_LABELS:
+            value = f"{min(value.values()):.4f} to {max(value.values()):.4f}, see --json"
         elif isinstance(value, list):
             value = ", ".join(map(str, value))
         elif isinstance(value, dict):
@@ -43,10 +45,14 @@ def command(model: Path, as_json: bool) -> None:
 
 
 def _facts(model: "Model", path: Path) -> dict[str, Any]:
+    several = {}
+    if model.thresholds is not None:
+        several = {"thresholds": dict(zip(model.labels, model.thresholds.round(6).tolist(), strict=True))}
     return {
         "file": str(path),
         "bytes": path.stat().st_size,
         "labels": list(model.labels),
+        **several,
         "layers": list(model.network.sizes),
         "activation": model.network.activation.name,
         "output": model.output,

@@ -5,7 +5,7 @@ before are written. Where a batch is cut does not depend on the threads, so neit
 """
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
     from textclf.arrays import Array
-    from textclf.model import Model, Predictions
+    from textclf.model import Model
+    from textclf.predictions import Predictions
     from textclf.tables import Batch, Origin, TableOptions
 
 _BATCH_ROWS = 8192
@@ -31,33 +32,47 @@ _PIECE_ROWS = 512
 class Wanted:
     """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects.
 
-    With `thresholds`, shape (k,), whether the model abstains, too.
+    With `answer_from`, the confidence from which on each label is given, shape (k,), whether the model abstains, too.
     """
 
     as_json: bool
-    top_k: int
+    top_k: int | None
     proba: bool
-    thresholds: "Array | None" = None
+    answer_from: "Array | None" = None
 
-    def columns(self, labels: Sequence[str]) -> list[str]:
-        """Return the names of the added columns: label, confidence, then those of the next likeliest labels."""
-        names = ["label", "confidence"] + (["abstained"] if self.thresholds is not None else [])
-        for rank in range(2, min(self.top_k, len(labels)) + 1):
+    def columns(self, model: "Model") -> list[str]:
+        """Return the names of the added columns: label, confidence, then those of the likeliest labels.
+
+        Of a model that gives one label, that is the likeliest, and the next come after it; of a multi-label model
+        `label` holds the labels given, and all of the likeliest come after it.
+        """
+        names = ["label", "confidence"] + (["abstained"] if self.answer_from is not None else [])
+        for rank in range(self._first_rank(model), min(self.top_k or 1, len(model.labels)) + 1):
             names += [f"label_top{rank}", f"confidence_top{rank}"]
-        return names + ([f"p_{label}" for label in labels] if self.proba else [])
+        return names + ([f"p_{label}" for label in model.labels] if self.proba else [])
 
     def values(self, model: "Model", predictions: "Predictions") -> Iterator[list[str | float]]:
         """Give the values of the added columns for each row."""
-        labels = model.labels
-        given = [None] * len(predictions) if self.thresholds is None else model.answered(predictions, self.thresholds)
-        ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, : self.top_k].tolist()
-        for best, row, answer in zip(ranked, predictions.P.round(6).tolist(), given, strict=True):
-            values: list[str | float] = [labels[best[0]], row[best[0]]]
+        last = self.top_k or 1
+        ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, self._first_rank(model) - 1 : last].tolist()
+        answers = [None] * len(predictions)
+        if self.answer_from is not None:
+            answers = model.answered(predictions, self.answer_from).tolist()
+        cells = map(model.cell, model.label_sets(predictions.given))
+        figures = zip(
+            cells, predictions.confidence.round(6).tolist(), ranked, predictions.P.round(6), answers, strict=True
+        )
+        for cell, confidence, best, P, answer in figures:
+            row = P.tolist()
+            values: list[str | float] = [cell, confidence]
             if answer is not None:
                 values.append("false" if answer else "true")
-            for number in best[1:]:
-                values += [labels[number], row[number]]
+            for number in best:
+                values += [model.labels[number], row[number]]
             yield values + (row if self.proba else [])
+
+    def _first_rank(self, model: "Model") -> int:
+        return 1 if model.is_multi_label and self.top_k else 2
 
 
 def label_table(
@@ -79,7 +94,7 @@ def label_table(
         count = stack.enter_context(counting_rows("labelling", quiet=quiet))
         write = None
         if not wanted.as_json:
-            writer = stack.enter_context(open_writer(target, table, wanted.columns(model.labels)))
+            writer = stack.enter_context(open_writer(target, table, wanted.columns(model)))
             write = writer.write
         elif output is not None:
             raise click.UsageError(
@@ -92,14 +107,14 @@ def label_table(
                 _echo_objects(model, batch, predictions, wanted)
             else:
                 write(batch, list(wanted.values(model, predictions)))
-            if wanted.thresholds is not None:
-                answered += int(model.answered(predictions, wanted.thresholds).sum())
+            if wanted.answer_from is not None:
+                answered += int(model.answered(predictions, wanted.answer_from).sum())
             rows += len(batch)
             unknown += int((predictions.known == 0).sum())
             count(len(batch))
     report_table(table.name, table.refused, table.notes.sentences())
     say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
-    if wanted.thresholds is not None:
+    if wanted.answer_from is not None:
         say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=quiet)
 
 
@@ -113,5 +128,5 @@ def _predicted(
 
 
 def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", wanted: Wanted) -> None:
-    for prediction in model.each(batch.texts, predictions, wanted.thresholds):
-        click.echo(prediction_line(prediction, wanted.top_k if wanted.top_k > 1 else None))
+    for prediction in model.each(batch.texts, predictions, wanted.answer_from):
+        click.echo(prediction_line(prediction, wanted.top_k))

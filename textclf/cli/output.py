@@ -8,7 +8,7 @@ import click
 from textclf.errors import shown
 
 if TYPE_CHECKING:
-    from textclf.model import Prediction
+    from textclf.predictions import Prediction
     from textclf.vectors import WordVectors
 
 
@@ -47,7 +47,7 @@ def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
     """Return a prediction as one line of JSON."""
     line: dict[str, Any] = {
         "text": prediction.text,
-        "label": prediction.label,
+        **({"label": prediction.label} if prediction.labels is None else {"labels": list(prediction.labels)}),
         "confidence": round(prediction.confidence, 6),
         "probabilities": {label: round(p, 6) for label, p in ranked(prediction, top_k)},
         "known_words": prediction.known_words,

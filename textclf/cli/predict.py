@@ -19,7 +19,8 @@ from textclf.cli.options import (
 )
 from textclf.cli.output import prediction_line, ranked, report_table
 from textclf.errors import shown
-from textclf.model import Model, Prediction
+from textclf.model import Model
+from textclf.predictions import Prediction
 
 if TYPE_CHECKING:
     from textclf.tables import TableOptions
@@ -65,7 +66,7 @@ def command(
     if output is not None and source is None:
         raise click.UsageError("-o goes with -i: it writes the rows of a table.")
     loaded = Model.load(model)
-    thresholds = None if target_precision is None else loaded.thresholds(target_precision)
+    answer_from = None if target_precision is None else loaded.answer_from(target_precision)
     if source is not None:
         from textclf.cli.label_table import Wanted, label_table
 
@@ -75,20 +76,21 @@ def command(
             origin(source),
             output,
             read_options(settings),
-            Wanted(as_json=as_json, top_k=top_k or 1, proba=proba, thresholds=thresholds),
+            Wanted(as_json=as_json, top_k=top_k, proba=proba, answer_from=answer_from),
             threads=threads,
             quiet=quiet,
         )
         return
     texts = [sentences] if sentences else _lines(read_options(settings))
-    for prediction in loaded.predict_stream(texts, thresholds):
+    for prediction in loaded.predict_stream(texts, answer_from):
         click.echo(prediction_line(prediction, top_k) if as_json else _line(prediction, top_k, proba))
 
 
 def _line(prediction: Prediction, top_k: int | None, proba: bool) -> str:
     text = f"abstained  {shown(prediction.text)}" if prediction.abstained else shown(prediction.text)
     if top_k is None and not proba:
-        return f"{shown(prediction.label)}  {prediction.confidence:.3f}  {text}"
+        label = prediction.label or "[]"  # no label at all, as a JSON list says it
+        return f"{shown(label)}  {prediction.confidence:.3f}  {text}"
     labels = "  ".join(f"{shown(label)} {p:.3f}" for label, p in ranked(prediction, top_k))
     return f"{labels}  {text}"
 

@@ -24,7 +24,7 @@ from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
     from textclf.recipe import LabelledTexts, Trained
-    from textclf.tables import TableOptions
+    from textclf.tables import Examples, TableOptions
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -102,6 +102,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.argument("table", type=FILE)
 @click.option("-o", "--model", "target", type=FILE, required=True, metavar="MODEL", help="Where the model goes.")
 @table_options(labelled=True)
+@click.option("--multi-label", is_flag=True, help="Texts have several labels or none: a|b, or a JSON list of them.")
 @click.option("--weight-column", metavar="NAME", help="The column of the examples' weights.")
 @click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
 @_number("valid_fraction", click.FloatRange, default=0.1, show_default=True, help="Share of each class to validate on.")
@@ -116,7 +117,9 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option("--hidden", type=Sizes(), default=(), metavar="N,N…|none", help="Hidden layers' sizes. [default: none]")
 @_choice("activation", "relu", "Of the hidden layers.")
 @_choice("loss", "cross-entropy", "What is minimized.")
-@_choice("output", "softmax", "Of the last layer.")
+@click.option(
+    "--output", type=click.Choice(CHOICES["output"]), help="Of the last layer. [default: softmax; sigmoid, multi-label]"
+)
 @_choice("optimizer", "lbfgs", "lbfgs fits all rows at once; the others go by mini-batches.")
 @_number("learning_rate", click.FloatRange, help="Of mini-batches. [default: suits the optimizer]")
 @_number("vector_rate", click.FloatRange, default=0.02, show_default=True, help="Learning rate of the vectors.")
@@ -158,6 +161,7 @@ def command(
     \b
     textclf train reviews.csv -o model.safetensors
     textclf train tweets.tsv -o model.safetensors --vectors glove-twitter-25
+    textclf train tickets.csv -o model.safetensors --multi-label
     """
     from dataclasses import replace
 
@@ -167,14 +171,15 @@ def command(
     from textclf.settings import Settings
     from textclf.tables import read_examples
 
-    options = replace(read_options(settings), weight_column=weight_column)
-    chosen = Settings(**settings)
+    multi_label = settings["multi_label"]
+    options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
+    chosen = Settings(**_with_output(settings))
     if report is not None:
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
     examples = read_examples(origin(table), options)
     report_table(examples.name, examples.refused, examples.notes.sentences())
-    held_out = _read_validation(valid, options, examples.labels) if valid is not None else None
+    held_out = _read_validation(valid, options, examples) if valid is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
@@ -186,18 +191,26 @@ def command(
     _say_result(trained, target, as_json, quiet)
 
 
-def _read_validation(path: Path, options: "TableOptions", known: list[str]) -> "LabelledTexts":
+def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings with the output that goes with one label a text, or several; refuse what does not."""
+    multi_label, output = settings["multi_label"], settings["output"]
+    if multi_label and output == "softmax":
+        raise click.UsageError("--multi-label goes with --output sigmoid: a softmax gives each text one label.")
+    if multi_label and settings["class_weight"] != "none":
+        raise click.UsageError("--class-weight goes with one label a text: with several, thresholds weigh rare labels.")
+    return {**settings, "output": output or ("sigmoid" if multi_label else "softmax")}
+
+
+def _read_validation(path: Path, options: "TableOptions", training: "Examples") -> "LabelledTexts":
     """Return the rows of a table to validate on; each label must be one of the training rows'."""
-    from textclf.errors import DataError
-    from textclf.measuring import unknown_label
+    from textclf.labels import label_sets
+    from textclf.measuring import check_known
     from textclf.recipe import LabelledTexts
     from textclf.tables import read_examples
 
     rows = read_examples(origin(path), options)
-    classes = set(known)
-    for row, label in zip(rows.rows, rows.labels, strict=True):
-        if label not in classes:
-            raise DataError(f"{rows.name}: row {row}: {unknown_label(label, tuple(sorted(classes)))}")
+    known, found = (label_sets(table.labels, multi_label=options.multi_label) for table in (training, rows))
+    check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels})))
     return LabelledTexts(rows.texts, rows.labels, rows.weights)
 
 
@@ -222,6 +235,8 @@ def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) ->
         return
     figures = "no validation rows"
     if validation is not None:
-        scores = f"validation accuracy {validation.accuracy:.4f}, macro-F1 {validation.macro_f1:.4f}"
+        found = validation.summary()
+        first = ("micro-F1", "micro_f1") if trained.model.is_multi_label else ("accuracy", "accuracy")
+        scores = f"validation {first[0]} {found[first[1]]:.4f}, macro-F1 {found['macro_f1']:.4f}"
         figures = f"{scores} ({validation.n:,} texts)"
     say(f"{shown(str(output))}: {size / 1e6:.1f} MB; {figures}", quiet=quiet)

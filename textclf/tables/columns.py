@@ -36,6 +36,9 @@ LABEL_NAMES = (
     "score",
 )
 
+LABELS_NAMES = ("labels", "classes", "categories", "targets", "intents", "topics", "tags", "genres")
+"""Where a row may have several labels, their column may be called so too."""
+
 
 @dataclass(frozen=True)
 class Chosen:
@@ -62,8 +65,9 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     free = [column for column in columns if column not in used]
     text = options.text_column or _guess(free, TEXT_NAMES)
     wants_label = labelled and options.label_column is None
-    label = _guess([column for column in free if column != text], LABEL_NAMES) if wants_label else options.label_column
-    text = text or _only_one(free, [label or _guess(free, LABEL_NAMES)])
+    names = (*LABEL_NAMES, *LABELS_NAMES) if options.multi_label else LABEL_NAMES
+    label = _guess([column for column in free if column != text], names) if wants_label else options.label_column
+    text = text or _only_one(free, [label or _guess(free, names)])
     label = label or (_only_one(free, [text]) if wants_label and text else None)
     if text is None or (labelled and label is None):
         raise DataError(_unclear(columns, "text" if text is None else "label", name))

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from textclf.errors import DataError
+from textclf.labels import SEPARATOR, join_labels
 from textclf.tables.careful import check_utf8
 from textclf.tables.columns import Chosen, choose
 from textclf.tables.model import RECORD_LIMIT, Position, Records, Refusal, RowRefused, Run, TableOptions, clip
 
 LABEL_PREFIX = "__label__"
-LABEL_SEPARATOR = "|"
-"""Stands between the labels of a fastText line that has several."""
 
 
 class Row(NamedTuple):
@@ -83,9 +82,13 @@ class LinesFormat:
 
 @dataclass(frozen=True)
 class FastTextFormat:
-    """A fastText file: `__label__x text`; several labels are joined by `|`, a label is only needed when `labelled`."""
+    """A fastText file: `__label__x text`; several labels are joined by `|`, a label is only needed when `labelled`.
+
+    With `multi_label` a row may have none, and labels are joined so that they can be told apart again.
+    """
 
     labelled: bool
+    multi_label: bool = False
     columns: tuple[str, ...] = ("label", "text")
 
     @property
@@ -99,8 +102,8 @@ class FastTextFormat:
 
     def cells(self, record: bytes) -> list[str | None]:
         """Return the labels, joined, and the text."""
-        text, label, _ = _fasttext(record.decode())
-        return [label, text]
+        labels, text = _fasttext(record.decode())
+        return [SEPARATOR.join(labels), text]
 
     def value(self, record: bytes, column: str) -> str | None:
         """Return the labels, joined, or the text."""
@@ -109,22 +112,24 @@ class FastTextFormat:
     def _read(self, line: str) -> Row | None:
         if not line.strip():
             return None
-        row = _fasttext(line)
-        if self.labelled and not row.label:
+        labels, text = _fasttext(line)
+        label = join_labels([label for label in labels if label]) if self.multi_label else SEPARATOR.join(labels)
+        if self.labelled and not label and not self.multi_label:
             raise RowRefused(f"expected {LABEL_PREFIX} and a label at the start of the line, found {clip(line, 40)}")
-        if f" {LABEL_PREFIX}" in row.text:
+        if f" {LABEL_PREFIX}" in text:
             raise RowRefused("expected labels at the start of the line only, found one after the text")
-        return row
+        return Row(text, label)
 
 
-def _fasttext(line: str) -> Row:
+def _fasttext(line: str) -> tuple[list[str], str]:
+    """Return the labels at the start of a line, and the text after them."""
     labels: list[str] = []
     rest = line
     while rest.startswith(LABEL_PREFIX):
         word = re.match(r"[^ \t]*", rest)[0]  # type: ignore[index]  # the pattern matches any text
         labels.append(word.removeprefix(LABEL_PREFIX))
         rest = rest[len(word) :].lstrip(" \t")
-    return Row(rest, LABEL_SEPARATOR.join(labels))
+    return labels, rest
 
 
 class _Number(str):

@@ -21,7 +21,8 @@ class TableOptions:
     `text_column` and `label_column` are guessed from the header when None. `separator` is one character, by default a
     comma (a tab in TSV). With `quotes` False a quote is a character like any other, as in many TSV files. `format` is
     told from the suffix, then from the content, when None. `on_error` says what happens when a row cannot be used:
-    "fail" stops at the first, "skip" lists it and goes on. Raises DataError on a value that cannot be.
+    "fail" stops at the first, "skip" lists it and goes on. With `multi_label` a row may have several labels, or none;
+    they come as `labels.join_labels` writes them. Raises DataError on a value that cannot be.
     """
 
     text_column: str | None = None
@@ -32,6 +33,7 @@ class TableOptions:
     quotes: bool = True
     format: Format | None = None
     on_error: Literal["fail", "skip"] = "fail"
+    multi_label: bool = False
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in FORMATS:

@@ -44,10 +44,10 @@ def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Itera
         check_header(tuple(kinds), name)
         chosen = choose(tuple(kinds), options, labelled, name)
         for column in (chosen.text, chosen.label, chosen.weight):
-            if column is not None and kinds[column] != "plain":
-                raise DataError(
-                    f"{name}: expected text in column {clip(column)}, found {kinds[column]} values. Name another."
-                )
+            is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
+            if column is not None and kinds[column] != "plain" and not is_list:
+                kind = kinds[column].split()[0]
+                raise DataError(f"{name}: expected text in column {clip(column)}, found {kind} values. Name another.")
         yield JsonLinesFormat(tuple(kinds), chosen), lines
 
 

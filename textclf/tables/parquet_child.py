@@ -57,7 +57,8 @@ def _join(source: Path, added: Path, target: Path) -> None:
 def _kind(dtype) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001 -- a Polars type: Polars is imported late
     """Return 'plain' for what has one spelling as text, else what it is."""
     if dtype.is_nested():
-        return "nested"
+        inner = str(getattr(dtype, "inner", ""))
+        return "nested strings" if inner.startswith(("String", "Categorical", "Enum")) else "nested"
     return "binary" if str(dtype) in ("Binary", "Object", "Unknown") else "plain"
 
 

@@ -2,25 +2,39 @@
 
 import math
 
+from textclf.errors import DataError
+from textclf.labels import cut_labels, join_labels
 from textclf.tables.model import Batch, Refusal, Run
 
 
-def settled(run: Run) -> tuple[Batch, list[Refusal]]:
+def settled(run: Run, *, multi_label: bool) -> tuple[Batch, list[Refusal]]:
     """Return the rows of a run whose label and weight can be used, and the refused ones in order."""
     refused: dict[int, str] = {}
-    if run.labels is not None:
-        refused |= {i: "expected a label, found none" for i, label in enumerate(run.labels) if not label.strip()}
+    labels = run.labels
+    if labels is not None and multi_label:
+        labels = [_joined(cell, refused, i) for i, cell in enumerate(labels)]
+    elif labels is not None:
+        refused |= {i: "expected a label, found none" for i, label in enumerate(labels) if not label.strip()}
     weights = None if run.weights is None else [_weight(spelt) for spelt in run.weights]
     if weights is not None and run.weights is not None:
         for i, weight in enumerate(weights):
             if math.isnan(weight):
                 refused.setdefault(i, f"expected a weight of at least 0, found {run.weights[i][:30]!r}")
-    batch = Batch(run.rows, run.texts, run.labels, weights, run.records)
+    batch = Batch(run.rows, run.texts, labels, weights, run.records)
     if not refused:
         return batch, run.refused
     late = [Refusal(run.rows[i], run.lines[i], reason) for i, reason in refused.items()]
     kept = [i for i in range(len(run.rows)) if i not in refused]
     return batch.select(kept), sorted([*run.refused, *late], key=lambda refusal: refusal.row)
+
+
+def _joined(cell: str, refused: dict[int, str], number: int) -> str:
+    """Return a cell of labels in its one spelling; what is no such cell is noted under the row's number."""
+    try:
+        return join_labels(cut_labels(cell))
+    except DataError as error:
+        refused[number] = str(error)
+        return cell
 
 
 def _weight(spelt: str) -> float:

@@ -109,7 +109,7 @@ class Table:
         cannot be read; when the file changes meanwhile; and, at the end, when there was no row at all.
         """
         for run in self._runs():
-            batch, refused = settled(run)
+            batch, refused = settled(run, multi_label=self._options.multi_label)
             if refused and self._options.on_error == "fail":
                 raise DataError(self._first_refusal(refused[0]))
             self.refused += [replace(r, line=None) for r in refused] if self.kind == "parquet" else refused
@@ -174,7 +174,7 @@ class Table:
                 )
             return LinesFormat()
         if self.kind == "fasttext":
-            return FastTextFormat(labelled)
+            return FastTextFormat(labelled, options.multi_label)
         while True:
             opened = self._delimited(options, labelled) if self.kind != "jsonl" else self._jsonl(options, labelled)
             if opened is not None:
@@ -233,8 +233,8 @@ class Table:
 def open_table(origin: Origin, options: TableOptions, labelled: bool, batch_rows: int = 16_384) -> Table:
     """Open a table from a path, a binary stream, or `-` for standard input.
 
-    With `labelled` each row must have a label. Raises DataError when the file cannot be opened, when its format or its
-    columns are in doubt, and when it has no header.
+    With `labelled` each row must have a label, unless the options let it have several or none. Raises DataError when
+    the file cannot be opened, when its format or its columns are in doubt, and when it has no header.
     """
     return Table(origin, options, labelled, batch_rows)
 

@@ -33,7 +33,7 @@ def test_the_readmes_tour_runs_and_prints_what_it_shows(tmp_path):
     (tmp_path / "textclf").chmod(0o755)
     environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
     tour = steps()
-    assert len(tour) == 7
+    assert len(tour) == 8
     for command, shown in tour:
         done = subprocess.run(
             command, shell=True, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False

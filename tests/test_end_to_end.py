@@ -340,3 +340,72 @@ def test_ctrl_c_ends_with_one_line_and_leaves_the_old_model(place):
     assert process.returncode == 130
     assert talk.splitlines()[-1] == "Error: stopped."
     assert (place / "kept.st").read_bytes() == b"old"
+
+
+@pytest.fixture(scope="module")
+def clear_cut(tmp_path_factory):
+    """Make a folder with a model of two classes that a few words tell apart, some rows wrongly labelled."""
+    folder = tmp_path_factory.mktemp("clear")
+    words = {"up": ["splendid", "lovely", "superb", "charming"], "down": ["dreadful", "boring", "awful", "clumsy"]}
+    rng = np.random.default_rng(0)
+    lines = ["text,label"]
+    for number in range(3000):
+        label = ("up", "down")[number % 2]
+        told = label if rng.random() < 0.97 else ("up", "down")[(number + 1) % 2]
+        parts = [*rng.choice(words[label], 1 + number % 3), *rng.choice(["film", "story", "cast", "the", "a"], 4)]
+        lines.append(f"{' '.join(parts)} {number % 7},{told}")
+    (folder / "train.csv").write_text("\n".join([lines[0], *lines[1:2001]]) + "\n")
+    (folder / "test.csv").write_text("\n".join([lines[0], *lines[2001:]]) + "\n")
+    textclf("train", "train.csv", "-o", "m", "--valid-fraction", 0.3, "--quiet", folder=folder)
+    return folder
+
+
+def test_a_promised_precision_is_kept_on_rows_like_those_of_training(clear_cut):
+    out, _ = textclf("evaluate", "m", "test.csv", "--target-precision", 0.9, "--json", folder=clear_cut)
+    answered = json.loads(out)["answered"]
+    assert answered["target"] == 0.9
+    assert answered["precision"] >= 0.9
+    assert answered["coverage"] > 0.8
+    text, _ = textclf("evaluate", "m", "test.csv", "--target-precision", 0.9, folder=clear_cut)
+    assert (
+        f"target precision 0.9: {answered['coverage']:.1%} answered, {answered['precision']:.4f} of them right" in text
+    )
+    out, _ = textclf("evaluate", "m", "test.csv", "--target-precision", 0.999, "--json", folder=clear_cut)
+    assert json.loads(out)["answered"] == {"target": 0.999, "coverage": 0.0, "precision": None}
+
+
+def test_texts_unlike_those_of_training_get_no_answer(clear_cut):
+    (clear_cut / "odd.csv").write_text(
+        'text\nsuperb film the cast\nqwzx vvrk jjhq\n""\nDer Hund bellt sehr laut heute\n'
+    )
+    arguments = ("predict", "m", "-i", "odd.csv", "--target-precision", 0.9)
+    _, talk = textclf(*arguments, "-o", "odd-out.csv", folder=clear_cut)
+    assert talk.splitlines()[-1] == "1 answered, 3 abstained."
+    with (clear_cut / "odd-out.csv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["abstained"] for row in rows] == ["false", "true", "true", "true"]
+    assert list(rows[0]) == ["text", "label", "confidence", "abstained"]
+    out, _ = textclf(*arguments, "--json", folder=clear_cut)
+    assert [json.loads(line)["abstained"] for line in out.splitlines()] == [False, True, True, True]
+    out, _ = textclf("predict", "m", "qwzx vvrk jjhq", "--target-precision", 0.9, folder=clear_cut)
+    assert out.split("  ")[2:] == ["abstained", "qwzx vvrk jjhq\n"]
+    out, _ = textclf("predict", "m", "-i", "odd.csv", "--json", folder=clear_cut)
+    assert all("abstained" not in json.loads(line) for line in out.splitlines())
+
+
+def test_a_model_without_validation_rows_can_promise_nothing(clear_cut):
+    textclf("train", "train.csv", "-o", "none", "--valid-fraction", 0, "--quiet", folder=clear_cut)
+    _, talk = textclf("evaluate", "none", "test.csv", "--target-precision", 0.9, folder=clear_cut, code=1)
+    assert talk == "Error: target precision: expected a model with validation rows, found one without. Train again.\n"
+    _, talk = textclf("evaluate", "m", "test.csv", "--target-precision", 1.5, folder=clear_cut, code=2)
+    assert "0.5<=x<=0.999" in talk
+
+
+def test_calibration_is_told_before_and_after(clear_cut):
+    figures = json.loads(textclf("evaluate", "m", "test.csv", "--json", folder=clear_cut)[0])
+    assert set(figures["uncalibrated"]) == {"log_loss", "brier", "ece"}
+    assert figures["ece"] <= figures["uncalibrated"]["ece"] + 0.01
+    assert sum(each["n"] for each in figures["reliability"]) == 1000
+    textclf("train", "train.csv", "-o", "raw", "--no-calibrate", "--quiet", folder=clear_cut)
+    raw = json.loads(textclf("evaluate", "raw", "test.csv", "--json", folder=clear_cut)[0])
+    assert raw["ece"] == pytest.approx(raw["uncalibrated"]["ece"], abs=1e-9)

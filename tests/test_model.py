@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
+from textclf import recipe
 from textclf.errors import ModelError, TrainingError
 from textclf.fitting import Listener
 from textclf.model import Model
@@ -147,7 +148,14 @@ def test_a_vocabulary_without_any_known_word_leaves_the_ngrams():
 
 def test_validation_rows_are_measured_before_they_are_learnt_from():
     found = train(DATA, Settings(valid_fraction=0.5), VECTORS)
-    assert found.validation.n == 12
+    assert found.validation.n == len(TEXTS)  # few rows are cross-validated, all of them
+    nonsense = [LABELS[i] for i in np.random.default_rng(0).permutation(len(LABELS))]
+    assert (
+        train(
+            LabelledTexts([f"{t} {i}" for i, t in enumerate(TEXTS)], nonsense), Settings(), VECTORS
+        ).validation.accuracy
+        < 0.8
+    )
     assert train(DATA, Settings(valid_fraction=0.0), VECTORS).validation is None
     other = train(DATA, Settings(), VECTORS, valid=LabelledTexts(["good", "ill", "bad"], ["up", "down", "up"]))
     assert other.validation.n == 3
@@ -261,3 +269,11 @@ def test_two_lines_give_a_model_of_kilobytes_though_the_vectors_know_a_hundred_t
     )
     train(LabelledTexts(["w1 good", "w2 bad"], ["up", "down"]), Settings(), many).model.save(tmp_path / "m")
     assert (tmp_path / "m").stat().st_size < 100_000
+
+
+def test_of_many_rows_a_part_is_held_out_unless_a_precision_is_to_be_promised(monkeypatch):
+    monkeypatch.setattr(recipe, "FEW_ROWS", 10)
+    held_out = train(DATA, Settings(valid_fraction=0.5), VECTORS)
+    assert held_out.validation.n == len(held_out.model.record.confidence) == 12
+    promised = train(DATA, Settings(valid_fraction=0.5, target_precision=0.9), VECTORS)
+    assert promised.validation.n == len(promised.model.record.confidence) == len(TEXTS)

@@ -13,6 +13,7 @@ from textclf.training import (
     EpochSettings,
     Examples,
     JointSettings,
+    deal,
     fit_jointly,
     minibatches,
     naive_bayes_scales,
@@ -193,3 +194,11 @@ def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
     np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
     np.testing.assert_allclose(on.network.theta, scratch.network.theta, atol=1e-5)
     assert on.losses[: len(first.losses)] == first.losses
+
+
+@given(class_numbers(), st.integers(2, 6), st.integers(0, 100))
+def test_folds_share_out_every_class_and_are_of_one_size(y, folds, seed):
+    fold = deal(y, folds, np.random.default_rng(seed))
+    for number in np.unique(y):
+        assert np.ptp(np.bincount(fold[y == number], minlength=folds)) <= 1
+    assert np.ptp(np.bincount(fold, minlength=folds)) <= 1

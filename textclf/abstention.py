@@ -64,6 +64,10 @@ class TrackRecord:
             thresholds[numbers] = selective_threshold(self.confidence[rows], self.right[rows], target, doubt)
         return thresholds
 
+    def coverage(self, target: float, k: int) -> float:
+        """Return the share of these rows that gets an answer at the target."""
+        return float((self.confidence >= self.thresholds(target, k)[self.classes]).mean())
+
 
 def track_record(P: Array, y: Integers, familiar: Array) -> TrackRecord:
     """Return the record of rows of classes `y`, shape (n,), predicted with P, shape (n, k).

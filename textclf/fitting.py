@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Array
+from textclf.arrays import Array, Integers
 from textclf.calibration import fit_temperature
 from textclf.features import Features, TextMatrix
 from textclf.model import Model
@@ -52,10 +52,11 @@ NOBODY = Listener()
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows to validate on, as examples and as matrices."""
+    """Rows to validate on, as examples and as matrices, and Z[L] of each by a model that was not fitted to it."""
 
     examples: Examples
     matrix: TextMatrix
+    logits: Array
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,25 @@ class Fitting:
         """Return the model with the temperature that suits the rows held out."""
         if not self.settings.calibrate:
             return fitted
-        model, examples = fitted.model, held_out.examples
-        loss = LOSSES["cross-entropy", self.settings.output]
-        temperature, _ = fit_temperature(model.logits(held_out.matrix), examples.Y, examples.weights, loss)
-        return replace(fitted, model=replace(model, temperature=temperature))
+        examples, loss = held_out.examples, LOSSES["cross-entropy", self.settings.output]
+        temperature, _ = fit_temperature(held_out.logits, examples.Y, examples.weights, loss)
+        return replace(fitted, model=replace(fitted.model, temperature=temperature))
+
+    def held_out(self, fitted: Fitted, examples: Examples, matrix: TextMatrix) -> HeldOut:
+        """Return rows that the model was not fitted to, with what it says of them."""
+        return HeldOut(examples, matrix, fitted.model.logits(matrix, threads=self.settings.threads))
+
+    def cross_validated(
+        self, fitted: Fitted, examples: Examples, matrix: TextMatrix, folds: Integers, rng: np.random.Generator
+    ) -> HeldOut:
+        """Return all rows, each with what a model says that was fitted, with the same penalties, to the other folds."""
+        logits = np.empty(examples.Y.shape)
+        quiet = replace(self, listener=NOBODY)
+        for fold in np.unique(folds):
+            out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+            model = quiet.fit(examples.take(rest), None, rng, fitted.penalties).model
+            logits[out] = model.logits(matrix.take(out), threads=self.settings.threads)
+        return HeldOut(examples, matrix, logits)
 
     def refit(self, fitted: Fitted, examples: Examples, rng: np.random.Generator) -> Fitted:
         """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""

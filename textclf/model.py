@@ -124,7 +124,11 @@ class Model:
 
         Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
         """
-        P = OUTPUTS[self.output](self.logits(matrix, threads=threads) / self.temperature)
+        return self.probabilities_of(self.logits(matrix, threads=threads))
+
+    def probabilities_of(self, Z: Array) -> Array:
+        """Return the probabilities, shape (n, k), of weighted sums Z[L]."""
+        P = OUTPUTS[self.output](Z / self.temperature)
         if not self.is_multi_label:
             P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P

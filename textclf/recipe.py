@@ -31,11 +31,16 @@ from textclf.network import Network
 from textclf.settings import Settings
 from textclf.training import (
     Examples,
+    deal,
     split,
     standardized,
 )
 from textclf.vectors import WordVectors
 from textclf.vocabulary import learn_vocabulary
+
+FOLDS = 5
+FEW_ROWS = 2000
+"""Up to so many rows all are cross-validated: a tenth of them would say too little."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +89,19 @@ def train(
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener)
     if valid is not None:
-        held_out: HeldOut | None = _validation_file(valid, features, labels, settings)
+        rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
     else:
         train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
-        held_out = HeldOut(examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
-    fitted = fitting.fit(examples.take(train_rows), held_out.examples if held_out else None, rng)
+        rows_held_out = (examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
+    fitted = fitting.fit(examples.take(train_rows), rows_held_out[0] if rows_held_out else None, rng)
     validation = None
-    if held_out is not None:
+    if rows_held_out is not None:
+        if valid is None and _is_cross_validated(settings, len(Y)):
+            listener.say(f"cross-validating in {FOLDS} parts")
+            held_out = fitting.cross_validated(fitted, examples, matrix, deal(strata(Y), FOLDS, rng), rng)
+        else:
+            held_out = fitting.held_out(fitted, *rows_held_out)
         fitted = fitting.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out)
         fitted = replace(fitted, model=model)
@@ -141,10 +151,17 @@ def _examples(matrix: TextMatrix, Y: Array, weights: Array) -> Examples:
     return Examples(matrix.words, matrix.ngrams, Y, (weights / weights.mean()).astype(np.float32))
 
 
-def _validation_file(valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings) -> HeldOut:
+def _validation_file(
+    valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings
+) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
     matrix = features.extract(valid.texts)
-    return HeldOut(_examples(matrix, Y, valid.row_weights()), matrix)
+    return _examples(matrix, Y, valid.row_weights()), matrix
+
+
+def _is_cross_validated(settings: Settings, n: int) -> bool:
+    """Return whether every row is to be judged by a model that did not see it: few rows, or a promise, call for it."""
+    return settings.optimizer == "lbfgs" and (n <= FEW_ROWS or settings.target_precision is not None)
 
 
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
@@ -160,7 +177,7 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
     """Return the model with what the validation rows teach about its answers, and how it does on them."""
     matrix, Y = held_out.matrix, held_out.examples.Y
-    P = model.probabilities(matrix)
+    P = model.probabilities_of(held_out.logits)
     if model.is_multi_label:
         found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), found

@@ -24,6 +24,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 RANGES: dict[str, tuple[float, float]] = {
+    "target_precision": (0.5, 0.999),
     "dimension": (1, 10_000),
     "word_ngrams": (0, 10),
     "learning_rate": (1e-9, 100.0),
@@ -49,6 +50,7 @@ class Settings:
     `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
     `class_weight` is ``none``, ``balanced`` (each class counts alike) or what one row of each label weighs.
     `calibrate`: the temperature of the probabilities is fitted on validation rows.
+    `target_precision`: the precision that answers are to have (see `abstention`); all rows are then cross-validated.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
     With `multi_label` a text may have several labels or none, and each is a yes or no of its own: `output` is sigmoid.
     Raises TextclfError when a value is out of its range.
@@ -76,6 +78,7 @@ class Settings:
     l2: float | None = None
     class_weight: Literal["none", "balanced"] | Mapping[str, float] = "none"
     calibrate: bool = True
+    target_precision: float | None = None
     valid_fraction: float = 0.1
     seed: int = 1
     threads: int = 2

@@ -88,6 +88,17 @@ def split(y: Integers, fraction: float, rng: np.random.Generator) -> tuple[Integ
 _SMALLEST_SHARED = 4
 
 
+def deal(y: Integers, folds: int, rng: np.random.Generator) -> Integers:
+    """Return the fold of each row, shape (n,), 0 to `folds` - 1: each class is dealt out evenly, in random order."""
+    fold = np.empty(len(y), np.int64)
+    dealt = 0  # the next class goes on where the last one ended, so that small classes do not all fall into fold 0
+    for number in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == number))
+        fold[rows] = (np.arange(len(rows)) + dealt) % folds
+        dealt += len(rows)
+    return fold
+
+
 def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Integers]:
     """Give the numbers 0 … n - 1 in random order, `size` at a time."""
     order = rng.permutation(n)

@@ -138,6 +138,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     metavar="balanced|FILE",
     help="Let rare classes count more.",
 )
+@_number("target_precision", click.FloatRange, metavar="SHARE", help="Cross-validate, to promise this precision.")
 @click.option("--calibrate/--no-calibrate", default=True, help="Fit the probabilities' temperature. [default: do]")
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
@@ -239,4 +240,8 @@ def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) ->
         first = ("micro-F1", "micro_f1") if trained.model.is_multi_label else ("accuracy", "accuracy")
         scores = f"validation {first[0]} {found[first[1]]:.4f}, macro-F1 {found['macro_f1']:.4f}"
         figures = f"{scores} ({validation.n:,} texts)"
+    target, model = trained.model.description["settings"]["target_precision"], trained.model
+    if target is not None and model.record is not None:
+        coverage = model.record.coverage(target, len(model.labels))
+        say(f"target precision {target:g}: {coverage:.1%} of rows like these would be answered", quiet=quiet)
     say(f"{shown(str(output))}: {size / 1e6:.1f} MB; {figures}", quiet=quiet)

@@ -30,7 +30,7 @@ Rows = tuple[list[str], list[str]]
 Recipe = tuple[float, int, tuple[int, int, int]]
 """Learning rate, epochs, n-grams: of words up to, of characters from and to."""
 
-_NGRAMS = ((2, 0, 0), (1, 3, 5), (2, 3, 5))  # words alone, 1 0 0, end in "Encountered NaN." at any rate
+_NGRAMS = ((2, 0, 0), (1, 3, 5), (2, 3, 5))  # words alone, (1, 0, 0), end in "Encountered NaN." here
 _SETTINGS = list(product((1.0, 2.0, 4.0), (60, 100, 200), _NGRAMS))
 _HELD_OUT = 0.1
 

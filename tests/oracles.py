@@ -201,7 +201,8 @@ def naive_bayes_scales(C, Y, floor, smoothing):
     scales = [[0.0] * k for _ in range(V)]
     for j in range(k):
         inside = [count[v][j] for v in range(V)]
-        outside = [sum(count[v][i] for i in range(k) if i != j) for v in range(V)]
+        lacking = [sum(row[v] * (1 - y[j]) for row, y in zip(C, Y, strict=True)) for v in range(V)]
+        outside = [smoothing * max(k - 1, 1) + lacking[v] for v in range(V)]
         for v in range(V):
             ratio = math.log((inside[v] / sum(inside)) / (outside[v] / sum(outside)))
             scales[v][j] = floor + abs(ratio)

@@ -124,7 +124,9 @@ def _classes(sets: Sequence[LabelSet], multi_label: bool) -> tuple[str, ...]:
 def _what_labels(sets: Sequence[LabelSet], k: int, multi_label: bool) -> str:
     if not multi_label:
         return f"{k} classes"
-    return f"{k} labels, {sum(map(len, sets)) / len(sets):.1f} a text, {sum(not row for row in sets):,} texts without"
+    without = sum(not row for row in sets)
+    said = f"{k} label{'s' * (k > 1)}, {sum(map(len, sets)) / len(sets):.1f} a text"
+    return f"{said}; without any: {without:,}" if without else said
 
 
 def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:

@@ -47,7 +47,7 @@ def command(model: Path, as_json: bool) -> None:
 def _facts(model: "Model", path: Path) -> dict[str, Any]:
     several = {}
     if model.thresholds is not None:
-        several = {"thresholds": dict(zip(model.labels, model.thresholds.round(6).tolist(), strict=True))}
+        several = {"thresholds": dict(zip(model.labels, model.thresholds.astype(float).round(4).tolist(), strict=True))}
     return {
         "file": str(path),
         "bytes": path.stat().st_size,

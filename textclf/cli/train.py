@@ -118,7 +118,9 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_choice("activation", "relu", "Of the hidden layers.")
 @_choice("loss", "cross-entropy", "What is minimized.")
 @click.option(
-    "--output", type=click.Choice(CHOICES["output"]), help="Of the last layer. [default: softmax; sigmoid, multi-label]"
+    "--output",
+    type=click.Choice(CHOICES["output"]),
+    help="Of the last layer. [default: softmax; sigmoid with --multi-label]",
 )
 @_choice("optimizer", "lbfgs", "lbfgs fits all rows at once; the others go by mini-batches.")
 @_number("learning_rate", click.FloatRange, help="Of mini-batches. [default: suits the optimizer]")

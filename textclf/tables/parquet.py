@@ -46,8 +46,11 @@ def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Itera
         for column in (chosen.text, chosen.label, chosen.weight):
             is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
             if column is not None and kinds[column] != "plain" and not is_list:
-                kind = kinds[column].split()[0]
-                raise DataError(f"{name}: expected text in column {clip(column)}, found {kind} values. Name another.")
+                kind, *inner = kinds[column].split()
+                hint = "; lists of labels go with --multi-label" if inner and column == chosen.label else ""
+                raise DataError(
+                    f"{name}: expected text in column {clip(column)}, found {kind} values. Name another{hint}."
+                )
         yield JsonLinesFormat(tuple(kinds), chosen), lines
 
 

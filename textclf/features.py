@@ -15,13 +15,23 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.arrays import Array, Integers, Keys
 from textclf.code_points import is_space
 from textclf.dictionary import Dictionary, count_keys
 from textclf.settings import Weighting
 from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
-from textclf.tokenizer import END_OF_TEXT, Tokens, combine, running_sum, stretch_keys, tokenize, tokenize_blocks
+from textclf.tokenizer import (
+    END_OF_TEXT,
+    CodePoints,
+    Tokens,
+    combine,
+    running_sum,
+    stretch_keys,
+    tokenize,
+    tokenize_blocks,
+)
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
@@ -65,6 +75,58 @@ class NgramTable:
     def entries(self, tokens: Tokens) -> tuple[Integers, Keys]:
         """Return the n-grams of these texts: for each the number of its text, and its key."""
         return ngrams(tokens, self.kind, self.shortest, self.longest)
+
+
+@dataclass(frozen=True)
+class NgramsOfLength:
+    """All n-grams of one kind and one n: for each the number of its text, and its key.
+
+    `begins` tells at which units (tokens or characters) they begin: a mask over the units, or the units' numbers.
+    """
+
+    text_numbers: Integers
+    keys: Keys
+    begins: npt.NDArray[np.bool_] | Integers
+
+    @property
+    def starts(self) -> Integers:
+        """The number of each n-gram's first unit: made when asked for, which training does not."""
+        return np.flatnonzero(self.begins) if self.begins.dtype == np.bool_ else self.begins
+
+
+@dataclass(frozen=True)
+class Characters:
+    """The units of n-grams of characters: texts in normal form, their blanks squeezed, with one blank between them.
+
+    `codes`, shape (m,): the code points. `is_end`, shape (m,): which are the blanks between texts.
+    """
+
+    codes: CodePoints
+    is_end: npt.NDArray[np.bool_]
+    _kept: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+    @staticmethod
+    def of(tokens: Tokens) -> "Characters":
+        """Return the characters of these texts."""
+        codes = np.concatenate(([np.uint32(END_OF_TEXT)], tokens.codes))
+        is_end = codes == END_OF_TEXT
+        blank = is_space(codes) | is_end
+        # Of a run of blanks the first is kept; one beside the end of a text is not, for the end, which is always kept,
+        # is the blank after it and before the next.
+        kept = is_end | ~blank
+        kept[1:] |= ~blank[:-1]
+        codes, is_end, blank = codes[kept], is_end[kept], blank[kept]
+        of_these = is_end | ~blank | ~np.append(is_end[1:], False)
+        codes, is_end, blank = codes[of_these], is_end[of_these], blank[of_these]
+        codes[blank] = _SPACE
+        return Characters(codes, is_end, (kept, of_these))
+
+    @property
+    def places(self) -> Integers:
+        """Where each stands in ``Tokens.codes``, shape (m,); the blank before the first text stands at -1."""
+        kept, of_these = self._kept
+        places: Integers = np.flatnonzero(kept)[of_these] - 1
+        return places
 
 
 @dataclass(frozen=True)
@@ -165,43 +227,41 @@ def word_weights(weighting: Weighting, occurrences: Integers, document_frequency
 
 def ngrams(tokens: Tokens, kind: Literal["words", "chars"], shortest: int, longest: int) -> tuple[Integers, Keys]:
     """Return all n-grams of one kind: for each the number of its text, and its key."""
-    found = list(_word_ngrams(tokens, longest) if kind == "words" else _char_ngrams(tokens, longest))[shortest - 1 :]
+    # Where they begin is let go at once: kept for all lengths, it would take room that costs time.
+    found = [(of_length.text_numbers, of_length.keys) for of_length in ngrams_by_length(tokens, kind, longest)]
+    found = found[shortest - 1 :]
     return np.concatenate([numbers for numbers, _ in found]), np.concatenate([keys for _, keys in found])
 
 
-def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
+def ngrams_by_length(tokens: Tokens, kind: Literal["words", "chars"], longest: int) -> Iterable[NgramsOfLength]:
+    """Give the 1-grams, the 2-grams, … of one kind, and where they begin among the tokens, or the `Characters`."""
+    return _word_ngrams(tokens, longest) if kind == "words" else _char_ngrams(tokens, longest)
+
+
+def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
     """Yield the 1-grams, the 2-grams, … of words."""
     numbers, keys = tokens.text_numbers, tokens.keys
-    yield numbers, keys
+    yield NgramsOfLength(numbers, keys, np.ones(len(keys), np.bool_))
     for n in range(2, longest + 1):
         # An n-gram is the (n-1)-gram at the same place and the token after it, where that is of the same text.
         keys = combine(keys[:-1], tokens.keys[n - 1 :])
         numbers = numbers[: len(keys)]
         whole = numbers == tokens.text_numbers[n - 1 :]
-        yield numbers[whole], keys[whole]
+        yield NgramsOfLength(numbers[whole], keys[whole], whole)
 
 
-def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
+def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
     """Yield the 1-grams, the 2-grams, … of characters."""
-    codes = np.concatenate(([np.uint32(END_OF_TEXT)], tokens.codes))
-    is_end = codes == END_OF_TEXT
-    blank = is_space(codes) | is_end
-    # Of a run of blanks the first is kept; one beside the end of a text is not, for the end, which is always kept,
-    # is the blank after it and before the next.
-    keep = is_end | ~blank
-    keep[1:] |= ~blank[:-1]
-    codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
-    keep = is_end | ~blank | ~np.append(is_end[1:], False)
-    codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
-    codes[blank] = _SPACE
-    sums = running_sum(codes)
+    characters = Characters.of(tokens)
+    is_end = characters.is_end
+    sums = running_sum(characters.codes)
     first_text = np.cumsum(is_end) - 1  # of an n-gram that starts here
     last_text = first_text - is_end  # of one that ends here
     last_text[1:][is_end[1:] & is_end[:-1]] = -1  # a text of blanks alone has none
     for n in range(1, longest + 1):
         ends_there = last_text[n - 1 :]
         starts = np.flatnonzero(first_text[: len(ends_there)] == ends_there)
-        yield first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n)
+        yield NgramsOfLength(first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n), starts)
 
 
 def learn_ngrams(

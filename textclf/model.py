@@ -94,9 +94,17 @@ class Model:
 
         Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
         """
+        S, wide = self.sums(matrix, threads=threads)
+        return self.output_of(self.exact_network.forward(S, wide=wide).Z[-1])
+
+    def sums(self, matrix: TextMatrix, *, threads: int = 1) -> tuple[Array, Array]:
+        """Return S = C E, shape (n, d), and what the n-grams add to the logits, shape (n, k), in float64."""
         S = matrix.words.double().times(self.E, threads=threads)
-        wide = matrix.ngrams.double().times(self.U, threads=threads)
-        P = OUTPUTS[self.output](self._double.forward(S, wide=wide).Z[-1])
+        return S, matrix.ngrams.double().times(self.U, threads=threads)
+
+    def output_of(self, Z: Array) -> Array:
+        """Return P, shape (n, k), each row's sum 1, for the logits Z."""
+        P = OUTPUTS[self.output](Z)
         P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P
 
@@ -138,7 +146,8 @@ class Model:
             raise ModelError(f"{path}: the description of the model is damaged. Train the model again.") from None
 
     @cached_property
-    def _double(self) -> Network:
+    def exact_network(self) -> Network:
+        """The network in float64."""
         return Network(self.network.sizes, self.network.activation, self.network.theta.astype(np.float64))
 
 

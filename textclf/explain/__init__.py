@@ -1,0 +1,17 @@
+"""Why a text gets its label: what each word and n-gram adds, for one text, for many, and for a class as a whole."""
+
+from textclf.explain.attribution import ExplainSettings, Method, explain
+from textclf.explain.explanation import Explanation, Part, Sum
+from textclf.explain.overall import ClassSummary, strongest_in_texts, strongest_words
+
+__all__ = [
+    "ClassSummary",
+    "ExplainSettings",
+    "Explanation",
+    "Method",
+    "Part",
+    "Sum",
+    "explain",
+    "strongest_in_texts",
+    "strongest_words",
+]

@@ -12,7 +12,7 @@ Either way back-propagation ends in the same product: dE = Cᵀ dS and dU = Cᵀ
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -86,12 +86,13 @@ class NgramsOfLength:
 
     text_numbers: Integers
     keys: Keys
-    begins: npt.NDArray[np.bool_] | Integers
+    begins: npt.NDArray[Any]
 
     @property
     def starts(self) -> Integers:
         """The number of each n-gram's first unit: made when asked for, which training does not."""
-        return np.flatnonzero(self.begins) if self.begins.dtype == np.bool_ else self.begins
+        starts: Integers = self.begins.nonzero()[0] if self.begins.dtype == np.bool_ else self.begins
+        return starts
 
 
 @dataclass(frozen=True)

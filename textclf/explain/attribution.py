@@ -26,10 +26,11 @@ from textclf.network import Network
 from textclf.tokenizer import Tokens, decode, origins, tokenize, tokenize_blocks
 
 SUM_TOLERANCE = 5e-4
-"""With hidden layers, the path is cut into steps until contributions add up to within this, for each text …"""
-FEWEST_STEPS, MOST_STEPS = 32, 8192
-"""… or into at most so many."""
+"""With hidden layers, how far contributions may be from adding up to the score's rise, over the whole of the path …"""
 
+_SHARE_OF_A_JUMP = 1 / 16  # … of which a piece in which the gradient jumps may take so much, however short it is
+_FIRST_PIECES, _SHORTEST_PIECE = 8, 2.0**-24
+_PIECES_AT_ONCE = 1 << 13
 _ENTRIES = 1 << 14  # entries whose rows of E are taken at a time
 _TEXTS_AT_ONCE = 4096  # texts with a word left out that are scored at a time
 
@@ -74,7 +75,8 @@ def scores(Z: Array, classes: Integers) -> Array:
 def mean_gradient(network: Network, S: Array, classes: Integers) -> Array:
     """Return G, shape of S: the gradient of each row's score, averaged along the path from 0 to its row of S.
 
-    The mean is taken at the middles of equal steps, twice as many again for each row until its sum rule holds.
+    A piece of the path is done when the gradient in its middle foretells the score's rise along it; else it is halved.
+    So pieces are short only where the gradient jumps, as with ReLU, and few of them are.
     """
     k = network.sizes[-1]
     V = np.full((len(S), k), -1.0 / (k - 1))
@@ -82,15 +84,25 @@ def mean_gradient(network: Network, S: Array, classes: Integers) -> Array:
     if len(network.layers) == 1:
         linear: Array = V @ network.layers[0].W
         return linear
-    rise = scores(_logits(network, S), classes) - scores(_logits(network, np.zeros_like(S)), classes)
-    G, todo, steps = np.empty_like(S), np.arange(len(S)), FEWEST_STEPS
-    while len(todo) and steps <= MOST_STEPS:
-        G[todo] = 0.0
-        for step in range(steps):
-            trace = network.forward(S[todo] * ((step + 0.5) / steps))
-            G[todo] += network.backward(V[todo], trace).dX / steps
-        todo = todo[np.abs((S[todo] * G[todo]).sum(axis=1) - rise[todo]) > SUM_TOLERANCE]
-        steps *= 2
+    G, width = np.zeros_like(S), 1.0 / _FIRST_PIECES
+    rows = np.repeat(np.arange(len(S)), _FIRST_PIECES)
+    begins = np.tile(np.arange(_FIRST_PIECES) * width, len(S))
+    while len(rows):
+        allowed = SUM_TOLERANCE * max(width, _SHARE_OF_A_JUMP)
+        halved = []
+        for first in range(0, len(rows), _PIECES_AT_ONCE):
+            row, t = rows[first : first + _PIECES_AT_ONCE], begins[first : first + _PIECES_AT_ONCE, None]
+            path, v = S[row], V[row]
+            gradient = network.backward(v, network.forward(path * (t + 0.5 * width))).dX * width
+            rise = (v * (_logits(network, path * (t + width)) - _logits(network, path * t))).sum(axis=1)
+            is_done = np.abs((path * gradient).sum(axis=1) - rise) <= allowed
+            is_done |= width <= _SHORTEST_PIECE
+            np.add.at(G, row[is_done], gradient[is_done])
+            halved.append(first + np.flatnonzero(~is_done))
+        again = np.concatenate(halved)
+        width *= 0.5
+        rows, begins = np.repeat(rows[again], 2), np.repeat(begins[again], 2)
+        begins[1::2] += width
     return G
 
 
@@ -112,13 +124,16 @@ class Block:
     def explanations(self, most_ngrams: int) -> Iterator[Explanation]:
         """Give the explanation of each text."""
         tokens, labels = self.tokens, self.model.labels
-        shares = sum(source.shares(self.segments.count) for source in self.sources)
+        shares = np.zeros(self.segments.count)
+        for source in self.sources:
+            shares += source.shares(len(shares))
         ngrams = self._strongest(most_ngrams)
-        words = tokens.strings(range(len(tokens.keys)))
         for number, (text, begin, end) in enumerate(zip(self.texts, *text_bounds(tokens), strict=True)):
             first, last = tokens.offsets[number : number + 2]
             codes = tokens.codes[begin:end]
             starts, ends = tokens.starts[first:last] - begin, tokens.ends[first:last] - begin
+            normal = decode(codes)
+            words = [normal[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
             origin = origins(text, codes)
             if origin is not None:
                 starts, ends = origin[starts], origin[ends - 1] + 1
@@ -130,8 +145,8 @@ class Block:
                 probability=float(self.P[number, label]),
                 score=float(self.scores[number]),
                 base=float(self.bases[number]),
-                shown=decode(codes) if origin is None else text,
-                words_of_tokens=words[first:last],
+                shown=normal if origin is None else text,
+                words_of_tokens=words,
                 starts=starts,
                 ends=ends,
                 contributions=segments[1::2],

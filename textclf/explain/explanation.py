@@ -29,7 +29,7 @@ class Sum(NamedTuple):
 
     kind: str
     string: str
-    count: int
+    occurrences: int
     contribution: float
 
 

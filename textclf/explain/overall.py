@@ -59,7 +59,7 @@ def strongest_in_texts(model: Model, batches: Iterable[Sequence[str]], most: int
             texts += np.bincount(block.classes, minlength=len(texts))
             for number, one in block.sums():
                 totals[number, one.kind, one.string] += one.contribution
-                counts[number, one.kind, one.string] += one.count
+                counts[number, one.kind, one.string] += one.occurrences
     found: list[list[Sum]] = [[] for _ in model.labels]
     for (number, kind, string), total in totals.items():
         if total > 0:

@@ -107,7 +107,7 @@ class Source:
                 at = placed.starts + place  # distinct, as all are of one length
                 gets = takes[at] if place else takes[at] | (takers == 0)
                 units[at] += np.where(gets, share, 0.0)
-        return np.bincount(self.units.segments, weights=units, minlength=segments)
+        return np.bincount(self.units.segments, weights=units, minlength=segments).astype(np.float64, copy=False)
 
     def strings(self, tokens: Tokens, wanted: Integers) -> list[str]:
         """Return the words or n-grams of these entries, each taken from where it stands first."""

@@ -2,24 +2,20 @@
 
 import io
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from textclf.errors import TextclfError, shown
 from textclf.evaluation import Evaluation
-from textclf.files import written_whole
 from textclf.measuring import Measurement
 from textclf.model import Model
+from textclf.pages import LONGEST_LABEL, check_packages, cut, write_page
 from textclf.recipe import Trained
 
 _WIDEST_MATRIX = 25  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 40
 _WRONG_ROWS = 50
-_LONGEST_TEXT = 400
-_LONGEST_LABEL = 120
 _MOST_CLASSES = 500
 
 
@@ -33,12 +29,7 @@ class Fact:
 
 def check_available() -> None:
     """Raise TextclfError when the packages that a report needs are not installed."""
-    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-    if missing:
-        raise TextclfError(
-            f"--report: expected the packages jinja2 and matplotlib, {' and '.join(missing)} not found. "
-            "Install them with: pip install 'textclf[report]'."
-        )
+    check_packages("--report", "jinja2", "matplotlib")
 
 
 def write_training_report(path: Path, trained: Trained, name: str) -> None:
@@ -72,13 +63,9 @@ def write_report(path: Path, model: Model, measurement: Measurement, name: str) 
 
 
 def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model: Model, **values: str) -> None:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                       loader=PackageLoader("textclf", "templates"))  # fmt: skip
-    page.filters["text"] = lambda value: _cut(value, _LONGEST_TEXT)
-    page.filters["label"] = lambda value: _cut(value, _LONGEST_LABEL)
-    html = page.get_template("report.html").render(
+    write_page(
+        path,
+        "report.html",
         **values,
         figures=_figures(evaluation) if evaluation else [],
         classes=list(evaluation.per_class.items())[:_MOST_CLASSES] if evaluation else [],
@@ -89,12 +76,6 @@ def _write(path: Path, *, evaluation: Evaluation | None, wrong: list[Any], model
         wrong_count=len(wrong),
         facts=_model_facts(model),
     )
-    with written_whole(path) as stream:
-        stream.write(html.encode("utf-8", "backslashreplace"))
-
-
-def _cut(value: str, longest: int) -> str:
-    return shown(value[:longest]) + ("…" if len(value) > longest else "")
 
 
 def _figures(evaluation: Evaluation) -> list[Fact]:
@@ -103,7 +84,7 @@ def _figures(evaluation: Evaluation) -> list[Fact]:
     return [
         Fact("accuracy", f"{evaluation.accuracy:.4f}"),
         Fact("95% interval of the accuracy", f"{low:.4f} to {high:.4f}"),
-        Fact(f"always “{_cut(majority, _LONGEST_LABEL)}”", f"{share:.4f}"),
+        Fact(f"always “{cut(majority, LONGEST_LABEL)}”", f"{share:.4f}"),
         Fact("macro-F1", f"{evaluation.macro_f1:.4f}"),
         Fact("log loss", f"{evaluation.log_loss:.4f}"),
         Fact("Brier score", f"{evaluation.brier:.4f}"),

@@ -15,6 +15,7 @@ COMMANDS = {
     "train": ("The main job", "Train a classifier on a table of texts and labels."),
     "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
     "predict": ("The main job", "Label sentences, or every row of a table."),
+    "explain": ("Models and vectors", "Show which words and n-grams moved a prediction."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
     "vectors": ("Models and vectors", "Look into, train and cache word vectors."),
 }

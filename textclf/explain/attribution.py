@@ -14,12 +14,11 @@ text, to S: integrated gradients (Sundararajan et al. 2017, eq. 1 and 3).
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 
 from textclf.arrays import Array, Integers
-from textclf.explain.explanation import Explanation, Sum
+from textclf.explain.explanation import Explanation, Method, Sum
 from textclf.explain.sources import Segments, Source, columns, place_ngrams, place_words, text_bounds
 from textclf.model import Model
 from textclf.network import Network
@@ -33,8 +32,6 @@ _FIRST_PIECES, _SHORTEST_PIECE = 8, 2.0**-24
 _PIECES_AT_ONCE = 1 << 13
 _ENTRIES = 1 << 14  # entries whose rows of E are taken at a time
 _TEXTS_AT_ONCE = 4096  # texts with a word left out that are scored at a time
-
-Method = Literal["gradients", "leave-one-out"]
 
 
 @dataclass(frozen=True)
@@ -142,6 +139,7 @@ class Block:
             yield Explanation(
                 text=text,
                 label=labels[label],
+                method="gradients",
                 probability=float(self.P[number, label]),
                 score=float(self.scores[number]),
                 base=float(self.bases[number]),
@@ -228,5 +226,5 @@ def _left_out(model: Model, explanations: list[Explanation]) -> list[Explanation
         first += len(falls)
         base = explanation.score - float(falls.sum())
         between = np.zeros_like(explanation.between)
-        explained.append(replace(explanation, contributions=falls, between=between, base=base))
+        explained.append(replace(explanation, method="leave-one-out", contributions=falls, between=between, base=base))
     return explained

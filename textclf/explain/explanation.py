@@ -4,9 +4,11 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from textclf.arrays import Array, Integers
+
+Method = Literal["gradients", "leave-one-out"]
 
 _DIGITS = 9  # of the figures in JSON: their sums then agree with each other to well below 1e-5
 
@@ -48,6 +50,7 @@ class Explanation:
 
     text: str
     label: str
+    method: Method
     probability: float
     score: float
     base: float
@@ -101,6 +104,7 @@ class Explanation:
         return {
             "text": self.text,
             "label": self.label,
+            "method": self.method,
             "probability": round(self.probability, 6),
             "score": round(self.score, _DIGITS),
             "base": round(self.base, _DIGITS),

@@ -93,7 +93,7 @@ def test_wilsons_interval_is_that_of_the_tables(share, n, low, high):
 
 def test_what_a_report_needs_and_is_not_there_is_said_before_any_work(monkeypatch):
     check_available()
-    monkeypatch.setattr("textclf.report.find_spec", lambda name: None if name == "jinja2" else name)
+    monkeypatch.setattr("textclf.pages.find_spec", lambda name: None if name == "jinja2" else name)
     with pytest.raises(
         TextclfError, match=r"--report: .*jinja2 not found. Install them with: pip install 'textclf\[rep"
     ):

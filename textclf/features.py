@@ -12,7 +12,7 @@ Either way back-propagation ends in the same product: dE = Cᵀ dS and dU = Cᵀ
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,16 @@ from textclf.code_points import is_space
 from textclf.dictionary import Dictionary, count_keys
 from textclf.settings import Weighting
 from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
-from textclf.tokenizer import END_OF_TEXT, Tokens, combine, running_sum, stretch_keys, tokenize, tokenize_blocks
+from textclf.tokenizer import (
+    END_OF_TEXT,
+    CodePoints,
+    Tokens,
+    combine,
+    running_sum,
+    stretch_keys,
+    tokenize,
+    tokenize_blocks,
+)
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
@@ -68,6 +77,80 @@ class NgramTable:
     def entries(self, tokens: Tokens) -> tuple[Integers, Keys]:
         """Return the n-grams of these texts: for each the number of its text, and its key."""
         return ngrams(tokens, self.kind, self.shortest, self.longest)
+
+
+@dataclass(frozen=True)
+class NgramsOfLength:
+    """All n-grams of one kind and one n: for each the number of its text, and its key.
+
+    `begins` tells at which units (`Words` or `Characters`) they begin: a mask over the units, or the units' numbers.
+    """
+
+    text_numbers: Integers
+    keys: Keys
+    begins: npt.NDArray[Any]
+
+    @property
+    def starts(self) -> Integers:
+        """The number of each n-gram's first unit: made when asked for, which training does not."""
+        starts: Integers = self.begins.nonzero()[0] if self.begins.dtype == np.bool_ else self.begins
+        return starts
+
+
+@dataclass(frozen=True)
+class Words:
+    """The units of n-grams of words: before the tokens of each text stands a mark for its start.
+
+    `keys`, `text_numbers`, `is_start`, shape (T + n,): the key of each, the text that it is of, and which are marks.
+    """
+
+    keys: Keys
+    text_numbers: Integers
+    is_start: npt.NDArray[np.bool_]
+
+    @staticmethod
+    def of(tokens: Tokens) -> "Words":
+        """Return the words of these texts."""
+        numbers = np.arange(len(tokens), dtype=np.int32)
+        keys = np.insert(tokens.keys, tokens.offsets[:-1], _START)
+        is_start = np.zeros(len(keys), np.bool_)
+        is_start[tokens.offsets[:-1] + numbers] = True
+        return Words(keys, np.repeat(numbers, np.diff(tokens.offsets) + 1), is_start)
+
+
+@dataclass(frozen=True)
+class Characters:
+    """The units of n-grams of characters: texts in normal form, their blanks squeezed, with one blank between them.
+
+    `codes`, shape (m,): the code points. `is_end`, shape (m,): which are the blanks between texts.
+    """
+
+    codes: CodePoints
+    is_end: npt.NDArray[np.bool_]
+    _kept: tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+    @staticmethod
+    def of(tokens: Tokens) -> "Characters":
+        """Return the characters of these texts."""
+        codes = np.concatenate(([np.uint32(END_OF_TEXT)], tokens.codes))
+        is_end = codes == END_OF_TEXT
+        blank = is_space(codes) | is_end
+        # Of a run of blanks the first is kept; one beside the end of a text is not, for the end, which is always kept,
+        # is the blank after it and before the next.
+        kept = is_end | ~blank
+        kept[1:] |= ~blank[:-1]
+        codes, is_end, blank = codes[kept], is_end[kept], blank[kept]
+        of_these = is_end | ~blank | ~np.append(is_end[1:], False)
+        codes, is_end, blank = codes[of_these], is_end[of_these], blank[of_these]
+        codes[blank] = _SPACE
+        return Characters(codes, is_end, (kept, of_these))
+
+    @property
+    def places(self) -> Integers:
+        """Where each stands in ``Tokens.codes``, shape (m,); the blank before the first text stands at -1."""
+        kept, of_these = self._kept
+        places: Integers = np.flatnonzero(kept)[of_these] - 1
+        return places
 
 
 @dataclass(frozen=True)
@@ -188,47 +271,42 @@ def word_weights(weighting: Weighting, occurrences: Integers, document_frequency
 
 def ngrams(tokens: Tokens, kind: Literal["words", "chars"], shortest: int, longest: int) -> tuple[Integers, Keys]:
     """Return all n-grams of one kind: for each the number of its text, and its key."""
-    found = list(_word_ngrams(tokens, longest) if kind == "words" else _char_ngrams(tokens, longest))[shortest - 1 :]
+    # Where they begin is let go at once: kept for all lengths, it would take room that costs time.
+    found = [(of_length.text_numbers, of_length.keys) for of_length in ngrams_by_length(tokens, kind, longest)]
+    found = found[shortest - 1 :]
     return np.concatenate([numbers for numbers, _ in found]), np.concatenate([keys for _, keys in found])
 
 
-def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
+def ngrams_by_length(tokens: Tokens, kind: Literal["words", "chars"], longest: int) -> Iterable[NgramsOfLength]:
+    """Give the 1-grams, the 2-grams, … of one kind, and where they begin among the `Words`, or the `Characters`."""
+    return _word_ngrams(tokens, longest) if kind == "words" else _char_ngrams(tokens, longest)
+
+
+def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
     """Yield the 1-grams, the 2-grams, … of words; of two words and more, the start of the text may be the first."""
-    yield tokens.text_numbers, tokens.keys
-    if longest < 2:
-        return
-    following = np.insert(tokens.keys, tokens.offsets[:-1], _START)
-    texts = np.repeat(np.arange(len(tokens), dtype=np.int32), np.diff(tokens.offsets) + 1)
-    numbers, keys = texts, following
+    words = Words.of(tokens)
+    numbers, keys = words.text_numbers, words.keys
+    yield NgramsOfLength(tokens.text_numbers, tokens.keys, ~words.is_start)
     for n in range(2, longest + 1):
         # An n-gram is the (n-1)-gram at the same place and the token after it, where that is of the same text.
-        keys = combine(keys[: len(following) - n + 1], following[n - 1 :])
-        numbers = texts[: len(keys)]
-        whole = numbers == texts[n - 1 :]
-        yield numbers[whole], keys[whole]
+        keys = combine(keys[: len(words.keys) - n + 1], words.keys[n - 1 :])
+        numbers = words.text_numbers[: len(keys)]
+        whole = numbers == words.text_numbers[n - 1 :]
+        yield NgramsOfLength(numbers[whole], keys[whole], whole)
 
 
-def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[tuple[Integers, Keys]]:
+def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
     """Yield the 1-grams, the 2-grams, … of characters."""
-    codes = np.concatenate(([np.uint32(END_OF_TEXT)], tokens.codes))
-    is_end = codes == END_OF_TEXT
-    blank = is_space(codes) | is_end
-    # Of a run of blanks the first is kept; one beside the end of a text is not, for the end, which is always kept,
-    # is the blank after it and before the next.
-    keep = is_end | ~blank
-    keep[1:] |= ~blank[:-1]
-    codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
-    keep = is_end | ~blank | ~np.append(is_end[1:], False)
-    codes, is_end, blank = codes[keep], is_end[keep], blank[keep]
-    codes[blank] = _SPACE
-    sums = running_sum(codes)
+    characters = Characters.of(tokens)
+    is_end = characters.is_end
+    sums = running_sum(characters.codes)
     first_text = np.cumsum(is_end) - 1  # of an n-gram that starts here
     last_text = first_text - is_end  # of one that ends here
     last_text[1:][is_end[1:] & is_end[:-1]] = -1  # a text of blanks alone has none
     for n in range(1, longest + 1):
         ends_there = last_text[n - 1 :]
         starts = np.flatnonzero(first_text[: len(ends_there)] == ends_there)
-        yield first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n)
+        yield NgramsOfLength(first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n), starts)
 
 
 @dataclass(frozen=True)

@@ -139,10 +139,16 @@ class Model:
         wide = matrix.ngrams.double().times(self._double_U if is_many else self.U, threads=threads)
         if is_many and len(self.network.layers) == 1:
             Z = matrix.words.double().times(self._double_EW, threads=threads)  # (C E) Wᵀ = C (E Wᵀ): k numbers, not d
-            Z += self._double.layers[0].b
+            Z += self.exact_network.layers[0].b
             Z += wide
             return Z
-        return self._double.forward(matrix.words.double().times(self.E, threads=threads), wide=wide).Z[-1]
+        S = matrix.words.double().times(self.E, threads=threads)
+        return self.exact_network.forward(S, wide=wide).Z[-1]
+
+    def sums(self, matrix: TextMatrix, *, threads: int = 1) -> tuple[Array, Array]:
+        """Return S = C E, shape (n, d), and what the n-grams add to Z[L], shape (n, k), in float64."""
+        S = matrix.words.double().times(self.E, threads=threads)
+        return S, matrix.ngrams.double().times(self.U, threads=threads)
 
     def classes_of(self, labels: Sequence[str]) -> Integers:
         """Return the class number of each label, -1 for one that training did not have."""
@@ -194,11 +200,12 @@ class Model:
     @cached_property
     def _double_EW(self) -> Array:
         """E Wᵀ of a network without hidden layers, shape (V, k), in float64."""
-        product: Array = self.E.astype(np.float64) @ self._double.layers[0].W.T
+        product: Array = self.E.astype(np.float64) @ self.exact_network.layers[0].W.T
         return product
 
     @cached_property
-    def _double(self) -> Network:
+    def exact_network(self) -> Network:
+        """The network in float64."""
         return Network(self.network.sizes, self.network.activation, self.network.theta.astype(np.float64))
 
 

@@ -2,26 +2,22 @@
 
 import io
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from textclf.errors import TextclfError, shown
 from textclf.evaluation import Evaluation
-from textclf.files import written_whole
 from textclf.labels import join_labels
 from textclf.measuring import Measurement
 from textclf.model import Model
 from textclf.multilabel import MultiLabelEvaluation
+from textclf.pages import LONGEST_LABEL, check_packages, cut, write_page
 from textclf.recipe import Trained
 
 _WIDEST_MATRIX = 25  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 40
 _WRONG_ROWS = 50
-_LONGEST_TEXT = 400
-_LONGEST_LABEL = 120
 _MOST_CLASSES = 500
 
 
@@ -35,12 +31,7 @@ class Fact:
 
 def check_available() -> None:
     """Raise TextclfError when the packages that a report needs are not installed."""
-    missing = [name for name in ("jinja2", "matplotlib") if find_spec(name) is None]
-    if missing:
-        raise TextclfError(
-            f"--report: expected the packages jinja2 and matplotlib, {' and '.join(missing)} not found. "
-            "Install them with: pip install 'textclf[report]'."
-        )
+    check_packages("--report", "jinja2", "matplotlib")
 
 
 def write_training_report(path: Path, trained: Trained, name: str) -> None:
@@ -76,13 +67,9 @@ def write_report(path: Path, model: Model, measurement: Measurement, name: str) 
 def _write(
     path: Path, *, evaluation: Evaluation | MultiLabelEvaluation | None, wrong: list[Any], model: Model, **values: str
 ) -> None:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                       loader=PackageLoader("textclf", "templates"))  # fmt: skip
-    page.filters["text"] = lambda value: _cut(value, _LONGEST_TEXT)
-    page.filters["label"] = lambda value: _cut(value, _LONGEST_LABEL)
-    html = page.get_template("report.html").render(
+    write_page(
+        path,
+        "report.html",
         **values,
         figures=_figures(evaluation) if evaluation else [],
         classes=list(evaluation.per_class.items())[:_MOST_CLASSES] if evaluation else [],
@@ -93,12 +80,6 @@ def _write(
         wrong_count=len(wrong),
         facts=_model_facts(model),
     )
-    with written_whole(path) as stream:
-        stream.write(html.encode("utf-8", "backslashreplace"))
-
-
-def _cut(value: str, longest: int) -> str:
-    return shown(value[:longest]) + ("…" if len(value) > longest else "")
 
 
 def _figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Fact]:
@@ -113,7 +94,7 @@ def _figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Fact]:
     return [
         Fact("accuracy", f"{evaluation.accuracy:.4f}"),
         Fact("95% interval of the accuracy", f"{low:.4f} to {high:.4f}"),
-        Fact(f"always “{_cut(majority, _LONGEST_LABEL)}”", f"{share:.4f}"),
+        Fact(f"always “{cut(majority, LONGEST_LABEL)}”", f"{share:.4f}"),
         Fact("macro-F1", f"{evaluation.macro_f1:.4f}"),
         Fact("log loss", f"{evaluation.log_loss:.4f}"),
         Fact("Brier score", f"{evaluation.brier:.4f}"),
@@ -124,7 +105,7 @@ def _figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Fact]:
 def _multi_label_figures(evaluation: MultiLabelEvaluation) -> list[Fact]:
     exact, micro_f1 = evaluation.baseline
     always = (
-        f"always “{_cut(join_labels(evaluation.commonest), _LONGEST_LABEL)}”" if evaluation.commonest else "no labels"
+        f"always “{cut(join_labels(evaluation.commonest), LONGEST_LABEL)}”" if evaluation.commonest else "no labels"
     )
     parts = zip(("precision", "recall", "F1"), evaluation.micro, evaluation.macro, strict=True)
     low, high = wilson_interval(evaluation.exact_match, evaluation.n)

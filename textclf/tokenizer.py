@@ -126,6 +126,20 @@ def normal_form(text: str, *, lower: bool = True) -> str:
     return decode(_without_ignored(_code_points(_normalize(text, lower))))
 
 
+def origins(text: str, codes: CodePoints) -> Integers | None:
+    """Return where in `text` each code point of its normal form, `codes`, comes from; shape of `codes`.
+
+    None where that cannot be told from single characters: letters were composed, or lower-cased by their neighbours.
+    """
+    if text.isascii():
+        return np.arange(len(codes))
+    lowered = [character.lower() for character in text]
+    owners = np.repeat(np.arange(len(text)), [len(characters) for characters in lowered])
+    single = _code_points("".join(lowered).replace("’", "'"))
+    kept = _class_table()[single] != IGNORED
+    return owners[kept] if np.array_equal(single[kept], codes) else None
+
+
 def decode(codes: CodePoints) -> str:
     """Return code points as a string; a lone surrogate comes back as U+FFFD."""
     return codes.astype("<u4").tobytes().decode("utf-32-le", errors="replace")

@@ -16,6 +16,7 @@ COMMANDS = {
     "train": ("The main job", "Train a classifier on a table of texts and labels."),
     "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
     "predict": ("The main job", "Label sentences, or every row of a table."),
+    "explain": ("Understand", "Show which words and n-grams moved a prediction."),
     "check": ("Understand", "Look at a table before training: what is damaged, doubled or odd."),
     "compare": ("Understand", "Tell which model is better, or whether it may be chance."),
     "curve": ("Understand", "Tell whether more rows would help, and how much."),

@@ -1,0 +1,83 @@
+"""Explanations as text for a terminal: coloured where there are colours, marked where there are none."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from textclf.errors import shown
+from textclf.explain import ClassSummary, Explanation, Part, Sum
+
+_STRONG, _WEAK = 0.5, 0.15  # of the strongest word's contribution: bold from here on, coloured from here on
+
+
+def use_colours() -> bool:
+    """Tell whether standard output is a terminal whose user wants colours (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> str:
+    """Return an explanation as lines: the label, the text with its words marked, and the strongest of them.
+
+    Words that speak for the label are green, those against it red and underlined; without colours the `top` strongest
+    of each have their figures behind them.
+    """
+    words_for, against = explanation.strongest(top)
+    base = "base" if explanation.method == "gradients" else "left over"
+    sums = [f"{base} {explanation.base:+.2f}", f"words {explanation.contributions.sum():+.2f}"]
+    if explanation.between.any():
+        sums.append(f"punctuation {explanation.between.sum():+.2f}")
+    label = click.style(shown(explanation.label), bold=True) if colours else shown(explanation.label)
+    lines = [
+        f"{label}  {explanation.probability:.3f}  score {explanation.score:+.2f} = {', '.join(sums)}",
+        "".join(
+            _coloured(explanation) if colours else _marked(explanation, {word.string for word in words_for + against})
+        ),
+    ]
+    for name, words in (("for", words_for), ("against", against), ("n-grams", list(explanation.ngrams[:top]))):
+        if words:
+            lines.append(f"  {name:<7}  {', '.join(_sum_text(word, quoted=name == 'n-grams') for word in words)}")
+    return "\n".join(lines)
+
+
+def summary_text(summary: ClassSummary) -> str:
+    """Return what speaks for a class as lines."""
+    texts = "" if summary.texts is None else f"  ({summary.texts:,} texts)"
+    sums = [f"  {one.contribution:+8.2f}  {_name(one, quoted=one.kind != 'word')}" for one in summary.sums]
+    return "\n".join([f"{shown(summary.label)}{texts}", *(sums or ["  nothing speaks for it"])])
+
+
+def _coloured(explanation: Explanation) -> Sequence[str]:
+    largest = max((abs(part.contribution) for part in explanation.parts), default=0.0)
+    return [_colour(part, largest) for part in explanation.parts]
+
+
+def _colour(part: Part, largest: float) -> str:
+    size = abs(part.contribution)
+    if not part.string.strip() or size < _WEAK * largest or not size:
+        return shown(part.string)
+    is_for = part.contribution > 0
+    return click.style(
+        shown(part.string), fg="green" if is_for else "red", underline=not is_for, bold=size >= _STRONG * largest
+    )
+
+
+def _marked(explanation: Explanation, named: set[str]) -> Sequence[str]:
+    words = iter(explanation.words_of_tokens)
+    return [
+        f"{shown(part.string)}[{part.contribution:+.2f}]"
+        if part.is_token and next(words) in named
+        else shown(part.string)
+        for part in explanation.parts
+    ]
+
+
+def _sum_text(one: Sum, *, quoted: bool) -> str:
+    return f"{_name(one, quoted=quoted)} {one.contribution:+.2f}"
+
+
+def _name(one: Sum, *, quoted: bool) -> str:
+    name = f"“{shown(one.string)}”" if quoted else shown(one.string)
+    times = f" ×{one.occurrences:,}" if one.occurrences > 1 else ""
+    return name + (" (vector)" if one.kind == "vector" else "") + times

@@ -1,0 +1,230 @@
+"""What each word and n-gram of a text adds to a label's score, exactly or along a path.
+
+The score of label c is its logit, before calibration, minus the mean of the other labels': a contrast v · Z[L], where
+v has 1 at c and −1 / (k − 1) elsewhere. (The mean, and not the runner-up: so all texts of a label are measured with one yardstick,
+and what they show can be added up.) It is a sum:
+
+    v · Z[L] = v · f(S) + Σ_g C'_g (U_g · v)         over the n-grams g of the text; f is the network
+    v · f(S) = v · f(0) + Σ_w C_w (E_w · G)          over its words w
+
+`G`, one row a text, is the gradient of v · f with respect to S. Without hidden layers it is vᵀ W wherever S is, and
+the sums are exact. With hidden layers it is the mean of the gradients along the straight path from S = 0, the average
+text, to S: integrated gradients (Sundararajan et al. 2017, eq. 1 and 3).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from textclf.arrays import Array, Integers
+from textclf.explain.explanation import Explanation, Method, Sum
+from textclf.explain.sources import Segments, Source, columns, place_ngrams, place_words, text_bounds
+from textclf.model import Model
+from textclf.network import Network
+from textclf.tokenizer import Tokens, decode, origins, tokenize, tokenize_blocks
+
+SUM_TOLERANCE = 5e-4
+"""With hidden layers, how far contributions may be from adding up to the score's rise, over the whole of the path …"""
+
+_SHARE_OF_A_JUMP = 1 / 16  # … of which a piece in which the gradient jumps may take so much, however short it is
+_FIRST_PIECES, _SHORTEST_PIECE = 8, 2.0**-24
+_PIECES_AT_ONCE = 1 << 13
+_ENTRIES = 1 << 14  # entries whose rows of E are taken at a time
+_TEXTS_AT_ONCE = 4096  # texts with a word left out that are scored at a time
+
+
+@dataclass(frozen=True)
+class ExplainSettings:
+    """What is explained: `label`, or each text's own when None; how; and how many n-grams are listed for each text."""
+
+    label: str | None = None
+    method: Method = "gradients"
+    ngrams: int = 10
+
+
+def explain(model: Model, texts: Sequence[str], settings: ExplainSettings = ExplainSettings()) -> list[Explanation]:
+    """Return an explanation of each text, in order. Raises ValueError at a label that the model does not have."""
+    explanations: list[Explanation] = []
+    for block in attributed_blocks(model, texts, settings.label):
+        explanations += block.explanations(settings.ngrams)
+    if settings.method == "leave-one-out":
+        return _left_out(model, explanations)
+    return explanations
+
+
+def attributed_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["Block"]:
+    """Give the texts with what their words and n-grams add, a block of consecutive texts at a time."""
+    chosen = None if label is None else model.labels.index(label)
+    first = 0
+    for tokens in tokenize_blocks(texts) if texts else ():
+        yield Block(model, texts[first : first + len(tokens)], tokens, chosen)
+        first += len(tokens)
+
+
+def scores(Z: Array, classes: Integers) -> Array:
+    """Return v · Z for each row of Z, shape (n, k): its class's number minus the mean of the others; shape (n,)."""
+    k = Z.shape[1]
+    score: Array = (k * Z[np.arange(len(Z)), classes] - Z.sum(axis=1)) / (k - 1)
+    return score
+
+
+def mean_gradient(network: Network, S: Array, classes: Integers) -> Array:
+    """Return G, shape of S: the gradient of each row's score, averaged along the path from 0 to its row of S.
+
+    A piece of the path is done when the gradient in its middle foretells the score's rise along it; else it is halved.
+    So pieces are short only where the gradient jumps, as with ReLU, and few of them are.
+    """
+    k = network.sizes[-1]
+    V = np.full((len(S), k), -1.0 / (k - 1))
+    V[np.arange(len(S)), classes] = 1.0
+    if len(network.layers) == 1:
+        linear: Array = V @ network.layers[0].W
+        return linear
+    G, width = np.zeros_like(S), 1.0 / _FIRST_PIECES
+    rows = np.repeat(np.arange(len(S)), _FIRST_PIECES)
+    begins = np.tile(np.arange(_FIRST_PIECES) * width, len(S))
+    while len(rows):
+        allowed = SUM_TOLERANCE * max(width, _SHARE_OF_A_JUMP)
+        halved = []
+        for first in range(0, len(rows), _PIECES_AT_ONCE):
+            row, t = rows[first : first + _PIECES_AT_ONCE], begins[first : first + _PIECES_AT_ONCE, None]
+            path, v = S[row], V[row]
+            gradient = network.backward(v, network.forward(path * (t + 0.5 * width))).dX * width
+            rise = (v * (_logits(network, path * (t + width)) - _logits(network, path * t))).sum(axis=1)
+            is_done = np.abs((path * gradient).sum(axis=1) - rise) <= allowed
+            is_done |= width <= _SHORTEST_PIECE
+            np.add.at(G, row[is_done], gradient[is_done])
+            halved.append(first + np.flatnonzero(~is_done))
+        again = np.concatenate(halved)
+        width *= 0.5
+        rows, begins = np.repeat(rows[again], 2), np.repeat(begins[again], 2)
+        begins[1::2] += width
+    return G
+
+
+class Block:
+    """Some consecutive texts and what adds to their scores for their own labels, or for the class `chosen`."""
+
+    def __init__(self, model: Model, texts: Sequence[str], tokens: Tokens, chosen: int | None) -> None:
+        self.model, self.texts, self.tokens = model, texts, tokens
+        self.matrix = model.features.extract_tokens([tokens], texts)
+        S, wide = model.sums(self.matrix)
+        Z = model.exact_network.forward(S, wide=wide).Z[-1]
+        self.P = model.probabilities_of(Z)
+        self.classes: Integers = self.P.argmax(axis=1) if chosen is None else np.full(len(texts), chosen)
+        self.scores = scores(Z, self.classes)
+        self.bases = scores(_logits(model.exact_network, np.zeros_like(S)), self.classes)
+        self.segments = Segments(tokens)
+        self.sources = [self._vectors(S), *self._ngrams()]
+
+    def explanations(self, most_ngrams: int) -> Iterator[Explanation]:
+        """Give the explanation of each text."""
+        tokens, labels = self.tokens, self.model.labels
+        shares = np.zeros(self.segments.count)
+        for source in self.sources:
+            shares += source.shares(len(shares))
+        ngrams = self._strongest(most_ngrams)
+        for number, (text, begin, end) in enumerate(zip(self.texts, *text_bounds(tokens), strict=True)):
+            first, last = tokens.offsets[number : number + 2]
+            codes = tokens.codes[begin:end]
+            starts, ends = tokens.starts[first:last] - begin, tokens.ends[first:last] - begin
+            normal = decode(codes)
+            words = [normal[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+            origin = origins(text, codes)
+            if origin is not None:
+                starts, ends = origin[starts], origin[ends - 1] + 1
+            segments = shares[self.segments.of_text(number)]
+            label = int(self.classes[number])
+            yield Explanation(
+                text=text,
+                label=labels[label],
+                method="gradients",
+                probability=float(self.P[number, label]),
+                score=float(self.scores[number]),
+                base=float(self.bases[number]),
+                shown=normal if origin is None else text,
+                words_of_tokens=words,
+                starts=starts,
+                ends=ends,
+                contributions=segments[1::2],
+                between=segments[::2],
+                ngrams=ngrams[number],
+            )
+
+    def sums(self) -> Iterator[tuple[int, Sum]]:
+        """Give each word and n-gram with the class of the texts that it stands in, and what it adds to them all."""
+        for source in self.sources:
+            ids = self.classes[source.matrix.row_numbers].astype(np.int64) << 32 | source.matrix.columns
+            distinct, firsts, inverse = np.unique(ids, return_index=True, return_inverse=True)
+            totals = np.bincount(inverse, weights=source.values, minlength=len(distinct)).tolist()
+            counts = np.bincount(inverse, weights=source.counts(), minlength=len(distinct)).astype(np.int64).tolist()
+            strings = source.strings(self.tokens, firsts)
+            for number, string, count, total in zip((distinct >> 32).tolist(), strings, counts, totals, strict=True):
+                yield number, Sum(source.kind, string, count, total)
+
+    def _vectors(self, S: Array) -> Source:
+        matrix, table, E = self.matrix.words, self.model.features.words, self.model.E
+        G = mean_gradient(self.model.exact_network, S, self.classes)
+        values, rows = matrix.data.astype(np.float64), matrix.row_numbers
+        for start in range(0, len(values), _ENTRIES):
+            part = slice(start, start + _ENTRIES)
+            values[part] *= np.einsum("ij,ij->i", E[matrix.columns[part]], G[rows[part]])
+        cased = tokenize(self.texts, lower=False) if table.cased else None
+        placed = place_words(matrix, self.tokens, table.rows_of(self.tokens, cased))
+        return Source("vector", matrix, values, placed, self.segments.of_tokens())
+
+    def _ngrams(self) -> Iterator[Source]:
+        first = 0
+        for table in self.model.features.ngrams:
+            stop = first + len(table.dictionary)
+            matrix = columns(self.matrix.ngrams, first, stop)
+            distinct, inverse = np.unique(matrix.columns, return_inverse=True)
+            U = self.model.U[first + distinct].astype(np.float64)
+            k = U.shape[1]
+            own = U[inverse, self.classes[matrix.row_numbers]]
+            values = matrix.data * (k * own - U.sum(axis=1)[inverse]) / (k - 1)
+            units = self.segments.of_words() if table.kind == "words" else self.segments.of_characters()
+            yield Source(table.kind, matrix, values, place_ngrams(matrix, self.tokens, table), units)
+            first = stop
+
+    def _strongest(self, most: int) -> list[tuple[Sum, ...]]:
+        """Return the strongest word vectors and n-grams of each text, at most so many."""
+        found: list[list[Sum]] = [[] for _ in self.texts]
+        for source in self.sources:
+            texts = source.matrix.row_numbers
+            order = np.lexsort((-np.abs(source.values), texts))
+            ranks = np.arange(len(order)) - source.matrix.offsets[texts]  # entries stand by texts, before and after
+            wanted = order[ranks < most]
+            counts = source.counts()[wanted].tolist()
+            rows = zip(texts[wanted].tolist(), source.strings(self.tokens, wanted), counts,
+                       source.values[wanted].tolist(), strict=True)  # fmt: skip
+            for text, string, count, value in rows:
+                found[text].append(Sum(source.kind, string, count, value))
+        return [tuple(sorted(sums, key=lambda one: -abs(one.contribution))[:most]) for sums in found]
+
+
+def _logits(network: Network, S: Array) -> Array:
+    return network.forward(S).Z[-1]
+
+
+def _left_out(model: Model, explanations: list[Explanation]) -> list[Explanation]:
+    """Return the explanations with what each token adds: the score's fall when it is left out of the text."""
+    texts, classes = [], []
+    for explanation in explanations:
+        for start, end in zip(explanation.starts.tolist(), explanation.ends.tolist(), strict=True):
+            texts.append(f"{explanation.shown[:start]} {explanation.shown[end:]}")
+        classes += [model.labels.index(explanation.label)] * len(explanation.starts)
+    without = np.empty(len(texts))
+    for first in range(0, len(texts), _TEXTS_AT_ONCE):
+        part = slice(first, first + _TEXTS_AT_ONCE)
+        S, wide = model.sums(model.features.extract(texts[part]))
+        without[part] = scores(model.exact_network.forward(S, wide=wide).Z[-1], np.array(classes[part]))
+    explained, first = [], 0
+    for explanation in explanations:
+        falls = explanation.score - without[first : first + len(explanation.starts)]
+        first += len(falls)
+        base = explanation.score - float(falls.sum())
+        between = np.zeros_like(explanation.between)
+        explained.append(replace(explanation, method="leave-one-out", contributions=falls, between=between, base=base))
+    return explained

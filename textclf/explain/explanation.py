@@ -1,0 +1,126 @@
+"""What an explanation holds: one text, one label, and what each stretch of the text adds to the label's score."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
+
+from textclf.arrays import Array, Integers
+
+Method = Literal["gradients", "leave-one-out"]
+
+_DIGITS = 9  # of the figures in JSON: their sums then agree with each other to well below 1e-5
+
+
+class Part(NamedTuple):
+    """A token, or what stands between two: its place in `Explanation.shown`, and what it adds to the score."""
+
+    string: str
+    start: int
+    end: int
+    contribution: float
+    is_token: bool
+
+
+class Sum(NamedTuple):
+    """All occurrences in a text of one word, or one n-gram: its kind, its string, how many, and what they add.
+
+    `kind` is "words", "chars" (n-grams of words and characters, as in `NgramTable`) or "vector" (a word's vector).
+    """
+
+    kind: str
+    string: str
+    occurrences: int
+    contribution: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a text has this score for a label: ``base`` + the contributions of its parts = ``score``.
+
+    The score is the label's logit minus the mean of the other labels' logits; `base` is the score of an empty text.
+    With leave-one-out nothing makes contributions add up: `base` is then what is left over.
+
+    `shown` is what places refer to: the text, or its normal form where places in the text cannot be told.
+    `starts`, `ends`, `contributions`, shape (T,): of the tokens. `between`, shape (T + 1,): what is added by that which
+    stands before each token and after the last. `words_of_tokens`: the tokens in normal form.
+    `ngrams`: the strongest n-grams, strongest first.
+    """
+
+    text: str
+    label: str
+    method: Method
+    probability: float
+    score: float
+    base: float
+    shown: str
+    words_of_tokens: Sequence[str]
+    starts: Integers
+    ends: Integers
+    contributions: Array
+    between: Array
+    ngrams: tuple[Sum, ...]
+
+    @cached_property
+    def parts(self) -> list[Part]:
+        """The whole of `shown` cut into tokens and what stands between them, in order."""
+        parts, place = [], 0
+        before = self.between.tolist()
+        tokens = zip(self.starts.tolist(), self.ends.tolist(), self.contributions.tolist(), strict=True)
+        for number, (start, end, contribution) in enumerate(tokens):
+            if start > place or before[number]:
+                parts.append(Part(self.shown[place:start], place, start, before[number], is_token=False))
+            parts.append(Part(self.shown[start:end], start, end, contribution, is_token=True))
+            place = end
+        if len(self.shown) > place or before[-1]:
+            parts.append(Part(self.shown[place:], place, len(self.shown), before[-1], is_token=False))
+        return parts
+
+    @property
+    def tokens(self) -> list[Part]:
+        """The tokens, in order."""
+        return [part for part in self.parts if part.is_token]
+
+    @cached_property
+    def words(self) -> list[Sum]:
+        """The distinct words, all occurrences of each added up, strongest first."""
+        counts: dict[str, int] = defaultdict(int)
+        sums: dict[str, float] = defaultdict(float)
+        for word, contribution in zip(self.words_of_tokens, self.contributions.tolist(), strict=True):
+            counts[word] += 1
+            sums[word] += contribution
+        found = [Sum("words", word, counts[word], total) for word, total in sums.items()]
+        return sorted(found, key=lambda word: -abs(word.contribution))
+
+    def strongest(self, most: int) -> tuple[list[Sum], list[Sum]]:
+        """Return the words that speak for the label, and those that speak against it, at most so many of each."""
+        speaking_for = [word for word in self.words if word.contribution > 0]
+        against = [word for word in self.words if word.contribution < 0]
+        return speaking_for[:most], against[:most]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the explanation as plain values; `base` and all contributions add up to `score`."""
+        return {
+            "text": self.text,
+            "label": self.label,
+            "method": self.method,
+            "probability": round(self.probability, 6),
+            "score": round(self.score, _DIGITS),
+            "base": round(self.base, _DIGITS),
+            **({} if self.shown == self.text else {"normal_form": self.shown}),
+            "tokens": [_part(part) for part in self.parts if part.is_token],
+            "between": [_part(part) for part in self.parts if not part.is_token and part.contribution],
+            "ngrams": [
+                {**ngram._asdict(), "contribution": round(ngram.contribution, _DIGITS)} for ngram in self.ngrams
+            ],
+        }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    return {
+        "token": part.string,
+        "start": part.start,
+        "end": part.end,
+        "contribution": round(part.contribution, _DIGITS),
+    }

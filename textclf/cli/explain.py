@@ -107,6 +107,9 @@ def _show_each(
     kept: list[Explanation] = []
     total = 0
     for texts in batches:
+        if len(kept) >= MOST_TEXTS and not as_json:
+            total += len(texts)
+            continue
         explanations = explain(model, texts, chosen)
         for number, explanation in enumerate(explanations, total):
             if as_json:

@@ -27,7 +27,7 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
     base = "base" if explanation.method == "gradients" else "left over"
     sums = [f"{base} {explanation.base:+.2f}", f"words {explanation.contributions.sum():+.2f}"]
     if explanation.between.any():
-        sums.append(f"punctuation {explanation.between.sum():+.2f}")
+        sums.append(f"between words {explanation.between.sum():+.2f}")
     label = click.style(shown(explanation.label), bold=True) if colours else shown(explanation.label)
     lines = [
         f"{label}  {explanation.probability:.3f}  score {explanation.score:+.2f} = {', '.join(sums)}",

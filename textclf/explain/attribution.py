@@ -1,8 +1,8 @@
 """What each word and n-gram of a text adds to a label's score, exactly or along a path.
 
-The score of label c is its logit, before calibration, minus the mean of the other labels': a contrast v · Z[L], where
-v has 1 at c and −1 / (k − 1) elsewhere. (The mean, and not the runner-up: so all texts of a label are measured with one yardstick,
-and what they show can be added up.) It is a sum:
+The score of label c is its logit minus the mean of the other labels': a contrast v · Z[L] / T, where v has 1 at c and
+−1 / (k − 1) elsewhere, and T is the temperature of the probabilities. (The mean, and not the runner-up: so all texts of
+a label are measured with one yardstick, and what they show can be added up.) It is a sum; with T left out:
 
     v · Z[L] = v · f(S) + Σ_g C'_g (U_g · v)         over the n-grams g of the text; f is the network
     v · f(S) = v · f(0) + Σ_w C_w (E_w · G)          over its words w
@@ -112,9 +112,10 @@ class Block:
         S, wide = model.sums(self.matrix)
         Z = model.exact_network.forward(S, wide=wide).Z[-1]
         self.P = model.probabilities_of(Z)
+        self.scale = 1.0 / model.temperature
         self.classes: Integers = self.P.argmax(axis=1) if chosen is None else np.full(len(texts), chosen)
-        self.scores = scores(Z, self.classes)
-        self.bases = scores(_logits(model.exact_network, np.zeros_like(S)), self.classes)
+        self.scores = self.scale * scores(Z, self.classes)
+        self.bases = self.scale * scores(_logits(model.exact_network, np.zeros_like(S)), self.classes)
         self.segments = Segments(tokens)
         self.sources = [self._vectors(S), *self._ngrams()]
 
@@ -165,7 +166,7 @@ class Block:
 
     def _vectors(self, S: Array) -> Source:
         matrix, table, E = self.matrix.words, self.model.features.words, self.model.E
-        G = mean_gradient(self.model.exact_network, S, self.classes)
+        G = self.scale * mean_gradient(self.model.exact_network, S, self.classes)
         values, rows = matrix.data.astype(np.float64), matrix.row_numbers
         for start in range(0, len(values), _ENTRIES):
             part = slice(start, start + _ENTRIES)
@@ -183,7 +184,7 @@ class Block:
             U = self.model.U[first + distinct].astype(np.float64)
             k = U.shape[1]
             own = U[inverse, self.classes[matrix.row_numbers]]
-            values = matrix.data * (k * own - U.sum(axis=1)[inverse]) / (k - 1)
+            values = matrix.data.astype(np.float64) * (self.scale / (k - 1)) * (k * own - U.sum(axis=1)[inverse])
             units = self.segments.of_words() if table.kind == "words" else self.segments.of_characters()
             yield Source(table.kind, matrix, values, place_ngrams(matrix, self.tokens, table), units)
             first = stop
@@ -219,7 +220,8 @@ def _left_out(model: Model, explanations: list[Explanation]) -> list[Explanation
     for first in range(0, len(texts), _TEXTS_AT_ONCE):
         part = slice(first, first + _TEXTS_AT_ONCE)
         S, wide = model.sums(model.features.extract(texts[part]))
-        without[part] = scores(model.exact_network.forward(S, wide=wide).Z[-1], np.array(classes[part]))
+        Z = model.exact_network.forward(S, wide=wide).Z[-1] / model.temperature
+        without[part] = scores(Z, np.array(classes[part]))
     explained, first = [], 0
     for explanation in explanations:
         falls = explanation.score - without[first : first + len(explanation.starts)]

@@ -39,7 +39,7 @@ class Sum(NamedTuple):
 class Explanation:
     """Why a text has this score for a label: ``base`` + the contributions of its parts = ``score``.
 
-    The score is the label's logit minus the mean of the other labels' logits; `base` is the score of an empty text.
+    The score is the label's calibrated logit minus the mean of the other labels'; `base` is the score of an empty text.
     With leave-one-out nothing makes contributions add up: `base` is then what is left over.
 
     `shown` is what places refer to: the text, or its normal form where places in the text cannot be told.

@@ -38,6 +38,7 @@ def strongest_words(model: Model, most: int) -> list[ClassSummary]:
     matrix = model.features.extract(words)
     S, wide = model.sums(matrix)
     Z = model.exact_network.forward(S, wide=wide).Z[-1] - model.exact_network.forward(np.zeros_like(S[:1])).Z[-1]
+    Z /= model.temperature
     k = len(model.labels)
     added = (k * Z - Z.sum(axis=1, keepdims=True)) / (k - 1)
     added[matrix.tokens != 1] = 0.0  # what the tokenizer would not leave whole never stands in a text

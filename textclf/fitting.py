@@ -33,7 +33,7 @@ JOINT_TOLERANCE = 3e-3
 JOINT_LENGTH = 0.5
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
-AUTO_WORK = 20_000_000
+AUTO_WORK = 12_000_000
 """Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}

@@ -105,7 +105,8 @@ _ranked: dict[tuple[int, str, str], list[Recipe]] = {}
 # --- TF-IDF with a linear model -------------------------------------------------------------------------------------
 
 
-def _tfidf() -> TfidfVectorizer:
+def tfidf() -> TfidfVectorizer:
+    """Return the TF-IDF of words and bigrams that the linear models see."""
     return TfidfVectorizer(tokenizer=tokens, token_pattern=None, lowercase=False, ngram_range=(1, 2), sublinear_tf=True)
 
 
@@ -124,11 +125,11 @@ def _linear(
     grid: Sequence[float],
 ) -> Outcome:  # fmt: skip
     fit_x, fit_y, held_x, held_y = _held_out(texts, labels)
-    vectorizer = _tfidf()
+    vectorizer = tfidf()
     fit, held = vectorizer.fit_transform(fit_x), vectorizer.transform(held_x)
     scores = [make(C).fit(fit, fit_y).score(held, held_y) for C in grid]  # type: ignore[attr-defined]
     best = grid[int(np.argmax(scores))]
-    model = make_pipeline(_tfidf(), make(best)).fit(list(texts), list(labels))
+    model = make_pipeline(tfidf(), make(best)).fit(list(texts), list(labels))
     return list(model.predict(list(wanted))), f"C {best:g}"
 
 

@@ -12,7 +12,7 @@ from sklearn import metrics
 
 from textclf.cli import run
 from textclf.errors import ModelError, TextclfError, TrainingError
-from textclf.labels import cut_labels, join_labels
+from textclf.labels import cut_labels, join_labels, multi_hot
 from textclf.model import Model
 from textclf.model_file import read_model, write_model
 from textclf.multilabel import (
@@ -312,6 +312,21 @@ def test_a_model_without_validation_rows_has_thresholds_of_a_half():
     assert trained.model.thresholds.tolist() == [0.5, 0.5]
     with pytest.raises(TrainingError, match="found no label in any row"):
         train(LabelledTexts([], []), Settings(multi_label=True, output="sigmoid"), None)
+
+
+def test_thresholds_are_chosen_on_the_validation_rows_and_outlive_the_last_fit():
+    rng = np.random.default_rng(0)
+    rows = [(text, [label for label in labels if rng.random() < 0.6]) for text, labels in rows_of_topics(300, 4)]
+    data = LabelledTexts([text for text, _ in rows], [join_labels(labels) for _, labels in rows])
+    settings = Settings(multi_label=True, output="sigmoid", dimension=10, valid_fraction=0.3)
+    valid = LabelledTexts(data.texts[:100], data.labels[:100])
+    model = train(data, settings, None, valid=valid).model
+    Y = multi_hot([cut_labels(cell) for cell in valid.labels], model.labels)
+    chosen = choose_thresholds(model.predict(valid.texts).P, Y)
+    np.testing.assert_array_equal(model.thresholds, chosen)
+    assert 0.5 not in chosen
+    refitted = train(data, settings, None).model
+    assert set(refitted.thresholds.tolist()) != {0.5}
 
 
 @pytest.mark.parametrize(

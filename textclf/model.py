@@ -112,8 +112,9 @@ class Model:
 
     def label_sets(self, given: Decisions) -> list[LabelSet]:
         """Return the labels of each row of `given`, shape (n, k), in the model's order."""
-        numbers = np.split(np.nonzero(given)[1], np.cumsum(given.sum(axis=1))[:-1])
-        return [tuple(self.labels[j] for j in row.tolist()) for row in numbers]
+        labels = [self.labels[j] for j in np.nonzero(given)[1].tolist()]
+        ends = np.cumsum(given.sum(axis=1)).tolist()
+        return [tuple(labels[start:stop]) for start, stop in zip([0, *ends], ends, strict=False)]
 
     def cell(self, labels: LabelSet) -> str:
         """Return a row's labels as one cell of a table: joined, or the label as it is where there is one a text."""

@@ -318,7 +318,9 @@ def test_thresholds_are_chosen_on_the_validation_rows_and_outlive_the_last_fit()
     rng = np.random.default_rng(0)
     rows = [(text, [label for label in labels if rng.random() < 0.6]) for text, labels in rows_of_topics(300, 4)]
     data = LabelledTexts([text for text, _ in rows], [join_labels(labels) for _, labels in rows])
-    settings = Settings(multi_label=True, output="sigmoid", dimension=10, valid_fraction=0.3)
+    settings = Settings(
+        multi_label=True, output="sigmoid", dimension=10, valid_fraction=0.3, calibrate=False, recipe="fast"
+    )
     valid = LabelledTexts(data.texts[:100], data.labels[:100])
     model = train(data, settings, None, valid=valid).model
     Y = multi_hot([cut_labels(cell) for cell in valid.labels], model.labels)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from textclf.cli import cli
 from textclf.cli import run as run_textclf
 from textclf.cli.explanations import explanation_text
+from textclf.errors import ModelError
 from textclf.explain import ExplainSettings, explain, strongest_in_texts, strongest_words, write_explanations
 from textclf.explain.attribution import SUM_TOLERANCE, Block, mean_gradient, scores
 from textclf.features import Characters, Words, ngrams_by_length
@@ -308,3 +309,11 @@ def test_the_command_writes_text_json_and_a_page(saved, tmp_path, capsys):
 def test_what_cannot_be_explained_is_said_in_a_line(saved, arguments, code, message, capsys):
     assert run_textclf(["explain", str(saved), *arguments]) == code
     assert message in capsys.readouterr().err
+
+
+def test_a_model_of_several_labels_is_refused():
+    settings = Settings(multi_label=True, output="sigmoid")
+    several = train(LabelledTexts(["good film", "bad film", "so so"], ["a", "b", "a|b"]), settings, VECTORS).model
+    for call in (lambda: explain(several, ["good"]), lambda: strongest_words(several, 3)):
+        with pytest.raises(ModelError, match="explain: expected a model of one label a text"):
+            call()

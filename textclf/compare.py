@@ -145,10 +145,13 @@ def answer(
 ) -> Answers:
     """Let each model label every row of an open table, which is read once.
 
-    Raises DataError at a label that no model has, and when the column `slice_by` is not in the table.
+    Raises DataError at a label that no model has, and when the column `slice_by` is not in the table; ModelError when
+    a model gives several labels.
     """
     if slice_by is not None:
         table.check_column(slice_by, "slice_by")
+    for model in models.values():
+        model.require_one_label("compare")
     labels = tuple(sorted({label for model in models.values() for label in model.labels}))
     numbers = {label: number for number, label in enumerate(labels)}
     own = {name: np.array([numbers[label] for label in model.labels]) for name, model in models.items()}

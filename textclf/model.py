@@ -71,11 +71,15 @@ class Model:
         Raises ModelError when the model was trained without validation rows, so that nothing can be promised, and when
         it gives several labels.
         """
-        if self.is_multi_label:
-            raise ModelError("target precision: expected a model of one label a text, found a multi-label one.")
+        self.require_one_label("target precision")
         if self.record is None:
             raise ModelError("target precision: expected a model with validation rows, found one without. Train again.")
         return self.record.thresholds(target, len(self.labels))
+
+    def require_one_label(self, purpose: str) -> None:
+        """Raise ModelError when the model gives several labels, which `purpose` cannot deal with."""
+        if self.is_multi_label:
+            raise ModelError(f"{purpose}: expected a model of one label a text, found a multi-label one. Name another.")
 
     def answered(self, predictions: Predictions, answer_from: Array) -> npt.NDArray[np.bool_]:
         """Return which texts get an answer, shape (n,): confident enough, some known words, like those of training."""

@@ -44,7 +44,10 @@ class ExplainSettings:
 
 
 def explain(model: Model, texts: Sequence[str], settings: ExplainSettings = ExplainSettings()) -> list[Explanation]:
-    """Return an explanation of each text, in order. Raises ValueError at a label that the model does not have."""
+    """Return an explanation of each text, in order.
+
+    Raises ValueError at a label that the model does not have, and ModelError when it gives several labels.
+    """
     explanations: list[Explanation] = []
     for block in attributed_blocks(model, texts, settings.label):
         explanations += block.explanations(settings.ngrams)
@@ -55,6 +58,7 @@ def explain(model: Model, texts: Sequence[str], settings: ExplainSettings = Expl
 
 def attributed_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["Block"]:
     """Give the texts with what their words and n-grams add, a block of consecutive texts at a time."""
+    model.require_one_label("explain")
     chosen = None if label is None else model.labels.index(label)
     first = 0
     for tokens in tokenize_blocks(texts) if texts else ():

@@ -34,6 +34,7 @@ def strongest_words(model: Model, most: int) -> list[ClassSummary]:
     What a word adds is how much higher the label's score is for the text that is this word alone than for an empty
     one: by its vector, and by those n-grams that the word by itself has. How common it is counts for nothing.
     """
+    model.require_one_label("explain")
     words = list(model.words)
     matrix = model.features.extract(words)
     S, wide = model.sums(matrix)

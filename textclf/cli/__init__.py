@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -23,6 +24,8 @@ COMMANDS = {
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
     "vectors": ("Models and vectors", "Look into, train and cache word vectors."),
 }
+
+_STOPPED = 130  # the exit code of a command that Ctrl-C ended
 
 
 class LazyGroup(click.Group):
@@ -73,7 +76,14 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C."""
     keep_freed_memory()
-    sys.exit(run(arguments))
+    code = run(arguments)
+    if code == _STOPPED:
+        # Where Ctrl-C falls into the import of a module, Python would end itself by the signal, whatever the code.
+        with suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -89,7 +99,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except TextclfError as error:
         return _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped.", 130)
+        return _fail("stopped.", _STOPPED)
     except BrokenPipeError:
         # Whoever read our output has left; nothing is wrong. Python must not complain about it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,6 +2,8 @@
 
 import math
 
+import numpy as np
+
 from textclf.penalties import Penalties, choose_penalties
 
 FIRST = Penalties(0.15, (1.0, 1.0))
@@ -15,7 +17,7 @@ def run(loss, first=FIRST):
         starts.append(start)
         return penalties
 
-    return choose_penalties(first, fit, loss), starts
+    return choose_penalties(first, fit, lambda found: np.full(10, loss(found))), starts
 
 
 def bowl(l2, words, chars):
@@ -47,3 +49,12 @@ def test_with_one_kind_of_ngrams_only_the_penalty_of_all_is_chosen():
     choice, starts = run(lambda p: 1.0, Penalties(0.15, (1.0,)))
     assert choice.penalties == Penalties(0.15, (1.0,))
     assert len(starts) == 3
+
+
+def test_what_a_few_rows_decide_is_chance():
+    def run_with(gains):
+        losses = np.full(100, 1.0)
+        return choose_penalties(FIRST, lambda p, _start: p, lambda p: losses - gains * (p != FIRST)).penalties
+
+    assert run_with(np.array([0.9, -0.5] + [0.0] * 98)) == FIRST
+    assert run_with(np.full(100, 0.004)) != FIRST

@@ -169,11 +169,12 @@ class Fitting:
             return Choice(first, fit(first, None), 1)
         S_valid = valid.words.times(E, threads=threads)
 
-        def validation_loss(found: JointFit) -> float:
-            trace = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads))
-            return fit_temperature(trace.Z[-1], valid.Y, valid.weights, loss)[1]
+        def validation_losses(found: JointFit) -> Array:
+            Z = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
+            temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
+            return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
 
-        choice = choose_penalties(first, fit, validation_loss)
+        choice = choose_penalties(first, fit, validation_losses)
         chosen = ", ".join(
             f"{t.kind} {f:g}" for t, f in zip(self.features.ngrams, choice.penalties.freedom, strict=True)
         )

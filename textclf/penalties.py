@@ -9,11 +9,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+import numpy as np
+
+from textclf.arrays import Array
+
 Fit = TypeVar("Fit")
 
 _FACTOR = 3.0
 _LESS_FREE = 0.5
-_GAIN = 0.002  # a move must lower the validation loss by this share: smaller differences are chance
+_GAIN = 0.002  # a move must lower the validation loss by this share …
+_DEVIATIONS = 1.0  # … and by so many standard errors of the rows' differences: what a few rows decide is chance
 
 
 @dataclass(frozen=True)
@@ -37,24 +42,26 @@ class Choice(Generic[Fit]):
 
 
 def choose_penalties(
-    first: Penalties, fit: Callable[[Penalties, Fit | None], Fit], validation_loss: Callable[[Fit], float]
+    first: Penalties, fit: Callable[[Penalties, Fit | None], Fit], validation_losses: Callable[[Fit], Array]
 ) -> Choice[Fit]:
     """Return the best penalties that greedy moves from `first` find: each is kept if the validation loss falls.
 
-    `fit` fits with the penalties given, from scratch or on from an earlier fit.
+    `fit` fits with the penalties given, from scratch or on from an earlier fit; `validation_losses` returns the loss of
+    each validation row, shape (n,).
     """
     best = first
     best_fit = fit(first, None)
-    lowest, tried = validation_loss(best_fit), 1
+    lowest, tried = validation_losses(best_fit), 1
 
     def improves(candidate: Penalties) -> bool:
         nonlocal best, best_fit, lowest, tried
         found = fit(candidate, best_fit)
-        loss = validation_loss(found)
+        losses = validation_losses(found)
         tried += 1
-        if loss >= lowest * (1.0 - _GAIN):
+        gain = lowest - losses
+        if gain.mean() <= max(_GAIN * lowest.mean(), _DEVIATIONS * gain.std() / np.sqrt(len(gain))):
             return False
-        best, best_fit, lowest = candidate, found, loss
+        best, best_fit, lowest = candidate, found, losses
         return True
 
     if improves(replace(best, l2=best.l2 * _FACTOR)):

@@ -167,7 +167,7 @@ def fit_jointly(
         delta = loss.delta(trace.Z[-1], Y)
         delta *= weights
         gradient = np.empty_like(theta)
-        gradient[:split_at] = part.backward(delta, trace, l2=settings.l2).theta
+        gradient[:split_at] = part.backward(delta, trace, l2=settings.l2, to_input=False).theta
         dU = parts(gradient)[1]
         np.multiply(scaled_U, theta.dtype.type(settings.l2), out=dU)
         dU += scales * transposed.times(delta, threads=settings.threads)  # dU = Cᵀ δ
@@ -302,9 +302,10 @@ class _Learner:
         trace = self.network.forward(S, dropout=settings.dropout, rng=rng)
         delta = self._loss.delta(trace.Z[-1], Y)
         delta *= (weights / len(rows))[:, None]
-        gradients = self.network.backward(delta, trace, l2=settings.l2)
+        vectors_learn = C is not None and settings.vector_rate > 0
+        gradients = self.network.backward(delta, trace, l2=settings.l2, to_input=vectors_learn)
         self._optimizer.step(self.network.theta, gradients.theta)
-        if C is not None and settings.vector_rate:
+        if C is not None and vectors_learn:
             columns, dE = _gradient_rows(C, gradients.dX)
             self._rows.step_rows(self.E, columns, dE)
         return float(np.vdot(self._loss.value(trace.Z[-1], Y), weights))

@@ -140,14 +140,12 @@ class Model:
 
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
-        is_many = len(matrix) >= _MANY_TEXTS
-        wide = matrix.ngrams.double().times(self._double_U if is_many else self.U, threads=threads)
-        if is_many and len(self.network.layers) == 1:
+        if len(matrix) >= _MANY_TEXTS and len(self.network.layers) == 1:
             Z = matrix.words.double().times(self._double_EW, threads=threads)  # (C E) Wᵀ = C (E Wᵀ): k numbers, not d
             Z += self.exact_network.layers[0].b
-            Z += wide
+            Z += matrix.ngrams.double().times(self._double_U, threads=threads)
             return Z
-        S = matrix.words.double().times(self.E, threads=threads)
+        S, wide = self.sums(matrix, threads=threads)
         return self.exact_network.forward(S, wide=wide).Z[-1]
 
     def sums(self, matrix: TextMatrix, *, threads: int = 1) -> tuple[Array, Array]:

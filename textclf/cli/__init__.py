@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from textclf import __version__
+from textclf.cli.config import add_options, from_file
 from textclf.errors import TextclfError, shown
 from textclf.memory import keep_freed_memory
 
@@ -40,6 +41,8 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"textclf.cli.{cmd_name}").command
+        if not isinstance(command, click.Group):
+            add_options(command)
         return command
 
     def resolve_command(
@@ -52,7 +55,10 @@ class LazyGroup(click.Group):
             near = get_close_matches(args[0], COMMANDS, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(COMMANDS)}."
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
-        return super().resolve_command(ctx, args)
+        name, command, rest = super().resolve_command(ctx, args)
+        if name is not None and command is not None and not isinstance(command, click.Group):
+            ctx.default_map = {name: from_file(command, rest, ctx)}
+        return name, command, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands under their headings."""

@@ -163,7 +163,7 @@ def command(
 
     \b
     textclf train reviews.csv -o model.safetensors
-    textclf train tweets.tsv -o model.safetensors --vectors glove-twitter-25
+    textclf train tweets.tsv -o model.safetensors --vectors glove.txt.gz
     textclf train tickets.csv -o model.safetensors --multi-label
     """
     from dataclasses import replace

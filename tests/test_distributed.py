@@ -50,7 +50,7 @@ def contents(folder):
 
 
 def one_by_one(model, shards, tmp_path):
-    """What `predict -i FILE -o FILE` makes of each file."""
+    """Return what `predict -i FILE -o FILE` makes of each file."""
     expected = {}
     for path in shards.rglob("*.csv"):
         output = tmp_path / f"single-{path.name}"

@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import click
+import polars as pl
 import pytest
 
 from textclf.cli import COMMANDS, LazyGroup, run
@@ -42,6 +43,8 @@ def place(tmp_path_factory):
     (folder / "lines.txt").write_text("A film that stays with you.\nNever again.\n")
     (folder / "tweets.tsv").write_text("text\tlabel\n" + "what a day\tgood\nso late again\tbad\n" * 10)
     (folder / "tickets.csv").write_text("text,labels\n" + "it broke and cost a lot,fault|price\nthanks,\n" * 10)
+    (folder / "shards").mkdir()
+    pl.DataFrame({"text": ["what a day", "so late again"]}).write_parquet(folder / "shards" / "a.parquet")
     with gzip.open(folder / "glove.txt.gz", "wt") as stream:
         stream.write("what 1 2\nlate 2 1\nday 0 1\n")
     with gzip.open(folder / "corpus.txt.gz", "wt") as stream:

@@ -1,6 +1,7 @@
 """Options that several commands share, and what they make of them."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +26,37 @@ target_precision_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where many files are worked on: the address of a Dask scheduler, or a number of processes; None for neither."""
+
+    scheduler: str | None
+    workers: int | None
+
+    @property
+    def is_named(self) -> bool:
+        """Whether there is one to work on."""
+        return self.scheduler is not None or self.workers is not None
+
+
+def cluster_options(command: Command) -> Command:
+    """Add the options that `cluster_of` makes something of."""
+    for option in (
+        click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Work on many files in N processes."),
+        click.option("--scheduler", metavar="ADDRESS", help="Work on many files on a Dask cluster (tcp://host:port)."),
+    ):
+        command = option(command)
+    return command
+
+
+def cluster_of(settings: dict[str, Any]) -> Cluster:
+    """Take the keywords of `cluster_options` out of a command's settings and return what they say."""
+    cluster = Cluster(settings.pop("scheduler"), settings.pop("workers"))
+    if cluster.scheduler is not None and cluster.workers is not None:
+        raise click.UsageError("give --scheduler or --workers, not both.")
+    return cluster
 
 
 def table_options(*, labelled: bool, may_stop: bool = True) -> Callable[[Command], Command]:

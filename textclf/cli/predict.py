@@ -10,6 +10,8 @@ import click
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    cluster_of,
+    cluster_options,
     origin,
     quiet_option,
     read_options,
@@ -31,20 +33,32 @@ _LINES_AT_ONCE = 256
 @click.command("predict", short_help="Label sentences, or every row of a table.")
 @click.argument("model", type=FILE)
 @click.argument("sentences", nargs=-1)
-@click.option("--input", "-i", "source", type=FILE, help="A table whose rows are labelled; - for standard input.")
-@click.option("--output", "-o", type=FILE, help="Where the table goes, with a label and a confidence for each row.")
+@click.option(
+    "--input",
+    "-i",
+    "source",
+    metavar="FILE",
+    help="A table whose rows are labelled; - for standard input; or many: a folder, a pattern, a URL.",
+)
+@click.option(
+    "--output",
+    "-o",
+    metavar="FILE",
+    help="Where the table goes, with a label and a confidence for each row; of many, a folder.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Write one JSON object a text.")
 @click.option("--top-k", type=click.IntRange(1), metavar="K", help="Give the K likeliest labels.")
 @click.option("--proba", is_flag=True, help="Give the probability of every label.")
 @target_precision_option
 @table_options(labelled=False)
+@cluster_options
 @threads_option
 @quiet_option
 def command(
     model: Path,
     sentences: tuple[str, ...],
-    source: Path | None,
-    output: Path | None,
+    source: str | None,
+    output: str | None,
     as_json: bool,
     top_k: int | None,
     proba: bool,
@@ -60,27 +74,45 @@ def command(
     textclf predict model.safetensors -i new.csv -o labelled.csv
     cat lines.txt | textclf predict model.safetensors --json
     textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
+    textclf predict model.safetensors -i 'shards/*.parquet' -o labelled --workers 2
     """
     if sentences and source is not None:
         raise click.UsageError("give sentences, or a table with -i, not both.")
     if output is not None and source is None:
         raise click.UsageError("-o goes with -i: it writes the rows of a table.")
+    cluster = cluster_of(settings)
     loaded = Model.load(model)
     answer_from = None if target_precision is None else loaded.answer_from(target_precision)
     if source is not None:
-        from textclf.cli.label_table import Wanted, label_table
+        from textclf.distributed import are_shards
+        from textclf.labelling import Wanted
 
-        check_outputs([model, source], output)
+        wanted = Wanted(top_k=top_k, proba=proba, answer_from=answer_from)
+        if cluster.is_named or are_shards(source):
+            from textclf.cli.label_files import label_files
+
+            if output is None or as_json:
+                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, without --json.")
+            options = read_options(settings)
+            label_files(model, source, output, options, wanted, cluster, target_precision=target_precision, quiet=quiet)
+            return
+        from textclf.cli.label_table import label_table
+
+        target = None if output is None else Path(output)
+        check_outputs([model, Path(source)], target)
         label_table(
             loaded,
-            origin(source),
-            output,
+            origin(Path(source)),
+            target,
             read_options(settings),
-            Wanted(as_json=as_json, top_k=top_k, proba=proba, answer_from=answer_from),
+            wanted,
+            as_json=as_json,
             threads=threads,
             quiet=quiet,
         )
         return
+    if cluster.is_named:
+        raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
     texts = [sentences] if sentences else _lines(read_options(settings))
     for prediction in loaded.predict_stream(texts, answer_from):
         click.echo(prediction_line(prediction, top_k) if as_json else _line(prediction, top_k, proba))

@@ -1,0 +1,237 @@
+"""Many files, in this process, in several, and on a cluster: labelled once each, whatever happens on the way."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from textclf.cli import run
+from textclf.distributed import Job, Serial, dask_engine, find_shards, label, predict
+from textclf.errors import DataError, OutputError, TextclfError
+from textclf.files import sha256
+from textclf.tables import TableOptions
+
+ROOT = Path(__file__).parent.parent
+ROWS = 40
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    table = ROOT / "data" / "reviews-train.csv"
+    assert run(["train", str(table), "-o", str(path), "--vectors", "none", "--recipe", "fast", "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture
+def shards(tmp_path):
+    """Six tables of 40 reviews in two folders."""
+    header, *rows = (ROOT / "data" / "reviews-test.csv").read_text("utf-8").splitlines()
+    folder = tmp_path / "in"
+    for number in range(6):
+        path = folder / ("even" if number % 2 == 0 else "odd") / f"part-{number}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        chosen = [rows[(number * ROWS + i) % len(rows)] for i in range(ROWS)]
+        path.write_text("\n".join([header, *chosen]) + "\n", "utf-8")
+    return folder
+
+
+def job(engine, model, folder, **options):
+    digest = sha256(model)
+    return Job(engine.share(model, digest), digest, TableOptions(**options), None, False, None, str(folder))
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.csv")}
+
+
+def one_by_one(model, shards, tmp_path):
+    """Return what `predict -i FILE -o FILE` makes of each file."""
+    expected = {}
+    for path in shards.rglob("*.csv"):
+        output = tmp_path / f"single-{path.name}"
+        assert run(["predict", str(model), "-i", str(path), "-o", str(output), "--quiet"]) == 0
+        expected[path.relative_to(shards).as_posix()] = output.read_bytes()
+    return expected
+
+
+def test_a_folder_of_files_is_labelled_as_each_file_by_itself(model, shards, tmp_path, capsys):
+    assert run(["predict", str(model), "-i", str(shards), "-o", str(tmp_path / "out")]) == 0
+    assert "240 rows of 6 files labelled, 0 not used" in capsys.readouterr().err
+    assert contents(tmp_path / "out") == one_by_one(model, shards, tmp_path)
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    assert (manifest["rows"], manifest["refused"], manifest["set_aside"]) == (240, 0, [])
+    assert manifest["model"] == sha256(model)
+    for entry in manifest["files"]:
+        assert entry["rows"] == ROWS
+        assert entry["sha256"] == sha256(tmp_path / "out" / entry["output"])
+
+
+def test_processes_write_the_same_bytes_as_one_and_a_lost_worker_costs_no_row(model, shards, tmp_path):
+    expected = one_by_one(model, shards, tmp_path)
+    with dask_engine(workers=2) as engine:
+        victims = list(engine._client.run(os.getpid).values())
+        threading.Timer(0.05, os.kill, (victims[0], signal.SIGKILL)).start()
+        done = label(engine, find_shards(str(shards)), job(engine, model, tmp_path / "out"))
+    assert done.rows == 240
+    assert contents(tmp_path / "out") == expected
+    assert not list((tmp_path / "out").rglob("*.textclf-part"))
+    for _ in range(50):
+        if not any(_is_alive(victim) for victim in victims):
+            break
+        time.sleep(0.1)
+    assert not any(_is_alive(victim) for victim in victims)
+
+
+def _is_alive(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().split()[2] != "Z"
+    except OSError:
+        return False
+
+
+def test_a_run_that_was_stopped_goes_on_where_it_was(model, shards, tmp_path):
+    class Stopping(Serial):
+        def run(self, job, tasks):
+            for number, pair in enumerate(super().run(job, tasks)):
+                if number == 3:
+                    raise KeyboardInterrupt("stopped")
+                yield pair
+
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt, match="stopped"):
+        label(Stopping(), find_shards(str(shards)), job(Serial(), model, out))
+    assert not (out / "manifest.json").exists()
+    finished = {path: path.stat().st_mtime_ns for path in out.rglob("*.csv")}
+    broken, *rest = finished
+    broken.write_bytes(broken.read_bytes()[:-5])
+    label(Serial(), find_shards(str(shards)), job(Serial(), model, out))
+    assert all(path.stat().st_mtime_ns == finished[path] for path in rest)
+    assert contents(out) == one_by_one(model, shards, tmp_path)
+
+
+def test_what_was_made_with_other_settings_or_from_another_file_is_made_anew(model, shards, tmp_path):
+    out, table = tmp_path / "out", next(iter(sorted(shards.rglob("*.csv"))))
+    label(Serial(), find_shards(str(shards)), job(Serial(), model, out))
+    lines = table.read_text("utf-8").splitlines(keepends=True)
+    table.write_text("".join(lines[:-1]), "utf-8")
+    assert label(Serial(), find_shards(str(shards)), job(Serial(), model, out)).rows == 239
+    assert run(["predict", str(model), "-i", str(shards), "-o", str(out), "--proba", "--quiet"]) == 0
+    assert all(b"p_positive" in content for content in contents(out).values())
+
+
+def test_a_damaged_file_ends_the_run_with_its_name_or_is_set_aside(model, shards, tmp_path, capsys):
+    (shards / "bad.csv").write_text('text,label\n"open,positive\n', "utf-8")
+    arguments = ["predict", str(model), "-i", str(shards), "-o", str(tmp_path / "out"), "--quiet"]
+    assert run(arguments) == 1
+    assert "bad.csv:2: expected a closing quote" in capsys.readouterr().err
+    assert run([*arguments, "--on-error", "skip"]) == 0
+    assert "set aside" in capsys.readouterr().err
+    manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
+    assert manifest["rows"] == 240
+    assert [entry["input"] for entry in manifest["set_aside"]] == [str(shards / "bad.csv")]
+
+
+def test_only_unfit_files_are_an_error(model, tmp_path):
+    (tmp_path / "bad.csv").write_text('text\n"open\n', "utf-8")
+    with pytest.raises(DataError, match="all 1 are unfit"):
+        label(Serial(), find_shards(str(tmp_path / "*.csv")), job(Serial(), model, tmp_path / "out"), skip=True)
+
+
+def test_rows_that_are_skipped_are_counted_in_the_manifest(model, tmp_path):
+    (tmp_path / "a.csv").write_text("id,text\n1,good\n2\n3,bad\n", "utf-8")
+    done = label(
+        Serial(), find_shards(str(tmp_path / "*.csv")), job(Serial(), model, tmp_path / "out", on_error="skip")
+    )
+    assert (done.rows, done.refused) == (2, 1)
+    assert "line 3 (row 2)" in done.records[0].refusals[0]
+
+
+def test_the_files_of_a_url_are_read_and_written_through_fsspec(model, shards, tmp_path):
+    source, target = f"file://{shards}/**/*.csv", f"file://{tmp_path}/out"
+    assert run(["predict", str(model), "-i", source, "-o", target, "--quiet"]) == 0
+    assert contents(tmp_path / "out") == one_by_one(model, shards, tmp_path)
+
+
+def test_memory_and_other_file_systems_hold_outputs_too(model):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/runs/in/a.csv", b"text\ngood\nbad\n")
+    done = label(Serial(), find_shards("memory://runs/in"), job(Serial(), model, "memory://runs/out"))
+    assert done.rows == 2
+    assert memory.cat("/runs/out/a.csv").startswith(b"text,label,confidence\ngood,")
+    again = label(Serial(), find_shards("memory://runs/in"), job(Serial(), model, "memory://runs/out"))
+    assert again == done
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [("in", ["even/a.csv", "odd/b.jsonl"]), ("in/*/*", ["even/a.csv", "odd/b.jsonl"]), ("in/even/a.csv", ["a.csv"])],
+)
+def test_shards_are_found_by_folder_pattern_and_name_and_marks_are_left_out(tmp_path, monkeypatch, source, names):
+    for name in ("even/a.csv", "odd/b.jsonl", "odd/_temporary/c.csv", ".textclf/a.csv.json", "even/.d.csv"):
+        path = tmp_path / "in" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("text\na\n")
+    monkeypatch.chdir(tmp_path)
+    assert [shard.name for shard in find_shards(source)] == names
+
+
+def test_no_file_found_is_an_error(tmp_path):
+    with pytest.raises(DataError, match="expected files to read, found none"):
+        find_shards(str(tmp_path / "*.csv"))
+
+
+def test_outputs_in_the_folder_of_the_inputs_are_refused(model, shards):
+    with pytest.raises(OutputError, match="found the same file"):
+        label(Serial(), find_shards(str(shards)), job(Serial(), model, shards))
+
+
+def test_a_model_that_changes_during_a_run_is_refused(model, shards, tmp_path):
+    changed = tmp_path / "changed.safetensors"
+    changed.write_bytes(model.read_bytes())
+    work = job(Serial(), changed, tmp_path / "out")
+    changed.write_bytes(model.read_bytes() + b"x")
+    with pytest.raises(DataError, match="expected the model that the run began with"):
+        label(Serial(), find_shards(str(shards)), work)
+
+
+def test_many_files_need_a_folder_to_go_to(model, shards, capsys):
+    assert run(["predict", str(model), "-i", str(shards)]) == 2
+    assert "give -o FOLDER" in capsys.readouterr().err
+    assert run(["predict", str(model), "a sentence", "--workers", "2"]) == 2
+    assert "go with -i" in capsys.readouterr().err
+    assert run(["predict", str(model), "-i", str(shards), "-o", "x", "--workers", "2", "--scheduler", "tcp://h"]) == 2
+    assert "not both" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    monkeypatch.setattr("textclf.pages.find_spec", lambda _: None)
+    with (
+        pytest.raises(TextclfError, match=r"--workers: .*pip install 'textclf\[dask\]'"),
+        dask_engine(workers=2),
+    ):
+        pass
+
+
+def test_a_dask_frame_gets_labels_and_keeps_its_rows(model, shards):
+    import dask
+    import dask.dataframe as dd
+    import pandas as pd
+
+    texts = ["a film that stays with you", None, "two hours I will not get back"] * 5
+    frame = pd.DataFrame({"review": texts, "n": range(15)}, index=range(100, 115))
+    with dask.config.set(scheduler="synchronous"):
+        done = predict(dd.from_pandas(frame, npartitions=3), model, column="review").compute()
+    assert list(done.columns) == ["review", "n", "label", "confidence"]
+    assert list(done.index) == list(frame.index)
+    assert set(done["label"]) <= {"positive", "negative"}
+    with pytest.raises(DataError, match="column: expected one of review, n"):
+        predict(dd.from_pandas(frame, npartitions=1), model, column="text")
+    with pytest.raises(DataError, match="expected no column 'label'"):
+        predict(dd.from_pandas(frame.assign(label=""), npartitions=1), model, column="review")

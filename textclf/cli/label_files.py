@@ -1,0 +1,56 @@
+"""Label many files, here or on a cluster, and say what became of them."""
+
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textclf.cli.options import Cluster
+from textclf.cli.output import say, warn
+from textclf.cli.progress import counting_steps
+
+if TYPE_CHECKING:
+    from textclf.distributed import Engine
+    from textclf.labelling import Wanted
+    from textclf.tables import TableOptions
+
+_SHOWN_FILES = 20
+
+
+def label_files(
+    model: Path, source: str, output: str, options: "TableOptions", wanted: "Wanted", cluster: Cluster,
+    *, target_precision: float | None, quiet: bool,
+) -> None:  # fmt: skip
+    """Label the files that `source` names into the folder `output`."""
+    from textclf.distributed import Job, find_shards, is_url, label
+    from textclf.files import sha256
+
+    if cluster.is_named:  # workers may run in another folder
+        source, output = (place if is_url(place) else str(Path(place).absolute()) for place in (source, output))
+    shards = find_shards(source)
+    digest = sha256(model)
+    with engine(cluster) as workers, counting_steps("labelling files", len(shards), quiet=quiet) as count:
+        job = Job(workers.share(model, digest), digest, options, wanted.top_k, wanted.proba, target_precision, output)
+        run = label(workers, shards, job, skip=options.on_error == "skip", progress=count)
+    for record in run.records[:_SHOWN_FILES]:
+        for refusal in record.refusals:
+            warn(f"{record.input}: not used: {refusal}.")
+    for aside in run.set_aside:
+        warn(f"set aside: {aside.reason}")
+    unknown = sum(record.unknown for record in run.records)
+    say(
+        f"{run.rows:,} rows of {len(run.records):,} files labelled, {run.refused:,} not used,"
+        f" {unknown:,} without a known word; {len(run.set_aside):,} files set aside.",
+        quiet=quiet,
+    )
+    if target_precision is not None:
+        answered = sum(record.answered for record in run.records)
+        say(f"{answered:,} answered, {run.rows - answered:,} abstained.", quiet=quiet)
+
+
+def engine(cluster: Cluster) -> "AbstractContextManager[Engine]":
+    """Return who does the work: a cluster where one is named, else this process."""
+    from textclf.distributed import Serial, dask_engine
+
+    if not cluster.is_named:
+        return nullcontext(Serial())
+    return dask_engine(scheduler=cluster.scheduler, workers=cluster.workers)

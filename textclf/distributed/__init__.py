@@ -1,0 +1,21 @@
+"""The same commands on many files and many processes, through Dask (the extra ``dask``)."""
+
+from textclf.distributed.engines import Engine, Serial, dask_engine
+from textclf.distributed.frames import predict
+from textclf.distributed.labelling import Job, Run, SetAside, label
+from textclf.distributed.shards import Shard, are_shards, find_shards, is_url
+
+__all__ = [
+    "Engine",
+    "Job",
+    "Run",
+    "Serial",
+    "SetAside",
+    "Shard",
+    "are_shards",
+    "dask_engine",
+    "find_shards",
+    "is_url",
+    "label",
+    "predict",
+]

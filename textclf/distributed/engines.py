@@ -1,0 +1,155 @@
+"""Who does the work: this process, processes of this machine, or a Dask cluster, by one contract.
+
+An engine runs one job on many tasks and gives each result as it comes. What goes wrong with a task's data comes as the
+task's outcome; a worker that is lost costs the time of its task, which another does again.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from textclf.errors import DataError, TextclfError, shown
+from textclf.pages import check_packages
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class SharedFile:
+    """A file that every worker can open: at `path`, or, where workers are elsewhere, below a worker's own folder."""
+
+    path: str
+    is_shipped: bool = False
+
+    def where(self) -> Path:
+        """Return its path on the worker that asks."""
+        if not self.is_shipped:
+            return Path(self.path)
+        from distributed import get_worker
+
+        return Path(get_worker().local_directory) / self.path
+
+
+class Engine(Protocol):
+    """Runs jobs."""
+
+    def share(self, path: Path, digest: str) -> SharedFile:
+        """Make a file of this machine, of the SHA-256 `digest`, available to every worker, later ones included."""
+
+    def run(self, job: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | TextclfError]]:
+        """Give each task with its result, or with what is wrong with its data, in any order.
+
+        An error that is no TextclfError ends the run.
+        """
+
+
+class Serial:
+    """Runs one task after the other in this process."""
+
+    def share(self, path: Path, digest: str) -> SharedFile:
+        """Return the file as it is."""
+        return SharedFile(str(path))
+
+    def run(self, job: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | TextclfError]]:
+        """Give each task with its outcome, in order."""
+        for task in tasks:
+            yield task, _outcome(job, task)
+
+
+class DaskEngine:
+    """Runs tasks on the workers of a Dask cluster."""
+
+    def __init__(self, client: "Client", *, same_machine: bool) -> None:
+        self._client = client
+        self._same_machine = same_machine
+
+    def share(self, path: Path, digest: str) -> SharedFile:
+        """Send the file to all workers, unless they are processes of this machine."""
+        if self._same_machine:
+            return SharedFile(str(path.resolve()))
+        name = f"textclf-{digest}{path.suffix}"
+        self._client.register_plugin(_shipping(name, path.read_bytes()))
+        return SharedFile(name, is_shipped=True)
+
+    def run(self, job: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | TextclfError]]:
+        """Give each task with its outcome, as it comes; leaving early cancels the rest."""
+        from distributed import KilledWorker, as_completed
+
+        futures = {self._client.submit(_outcome, job, task, pure=False): task for task in tasks}
+        try:
+            for future in as_completed(futures, loop=self._client.loop):
+                task = futures[future]
+                try:
+                    outcome = future.result()
+                except KilledWorker as error:
+                    outcome = DataError(
+                        f"{shown(str(task))}: expected to be worked on, found that {error.allowed_failures + 1} workers"
+                        " were lost at it. Is their memory enough?"
+                    )
+                future.release()
+                yield task, outcome
+        finally:
+            self._client.cancel(list(futures))
+
+
+def _outcome(job: Callable[[Any], Any], task: Any) -> Any:  # noqa: ANN401 - a task's and a result's type are the job's
+    try:
+        return job(task)
+    except TextclfError as error:
+        return error
+
+
+def _shipping(name: str, content: bytes) -> Any:  # noqa: ANN401 - a class of an optional package
+    from distributed import WorkerPlugin
+
+    class Shipping(WorkerPlugin):  # type: ignore[misc] # the package is skipped by mypy
+        """Writes a file into each worker's folder, also of workers that join later."""
+
+        def __init__(self) -> None:
+            self.name = name
+
+        def setup(self, worker: Any) -> None:  # noqa: ANN401
+            path = Path(worker.local_directory) / name
+            part = path.with_suffix(".part")
+            part.write_bytes(content)
+            part.replace(path)
+
+    return Shipping()
+
+
+@contextmanager
+def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> Iterator[DaskEngine]:
+    """Give an engine on the cluster of a scheduler (tcp://host:port), or on so many processes of this machine.
+
+    Raises TextclfError when Dask is not installed or the scheduler does not answer.
+    """
+    check_packages("--scheduler" if scheduler else "--workers", "dask", "distributed", extra="dask")
+    import dask
+    from distributed import Client, LocalCluster
+
+    if scheduler is not None:
+        try:
+            client = Client(scheduler, timeout="20s", set_as_default=False)
+        except (OSError, ValueError, ImportError) as error:
+            raise TextclfError(
+                f"--scheduler: expected a Dask scheduler at {scheduler}, found none ({shown(str(error))[:200]})."
+            ) from error
+        with client:
+            yield DaskEngine(client, same_machine=False)
+        return
+    # A worker that is shot for its memory would be started again without end: the system's own limit stands.
+    with (
+        dask.config.set({"distributed.worker.daemon": True}),
+        LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
+            silence_logs="CRITICAL",
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
+        yield DaskEngine(client, same_machine=True)

@@ -1,0 +1,51 @@
+"""Label a Dask DataFrame, partition by partition."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textclf.distributed.labelling import loaded
+from textclf.errors import DataError
+from textclf.files import sha256
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+
+_PIECE_ROWS = 512
+
+
+def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.DataFrame":
+    """Return the frame with the columns `label` and `confidence` for the texts of a column; nothing is computed yet.
+
+    Rows, order and index stay. A missing text is labelled as an empty one. `model`: a model file that every worker can
+    open under this path; each worker reads it once. Raises DataError when the column is missing, or when the frame has
+    a column of an added name.
+    """
+    if column not in frame.columns:
+        raise DataError(f"column: expected one of {', '.join(map(str, frame.columns))}, found {column!r}.")
+    taken = sorted({"label", "confidence"} & set(frame.columns))
+    if taken:
+        raise DataError(f"frame: expected no column {taken[0]!r}, found one. Rename it.")
+    path = Path(model).resolve()
+    digest = sha256(path)
+    # An empty frame of the same types: what Dask asks to be told.
+    meta = _labelled(frame._meta, str(path), digest, column)
+    return frame.map_partitions(_labelled, str(path), digest, column, meta=meta)
+
+
+def _labelled(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":
+    model = loaded(Path(path), digest)
+    texts = [text if isinstance(text, str) else "" for text in part[column]]
+    labels: list[str] = []
+    confidence: list[float] = []
+    for start in range(0, len(texts), _PIECE_ROWS):
+        predictions = model.predict(texts[start : start + _PIECE_ROWS])
+        labels += map(model.cell, model.label_sets(predictions.given))
+        confidence += predictions.confidence.tolist()
+    import pandas as pd
+
+    columns = {
+        "label": pd.Series(labels, index=part.index, dtype="string"),
+        "confidence": pd.Series(confidence, index=part.index, dtype="float64"),
+    }
+    return part.assign(**columns)

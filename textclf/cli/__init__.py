@@ -16,6 +16,7 @@ from textclf.memory import keep_freed_memory
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
     "train": ("The main job", "Train a classifier on a table of texts and labels."),
+    "tune": ("The main job", "Search for settings in the time given, and train with the best."),
     "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
     "predict": ("The main job", "Label sentences, or every row of a table."),
     "explain": ("Understand", "Show which words and n-grams moved a prediction."),

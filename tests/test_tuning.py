@@ -1,0 +1,180 @@
+"""A search for settings: what is tried, what is kept, and that the time is kept to."""
+
+import json
+import time
+
+import pytest
+
+from textclf.cli import run
+from textclf.errors import TextclfError, TrainingError
+from textclf.model import Model
+from textclf.recipe import LabelledTexts
+from textclf.settings import Settings
+from textclf.tuning import Tuning, tune
+from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
+
+DATA = LabelledTexts(["good day", "bad day", "good film", "bad film"] * 6, ["pos", "neg", "pos", "neg"] * 6)
+
+
+class Pretended:
+    """Stands in for the process: what settings are worth is a formula, and a fold takes a moment."""
+
+    seconds = 0.02
+
+    def __init__(self, work):
+        self.measured = []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def worth(self, settings):
+        return 0.9 if settings.word_ngrams == 3 else 0.7
+
+    def measure(self, settings, fold, deadline):
+        self.measured.append(settings)
+        if time.monotonic() + self.seconds > deadline:
+            raise OutOfTime("the time is up")
+        time.sleep(self.seconds)
+        value = self.worth(settings) + 0.001 * fold
+        figures = {"accuracy": value, "macro_f1": value, "log_loss": 1 - value}
+        return Measured(figures, 1000 * (settings.word_ngrams or 2), self.seconds)
+
+    def train(self, settings, target, deadline):
+        target.write_text("model")
+        return {"validation": None}
+
+
+def search(tmp_path, worker=Pretended, duration=3.0, **settings):
+    return tune(DATA, Settings(), Tuning(duration, **settings), tmp_path / "m", make_worker=worker)
+
+
+def test_better_settings_are_found_and_the_time_is_kept_to(tmp_path):
+    begin = time.monotonic()
+    found = search(tmp_path)
+    assert time.monotonic() - begin < 3.3
+    assert found.best.settings.word_ngrams == 3
+    assert found.plain.value == pytest.approx(0.701)
+    assert found.importance["word_ngrams"] > 0.4
+    assert found.given_up > 0
+    assert (tmp_path / "m").read_text() == "model"
+
+
+def test_the_plain_recipe_stays_where_the_gain_may_be_chance(tmp_path):
+    class Chance(Pretended):
+        def measure(self, settings, fold, deadline):
+            super().measure(settings, fold, deadline)
+            gain = [0.3, -0.1, -0.1][fold] if settings != Settings() else 0.0
+            return Measured({"accuracy": 0.7 + gain}, 1000, self.seconds)
+
+    found = search(tmp_path, Chance)
+    assert found.tried > 1
+    assert found.best is found.plain
+
+
+def test_a_log_loss_is_best_when_lowest(tmp_path):
+    found = search(tmp_path, metric="log-loss")
+    assert found.best.settings.word_ngrams == 3
+    assert found.best.value == pytest.approx(-0.099)
+
+
+def test_models_that_are_too_large_are_left_out(tmp_path):
+    found = search(tmp_path, max_size=1500)
+    assert found.best.settings.word_ngrams == 1
+    with pytest.raises(TrainingError, match="max size: expected a model of at most 10 bytes"):
+        search(tmp_path, max_size=10)
+
+
+def test_too_little_time_is_an_error(tmp_path):
+    class Slow(Pretended):
+        seconds = 100.0
+
+    with pytest.raises(TrainingError, match="duration: expected time for one training"):
+        search(tmp_path, Slow, duration=1.0)
+
+
+def test_settings_that_cannot_be_trained_are_passed_over(tmp_path):
+    class Failing(Pretended):
+        def measure(self, settings, fold, deadline):
+            if settings.hidden:
+                raise TextclfError("the memory is not enough for these settings.")
+            return super().measure(settings, fold, deadline)
+
+    assert search(tmp_path, Failing).best.settings.hidden == ()
+
+
+def test_a_study_goes_on_where_it_was(tmp_path):
+    said = []
+    study = tmp_path / "s.sqlite"
+    first = tune(DATA, Settings(), Tuning(3.0, study=study), tmp_path / "m", make_worker=Pretended)
+    short = Tuning(1.7, study=study)  # enough for the plain recipe alone
+    again = tune(DATA, Settings(), short, tmp_path / "m", make_worker=Pretended, say=said.append)
+    assert again.tried < 4
+    assert again.best.settings == first.best.settings
+    assert any("going on after" in line for line in said)
+
+
+def test_a_metric_that_does_not_suit_the_labels_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="metric: expected one that suits the labels, found 'micro-f1'"):
+        search(tmp_path, metric="micro-f1")
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def worker():
+    import numpy as np
+
+    folds = np.arange(len(DATA.texts)) // 4 % 3
+    with Worker(Work(DATA, folds, "none", cache=False)) as found:
+        yield found
+
+
+PLAIN = Settings(vectors="none", recipe="fast")
+
+
+def test_the_process_measures_rows_that_training_did_not_see(worker):
+    found = worker.measure(PLAIN, 0, time.monotonic() + 60)
+    assert found.figures["accuracy"] == 1.0
+    assert found.figures["texts"] == 8
+    assert found.bytes > 1000
+
+
+def test_the_process_is_ended_at_the_deadline_and_another_takes_its_place(worker):
+    with pytest.raises(OutOfTime, match="the time is up"):
+        worker.measure(PLAIN, 0, time.monotonic())
+    assert worker.measure(PLAIN, 1, time.monotonic() + 60).figures["accuracy"] == 1.0
+
+
+def test_what_fails_in_the_process_is_told(worker):
+    stranger = Settings(vectors="none", class_weight={"xyz": 1.0})
+    with pytest.raises(TextclfError, match="no row has the label 'xyz'"):
+        worker.measure(stranger, 0, time.monotonic() + 60)
+
+
+def test_a_process_that_dies_is_an_error_of_one_line(worker):
+    worker._process.kill()
+    worker._process.join()
+    assert worker.measure(PLAIN, 2, time.monotonic() + 60).figures["accuracy"] == 1.0
+
+
+def test_the_command_trains_a_model_and_says_what_it_found(tmp_path, capsys):
+    table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
+    rows = "".join(f"{text},{label}\n" for text, label in zip(DATA.texts, DATA.labels, strict=True))
+    table.write_text(f"text,label\n{rows}")
+    arguments = ["tune", str(table), "-o", str(model), "--vectors", "none", "--duration", "8", "--json"]
+    assert run(arguments) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert (found["metric"], found["value"], found["plain_recipe"]) == ("accuracy", 1.0, 1.0)
+    assert found["settings"] == {}
+    assert Model.load(model).predict(["good day"]).P.shape == (1, 2)
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("textclf.pages.find_spec", lambda _: None)
+    with pytest.raises(TextclfError, match=r"tune: .*pip install 'textclf\[tune\]'"):
+        search(tmp_path)

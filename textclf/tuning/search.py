@@ -1,0 +1,298 @@
+"""The search: proposals of a tree of Parzen estimators (Bergstra et al. 2011), each measured by cross-validation.
+
+The plain recipe is measured first, on all folds, and keeps its place unless something is better by more than chance.
+A trial that does worse than most after a fold is given up.
+"""
+
+import hashlib
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+
+from textclf.errors import TextclfError, TrainingError
+from textclf.files import check_writable
+from textclf.labels import label_sets, multi_hot
+from textclf.multilabel import strata
+from textclf.pages import check_packages
+from textclf.recipe import LabelledTexts
+from textclf.settings import Settings
+from textclf.training import deal
+from textclf.tuning.space import FIRST, suggested
+from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
+from textclf.vocabulary import LONGEST_FOR_CHARS
+
+if TYPE_CHECKING:
+    import optuna
+
+Metric = Literal["accuracy", "macro-f1", "micro-f1", "log-loss"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
+FOLDS = 3
+_FEWEST_FOR_IMPORTANCE = 12
+_START = 1.5
+"""Seconds that starting and ending take beside training."""
+_OVERHEAD = 1.6
+"""The last training, on all rows, is given so many times what a fold's took, in proportion to the rows."""
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """How long to search, in seconds, for what; `max_size`: the most bytes that the model's file may have.
+
+    `study`: an SQLite file that keeps the trials, so that a later run goes on with them.
+    """
+
+    duration: float
+    metric: Metric = "accuracy"
+    max_size: int | None = None
+    study: Path | None = None
+    folds: int = FOLDS
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Settings and their value by the metric on each fold, higher being better (a log loss has a minus before it)."""
+
+    settings: Settings
+    values: tuple[float, ...]
+    bytes: int
+    seconds: float
+
+    @property
+    def value(self) -> float:
+        """The mean over the folds."""
+        return float(np.mean(self.values))
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What was found: the best trial, the plain recipe's (None when it is too large), and how many were tried.
+
+    `importance`: the share of each setting in how the values differ, by analysis of variance; empty when unknown.
+    """
+
+    best: Trial
+    plain: Trial | None
+    tried: int
+    given_up: int
+    importance: dict[str, float]
+    description: dict[str, Any]
+
+
+def tune(
+    data: LabelledTexts,
+    base: Settings,
+    tuning: Tuning,
+    target: Path,
+    *,
+    cache: bool = True,
+    make_worker: Callable[[Work], Worker] = Worker,
+    say: Callable[[str], None] = lambda _: None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> Tuned:
+    """Search for settings until the time is nearly up, train the best on all rows, and write that model to `target`.
+
+    `progress` takes the seconds that went by since the last call. Raises TextclfError when Optuna is missing,
+    TrainingError when the time is not enough for one measurement or no trial keeps to `max_size`.
+    """
+    check_packages("tune", "optuna", extra="tune")
+    check_writable(target)
+    search = _Search(data, base, tuning, say, progress)
+    with make_worker(Work(data, search.folds, base.vectors, cache)) as worker:
+        search.run(worker)
+        best = search.chosen()
+        say(f"training on all rows with the best of {search.tried} settings")
+        description = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
+    return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), description)
+
+
+class _Search:
+    """The trials of one call."""
+
+    def __init__(
+        self,
+        data: LabelledTexts,
+        base: Settings,
+        tuning: Tuning,
+        say: Callable[[str], None],
+        progress: Callable[[float], None],
+    ) -> None:
+        self.begin = self._last = monotonic()
+        self._base, self._tuning, self._say, self._progress = base, tuning, say, progress
+        rng = np.random.default_rng(base.seed)
+        self._sets = label_sets(data.labels, multi_label=base.multi_label)
+        labels = tuple(sorted({label for row in self._sets for label in row}))
+        self.folds = deal(strata(multi_hot(self._sets, labels)), tuning.folds, rng)
+        self._allow_chars = sum(map(len, data.texts)) <= LONGEST_FOR_CHARS * len(data.texts)
+        self.plain: Trial | None = None
+        self.trials: list[Trial] = []
+        self.tried = self.given_up = 0
+        self._study = _study(tuning, base, data)
+
+    @property
+    def _left(self) -> float:
+        return self.begin + self._tuning.duration - monotonic()
+
+    def run(self, worker: Worker) -> None:
+        """Measure the plain recipe, then proposals until the time left is needed for the last training."""
+        import optuna
+
+        try:
+            self._measure_plain(worker)
+        except OutOfTime:
+            raise TrainingError(
+                f"duration: expected time for one training and its validation, found that {self._tuning.duration:g} s"
+                " are not enough. Give more."
+            ) from None
+        self._resume()
+        while self._left > self._reserve():
+            trial = self._study.ask()
+            settings = self._suggested(trial)
+            try:
+                found = self._measure(worker, settings, trial)
+            except OutOfTime:
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                return
+            except TextclfError as error:
+                self._say(f"trial {trial.number}: {error}")
+                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                continue
+            if found is None:
+                self.given_up += 1
+                self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                continue
+            for name in ("values", "bytes", "seconds"):
+                trial.set_user_attr(name, getattr(found, name))
+            self._study.tell(trial, found.value)
+            self._keep(found)
+
+    def _suggested(self, trial: "optuna.trial.BaseTrial") -> Settings:
+        return suggested(trial, self._base, weigh_classes=self._weigh_classes, allow_chars=self._allow_chars)
+
+    def _resume(self) -> None:
+        """Take in the finished trials of earlier runs on the same study; begin a new one where the recipe does."""
+        import optuna
+
+        if not self._study.trials:
+            first = {name: value for name, value in FIRST.items() if self._allow_chars or name != "char_ngrams"}
+            self._study.enqueue_trial(first)
+            return
+        for old in self._study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
+            attrs = old.user_attrs
+            settings = self._suggested(optuna.trial.FixedTrial(old.params))
+            self._keep(Trial(settings, tuple(attrs["values"]), attrs["bytes"], attrs["seconds"]))
+        self._say(f"going on after {len(self._study.trials):,} trials of earlier runs")
+
+    @property
+    def _weigh_classes(self) -> bool:
+        return self._tuning.metric == "macro-f1" and not self._base.multi_label and self._base.class_weight == "none"
+
+    def _measure_plain(self, worker: Worker) -> None:
+        measured = [self._fold(worker, self._base, fold) for fold in range(self._tuning.folds)]
+        self.tried += 1
+        self.plain = _trial(self._base, [self._value(each) for each in measured], measured)
+        self._say(f"plain recipe: {self._tuning.metric} {abs(self.plain.value):.4f}")
+        if self._fits(self.plain):
+            self.trials.append(self.plain)
+
+    def _measure(self, worker: Worker, settings: Settings, trial: "optuna.Trial") -> Trial | None:
+        """Return the trial's outcome; None when it is given up, being worse than most or too large."""
+        measured: list[Measured] = []
+        values: list[float] = []
+        self.tried += 1
+        for fold in range(self._tuning.folds):
+            measured.append(self._fold(worker, settings, fold))
+            values.append(self._value(measured[-1]))
+            trial.report(float(np.mean(values)), fold)
+            too_large = self._tuning.max_size is not None and measured[-1].bytes > self._tuning.max_size
+            if too_large or (fold + 1 < self._tuning.folds and trial.should_prune()):
+                return None
+        return _trial(settings, values, measured)
+
+    def _fold(self, worker: Worker, settings: Settings, fold: int) -> Measured:
+        measured = worker.measure(settings, fold, self.begin + self._tuning.duration - self._reserve())
+        now = monotonic()
+        self._progress(now - self._last)
+        self._last = now
+        return measured
+
+    def _value(self, measured: Measured) -> float:
+        name = self._tuning.metric.replace("-", "_")
+        if name not in measured.figures:
+            raise TrainingError(f"metric: expected one that suits the labels, found {self._tuning.metric!r}.")
+        value = measured.figures[name]
+        return -value if name == "log_loss" else value
+
+    def _fits(self, trial: Trial) -> bool:
+        return self._tuning.max_size is None or trial.bytes <= self._tuning.max_size
+
+    def _keep(self, found: Trial) -> None:
+        if not self._fits(found):
+            return
+        if not self.trials or found.value > max(trial.value for trial in self.trials):
+            self._say(f"trial {self.tried}: {self._tuning.metric} {abs(found.value):.4f}, the best so far")
+        self.trials.append(found)
+
+    def _reserve(self) -> float:
+        """Return the seconds that the last training of what is best now will take."""
+        if not self.trials:
+            return 0.0
+        best = max(self.trials, key=lambda trial: trial.value)
+        return _START + _OVERHEAD * best.seconds * self._tuning.folds / (self._tuning.folds - 1)
+
+    def chosen(self) -> Trial:
+        """Return the best trial, or the plain recipe where the best is not better by more than chance."""
+        if not self.trials:
+            raise TrainingError(
+                f"max size: expected a model of at most {self._tuning.max_size:,} bytes, found none of {self.tried} so"
+                " small. Allow more, or make a larger one small with textclf export."
+            )
+        best = max(self.trials, key=lambda trial: trial.value)
+        if self.plain is None or self.plain not in self.trials or best is self.plain:
+            return best
+        gains = np.array(best.values) - np.array(self.plain.values)
+        is_chance = gains.mean() <= gains.std(ddof=1) / np.sqrt(len(gains))
+        return self.plain if is_chance else best
+
+    def importance(self) -> dict[str, float]:
+        """Return each setting's share in how the values differ."""
+        import optuna
+
+        done = self._study.get_trials(states=[optuna.trial.TrialState.COMPLETE])
+        if len(done) < _FEWEST_FOR_IMPORTANCE or len({trial.value for trial in done}) == 1:
+            return {}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # where trials tell too little all shares come out equal, with a warning
+            found = optuna.importance.get_param_importances(self._study)
+        return {} if len(set(found.values())) == 1 else {name: round(float(share), 4) for name, share in found.items()}
+
+
+def _trial(settings: Settings, values: Sequence[float], measured: Sequence[Measured]) -> Trial:
+    return Trial(
+        settings,
+        tuple(values),
+        max(each.bytes for each in measured),
+        float(np.mean([each.seconds for each in measured])),
+    )
+
+
+def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> "optuna.Study":
+    """Return the study of the file, under a name that other rows, settings or metrics do not share; or a new one."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    digest = hashlib.sha256(repr((tuning.metric, tuning.folds, base.as_dict())).encode())
+    for text, label in zip(data.texts, data.labels, strict=True):
+        digest.update(f"{len(text)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+    return optuna.create_study(
+        study_name=digest.hexdigest()[:16],
+        storage=None if tuning.study is None else f"sqlite:///{tuning.study}",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=optuna.samplers.TPESampler(seed=base.seed % 2**32),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )

@@ -1,0 +1,186 @@
+"""A process that trains and measures on request, so that a trial can be ended when time or memory is out."""
+
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from textclf.arrays import Integers
+from textclf.errors import TextclfError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+    from textclf.recipe import LabelledTexts
+    from textclf.settings import Settings
+    from textclf.vectors import WordVectors
+
+_SHARE_OF_MEMORY = 0.85
+"""Of the memory that is free when the process starts, it may take this share."""
+
+
+class OutOfTime(Exception):  # noqa: N818 -- it is no error: the time that was given is used up
+    """The time is up."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One fold: the figures of the rows left out, the size of the model's file, and how long training took."""
+
+    figures: dict[str, float]
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the process is told once: the rows, the fold of each, and where vectors come from."""
+
+    data: "LabelledTexts"
+    folds: Integers
+    vectors: str
+    cache: bool
+
+
+class Worker:
+    """The process; a context manager that ends it. What fails in it is told in one line, as TextclfError."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._end()
+
+    def measure(self, settings: "Settings", fold: int, deadline: float) -> Measured:
+        """Train without a fold and measure on it. Raises OutOfTime at the deadline, TextclfError when it cannot be."""
+        measured = self._ask(("measure", settings, fold), deadline)
+        assert isinstance(measured, Measured)
+        return measured
+
+    def train(self, settings: "Settings", target: Path, deadline: float) -> dict[str, Any]:
+        """Train on all rows, write the model to `target`, and return its description; raises as `measure` does."""
+        description = self._ask(("train", settings, str(target)), deadline)
+        assert isinstance(description, dict)
+        return description
+
+    def _ask(self, request: tuple[Any, ...], deadline: float) -> object:
+        if not self._process.is_alive():
+            self._start()
+        try:
+            self._connection.send(request)
+            if not self._connection.poll(max(deadline - monotonic(), 0.0)):
+                self._end()
+                raise OutOfTime("the time is up")
+            answer = self._connection.recv()
+        except (EOFError, BrokenPipeError, ConnectionResetError):
+            self._end()
+            raise TextclfError("the process that trained was ended: its memory was not enough.") from None
+        if isinstance(answer, TextclfError):
+            raise answer
+        return answer
+
+    def _start(self) -> None:
+        context = get_context("spawn")
+        self._connection, other = context.Pipe()
+        self._process = context.Process(target=_serve, args=(self._work, other), daemon=True)
+        self._process.start()
+        other.close()
+
+    def _end(self) -> None:
+        self._process.kill()
+        self._process.join()
+        self._connection.close()
+
+
+def _serve(work: Work, connection: "Connection") -> None:
+    """Answer requests until there are no more; runs in the process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
+    from textclf.memory import keep_freed_memory
+    from textclf.vectors import open_vectors
+
+    keep_freed_memory()
+    _limit_memory()
+    vectors = None if work.vectors == "none" else open_vectors(work.vectors, cache=work.cache, say=lambda _: None)
+    while True:
+        try:
+            request = connection.recv()
+        except EOFError:
+            return
+        answer: object
+        try:
+            answer = _ANSWERS[request[0]](work, vectors, *request[1:])
+        except TextclfError as error:
+            answer = error
+        except MemoryError:
+            answer = TextclfError("the memory is not enough for these settings.")
+        connection.send(answer)
+
+
+def _limit_memory() -> None:
+    import resource
+
+    lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(lines["MemAvailable"].split()[0]) * 1024
+    size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    limit = size + int(free * _SHARE_OF_MEMORY)
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fold: int) -> Measured:
+    from tempfile import TemporaryDirectory
+
+    from textclf.labels import label_sets, multi_hot
+    from textclf.multilabel import new_tally
+    from textclf.recipe import train
+
+    begin = monotonic()
+    rest = _select(work.data, (work.folds != fold).nonzero()[0].tolist())
+    model = train(rest, settings, vectors).model
+    seconds = monotonic() - begin
+    out = _select(work.data, (work.folds == fold).nonzero()[0].tolist())
+    tally = new_tally(model.labels, model.thresholds)
+    sets = label_sets(out.labels, multi_label=settings.multi_label)
+    known = [i for i, labels in enumerate(sets) if set(labels) <= set(model.labels)]  # a class of one fold's rows alone
+    for start in range(0, len(known), _PIECE_ROWS):
+        rows = known[start : start + _PIECE_ROWS]
+        predictions = model.predict([out.texts[i] for i in rows], threads=settings.threads)
+        Y = multi_hot([sets[i] for i in rows], model.labels)
+        tally.add_rows(Y, predictions.P, words=predictions.tokens, known=predictions.known)
+    with TemporaryDirectory(prefix="textclf-") as folder:
+        path = Path(folder) / "model.safetensors"
+        model.save(path)
+        size = path.stat().st_size
+    figures = {name: float(value) for name, value in tally.evaluation().summary().items()}
+    return Measured(figures, size, seconds)
+
+
+_PIECE_ROWS = 512
+
+
+def _train(work: Work, vectors: "WordVectors | None", settings: "Settings", target: str) -> dict[str, Any]:
+    from textclf.recipe import train
+
+    model = train(work.data, settings, vectors).model
+    model.save(Path(target))
+    return {**model.description, "labels": list(model.labels)}
+
+
+def _select(data: "LabelledTexts", rows: Sequence[int]) -> "LabelledTexts":
+    weights = data.weights
+    return replace(
+        data,
+        texts=[data.texts[i] for i in rows],
+        labels=[data.labels[i] for i in rows],
+        weights=None if weights is None else [weights[i] for i in rows],
+    )
+
+
+_ANSWERS: dict[str, Callable[..., object]] = {"measure": _measure, "train": _train}

@@ -91,6 +91,7 @@ def tune(
     *,
     cache: bool = True,
     make_worker: Callable[[Work], Worker] = Worker,
+    clock: Callable[[], float] = monotonic,
     say: Callable[[str], None] = lambda _: None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Tuned:
@@ -101,7 +102,7 @@ def tune(
     """
     check_packages("tune", "optuna", extra="tune")
     check_writable(target)
-    search = _Search(data, base, tuning, say, progress)
+    search = _Search(data, base, tuning, clock, say, progress)
     with make_worker(Work(data, search.folds, base.vectors, cache)) as worker:
         search.run(worker)
         best = search.chosen()
@@ -118,10 +119,12 @@ class _Search:
         data: LabelledTexts,
         base: Settings,
         tuning: Tuning,
+        clock: Callable[[], float],
         say: Callable[[str], None],
         progress: Callable[[float], None],
     ) -> None:
-        self.begin = self._last = monotonic()
+        self._clock = clock
+        self.begin = self._last = clock()
         self._base, self._tuning, self._say, self._progress = base, tuning, say, progress
         rng = np.random.default_rng(base.seed)
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
@@ -135,7 +138,7 @@ class _Search:
 
     @property
     def _left(self) -> float:
-        return self.begin + self._tuning.duration - monotonic()
+        return self.begin + self._tuning.duration - self._clock()
 
     def run(self, worker: Worker) -> None:
         """Measure the plain recipe, then proposals until the time left is needed for the last training."""
@@ -215,7 +218,7 @@ class _Search:
 
     def _fold(self, worker: Worker, settings: Settings, fold: int) -> Measured:
         measured = worker.measure(settings, fold, self.begin + self._tuning.duration - self._reserve())
-        now = monotonic()
+        now = self._clock()
         self._progress(now - self._last)
         self._last = now
         return measured

@@ -11,6 +11,7 @@ from textclf.report.run import Fact
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _MOST_COUNTS = 30
+_PENALTIES = {"l2": "weight penalty", "freedom": "freedom of n-grams"}
 _HALF = _MOST_COUNTS // 2
 
 
@@ -60,16 +61,20 @@ def settings_facts(model: Model) -> list[Fact]:
 
 def model_facts(model: Model) -> list[Fact]:
     """Return what the model is made of, and what it was made from."""
+    described = model.description
+    made = described.get("provenance") or {}
+    vectors = made.get("vectors") or {"name": "random"}
+    penalties = described.get("penalties") or {}
     facts = [
         Fact("layers", " – ".join(map(str, model.network.sizes))),
         Fact("words", f"{len(model.words):,}"),
         *(Fact(f"n-grams of {table.kind}", f"{len(table.dictionary):,}") for table in model.features.ngrams),
         Fact("temperature", f"{model.temperature:.4f}"),
     ]
-    for part in ("penalties", "data", "provenance"):
-        for name, value in (model.description.get(part) or {}).items():
-            prefix = "training data: " if part == "data" else "made with " if part == "provenance" else ""
-            facts.append(_fact(prefix + name, value))
+    facts += [_fact(_PENALTIES.get(name, name), value) for name, value in penalties.items()]
+    facts += [_fact(f"vectors: {name}", value) for name, value in vectors.items()]
+    facts += [_fact(f"training data: {name}", value) for name, value in (described.get("data") or {}).items()]
+    facts += [_fact(f"made with {name}", value) for name, value in made.items() if name != "vectors"]
     return facts
 
 
@@ -82,4 +87,4 @@ def _fact(name: str, value: Any) -> Fact:  # noqa: ANN401 - what JSON holds
         value = "yes" if value else "no"
     elif isinstance(value, int):
         value = f"{value:,}"
-    return Fact(name.replace("_", " "), "as suits the data" if value is None else str(value))
+    return Fact(name.replace("_", " "), "default" if value is None else str(value))

@@ -21,7 +21,7 @@ from textclf.statistics import wilson_interval
 WIDEST_TABLE = 25
 """Classes; of more, the confusion matrix is a heat map."""
 _WIDEST_HEAT_MAP, _MOST_CONFUSED = 100, 60
-_CONFUSIONS = 40
+_CONFUSIONS = 30
 _MOST_CLASSES = 200
 _TARGETS = (0.8, 0.9, 0.95, 0.99)
 
@@ -90,7 +90,7 @@ def first_figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Figure]
         Figure("macro-F1", f"{evaluation.macro_f1:.4f}", "mean over the classes"),
         Figure("always the commonest", f"{share:.4f}", f"“{cut(majority, LONGEST_LABEL)}”: accuracy"),
         Figure("calibration error", f"{evaluation.reliability.ece:.4f}", "confidence against accuracy"),
-        Figure("log loss", f"{evaluation.log_loss:.4f}"),
+        Figure("log loss", f"{evaluation.log_loss:.4f}", f"Brier score {evaluation.brier:.4f}"),
     ]
 
 
@@ -190,12 +190,8 @@ def confusions(evaluation: Evaluation) -> list[Confusion]:
 
 def calibrations(after: Evaluation, before: Evaluation | None) -> list[Calibration]:
     """Return the figures of the confidences, with calibration and, where they are known, without."""
-    named = {"after calibration" if before else "": after, "before calibration": before}
-    return [
-        Calibration(name, found.reliability.ece, found.brier, found.log_loss)
-        for name, found in reversed(named.items())
-        if found is not None
-    ]
+    named = [("before", before), ("after", after)] if before is not None else [("", after)]
+    return [Calibration(name, found.reliability.ece, found.brier, found.log_loss) for name, found in named if found]
 
 
 def promises(model: Model, judged: Judged, target: float | None) -> list[Promise]:

@@ -76,11 +76,14 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> str:
             for i, (name, key) in enumerate((("accuracy", "valid_accuracy"), ("macro-F1", "valid_macro_f1"))):
                 figures = [epoch[key] for epoch in validated]
                 axes[1].plot(numbers, figures, color=SERIES[i + 2], linestyle=_DASHES[i], label=name)
-            axes[1].set(xlabel="epoch", title="on validation rows", xlim=(0, None))
+            axes[1].set(xlabel="epoch", title="on validation rows")
+            if numbers[-1] < steps[-1]:
+                axes[0].axvline(numbers[-1] + 0.5, color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
             for part in axes:
                 part.legend()
-        axes[0].set(xlabel="epoch" if validated else "pass over the rows", ylim=(0, None), xlim=(0, None))
-        axes[0].set_title("mean loss")
+        then = ", then step of the fit with n-grams" if validated and numbers[-1] < steps[-1] else ""
+        axes[0].set(xlabel=f"epoch{then}" if validated else "step", ylim=(0, None), xlim=(0, None))
+        axes[0].set_title("mean loss and penalty of weights")
         for part in axes:
             part.title.set(color=SOFT, fontsize=FONT)
             part.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -133,7 +136,7 @@ def coverage_precision(curves: Mapping[str, Curve], marks: Sequence[Mark] = (), 
             axes.plot(curve.coverage, curve.precision, color=_colour(number), linestyle=_dashes(number), label=name)
         for mark in marks:
             axes.axhline(mark.target, color=SERIES[1], linewidth=0.9, linestyle=_DASHES[1])
-            axes.text(1.0, mark.target, f"promised: {mark.target:g}", ha="right", va="bottom", color=SERIES[1])
+            axes.text(0.01, mark.target, f"promised: {mark.target:g}", va="bottom", color=SERIES[1])
             if mark.precision is not None:
                 axes.plot(
                     [mark.coverage], [mark.precision], marker="D", markersize=6, color=SERIES[1], linestyle="none",
@@ -141,7 +144,7 @@ def coverage_precision(curves: Mapping[str, Curve], marks: Sequence[Mark] = (), 
                 )  # fmt: skip
                 axes.axvline(mark.coverage, color=SERIES[1], linewidth=0.9, linestyle=_DASHES[2])
         if len(curves) > 1:
-            axes.legend(loc="lower left")
+            axes.legend()
         values = np.concatenate([curve.precision for curve in curves.values()])
         lowest = min([float(values.min()), *(m.target for m in marks), *(m.precision or 1.0 for m in marks)])
         room = 0.08 * (1.0 - lowest) + 0.005
@@ -208,7 +211,7 @@ def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
     def paint(figure: "Figure") -> None:
         figure.set_layout_engine("none")
         side, (width, height) = k * cell, figure.get_size_inches()
-        axes = figure.add_axes((margin / width, 0.04 / height, side / width, side / height))
+        axes = figure.add_axes((margin / width, margin / height, side / width, side / height))
         for level in range(1, _SHADES + 1):
             for places, colour in ((levels == level) & np.eye(k, dtype=bool), SERIES[0]), (
                 (levels == level) & ~np.eye(k, dtype=bool), SERIES[1],
@@ -217,8 +220,10 @@ def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
                 if squares:
                     path = Path.make_compound_path(*squares)
                     axes.add_patch(PathPatch(path, color=colour, alpha=level / _SHADES, linewidth=0))
-        axes.set(xlim=(0, k), ylim=(k, 0), xticks=[], yticks=np.arange(k) + 0.5, yticklabels=names)
-        axes.tick_params(axis="y", length=0, labelsize=7.5, pad=2)
+        places = np.arange(k) + 0.5
+        axes.set(xlim=(0, k), ylim=(k, 0), xticks=places, xticklabels=names, yticks=places, yticklabels=names)
+        axes.tick_params(length=0, labelsize=7.5, pad=2)
+        axes.tick_params(axis="x", labelrotation=90)
         axes.grid(visible=False)
         for edge in range(0, k + 1, 5):
             axes.axhline(edge, color=LINE, linewidth=0.4, zorder=0)
@@ -227,7 +232,9 @@ def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
             spine.set(visible=True, color=LINE)
 
     text = f"{np.trace(matrix):,} of {matrix.sum():,} rows stand on the diagonal."
-    return draw(margin + k * cell + 0.06, k * cell + 0.08, paint, title="Confusion matrix of shares", text=text)
+    return draw(
+        margin + k * cell + 0.06, margin + k * cell + 0.06, paint, title="Confusion matrix of shares", text=text
+    )
 
 
 def _square(x: int, y: int) -> Any:  # noqa: ANN401 - matplotlib has no types

@@ -58,9 +58,10 @@ def _themed(source: str, title: str, text: str) -> str:
     svg = re.sub(r' id="([\w.]+)"', lambda found: found[0] if found[1] in used else "", svg)
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")
-    view = re.search(r'viewBox="[^"]*"', svg)
+    view = re.search(r'viewBox="0 0 ([\d.]+) [^"]*"', svg)
     assert view is not None
-    begin = f'<svg {view[0]} xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" role="img"'
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    begin = f'<svg {view[0]} style="--w: {view[1]}" {spaces} role="img"'
     words = f' aria-label="{html.escape(title)}"><title>{html.escape(title)}</title><desc>{html.escape(text)}</desc>'
     return (begin + words + svg[svg.index(">") + 1 :]).replace("> <", "><").strip()
 

@@ -53,7 +53,7 @@ def write_evaluation_report(
     judgement = Judgement(evaluation, measurement.uncalibrated, gathered.judged, target, measurement.errors)
     _write(
         path, model, gathered.texts, judgement,
-        title=f"Evaluation on {name}", lead=f"{evaluation.n:,} texts, {len(model.labels):,} {_what(model)}.",
+        title=f"Evaluation on {Path(name).name}", lead=f"{evaluation.n:,} texts, {len(model.labels):,} {_what(model)}.",
         judged_on="", refused=refused, run=run, curves="",
     )  # fmt: skip
 
@@ -70,7 +70,8 @@ def write_training_report(
     history = model.description["history"]
     _write(
         path, model, texts, _of_validation(trained, examples if valid is None else valid),
-        title=f"Training on {examples.name}", lead=f"{len(examples):,} texts, {len(model.labels):,} {_what(model)}.",
+        title=f"Training on {Path(examples.name).name}",
+        lead=f"{len(examples):,} texts, {len(model.labels):,} {_what(model)}.",
         judged_on=_judged_on(trained, valid), refused=len(examples.refused), run=run,
         curves=pictures.loss_curves(history) if len(history) > 1 else "",
     )  # fmt: skip
@@ -86,7 +87,7 @@ def _judged_on(trained: Trained, valid: Examples | None) -> str:
         return ""
     n = len(trained.held_out.examples)
     if valid is not None:
-        return f"The figures are those of the {n:,} validation rows of {valid.name}."
+        return f"The figures are those of the {n:,} validation rows of {Path(valid.name).name}."
     return (
         f"The figures are those of {n:,} validation rows, each judged by a model that was not fitted to it; the model "
         "as saved may have learnt from them since."

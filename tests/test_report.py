@@ -225,7 +225,7 @@ def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours(
     curve = Curve.of(np.array([0.9, 0.8]), np.array([True, False]))
     for svg in (
         reliability({"after": counted}),
-        coverage_precision({"all": curve}, [Mark(0.9, 0.5, None), Mark(0.8, 0.5, 1.0)]),
+        coverage_precision({"all": curve}, [Mark(0.9, "never", 0.0, None), Mark(0.8, "0.7", 0.5, 1.0)]),
         loss_curves(history),
         heat_map(np.array([[3, 1], [0, 2]]), ["<b>", "评论"]),
     ):
@@ -234,6 +234,7 @@ def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours(
         assert re.search("<title>.+</title><desc>.+</desc>", svg)
         assert "var(--c1)" in svg
         assert "#0" not in re.sub(r'href="#\w+"', "", svg)
+    assert "answered from 0.804<" in coverage_precision({"all": curve}, [Mark(0.8, "0.804", 0.5, 1.0)])
     assert "&lt;b&gt;" in svg
     assert "<b>" not in svg
 

@@ -67,7 +67,6 @@ def command(
     from textclf.cli.compare_text import comparison_text
     from textclf.compare import add_baselines, answer, compare, write_changed
     from textclf.model import Model
-    from textclf.report import check_available, write_comparison_report
     from textclf.tables import open_table
 
     started = time.perf_counter()
@@ -75,6 +74,8 @@ def command(
     _check_usage(models, table, changed)
     read = [*models, table, *([train_table] if train_table else [])]
     if report is not None:
+        from textclf.report import check_available
+
         check_available()
     check_outputs(read, changed, report)
     loaded = {name: Model.load(path) for name, path in _named(models).items()}
@@ -97,6 +98,8 @@ def command(
     if changed is not None:
         write_changed(changed, answers)
     if report is not None:
+        from textclf.report import write_comparison_report
+
         files = {**{f"model {number}": path for number, path in enumerate(models, 1)}, "data": table}
         run = this_run({**files, "baseline's data": train_table}, started)
         write_comparison_report(report, comparison, answers, loaded, slice_by, run)

@@ -56,15 +56,17 @@ def command(
     """
     from textclf.measuring import measure, write_errors
     from textclf.model import Model
-    from textclf.report import Gathered, check_available, write_evaluation_report
     from textclf.tables import open_table
 
     started = time.perf_counter()
     loaded = Model.load(model)
+    gathered = None
     if report is not None:
+        from textclf.report import Gathered, check_available
+
         check_available()
+        gathered = Gathered(loaded)
     check_outputs([model, table], errors, report)
-    gathered = Gathered(loaded) if report is not None else None
     options = replace(read_options(settings), multi_label=loaded.is_multi_label)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
@@ -78,6 +80,8 @@ def command(
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None and gathered is not None:
+        from textclf.report import write_evaluation_report
+
         run = this_run({"model": model, "data": table}, started)
         write_evaluation_report(report, gathered, result, opened.name, len(opened.refused), run)
     if as_json:

@@ -171,7 +171,6 @@ def command(
 
     from textclf.fitting import Listener
     from textclf.recipe import train
-    from textclf.report import check_available, write_training_report
     from textclf.settings import Settings
     from textclf.tables import read_examples
 
@@ -180,6 +179,8 @@ def command(
     options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
     chosen = Settings(**_with_output(settings))
     if report is not None:
+        from textclf.report import check_available
+
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
     examples = read_examples(origin(table), options)
@@ -192,6 +193,8 @@ def command(
         trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener)
     trained.model.save(target)
     if report is not None:
+        from textclf.report import write_training_report
+
         run = this_run({"data": table, "validation data": valid}, started)
         write_training_report(report, trained, examples, run, valid=held_out)
     _say_result(trained, target, as_json, quiet)

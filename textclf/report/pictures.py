@@ -52,9 +52,13 @@ class Curve:
 
 @dataclass(frozen=True)
 class Mark:
-    """A promise, and what it came to: the share answered, and the share of the answers that was right (if any)."""
+    """A promise, and what it came to: the share answered, and the share of the answers that was right (if any).
+
+    `answer_from`: the confidence from which on rows are answered, in words.
+    """
 
     target: float
+    answer_from: str
     coverage: float
     precision: float | None
 
@@ -135,15 +139,15 @@ def coverage_precision(curves: Mapping[str, Curve], marks: Sequence[Mark] = (), 
         for number, (name, curve) in enumerate(curves.items()):
             axes.plot(curve.coverage, curve.precision, color=_colour(number), linestyle=_dashes(number), label=name)
         for mark in marks:
-            axes.axhline(mark.target, color=SERIES[1], linewidth=0.9, linestyle=_DASHES[1])
-            axes.text(0.01, mark.target, f"promised: {mark.target:g}", va="bottom", color=SERIES[1])
+            promised = f"promised: {mark.target:g}"
+            axes.axhline(mark.target, color=SERIES[1], linewidth=0.9, linestyle=_DASHES[1], label=promised)
             if mark.precision is not None:
                 axes.plot(
                     [mark.coverage], [mark.precision], marker="D", markersize=6, color=SERIES[1], linestyle="none",
-                    markeredgecolor=INK, markeredgewidth=0.7, zorder=5,
+                    markeredgecolor=INK, markeredgewidth=0.7, zorder=5, label=f"answered from {mark.answer_from}",
                 )  # fmt: skip
                 axes.axvline(mark.coverage, color=SERIES[1], linewidth=0.9, linestyle=_DASHES[2])
-        if len(curves) > 1:
+        if len(curves) > 1 or marks:
             axes.legend()
         values = np.concatenate([curve.precision for curve in curves.values()])
         lowest = min([float(values.min()), *(m.target for m in marks), *(m.precision or 1.0 for m in marks)])

@@ -52,7 +52,7 @@ def _themed(source: str, title: str, text: str) -> str:
     svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r"font(-family)?: [^;\"]*sans-serif;? ?", _size_only, svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", svg)
-    svg = re.sub(r"-?\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}".rstrip("0").rstrip("."), svg)
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _rounded, tag[0]), svg)  # not the words between
     svg = re.sub(r"\s*\n\s*", " ", svg)
     used = set(re.findall(r"#([\w.]+)[\")]", svg))
     svg = re.sub(r' id="([\w.]+)"', lambda found: found[0] if found[1] in used else "", svg)
@@ -64,6 +64,10 @@ def _themed(source: str, title: str, text: str) -> str:
     begin = f'<svg {view[0]} style="--w: {view[1]}" {spaces} role="img"'
     words = f' aria-label="{html.escape(title)}"><title>{html.escape(title)}</title><desc>{html.escape(text)}</desc>'
     return (begin + words + svg[svg.index(">") + 1 :]).replace("> <", "><").strip()
+
+
+def _rounded(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def _size_only(found: re.Match[str]) -> str:

@@ -172,7 +172,10 @@ def _drawn(
     series = {"after calibration": evaluation.reliability}
     if before is not None:
         series["before calibration"] = before.reliability
-    marks = [pictures.Mark(kept.answered.target, kept.answered.coverage, kept.answered.precision)] if kept else []
+    marks = []
+    if kept is not None:
+        answered = kept.answered
+        marks.append(pictures.Mark(answered.target, kept.answer_from, answered.coverage, answered.precision))
     matrix = figures.matrix_rows(evaluation)
     confused, names = figures.most_confused(evaluation)
     return {

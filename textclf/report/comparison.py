@@ -15,6 +15,7 @@ from textclf.report.run import Fact, Run
 
 _CHANGED = 50
 _SLICES = 50
+_OTHERS = {1: "baselines", 2: "{}"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def write_comparison_report(
     write_page(
         path,
         "comparison.html",
-        title=f"{names[0]} beside {names[1] if len(names) == 2 else 'others'}",
+        title=f"{names[0]} beside {_OTHERS.get(answers.models, 'others').format(names[1])}",
         lead=f"{comparison.n:,} texts, {comparison.classes:,} classes.",
         comparison=comparison,
         names=names,

@@ -140,7 +140,7 @@ def test_reports_show_the_labels_and_no_confusions(place, capsys):
     assert "taken for whom" not in html
     told(capsys, "train", place / "train.csv", "-o", place / "x", "--multi-label", *LITTLE, "--report", report)
     html = report.read_text("utf-8")
-    assert "On the validation rows" in html
+    assert "validation rows, each judged by a model" in html
     assert "micro-F1" in html
 
 

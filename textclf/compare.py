@@ -89,6 +89,20 @@ class Duel:
         """Whether two equally good classifiers would part so in less than one of twenty tables."""
         return self.p_holm < _SIGNIFICANT
 
+    def verdict(self, first: str, other: str) -> str:
+        """Return in a sentence what the test says of the two, called by these names."""
+        p = shown_p(self.p_holm)
+        if self.is_significant:
+            better, worse = (first, other) if self.only_first_right > self.only_other_right else (other, first)
+            return f"{better} is more accurate than {worse}; this is hardly chance (p {p})."
+        if not self.only_first_right and not self.only_other_right:
+            return f"{first} and {other} are right on the same texts: no difference is seen."
+        low, high = (100 * (bound or 0.0) for bound in (self.accuracy.low, self.accuracy.high))
+        return (
+            f"{first} and {other}: the difference may be chance (p {p});"
+            f" {first}'s lead lies between {low:+.1f} and {high:+.1f} points."
+        )
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -126,6 +140,11 @@ class Comparison:
                 if parts is not None
             },
         }
+
+
+def shown_p(p: float) -> str:
+    """Return a p-value for people."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
 def _plain(value: Score | Duel | Slice) -> dict[str, Any]:

@@ -95,9 +95,11 @@ def measure(
     keep_errors: bool,
     target_precision: float | None = None,
     progress: Callable[[int], None],
+    watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
 ) -> Measurement:
     """Predict every row of an open table and compare with its label.
 
+    `watch` is handed each batch's texts, their truth Y, shape (n, k), and what the model says of them.
     Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
     """
     tally, before, errors = new_tally(model.labels, model.thresholds), Tally(model.labels), list[WrongRow]()
@@ -111,7 +113,9 @@ def measure(
         if model.output == "softmax":
             before.add_rows(Y, uncalibrated(predictions.P, model.temperature), **counts)
         if keep_errors:
-            errors += _wrong_rows(model, batch, Y, predictions)
+            errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
+        if watch is not None:
+            watch(batch.texts, Y, predictions)
         if answer_from is not None:
             given = model.answered(predictions, answer_from)
             answered += int(given.sum())
@@ -129,7 +133,10 @@ def measure(
     )
 
 
-def _wrong_rows(model: Model, batch: Batch, Y: Array, predictions: Predictions) -> list[WrongRow]:
+def wrong_rows(
+    model: Model, rows: Sequence[int], texts: Sequence[str], Y: Array, predictions: Predictions
+) -> list[WrongRow]:
+    """Return those of the rows, numbered as in their table, whose labels are not those of Y, shape (n, k)."""
     given, confidence = predictions.given, predictions.confidence
     truths, answers = model.label_sets(Y > 0), model.label_sets(given)
     costs = (
@@ -137,12 +144,12 @@ def _wrong_rows(model: Model, batch: Batch, Y: Array, predictions: Predictions) 
     )
     return [
         WrongRow(
-            batch.rows[i],
+            rows[i],
             model.cell(truths[i]),
             model.cell(answers[i]),
             float(confidence[i]),
             float(costs[i]),
-            batch.texts[i],
+            texts[i],
         )
         for i in np.flatnonzero((given != (Y > 0)).any(axis=1)).tolist()
     ]

@@ -58,10 +58,21 @@ class LabelledTexts:
 
 @dataclass(frozen=True)
 class Trained:
-    """The model, and how it did on the validation rows (None when there were none)."""
+    """The model, and how it did on the validation rows (None when there were none).
+
+    `held_out`: those rows, with what was said of them by a model that was not fitted to them. `held_out_rows`: their
+    places among the training rows; None when they came from elsewhere.
+    """
 
     model: Model
     validation: Evaluation | MultiLabelEvaluation | None
+    held_out: HeldOut | None = None
+    held_out_rows: Integers | None = None
+
+    def uncalibrated(self) -> Array:
+        """Return the probabilities, shape (n, k), of the rows held out, before the temperature was fitted."""
+        assert self.held_out is not None
+        return replace(self.model, temperature=1.0).probabilities_of(self.held_out.logits)
 
 
 def train(
@@ -91,15 +102,17 @@ def train(
     if valid is not None:
         rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
+        valid_rows: Integers | None = None
     else:
         train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
         rows_held_out = (examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
     fitted = fitting.fit(examples.take(train_rows), rows_held_out[0] if rows_held_out else None, rng)
-    validation = None
+    validation = held_out = None
     if rows_held_out is not None:
         if valid is None and _is_cross_validated(settings, len(Y)):
             listener.say(f"cross-validating in {FOLDS} parts")
             held_out = fitting.cross_validated(fitted, examples, matrix, deal(strata(Y), FOLDS, rng), rng)
+            valid_rows = np.arange(len(Y))
         else:
             held_out = fitting.held_out(fitted, *rows_held_out)
         fitted = fitting.calibrated(fitted, held_out)
@@ -107,7 +120,8 @@ def train(
         fitted = replace(fitted, model=model)
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
-    return Trained(_described(fitted, data, sets, settings, vectors, validation), validation)
+    model = _described(fitted, data, sets, settings, vectors, validation)
+    return Trained(model, validation, held_out, valid_rows)
 
 
 def _classes(sets: Sequence[LabelSet], multi_label: bool) -> tuple[str, ...]:

@@ -134,3 +134,10 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def unseen(n: int) -> float:
     """Return the largest share that may still be met in 0 of n rows: the exact (Clopper-Pearson) 95% bound."""
     return float(1 - _TAIL ** (1 / n))
+
+
+def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return Wilson's interval of a share seen in n trials, for 95% confidence unless another z is given."""
+    centre = share + z * z / (2 * n)
+    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)

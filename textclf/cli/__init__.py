@@ -27,11 +27,18 @@ COMMANDS = {
     "vectors": ("Models and vectors", "Look into, train and cache word vectors."),
 }
 
+ARGUMENTS = "textclf.arguments"
+"""Where click's context keeps the arguments of the run."""
 _STOPPED = 130  # the exit code of a command that Ctrl-C ended
 
 
 class LazyGroup(click.Group):
     """A group whose commands live in modules of their own, each imported only when it is asked for."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments, and keep them as they are for reports, which say how they were made."""
+        ctx.meta[ARGUMENTS] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands, the main job first."""

@@ -1,6 +1,7 @@
 """``textclf compare``: several models side by side on labelled rows."""
 
 import json
+import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import report_table, say, warn
+from textclf.cli.output import report_table, say, this_run, warn
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _FEW = 50  # rows; a bootstrap of fewer makes intervals that are too narrow
 @click.option("--train", "train_table", type=FILE, metavar="FILE", help="Rows for a baseline that learns: TF-IDF.")
 @click.option("--slice-by", metavar="COLUMN", help="Show accuracy for each value of this column of TABLE.")
 @click.option("--changed", type=FILE, metavar="FILE", help="Write the rows on which the models differ, as CSV.")
+@click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help="Of the resampled rows.")
 @table_options(labelled=True)
 @json_option
@@ -44,6 +46,7 @@ def command(
     train_table: Path | None,
     slice_by: str | None,
     changed: Path | None,
+    report: Path | None,
     seed: int,
     as_json: bool,
     threads: int,
@@ -57,6 +60,7 @@ def command(
     \b
     textclf compare new.safetensors old.safetensors test.csv
     textclf compare new.safetensors old.safetensors test.csv --train train.csv --changed differ.csv
+    textclf compare new.safetensors old.safetensors test.csv --report comparison.html
     """
     import numpy as np
 
@@ -65,10 +69,15 @@ def command(
     from textclf.model import Model
     from textclf.tables import open_table
 
+    started = time.perf_counter()
     options = read_options(settings)
     _check_usage(models, table, changed)
     read = [*models, table, *([train_table] if train_table else [])]
-    check_outputs(read, changed)
+    if report is not None:
+        from textclf.report import check_available
+
+        check_available()
+    check_outputs(read, changed, report)
     loaded = {name: Model.load(path) for name, path in _named(models).items()}
     train = None if train_table is None else _read_training_rows(train_table, table, options)
     with ExitStack() as stack:
@@ -84,9 +93,16 @@ def command(
         say(
             "The baseline TF-IDF + logistic learns from rows: give those the models had with --train FILE.", quiet=quiet
         )
-    comparison = compare(add_baselines(answers, train), np.random.default_rng(seed))
+    answers = add_baselines(answers, train)
+    comparison = compare(answers, np.random.default_rng(seed))
     if changed is not None:
         write_changed(changed, answers)
+    if report is not None:
+        from textclf.report import write_comparison_report
+
+        files = {**{f"model {number}": path for number, path in enumerate(models, 1)}, "data": table}
+        run = this_run({**files, "baseline's data": train_table}, started)
+        write_comparison_report(report, comparison, answers, loaded, slice_by, run)
     click.echo(
         json.dumps(comparison.as_dict(), ensure_ascii=False) if as_json else comparison_text(comparison, slice_by)
     )

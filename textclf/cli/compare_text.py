@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from textclf.cli.figures import columns_text, interval_columns, short
-from textclf.compare import Comparison, Duel, Slice
+from textclf.compare import Comparison, Slice, shown_p
 
 _SLICES = 20
 
@@ -12,7 +12,12 @@ def comparison_text(comparison: Comparison, slice_by: str | None) -> str:
     """Return the figures as lines: each classifier, the first against each other, a verdict on each, slices."""
     names = [short(score.name) for score in comparison.scores]
     lines = [f"{comparison.n:,} texts, {comparison.classes} classes", "", *_scores(comparison, names)]
-    lines += ["", *_duels(comparison, names[0]), "", *(_verdict(duel, names[0]) for duel in comparison.duels)]
+    lines += [
+        "",
+        *_duels(comparison, names[0]),
+        "",
+        *(duel.verdict(names[0], short(duel.other)) for duel in comparison.duels),
+    ]
     if sum(not score.is_baseline for score in comparison.scores) > 1:
         share = comparison.disagreeing / comparison.n
         lines.append(f"The models give different labels to {comparison.disagreeing:,} texts ({share:.1%}).")
@@ -35,26 +40,8 @@ def _duels(comparison: Comparison, first: str) -> list[str]:
     for duel in comparison.duels:
         figures = [*interval_columns(duel.accuracy, "+"), *interval_columns(duel.macro_f1, "+")]
         parted = [f"{duel.only_first_right:,}", f"{duel.only_other_right:,}"]
-        rows.append([short(duel.other), *figures, *parted, _p(duel.p_holm)])
+        rows.append([short(duel.other), *figures, *parted, shown_p(duel.p_holm)])
     return columns_text(rows)
-
-
-def _p(p: float) -> str:
-    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def _verdict(duel: Duel, first: str) -> str:
-    other = short(duel.other)
-    if duel.is_significant:
-        better, worse = (first, other) if duel.only_first_right > duel.only_other_right else (other, first)
-        return f"{better} is more accurate than {worse}; this is hardly chance (p {_p(duel.p_holm)})."
-    if not duel.only_first_right and not duel.only_other_right:
-        return f"{first} and {other} are right on the same texts: no difference is seen."
-    low, high = (100 * (bound or 0.0) for bound in (duel.accuracy.low, duel.accuracy.high))
-    return (
-        f"{first} and {other}: the difference may be chance (p {_p(duel.p_holm)});"
-        f" {first}'s lead lies between {low:+.1f} and {high:+.1f} points."
-    )
 
 
 def _slices(title: str, slices: Sequence[Slice], names: Sequence[str]) -> list[str]:

@@ -1,6 +1,7 @@
 """``textclf evaluate``: measure a model on labelled rows."""
 
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import report_table
+from textclf.cli.output import report_table, this_run
 from textclf.cli.progress import counting_rows
 
 
@@ -55,12 +56,16 @@ def command(
     """
     from textclf.measuring import measure, write_errors
     from textclf.model import Model
-    from textclf.report import check_available, write_report
     from textclf.tables import open_table
 
+    started = time.perf_counter()
     loaded = Model.load(model)
+    gathered = None
     if report is not None:
+        from textclf.report import Gathered, check_available
+
         check_available()
+        gathered = Gathered(loaded)
     check_outputs([model, table], errors, report)
     options = replace(read_options(settings), multi_label=loaded.is_multi_label)
     with ExitStack() as stack:
@@ -68,13 +73,17 @@ def command(
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
         keep_errors = errors is not None or report is not None
         result = measure(
-            loaded, opened, threads=threads, keep_errors=keep_errors, target_precision=target_precision, progress=count
-        )
+            loaded, opened, threads=threads, keep_errors=keep_errors, target_precision=target_precision, progress=count,
+            watch=gathered.watch if gathered is not None else None,
+        )  # fmt: skip
     report_table(opened.name, opened.refused, opened.notes.sentences())
     if errors is not None:
         write_errors(errors, result.errors)
-    if report is not None:
-        write_report(report, loaded, result, opened.name)
+    if report is not None and gathered is not None:
+        from textclf.report import write_evaluation_report
+
+        run = this_run({"model": model, "data": table}, started)
+        write_evaluation_report(report, gathered, result, opened.name, len(opened.refused), run)
     if as_json:
         click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
     else:

@@ -1,6 +1,10 @@
 """What commands write: results for standard output, talk for standard error."""
 
 import json
+import shlex
+import time
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +13,7 @@ from textclf.errors import shown
 
 if TYPE_CHECKING:
     from textclf.predictions import Prediction
+    from textclf.report import Run
     from textclf.vectors import WordVectors
 
 
@@ -29,6 +34,16 @@ def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:
         warn(f"{name}: {sentence}.")
     for refusal in refused:
         warn(f"{name}: not used: {refusal}.")
+
+
+def this_run(files: Mapping[str, Path | None], started: float) -> "Run":
+    """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
+    from textclf.cli import ARGUMENTS
+    from textclf.report import Run
+
+    arguments = click.get_current_context().meta.get(ARGUMENTS, ())
+    command = shlex.join(["textclf", *arguments])
+    return Run.of(command, files, seconds=time.perf_counter() - started)
 
 
 def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":

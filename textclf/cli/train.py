@@ -1,6 +1,7 @@
 """``textclf train``: from a table of texts and labels to a model file."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import open_chosen_vectors, report_table, say
+from textclf.cli.output import open_chosen_vectors, report_table, say, this_run
 from textclf.cli.progress import showing_epochs
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
@@ -169,15 +170,17 @@ def command(
     from dataclasses import replace
 
     from textclf.fitting import Listener
-    from textclf.recipe import LabelledTexts, train
-    from textclf.report import check_available, write_training_report
+    from textclf.recipe import train
     from textclf.settings import Settings
     from textclf.tables import read_examples
 
+    started = time.perf_counter()
     multi_label = settings["multi_label"]
     options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
     chosen = Settings(**_with_output(settings))
     if report is not None:
+        from textclf.report import check_available
+
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
     examples = read_examples(origin(table), options)
@@ -186,11 +189,14 @@ def command(
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
-        data = LabelledTexts(examples.texts, examples.labels, examples.weights)
-        trained = train(data, chosen, vectors, valid=held_out, listener=listener)
+        checked = _labelled(held_out) if held_out is not None else None
+        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener)
     trained.model.save(target)
     if report is not None:
-        write_training_report(report, trained, examples.name)
+        from textclf.report import write_training_report
+
+        run = this_run({"data": table, "validation data": valid}, started)
+        write_training_report(report, trained, examples, run, valid=held_out)
     _say_result(trained, target, as_json, quiet)
 
 
@@ -204,17 +210,22 @@ def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "output": output or ("sigmoid" if multi_label else "softmax")}
 
 
-def _read_validation(path: Path, options: "TableOptions", training: "Examples") -> "LabelledTexts":
+def _read_validation(path: Path, options: "TableOptions", training: "Examples") -> "Examples":
     """Return the rows of a table to validate on; each label must be one of the training rows'."""
     from textclf.labels import label_sets
     from textclf.measuring import check_known
-    from textclf.recipe import LabelledTexts
     from textclf.tables import read_examples
 
     rows = read_examples(origin(path), options)
     known, found = (label_sets(table.labels, multi_label=options.multi_label) for table in (training, rows))
     check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels})))
-    return LabelledTexts(rows.texts, rows.labels, rows.weights)
+    return rows
+
+
+def _labelled(examples: "Examples") -> "LabelledTexts":
+    from textclf.recipe import LabelledTexts
+
+    return LabelledTexts(examples.texts, examples.labels, examples.weights)
 
 
 def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) -> None:

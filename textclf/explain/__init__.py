@@ -3,7 +3,7 @@
 from textclf.explain.attribution import ExplainSettings, explain
 from textclf.explain.explanation import Explanation, Method, Part, Sum
 from textclf.explain.overall import ClassSummary, strongest_in_texts, strongest_words
-from textclf.explain.page import MOST_TEXTS, write_explanations, write_summaries
+from textclf.explain.page import MOST_TEXTS, Shaded, shaded, write_explanations, write_summaries
 
 __all__ = [
     "MOST_TEXTS",
@@ -12,8 +12,10 @@ __all__ = [
     "Explanation",
     "Method",
     "Part",
+    "Shaded",
     "Sum",
     "explain",
+    "shaded",
     "strongest_in_texts",
     "strongest_words",
     "write_explanations",

@@ -23,7 +23,7 @@ class Stretch(NamedTuple):
 
 
 class Shaded(NamedTuple):
-    """An explanation as the page shows it."""
+    """An explanation as a page shows it."""
 
     explanation: Explanation
     stretches: list[Stretch]
@@ -31,40 +31,29 @@ class Shaded(NamedTuple):
     words_against: list[Sum]
 
 
+def shaded(explanation: Explanation, top: int, *, longest: int | None = None) -> Shaded:
+    """Return the explanation with its `top` strongest words; of its text at most `longest` characters, if given."""
+    largest = max((abs(part.contribution) for part in explanation.parts), default=0.0) or 1.0
+    stretches, shown = [], 0
+    for part in explanation.parts:
+        if longest is not None and shown + len(part.string) > longest:
+            stretches.append(Stretch(part.string[: longest - shown] + "…", "", ""))
+            break
+        shown += len(part.string)
+        level = round(_SHADES * abs(part.contribution) / largest)
+        shade = f"{'f' if part.contribution > 0 else 'a'}{level}" if level and part.string.strip() else ""
+        stretches.append(Stretch(part.string, shade, f"{part.contribution:+.3f}"))
+    return Shaded(explanation, stretches, *explanation.strongest(top))
+
+
 def write_explanations(path: Path, explanations: Sequence[Explanation], *, total: int, name: str, top: int) -> None:
     """Write the texts, each word shaded by what it adds, with their `top` strongest words; `total`: of how many."""
-    _write(path, f"Why {name} says so", f"{len(explanations):,} of {total:,} texts.", explanations, [], top)
+    texts = [shaded(explanation, top) for explanation in explanations]
+    lead = f"{len(explanations):,} of {total:,} texts."
+    write_page(path, "explain.html", title=f"Why {name} says so", lead=lead, texts=texts, summaries=[], top=top)
 
 
 def write_summaries(path: Path, summaries: Sequence[ClassSummary], *, meaning: str, name: str) -> None:
     """Write what speaks most for each class; `meaning` says in a sentence what is summed up."""
-    _write(path, f"What speaks for each class of {name}", meaning, [], summaries, 0)
-
-
-def _write(
-    path: Path,
-    title: str,
-    lead: str,
-    explanations: Sequence[Explanation],
-    summaries: Sequence[ClassSummary],
-    top: int,
-) -> None:
-    write_page(
-        path,
-        "explain.html",
-        title=title,
-        lead=lead,
-        texts=[Shaded(each, _stretches(each), *each.strongest(top)) for each in explanations],
-        summaries=summaries,
-        top=top,
-    )
-
-
-def _stretches(explanation: Explanation) -> list[Stretch]:
-    largest = max((abs(part.contribution) for part in explanation.parts), default=0.0) or 1.0
-    stretches = []
-    for part in explanation.parts:
-        level = round(_SHADES * abs(part.contribution) / largest)
-        shade = f"{'f' if part.contribution > 0 else 'a'}{level}" if level and part.string.strip() else ""
-        stretches.append(Stretch(part.string, shade, f"{part.contribution:+.3f}"))
-    return stretches
+    title = f"What speaks for each class of {name}"
+    write_page(path, "explain.html", title=title, lead=meaning, texts=[], summaries=summaries, top=0)

@@ -1,0 +1,122 @@
+"""The report of a comparison: classifiers side by side, the first against each other, and the rows they part on."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from textclf.compare import Answers, Comparison, Slice
+from textclf.model import Model
+from textclf.pages import LONGEST_LABEL, cut, write_page
+from textclf.reliability import Reliability
+from textclf.report import pictures
+from textclf.report.run import Fact, Run
+
+_CHANGED = 50
+_SLICES = 50
+_OTHERS = {1: "baselines", 2: "{}"}
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one model says of a row."""
+
+    label: str
+    confidence: float
+    is_right: bool
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A row on which the models differ."""
+
+    row: int
+    label: str
+    said: list[Said]
+    text: str
+
+
+def write_comparison_report(
+    path: Path, comparison: Comparison, answers: Answers, models: Mapping[str, Model], slice_by: str | None, run: Run
+) -> None:
+    """Write how classifiers compare on the rows of `answers`, the baselines' among them."""
+    names = [cut(name, LONGEST_LABEL) for name in answers.names]
+    right = answers.given[:, : answers.models] == answers.y[:, None]
+    numbered = [(number, score) for number, score in enumerate(comparison.scores, 1)]
+    curves, reliabilities = {}, {}
+    for j in range(answers.models):
+        curves[f"{j + 1}"] = pictures.Curve.of(answers.confidence[:, j], right[:, j])
+        reliabilities[f"{j + 1}"] = counted = Reliability()
+        counted.add(answers.confidence[:, j], right[:, j])
+    write_page(
+        path,
+        "comparison.html",
+        title=f"{names[0]} beside {_OTHERS.get(answers.models, 'others').format(names[1])}",
+        lead=f"{comparison.n:,} texts, {comparison.classes:,} classes.",
+        comparison=comparison,
+        names=names,
+        calibration=[counted.ece for counted in reliabilities.values()],
+        verdicts=[duel.verdict(names[0], cut(duel.other, LONGEST_LABEL)) for duel in comparison.duels],
+        accuracy=pictures.interval_plot(
+            [(number, score.accuracy) for number, score in numbered], comparison.scores[0].accuracy, what="Accuracy"
+        ),
+        macro_f1=pictures.interval_plot(
+            [(number, score.macro_f1) for number, score in numbered], comparison.scores[0].macro_f1, what="Macro-F1"
+        ),
+        coverage=pictures.coverage_precision(curves),
+        reliability=pictures.reliability(reliabilities),
+        by_length=_by_length(comparison.by_words),
+        slices=_slices(comparison, slice_by),
+        models=answers.models,
+        changed=_changed(answers),
+        notes=answers.notes,
+        facts={name: _facts(model) for name, model in zip(names, models.values(), strict=False)},
+        run=run,
+    )
+
+
+def _by_length(slices: list[Slice]) -> str:
+    if len(slices) < 2:
+        return ""
+    return pictures.slice_plot([f"{part.value}" for part in slices], np.array([part.accuracy for part in slices]))
+
+
+def _slices(comparison: Comparison, slice_by: str | None) -> list[tuple[str, list[Slice], int]]:
+    """Return the tables of slices: a title, the rows shown, and how many there are in all."""
+    tables = [("words", comparison.by_words)]
+    if comparison.by_column is not None:
+        tables.append((slice_by or "", comparison.by_column))
+    return [(title, parts[:_SLICES], len(parts)) for title, parts in tables]
+
+
+def _changed(answers: Answers) -> list[Changed]:
+    """Return rows on which the models differ, those first on which they are surest of it."""
+    rows = answers.disagreeing
+    order = rows[np.argsort(-answers.confidence[rows].min(axis=1), kind="stable")][:_CHANGED].tolist()
+    return [
+        Changed(
+            answers.rows[i],
+            answers.labels[answers.y[i]],
+            [
+                Said(answers.labels[given], confidence, given == answers.y[i])
+                for given, confidence in zip(answers.given[i].tolist(), answers.confidence[i].tolist(), strict=False)
+            ],
+            answers.texts[i],
+        )
+        for i in order
+    ]
+
+
+def _facts(model: Model) -> list[Fact]:
+    settings, data = (model.description.get(part) or {} for part in ("settings", "data"))
+    made = model.description.get("provenance") or {}
+    vectors = made.get("vectors") or {}
+    return [
+        Fact("trained on", f"{data.get('texts', 0):,} texts, {len(model.labels):,} classes"),
+        Fact("recipe", f"{settings.get('recipe')}, {settings.get('optimizer')}, seed {settings.get('seed')}"),
+        Fact("layers", " – ".join(map(str, model.network.sizes))),
+        Fact("n-grams", f"{sum(len(table.dictionary) for table in model.features.ngrams):,}"),
+        Fact("vectors", f"{vectors.get('name', 'none')} {vectors.get('sha256', '')}".strip()),
+        Fact("made with textclf", str(made.get("textclf"))),
+    ]

@@ -1,0 +1,230 @@
+"""The tables of a report: figures, classes, who is taken for whom, calibration and promises, as rows for the template.
+
+Letters: ``n`` rows, ``k`` classes or labels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from textclf.arrays import Array, Integers
+from textclf.evaluation import Evaluation
+from textclf.labels import join_labels
+from textclf.measuring import Answered
+from textclf.model import Model
+from textclf.multilabel import LabelScores, MultiLabelEvaluation
+from textclf.pages import LONGEST_LABEL, cut
+from textclf.report.gathering import Judged
+from textclf.statistics import wilson_interval
+
+WIDEST_TABLE = 25
+"""Classes; of more, the confusion matrix is a heat map."""
+_WIDEST_HEAT_MAP, _MOST_CONFUSED = 100, 60
+_CONFUSIONS = 30
+_MOST_CLASSES = 200
+_TARGETS = (0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the first lines: its name, the figure, and a note beneath it."""
+
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A row of the table of classes; what a model or an evaluation lacks is None."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    support: int
+    threshold: float | None = None
+    coverage: float | None = None
+    log_loss: float | None = None
+    missed: int | None = None
+    wrongly_given: int | None = None
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often rows of one class got another's label, and which share of the class that is."""
+
+    truth: str
+    predicted: str
+    count: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far confidences are what they say, before or after the temperature."""
+
+    name: str
+    ece: float
+    brier: float
+    log_loss: float
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What a promised precision came to: from which confidence on labels are given, and on which share of the rows."""
+
+    answer_from: str
+    answered: Answered
+    is_chosen: bool
+
+
+def first_figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Figure]:
+    """Return the figures that come first."""
+    if isinstance(evaluation, MultiLabelEvaluation):
+        return _of_several_labels(evaluation)
+    majority, share = evaluation.majority
+    return [
+        Figure("accuracy", f"{evaluation.accuracy:.4f}", interval_note(evaluation.accuracy, evaluation.n)),
+        Figure("macro-F1", f"{evaluation.macro_f1:.4f}", "mean over the classes"),
+        Figure("always the commonest", f"{share:.4f}", f"“{cut(majority, LONGEST_LABEL)}”: accuracy"),
+        Figure("calibration error", f"{evaluation.reliability.ece:.4f}", "confidence against accuracy"),
+        Figure("log loss", f"{evaluation.log_loss:.4f}", f"Brier score {evaluation.brier:.4f}"),
+    ]
+
+
+def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
+    exact, micro_f1 = evaluation.baseline
+    always = cut(join_labels(evaluation.commonest), LONGEST_LABEL) if evaluation.commonest else "no label"
+    (p, r, f1), (macro_p, macro_r, macro_f1) = evaluation.micro, evaluation.macro
+    return [
+        Figure("micro-F1", f"{f1:.4f}", f"precision {p:.4f}, recall {r:.4f}"),
+        Figure("macro-F1", f"{macro_f1:.4f}", f"precision {macro_p:.4f}, recall {macro_r:.4f}"),
+        Figure(
+            "exact match", f"{evaluation.exact_match:.4f}", interval_note(evaluation.exact_match, evaluation.n)
+        ),
+        Figure("always the commonest", f"{micro_f1:.4f}", f"“{always}”: micro-F1; exact match {exact:.4f}"),
+        Figure("Hamming loss", f"{evaluation.hamming_loss:.4f}", "share of decisions that are wrong"),
+        Figure("log loss", f"{evaluation.log_loss:.4f}", "of a decision"),
+    ]  # fmt: skip
+
+
+def interval_note(share: float, n: int) -> str:
+    """Return the 95% interval of a share seen in n rows in words."""
+    low, high = wilson_interval(share, n)
+    return f"95% interval {low:.3f} to {high:.3f}"
+
+
+# --- classes ------------------------------------------------------------------------------------------------------
+
+
+def class_rows(
+    evaluation: Evaluation | MultiLabelEvaluation, model: Model, judged: Judged, target: float | None
+) -> list[ClassRow]:
+    """Return the rows of the table of classes: in their order, or, where they are many, the lowest F1 first."""
+    rows = list(_class_rows(evaluation, model, judged, target))
+    if len(rows) > WIDEST_TABLE:
+        rows = sorted((row for row in rows if row.support), key=lambda row: row.f1)
+    return rows[:_MOST_CLASSES]
+
+
+def _class_rows(
+    evaluation: Evaluation | MultiLabelEvaluation, model: Model, judged: Judged, target: float | None
+) -> list[ClassRow]:
+    scores = list(evaluation.per_class.items())
+    if isinstance(evaluation, MultiLabelEvaluation):
+        assert model.thresholds is not None
+        missed, wrong = (found - evaluation.hits for found in (evaluation.support, evaluation.predicted))
+        columns = zip(model.thresholds.tolist(), missed.tolist(), wrong.tolist(), strict=True)
+        return [
+            ClassRow(label, s.precision, s.recall, s.f1, s.support, threshold, None,
+                     s.log_loss if isinstance(s, LabelScores) else None, less, more)
+            for (label, s), (threshold, less, more) in zip(scores, columns, strict=True)
+        ]  # fmt: skip
+    if target is None or model.record is None:
+        return [ClassRow(label, s.precision, s.recall, s.f1, s.support) for label, s in scores]
+    answer_from = model.answer_from(target)
+    given = np.bincount(judged.classes, minlength=len(scores))
+    answered = np.bincount(judged.classes[judged.answered(answer_from)], minlength=len(scores))
+    coverage = answered / np.maximum(given, 1)
+    return [
+        ClassRow(label, s.precision, s.recall, s.f1, s.support, float(answer_from[j]), float(coverage[j]))
+        for j, (label, s) in enumerate(scores)
+    ]
+
+
+# --- who is taken for whom ----------------------------------------------------------------------------------------
+
+
+def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, float]]]]:
+    """Return each class's row of the confusion matrix, counts and their share of the row; none of many classes."""
+    if len(evaluation.labels) > WIDEST_TABLE:
+        return []
+    shares = evaluation.matrix / np.maximum(evaluation.matrix.sum(axis=1, keepdims=True), 1)
+    rows = zip(evaluation.labels, evaluation.matrix.tolist(), shares.tolist(), strict=True)
+    return [(label, list(zip(counts, parts, strict=True))) for label, counts, parts in rows]
+
+
+def most_confused(evaluation: Evaluation) -> tuple[Integers, list[str]]:
+    """Return the confusion matrix of the classes that a heat map shows, and these: all, or those most often wrong."""
+    matrix, labels = evaluation.matrix, evaluation.labels
+    occurring = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
+    if len(occurring) > _WIDEST_HEAT_MAP:
+        wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
+        occurring = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_CONFUSED])
+    return matrix[np.ix_(occurring, occurring)], [labels[j] for j in occurring.tolist()]
+
+
+def confusions(evaluation: Evaluation) -> list[Confusion]:
+    """Return the commonest pairs of truth and wrong prediction, where there are more than a table shows at a glance."""
+    if len(evaluation.labels) <= WIDEST_TABLE // 2:
+        return []
+    support = {label: scores.support for label, scores in evaluation.per_class.items()}
+    found = evaluation.commonest_confusions(_CONFUSIONS)
+    return [Confusion(truth, given, count, count / max(support[truth], 1)) for truth, given, count in found]
+
+
+# --- what confidences are worth -----------------------------------------------------------------------------------
+
+
+def calibrations(after: Evaluation, before: Evaluation | None) -> list[Calibration]:
+    """Return the figures of the confidences, with calibration and, where they are known, without."""
+    named = [("before", before), ("after", after)] if before is not None else [("", after)]
+    return [Calibration(name, found.reliability.ece, found.brier, found.log_loss) for name, found in named if found]
+
+
+def promises(model: Model, judged: Judged, target: float | None) -> list[Promise]:
+    """Return what several promised precisions come to, the chosen `target` among them."""
+    if model.is_multi_label or model.record is None:
+        return []
+    targets = sorted({*_TARGETS, *([] if target is None else [target])})
+    return [_promise(model, judged, each, is_chosen=each == target) for each in targets]
+
+
+def _promise(model: Model, judged: Judged, target: float, *, is_chosen: bool) -> Promise:
+    answer_from = model.answer_from(target)
+    given = judged.answered(answer_from)
+    answered = Answered(target, len(given), int(given.sum()), int(judged.right[given].sum()))
+    return Promise(_span(answer_from), answered, is_chosen)
+
+
+def _span(thresholds: Array) -> str:
+    finite = np.unique(thresholds[np.isfinite(thresholds)])
+    if not len(finite):
+        return "never"
+    low, high = finite[0], finite[-1]
+    return f"{low:.3f}" if low == high else f"{low:.3f} to {high:.3f}"
+
+
+def of_classes(shown: int, k: int) -> str:
+    """Return a sentence about how many of k classes are shown, and in which order, where there are many."""
+    if k <= WIDEST_TABLE:
+        return ""
+    return f"{shown:,} of {k:,}, the lowest F1 first." if shown < k else f"All {k:,}, the lowest F1 first."
+
+
+def columns_of(rows: Sequence[ClassRow]) -> frozenset[str]:
+    """Return the names of the columns that have something in them."""
+    names = ("threshold", "coverage", "log_loss", "missed", "wrongly_given")
+    return frozenset(name for name in names if any(getattr(row, name) is not None for row in rows))

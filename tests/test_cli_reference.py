@@ -45,6 +45,8 @@ def place(tmp_path_factory):
     (folder / "tickets.csv").write_text("text,labels\n" + "it broke and cost a lot,fault|price\nthanks,\n" * 10)
     (folder / "shards").mkdir()
     pl.DataFrame({"text": ["what a day", "so late again"]}).write_parquet(folder / "shards" / "a.parquet")
+    (folder / "labelled").mkdir()
+    shutil.copy(folder / "test.csv", folder / "labelled" / "a.csv")
     with gzip.open(folder / "glove.txt.gz", "wt") as stream:
         stream.write("what 1 2\nlate 2 1\nday 0 1\n")
     with gzip.open(folder / "corpus.txt.gz", "wt") as stream:

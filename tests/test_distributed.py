@@ -235,3 +235,51 @@ def test_a_dask_frame_gets_labels_and_keeps_its_rows(model, shards):
         predict(dd.from_pandas(frame, npartitions=1), model, column="text")
     with pytest.raises(DataError, match="expected no column 'label'"):
         predict(dd.from_pandas(frame.assign(label=""), npartitions=1), model, column="review")
+
+
+# --- figures over many files ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["serial", "processes"])
+def test_figures_over_many_files_are_those_of_one(model, shards, tmp_path, capsys, workers):
+    whole, parts = tmp_path / "whole.csv", sorted(shards.rglob("*.csv"))
+    lines = [line for path in parts for line in path.read_text("utf-8").splitlines()[1:]]
+    whole.write_text("\n".join(["text,label", *lines]) + "\n", "utf-8")
+    assert run(["evaluate", str(model), str(whole), "--json"]) == 0
+    one = json.loads(capsys.readouterr().out)
+    assert run(["evaluate", str(model), str(shards), "--json", *workers]) == 0
+    said = capsys.readouterr()
+    many = json.loads(said.out)
+    assert "240 rows of 6 files, 0 not used." in said.err
+    assert many["confusion"] == one["confusion"]
+    assert many["accuracy"] == one["accuracy"]
+    assert many["log_loss"] == pytest.approx(one["log_loss"], abs=1e-12)
+    assert many["reliability"] == [pytest.approx(each, abs=1e-12) for each in one["reliability"]]
+
+
+def test_a_promise_over_many_files_counts_the_same_answers(model, shards, capsys):
+    arguments = ["--target-precision", "0.6", "--json", "--quiet"]
+    figures = []
+    for source in [str(shards), *map(str, sorted(shards.rglob("*.csv")))]:
+        assert run(["evaluate", str(model), source, *arguments]) == 0
+        figures.append(json.loads(capsys.readouterr().out))
+    whole, *each = figures
+    covered = sum(one["answered"]["coverage"] * one["n"] for one in each)
+    assert whole["answered"]["coverage"] * whole["n"] == pytest.approx(covered)
+
+
+def test_a_file_with_an_unknown_label_ends_the_figures_or_is_set_aside(model, shards, capsys):
+    (shards / "odd.csv").write_text("text,label\na day,neutral\n", "utf-8")
+    assert run(["evaluate", str(model), str(shards)]) == 1
+    assert "odd.csv: row 1: label 'neutral' was not in the training data" in capsys.readouterr().err
+    assert run(["evaluate", str(model), str(shards), "--on-error", "skip", "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n"] == 240
+    assert "set aside" in said.err
+    assert run(["evaluate", str(model), str(shards / "odd.csv"), "--on-error", "skip", "--workers", "1"]) == 1
+    assert "None of the 1 files could be used" in capsys.readouterr().err
+
+
+def test_errors_and_reports_are_of_one_table(model, shards, capsys):
+    assert run(["evaluate", str(model), str(shards), "--errors", "wrong.csv"]) == 2
+    assert "go with one table" in capsys.readouterr().err

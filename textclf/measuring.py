@@ -1,7 +1,7 @@
 """Measure a model on a labelled table: batches in, figures out, the wrong rows kept when they are asked for."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from textclf.evaluation import Evaluation, Tally, losses
 from textclf.files import write_csv
 from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.model import Model
-from textclf.multilabel import MultiLabelEvaluation, log_losses, new_tally
+from textclf.multilabel import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.predictions import Predictions
 from textclf.tables import Batch, Table
 
@@ -87,6 +87,55 @@ class Measurement:
         return figures
 
 
+@dataclass
+class Counts:
+    """What is counted of labelled rows: it grows batch by batch, and several processes may add theirs up."""
+
+    tally: Tally | MultiLabelTally
+    before: Tally | None
+    """Without the temperature; None for sigmoid outputs."""
+    answered: int = 0
+    right: int = 0
+    errors: list[WrongRow] = field(default_factory=list)
+
+    @staticmethod
+    def start(model: Model) -> "Counts":
+        """Return counts of no rows yet."""
+        return Counts(
+            new_tally(model.labels, model.thresholds), Tally(model.labels) if model.output == "softmax" else None
+        )
+
+    def add(self, model: Model, Y: Array, predictions: Predictions, answer_from: Array | None) -> None:
+        """Count rows of truth Y, shape (n, k); `answer_from`, shape (k,), is the confidence that an answer needs."""
+        counts = {"words": predictions.tokens, "known": predictions.known}
+        self.tally.add_rows(Y, predictions.P, **counts)
+        if self.before is not None:
+            self.before.add_rows(Y, uncalibrated(predictions.P, model.temperature), **counts)
+        if answer_from is not None:
+            given = model.answered(predictions, answer_from)
+            self.answered += int(given.sum())
+            self.right += int((predictions.classes == Y.argmax(axis=1))[given].sum())
+
+    def merge(self, other: "Counts") -> None:
+        """Add other rows' counts, by a model of the same labels."""
+        self.tally.merge(other.tally)  # type: ignore[arg-type] # one model makes tallies of one kind
+        if self.before is not None and other.before is not None:
+            self.before.merge(other.before)
+        self.answered += other.answered
+        self.right += other.right
+        self.errors += other.errors
+
+    def measurement(self, target_precision: float | None) -> Measurement:
+        """Return the figures. At least one row must have been counted."""
+        evaluation = self.tally.evaluation()
+        return Measurement(
+            evaluation,
+            sorted(self.errors, key=lambda error: -error.loss),
+            self.before.evaluation() if self.before is not None else None,
+            None if target_precision is None else Answered(target_precision, evaluation.n, self.answered, self.right),
+        )
+
+
 def measure(
     model: Model,
     table: Table,
@@ -102,35 +151,37 @@ def measure(
     `watch` is handed each batch's texts, their truth Y, shape (n, k), and what the model says of them.
     Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
     """
-    tally, before, errors = new_tally(model.labels, model.thresholds), Tally(model.labels), list[WrongRow]()
     answer_from = None if target_precision is None else model.answer_from(target_precision)
-    answered = right = 0
+    counts = count_rows(
+        model, table, answer_from, threads=threads, keep_errors=keep_errors, progress=progress, watch=watch
+    )
+    return counts.measurement(target_precision)
+
+
+def count_rows(
+    model: Model,
+    table: Table,
+    answer_from: Array | None,
+    *,
+    threads: int = 1,
+    keep_errors: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
+) -> Counts:
+    """Predict every row of an open table and count how its label compares; raises DataError as `measure` does."""
+    counts = Counts.start(model)
     for batch in table.batches():
         Y = known_truth(model, table.name, batch)
         predictions = model.predict(batch.texts, threads=threads)
-        counts = {"words": predictions.tokens, "known": predictions.known}
-        tally.add_rows(Y, predictions.P, **counts)
-        if model.output == "softmax":
-            before.add_rows(Y, uncalibrated(predictions.P, model.temperature), **counts)
+        counts.add(model, Y, predictions, answer_from)
         if keep_errors:
-            errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
+            counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
         if watch is not None:
             watch(batch.texts, Y, predictions)
-        if answer_from is not None:
-            given = model.answered(predictions, answer_from)
-            answered += int(given.sum())
-            right += int((predictions.classes == Y.argmax(axis=1))[given].sum())
         progress(len(batch))
-    if not tally.n:
+    if not counts.tally.n:
         raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
-    errors.sort(key=lambda error: -error.loss)
-    evaluation = tally.evaluation()
-    return Measurement(
-        evaluation,
-        errors,
-        before.evaluation() if before.n else None,
-        None if target_precision is None else Answered(target_precision, evaluation.n, answered, right),
-    )
+    return counts
 
 
 def wrong_rows(

@@ -5,13 +5,15 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    cluster_of,
+    cluster_options,
     json_option,
     origin,
     quiet_option,
@@ -23,22 +25,28 @@ from textclf.cli.options import (
 from textclf.cli.output import report_table, this_run
 from textclf.cli.progress import counting_rows
 
+if TYPE_CHECKING:
+    from textclf.measuring import Measurement
+    from textclf.model import Model
+    from textclf.tables import TableOptions
+
 
 @click.command("evaluate", short_help="Measure a model on a table of texts and labels.")
 @click.argument("model", type=FILE)
-@click.argument("table", type=FILE)
+@click.argument("table")
 @click.option(
     "--errors", type=FILE, metavar="FILE", help="Write the rows that are labelled wrongly, worst first, as CSV."
 )
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @target_precision_option
 @table_options(labelled=True)
+@cluster_options
 @json_option
 @threads_option
 @quiet_option
 def command(
     model: Path,
-    table: Path,
+    table: str,
     errors: Path | None,
     report: Path | None,
     target_precision: float | None,
@@ -47,19 +55,48 @@ def command(
     quiet: bool,
     **settings: Any,
 ) -> None:
-    """Measure MODEL on the labelled rows of TABLE.
+    """Measure MODEL on the labelled rows of TABLE, or of many files: a folder, a pattern, a URL.
 
     \b
     textclf evaluate model.safetensors test.csv
     textclf evaluate model.safetensors test.csv --errors wrong.csv --json
     textclf evaluate model.safetensors test.csv --target-precision 0.95
+    textclf evaluate model.safetensors 'labelled/*.csv' --workers 2
     """
-    from textclf.measuring import measure, write_errors
+    from textclf.distributed import are_shards
     from textclf.model import Model
-    from textclf.tables import open_table
 
+    cluster = cluster_of(settings)
     started = time.perf_counter()
     loaded = Model.load(model)
+    options = replace(read_options(settings), multi_label=loaded.is_multi_label)
+    if cluster.is_named or are_shards(table):
+        from textclf.cli.many_files import measure_files
+
+        if errors is not None or report is not None:
+            raise click.UsageError("--errors and --report go with one table: they name its rows.")
+        result = measure_files(model, table, options, cluster, target_precision=target_precision, quiet=quiet)
+    else:
+        result = _measure_table(
+            loaded, model, Path(table), options, errors, report,
+            target_precision=target_precision, threads=threads, quiet=quiet, started=started,
+        )  # fmt: skip
+    if as_json:
+        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+    else:
+        from textclf.cli.figures import measurement_text
+
+        click.echo(measurement_text(result))
+
+
+def _measure_table(
+    loaded: "Model", model: Path, table: Path, options: "TableOptions", errors: Path | None, report: Path | None,
+    *, target_precision: float | None, threads: int, quiet: bool, started: float,
+) -> "Measurement":  # fmt: skip
+    """Measure a model on one table; write the wrong rows and the report that are asked for."""
+    from textclf.measuring import measure, write_errors
+    from textclf.tables import open_table
+
     gathered = None
     if report is not None:
         from textclf.report import Gathered, check_available
@@ -67,7 +104,6 @@ def command(
         check_available()
         gathered = Gathered(loaded)
     check_outputs([model, table], errors, report)
-    options = replace(read_options(settings), multi_label=loaded.is_multi_label)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
@@ -84,9 +120,4 @@ def command(
 
         run = this_run({"model": model, "data": table}, started)
         write_evaluation_report(report, gathered, result, opened.name, len(opened.refused), run)
-    if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
-    else:
-        from textclf.cli.figures import measurement_text
-
-        click.echo(measurement_text(result))
+    return result

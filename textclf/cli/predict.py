@@ -89,7 +89,7 @@ def command(
 
         wanted = Wanted(top_k=top_k, proba=proba, answer_from=answer_from)
         if cluster.is_named or are_shards(source):
-            from textclf.cli.label_files import label_files
+            from textclf.cli.many_files import label_files
 
             if output is None or as_json:
                 raise click.UsageError("many files are labelled into a folder: give -o FOLDER, without --json.")

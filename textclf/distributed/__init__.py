@@ -1,12 +1,14 @@
 """The same commands on many files and many processes, through Dask (the extra ``dask``)."""
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
+from textclf.distributed.evaluating import Evaluated, evaluate
 from textclf.distributed.frames import predict
 from textclf.distributed.labelling import Job, Run, SetAside, label
 from textclf.distributed.shards import Shard, are_shards, find_shards, is_url
 
 __all__ = [
     "Engine",
+    "Evaluated",
     "Job",
     "Run",
     "Serial",
@@ -14,6 +16,7 @@ __all__ = [
     "Shard",
     "are_shards",
     "dask_engine",
+    "evaluate",
     "find_shards",
     "is_url",
     "label",

@@ -1,4 +1,4 @@
-"""Label many files, here or on a cluster, and say what became of them."""
+"""Work on many files, here or on a cluster, and say what became of them."""
 
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -11,6 +11,7 @@ from textclf.cli.progress import counting_steps
 if TYPE_CHECKING:
     from textclf.distributed import Engine
     from textclf.labelling import Wanted
+    from textclf.measuring import Measurement
     from textclf.tables import TableOptions
 
 _SHOWN_FILES = 20
@@ -21,15 +22,21 @@ def label_files(
     *, target_precision: float | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Label the files that `source` names into the folder `output`."""
-    from textclf.distributed import Job, find_shards, is_url, label
+    from textclf.distributed import Job, find_shards, label
     from textclf.files import sha256
 
-    if cluster.is_named:  # workers may run in another folder
-        source, output = (place if is_url(place) else str(Path(place).absolute()) for place in (source, output))
-    shards = find_shards(source)
+    shards = find_shards(_seen_by(cluster, source))
     digest = sha256(model)
     with engine(cluster) as workers, counting_steps("labelling files", len(shards), quiet=quiet) as count:
-        job = Job(workers.share(model, digest), digest, options, wanted.top_k, wanted.proba, target_precision, output)
+        job = Job(
+            workers.share(model, digest),
+            digest,
+            options,
+            wanted.top_k,
+            wanted.proba,
+            target_precision,
+            _seen_by(cluster, output),
+        )
         run = label(workers, shards, job, skip=options.on_error == "skip", progress=count)
     for record in run.records[:_SHOWN_FILES]:
         for refusal in record.refusals:
@@ -54,3 +61,28 @@ def engine(cluster: Cluster) -> "AbstractContextManager[Engine]":
     if not cluster.is_named:
         return nullcontext(Serial())
     return dask_engine(scheduler=cluster.scheduler, workers=cluster.workers)
+
+
+def measure_files(
+    model: Path, source: str, options: "TableOptions", cluster: Cluster, *, target_precision: float | None, quiet: bool
+) -> "Measurement":
+    """Measure a model on the labelled rows of the files that `source` names."""
+    from textclf.distributed import evaluate, find_shards
+    from textclf.files import sha256
+
+    shards = find_shards(_seen_by(cluster, source))
+    digest = sha256(model)
+    with engine(cluster) as workers, counting_steps("evaluating files", len(shards), quiet=quiet) as count:
+        shared = workers.share(model, digest)
+        done = evaluate(workers, shards, shared, digest, options, target_precision=target_precision, progress=count)
+    for aside in done.set_aside:
+        warn(f"set aside: {aside.reason}")
+    say(f"{done.measurement.evaluation.n:,} rows of {done.files:,} files, {done.refused:,} not used.", quiet=quiet)
+    return done.measurement
+
+
+def _seen_by(cluster: Cluster, place: str) -> str:
+    """Return the place as workers name it, who may run in another folder."""
+    from textclf.distributed import is_url
+
+    return str(Path(place).absolute()) if cluster.is_named and not is_url(place) else place

@@ -14,7 +14,7 @@ LONGEST_FILE = 360
 def floors():
     """Read the table of floors: room to floor."""
     table = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    rows = re.findall(r"^\| (\d) \| (.*?) \|", table, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.*?) \|", table, re.MULTILINE)
     return {room.rstrip("/"): int(floor) for floor, rooms in rows for room in re.findall(r"`(.+?)`", rooms)}
 
 

@@ -68,7 +68,8 @@ def command(
     loaded = Model.load(model)
     answer_from = None if target_precision is None else loaded.answer_from(target_precision)
     if source is not None:
-        from textclf.cli.label_table import Wanted, label_table
+        from textclf.cli.label_table import label_table
+        from textclf.labelling import Wanted
 
         check_outputs([model, source], output)
         label_table(

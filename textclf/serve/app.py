@@ -1,7 +1,7 @@
 """The paths of the service, as a FastAPI application; `guard.Guard` stands before it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any
@@ -11,10 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from textclf import __version__
-from textclf.errors import TextclfError
 from textclf.explain import ExplainSettings, explain
 from textclf.serve import messages
-from textclf.serve.batching import Batcher, Busy
+from textclf.serve.batching import Batcher
 from textclf.serve.guard import Guard
 from textclf.serve.messages import ExplainRequest, PredictRequest, Problem, answer, parsed, prediction
 from textclf.serve.metrics import Metrics
@@ -43,7 +42,12 @@ class Service:
         self.shelf = Shelf(settings.models, self.metrics)
         self.batcher = Batcher(settings.threads, settings.limits, self.metrics)
         self.uploads = Uploads(settings.limits, self.metrics)
-        self.asgi = Guard(_application(self), settings, self.metrics)
+        self.asgi = Guard(_application(self), settings, self.metrics, self.direct)
+
+    @property
+    def direct(self) -> dict[str, Callable[[bytes], Awaitable[Response]]]:
+        """What answers the body of a request to each of these paths, as the guard calls it."""
+        return {"/predict": self.predict, "/explain": self.explain}
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
@@ -57,20 +61,20 @@ class Service:
                 await watch
             self.batcher.close()
 
-    async def predict(self, request: Request) -> Response:
+    async def predict(self, body: bytes) -> Response:
         """Label texts."""
         limits = self.settings.limits
-        asked = parsed(PredictRequest, await request.body(), limits, limits.texts)
+        asked = parsed(PredictRequest, body, limits, limits.texts)
         shelved = self.take(asked.model)
         predictions = await self.batcher.predict(shelved.model, asked.texts)
         self.metrics.labelled(shelved.name, len(predictions))
         said = [prediction(one, asked.top_k) for one in predictions]
         return answer({"model": shelved.name, "version": shelved.version, "predictions": said})
 
-    async def explain(self, request: Request) -> Response:
+    async def explain(self, body: bytes) -> Response:
         """Show which words and n-grams moved a prediction."""
         limits = self.settings.limits
-        asked = parsed(ExplainRequest, await request.body(), limits, limits.explained)
+        asked = parsed(ExplainRequest, body, limits, limits.explained)
         shelved = self.take(asked.model)
         model = shelved.model
         if asked.label is not None and asked.label not in model.labels:
@@ -102,10 +106,8 @@ def _application(service: Service) -> FastAPI:
     app = FastAPI(title="textclf", version=__version__, docs_url=None, redoc_url=None, lifespan=service.running)
     _add_answers(app, service)
     _add_page(app)
-    app.add_exception_handler(Problem, _answer_problem)
-    app.add_exception_handler(TextclfError, _answer_problem)
-    app.add_exception_handler(Busy, _answer_problem)
-    app.add_exception_handler(HTTPException, _answer_problem)
+    for kind in (*messages.EXPECTED, HTTPException):
+        app.add_exception_handler(kind, _answer_problem)
     return app
 
 
@@ -125,14 +127,16 @@ def _add_answers(app: FastAPI, service: Service) -> None:
 
     problem: dict[str, Any] = {"model": messages.ErrorAnswer}
     refused: dict[int | str, dict[str, Any]] = dict.fromkeys(_ERRORS, problem)
-    for path, handler, body, model in (
-        ("/predict", service.predict, PredictRequest, messages.PredictAnswer),
-        ("/explain", service.explain, ExplainRequest, messages.ExplainAnswer),
+    for path, body, model in (
+        ("/predict", PredictRequest, messages.PredictAnswer),
+        ("/explain", ExplainRequest, messages.ExplainAnswer),
     ):
         schema = {"required": True, "content": {"application/json": {"schema": body.model_json_schema()}}}
-        # The body is read in the handler: pydantic takes it from bytes to checked values in one go.
-        app.add_api_route(path, handler, methods=["POST"], response_model=None, openapi_extra={"requestBody": schema},
-                          responses={200: {"model": model}, **refused})  # fmt: skip
+        answers: dict[int | str, dict[str, Any]] = {200: {"model": model}, **refused}
+        # The guard answers these by itself: the way through FastAPI costs half as much again as all the rest. Here
+        # they stand for /openapi.json, and for the methods that they do not take.
+        app.add_api_route(path, _from_request(service.direct[path]), methods=["POST"], response_model=None,
+                          openapi_extra={"requestBody": schema}, responses=answers)  # fmt: skip
     app.add_api_route("/label", service.label, methods=["POST"], response_model=None, openapi_extra=Uploads.OPENAPI,
                       responses={200: {"description": "The table with its labels.", "content": {"text/csv": {}}},
                                  **refused})  # fmt: skip
@@ -156,18 +160,13 @@ def _add_page(app: FastAPI) -> None:
         app.add_api_route(path, handler, methods=["GET", "HEAD"], include_in_schema=False, response_model=None)
 
 
+def _from_request(handler: Callable[[bytes], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    async def handle(request: Request) -> Response:
+        return await handler(await request.body())
+
+    handle.__name__, handle.__doc__ = handler.__name__, handler.__doc__
+    return handle
+
+
 async def _answer_problem(_: Request, error: Exception) -> Response:
-    if isinstance(error, Busy):
-        error = Problem(503, "busy: too much waits for an answer. Come back in a second.", headers={"retry-after": "1"})
-    elif isinstance(error, HTTPException):
-        error = Problem(error.status_code, _STANDARD.get(error.status_code, str(error.status_code)),
-                        headers=error.headers)  # fmt: skip
-    elif not isinstance(error, Problem):
-        error = Problem(422, str(error))
-    return error.response()
-
-
-_STANDARD = {
-    404: "path: there is nothing here. See /openapi.json for what there is.",
-    405: "method: expected another one. See /openapi.json for those of each path.",
-}
+    return messages.problem_of(error).response()

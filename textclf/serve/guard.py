@@ -10,11 +10,13 @@ import hmac
 import ipaddress
 import logging
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from functools import lru_cache
 from typing import Any
 
-from textclf.serve.messages import Problem
+from starlette.responses import Response
+
+from textclf.serve.messages import EXPECTED, Problem, problem_of
 from textclf.serve.metrics import Metrics
 from textclf.serve.settings import ServeSettings
 
@@ -44,10 +46,17 @@ log = logging.getLogger("textclf.serve")
 
 
 class Guard:
-    """An ASGI application before another."""
+    """An ASGI application before another; what is POSTed to the paths `direct` it hands to these functions itself."""
 
-    def __init__(self, application: Application, settings: ServeSettings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        application: Application,
+        settings: ServeSettings,
+        metrics: Metrics,
+        direct: Mapping[str, Callable[[bytes], Awaitable[Response]]],
+    ) -> None:
         self._application = application
+        self._direct = direct
         self._limits = settings.limits
         self._token = None if settings.token is None else settings.token.encode()
         self._log_requests = settings.log_requests
@@ -108,16 +117,11 @@ class Guard:
             body = await _whole(receive, limit)
             if body is None:
                 return  # the client left
-            message: Message | None = {"type": "http.request", "body": body, "more_body": False}
-
-            async def receive_whole() -> Message:
-                nonlocal message
-                if message is None:
-                    return await receive()
-                given, message = message, None
-                return given
-
-            await self._application(scope, receive_whole, exchange.send)
+            handler = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+            if handler is None:
+                await self._application(scope, _again(body, receive), exchange.send)
+            else:
+                await exchange.respond(await _response(handler, body))
         finally:
             self._held -= size
 
@@ -182,6 +186,12 @@ class _Exchange:
             message["headers"] = [*message.get("headers", ()), *SECURITY]
         await self._send(message)
 
+    async def respond(self, response: Response) -> None:
+        """Send a whole answer."""
+        headers = response.raw_headers
+        await self.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        await self._send({"type": "http.response.body", "body": response.body})
+
     async def refuse(self, problem: Problem) -> None:
         """Send an error, and close after it: what follows of such a request is not worth reading. Not yet its end."""
         response = problem.response()
@@ -196,6 +206,27 @@ class _Exchange:
 
 class _Broken(Exception):  # noqa: N818
     """An answer that had begun cannot be ended; the connection is closed."""
+
+
+async def _response(handler: Callable[[bytes], Awaitable[Response]], body: bytes) -> Response:
+    try:
+        return await handler(body)
+    except EXPECTED as error:
+        return problem_of(error).response()
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return what gives a body that has been read, then whatever comes."""
+    message: Message | None = {"type": "http.request", "body": body, "more_body": False}
+
+    async def again() -> Message:
+        nonlocal message
+        if message is None:
+            return await receive()
+        given, message = message, None
+        return given
+
+    return again
 
 
 async def _whole(receive: Receive, limit: int) -> bytes | None:

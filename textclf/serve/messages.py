@@ -5,8 +5,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import to_json
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from textclf.errors import TextclfError
 from textclf.predictions import Prediction
 from textclf.serve.settings import Limits
 
@@ -21,6 +23,31 @@ class Problem(Exception):  # noqa: N818 -- an answer that a client gets, not a f
     def response(self) -> Response:
         """Return the answer."""
         return answer({"error": self.message}, status=self.status, headers=self.headers)
+
+
+class Busy(Exception):  # noqa: N818 -- it is no error: whoever gets it may come back
+    """More waits than is taken, or a request has waited for too long."""
+
+
+EXPECTED = (Problem, Busy, TextclfError)
+"""What a handler raises where a request cannot be answered."""
+
+_STANDARD = {
+    404: "path: there is nothing here. See /openapi.json for what there is.",
+    405: "method: expected another one. See /openapi.json for those of each path.",
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """Return what to answer to one of `EXPECTED`, or to an HTTPException of Starlette's."""
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, Busy):
+        return Problem(503, "busy: too much waits for an answer. Come back in a second.", headers={"retry-after": "1"})
+    if isinstance(error, HTTPException):
+        message = _STANDARD.get(error.status_code, str(error.status_code))
+        return Problem(error.status_code, message, headers=error.headers)
+    return Problem(422, str(error))
 
 
 class _Strict(BaseModel):

@@ -18,13 +18,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import cycle
 from pathlib import Path
 
 TEXTS = Path(__file__).parent.parent / "data" / "reviews-test.csv"
 
 
-def constant_server():
+def constant_server() -> None:
     """Serve a constant with FastAPI and uvicorn as they come: what any service in FastAPI can reach at most."""
     import uvicorn
     from fastapi import FastAPI
@@ -37,7 +38,7 @@ def constant_server():
 
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", http="h11", loop="asyncio"))
 
-    async def run():
+    async def run() -> None:
         serving = asyncio.create_task(server.serve())
         while not server.started:
             await asyncio.sleep(0.01)
@@ -50,16 +51,16 @@ def constant_server():
 class Client(asyncio.Protocol):
     """One connection that asks, waits for the answer, and asks again until the time is over."""
 
-    def __init__(self, requests, until, results):
+    def __init__(self, requests: Iterator[bytes], until: float, results: list[tuple[float, int, bytes]]) -> None:
         self.requests, self.until, self.results = requests, until, results
         self.done = asyncio.get_running_loop().create_future()
         self.buffer, self.length = b"", None
 
-    def connection_made(self, transport):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.ask()
 
-    def ask(self):
+    def ask(self) -> None:
         self.began = time.perf_counter()
         if self.began > self.until:
             self.transport.close()
@@ -67,7 +68,7 @@ class Client(asyncio.Protocol):
             return
         self.transport.write(next(self.requests))
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.buffer += data
         if self.length is None:
             head, blank, rest = self.buffer.partition(b"\r\n\r\n")
@@ -81,13 +82,13 @@ class Client(asyncio.Protocol):
             self.buffer, self.length = b"", None
             self.ask()
 
-    def connection_lost(self, error):
+    def connection_lost(self, error: Exception | None) -> None:
         if not self.done.done():
             self.results.append((time.perf_counter() - self.began, 0, b""))
             self.done.set_result(None)
 
 
-async def generate(port, connections, seconds):
+async def generate(port: int, connections: int, seconds: float) -> None:
     """Ask over so many connections and print what came: seconds a request, statuses, versions of the model."""
     with TEXTS.open(encoding="utf-8", newline="") as stream:
         texts = [row["text"] for row in csv.DictReader(stream)]
@@ -121,7 +122,7 @@ async def generate(port, connections, seconds):
 class Server:
     """A server in a child process."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments: str) -> None:
         self.process = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if found := re.search(r"http://127\.0\.0\.1:(\d+)", line):
@@ -129,16 +130,16 @@ class Server:
                 return
         raise SystemExit("the server did not start")
 
-    def load(self, connections, seconds):
+    def load(self, connections: int, seconds: float) -> dict[str, float]:
         command = [sys.executable, __file__, "--generate", self.port, str(connections), str(seconds)]
         return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
-    def stop(self):
+    def stop(self) -> None:
         self.process.terminate()
         self.process.wait()
 
 
-def measure(model, seconds, rounds):
+def measure(model: str, seconds: float, rounds: int) -> None:
     """Measure both servers in turn and print a table."""
     servers = {
         "textclf serve": Server("-m", "textclf", "serve", model, "--port", "0"),
@@ -154,13 +155,13 @@ def measure(model, seconds, rounds):
         for name, runs in found.items():
             median, p99 = (1000 * statistics.median(one[key] for one in runs) for key in ("median", "p99"))
             failed = sum(one["failed"] for one in runs)
-            share = rates[name] / rates["a constant"]
-            print(f"{connections:11}  {name:13}  {rates[name]:10.0f}  {median:9.1f}  {p99:6.1f}  {failed:6}  {share:15.2f}")
+            rate, share = rates[name], rates[name] / rates["a constant"]
+            print(f"{connections:11}  {name:13}  {rate:10.0f}  {median:9.1f}  {p99:6.1f}  {failed:6}  {share:15.2f}")
     for server in servers.values():
         server.stop()
 
 
-def measure_reload(model, times):
+def measure_reload(model: str, times: int) -> None:
     """Replace the model's file so often while 16 connections ask, and print what came of the requests."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
@@ -178,7 +179,7 @@ def measure_reload(model, times):
         server.stop()
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?")
     parser.add_argument("--seconds", type=float, default=5.0)

@@ -106,7 +106,7 @@ def _application(service: Service) -> FastAPI:
     app = FastAPI(title="textclf", version=__version__, docs_url=None, redoc_url=None, lifespan=service.running)
     _add_answers(app, service)
     _add_page(app)
-    for kind in (*messages.EXPECTED, HTTPException):
+    for kind in (*messages.EXPECTED, HTTPException, Exception):
         app.add_exception_handler(kind, _answer_problem)
     return app
 
@@ -142,7 +142,8 @@ def _add_answers(app: FastAPI, service: Service) -> None:
                                  **refused})  # fmt: skip
     app.add_api_route("/models", models, methods=["GET"], response_model=None,
                       responses={200: {"model": messages.ModelsAnswer}})  # fmt: skip
-    app.add_api_route("/healthz", healthz, methods=["GET", "HEAD"], response_model=None)
+    app.add_api_route("/healthz", healthz, methods=["GET"], response_model=None)
+    app.add_api_route("/healthz", healthz, methods=["HEAD"], response_model=None, include_in_schema=False)
     app.add_api_route("/metrics", metrics, methods=["GET"], response_model=None)
 
 

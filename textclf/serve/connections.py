@@ -13,6 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from textclf.serve.metrics import Metrics
 from textclf.serve.settings import Limits
 
+_SECONDS_TO_READ = 1.0  # why one was refused
 _TICKS_BETWEEN_LOOKS = 5  # ticks of uvicorn's, ten a second
 
 
@@ -39,6 +40,7 @@ class Connection(H11Protocol):
     unread_since: float | None = None
     arrived = 0
     _head = b""
+    _is_refused = False
 
     @classmethod
     def with_limits(cls, limits: Limits) -> type["Connection"]:
@@ -56,7 +58,8 @@ class Connection(H11Protocol):
             half_open = [c for c in others if c.arriving_since is not None]
             min(half_open or others, key=lambda c: c.arriving_since or 0.0).transport.abort()
         else:
-            self._say_and_close(_FULL)
+            self.transport.write(_FULL)
+            self.transport.close()
 
     @property
     def is_waited_for(self) -> bool:
@@ -65,7 +68,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived."""
-        if self.transport.is_closing():
+        if self._is_refused or self.transport.is_closing():
             return
         if self.arriving_since is None:
             self.arriving_since, self.arrived = time.monotonic(), 0
@@ -96,6 +99,8 @@ class Connection(H11Protocol):
 
     def look(self, now: float) -> None:
         """Close the connection if it breaks a rule."""
+        if self._is_refused:
+            return
         if self.transport.get_write_buffer_size():
             if self.unread_since is None:
                 self.unread_since = now
@@ -105,7 +110,7 @@ class Connection(H11Protocol):
         self.unread_since = None
         if self.arriving_since is None and self.conn.their_state is h11.SEND_BODY:
             self.arriving_since, self.arrived = now, 0  # the head came together with the request before
-        if self.arriving_since is None or self.transport.is_closing():
+        if self.arriving_since is None:
             return
         allowed = self.limits.receipt + self.arrived / self.limits.bytes_a_second
         if now - self.arriving_since > allowed:
@@ -129,8 +134,11 @@ class Connection(H11Protocol):
         return True
 
     def _say_and_close(self, answer: bytes) -> None:
+        """Answer, and close in a moment: a client that still sends would be cut off before it has read why."""
+        self._is_refused = True
         self.transport.write(answer)
-        self.transport.close()
+        self.transport.write_eof()
+        self.loop.call_later(_SECONDS_TO_READ, self.transport.abort)
 
 
 class Server(uvicorn.Server):

@@ -83,10 +83,11 @@ class Guard:
         except Exception as error:
             # Type and place, but not the message: it may hold a text.
             log.error("%s %s: %s", scope["method"], path if path in _PATHS else "", _fault(error))
-            if exchange.status:
+            if not exchange.status:
+                await exchange.refuse(problem_of(error))
+                await exchange.end()
+            elif not exchange.has_ended:
                 raise _Broken from None  # an answer cut short must look like one
-            await exchange.refuse(Problem(500, "the service failed at this request; its log says where."))
-            await exchange.end()
         seconds = time.perf_counter() - began
         known = path if path in _PATHS else "other"
         self._metrics.answered(known, exchange.status, seconds)
@@ -177,6 +178,7 @@ class _Exchange:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
+        self.has_ended = False
         self.expects_nothing = False
 
     async def send(self, message: Message) -> None:
@@ -184,6 +186,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *SECURITY]
+        else:
+            self.has_ended = not message.get("more_body", False)
         await self._send(message)
 
     async def respond(self, response: Response) -> None:

@@ -39,7 +39,7 @@ _STANDARD = {
 
 
 def problem_of(error: Exception) -> Problem:
-    """Return what to answer to one of `EXPECTED`, or to an HTTPException of Starlette's."""
+    """Return what to answer to one of `EXPECTED`, to an HTTPException of Starlette's, or to a fault of the program."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Busy):
@@ -47,7 +47,9 @@ def problem_of(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         message = _STANDARD.get(error.status_code, str(error.status_code))
         return Problem(error.status_code, message, headers=error.headers)
-    return Problem(422, str(error))
+    if isinstance(error, TextclfError):
+        return Problem(422, str(error))
+    return Problem(500, "the service failed at this request; its log says where.")
 
 
 class _Strict(BaseModel):

@@ -455,3 +455,12 @@ def test_replacing_the_file_under_load_loses_no_request_and_mixes_no_two_models(
     answers = [json.loads(body) for _, _, body in found]
     assert all(answer["predictions"] == right[answer["version"] % 2] for answer in answers)
     assert len({answer["version"] for answer in answers}) >= 4
+
+
+def test_connections_that_say_nothing_make_room_for_those_who_ask(folder):
+    with running({"one": folder / "one.safetensors"}, {"connections": 20}) as made:
+        silent = [made.connect() for _ in range(40)]
+        assert [made.ask("POST", "/predict", {"texts": ["good"]})[0] for _ in range(5)] == [200] * 5
+        assert made.open_files < 60
+        for one in silent:
+            one.close()

@@ -96,6 +96,9 @@ class Connection(H11Protocol):
             super().send_400_response(msg)
         except h11.LocalProtocolError:
             self.transport.abort()
+        if self.cycle is not None:  # whoever was answering the head of it has nobody to talk to
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def look(self, now: float) -> None:
         """Close the connection if it breaks a rule."""

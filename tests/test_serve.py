@@ -1,6 +1,7 @@
 """The service answers as the model does, alone and in company; it keeps limits, fresh models and a clean log."""
 
 import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -464,3 +465,18 @@ def test_connections_that_say_nothing_make_room_for_those_who_ask(folder):
         assert made.open_files < 60
         for one in silent:
             one.close()
+
+
+def test_a_table_cut_short_by_the_end_of_the_service_looks_cut_short(folder):
+    table = b"text\n" + b"good film and so on\n" * 400_000
+    with running({"one": folder / "one.safetensors"}) as made, made.connect() as client:
+        client.sendall(b"POST /label HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n%b" % (len(table), table))
+        assert client.recv(12) == b"HTTP/1.1 200"
+        _, seconds = made.stop()
+        assert seconds < 10
+        received = b""
+        with contextlib.suppress(OSError):
+            while part := client.recv(1 << 20):
+                received = (received + part)[-10:]
+        assert not received.endswith(b"0\r\n\r\n")
+        assert "Traceback" not in made.text

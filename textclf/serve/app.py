@@ -60,6 +60,7 @@ class Service:
             with suppress(asyncio.CancelledError):
                 await watch
             self.batcher.close()
+            self.uploads.close()
 
     async def predict(self, body: bytes) -> Response:
         """Label texts."""

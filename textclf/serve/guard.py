@@ -72,7 +72,7 @@ class Guard:
             return
         exchange = _Exchange(send)
         began = time.perf_counter()
-        path = scope["path"]
+        path = scope["path"] if scope["path"] in _PATHS else "other"
         try:
             await self._answer(scope, receive, exchange)
         except Problem as problem:
@@ -82,17 +82,16 @@ class Guard:
             await exchange.end()
         except Exception as error:
             # Type and place, but not the message: it may hold a text.
-            log.error("%s %s: %s", scope["method"], path if path in _PATHS else "", _fault(error))
-            if not exchange.status:
+            log.error("%s %s: %s", scope["method"], path, _fault(error))
+            if not exchange.status:  # else the server cuts the connection, so that half an answer looks like one
                 await exchange.refuse(problem_of(error))
                 await exchange.end()
-            elif not exchange.has_ended:
-                raise _Broken from None  # an answer cut short must look like one
+        except asyncio.CancelledError:
+            log.warning("%s %s: not answered to its end, the service stops", scope["method"], path)
         seconds = time.perf_counter() - began
-        known = path if path in _PATHS else "other"
-        self._metrics.answered(known, exchange.status, seconds)
+        self._metrics.answered(path, exchange.status, seconds)
         if self._log_requests:
-            log.info("%s %s %d %.1f ms", scope["method"], known, exchange.status, 1000 * seconds)
+            log.info("%s %s %d %.1f ms", scope["method"], path, exchange.status, 1000 * seconds)
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, exchange: "_Exchange") -> None:
         headers = self._checked(scope)
@@ -178,7 +177,6 @@ class _Exchange:
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
-        self.has_ended = False
         self.expects_nothing = False
 
     async def send(self, message: Message) -> None:
@@ -186,8 +184,6 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *SECURITY]
-        else:
-            self.has_ended = not message.get("more_body", False)
         await self._send(message)
 
     async def respond(self, response: Response) -> None:
@@ -206,10 +202,6 @@ class _Exchange:
     async def end(self) -> None:
         """Send the end."""
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-class _Broken(Exception):  # noqa: N818
-    """An answer that had begun cannot be ended; the connection is closed."""
 
 
 async def _response(handler: Callable[[bytes], Awaitable[Response]], body: bytes) -> Response:

@@ -8,11 +8,12 @@ stands in the answer's head. What is written is what ``textclf predict -i`` writ
 import asyncio
 import re
 import tempfile
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, ClassVar, cast
+from functools import partial
+from typing import IO, Any, BinaryIO, ClassVar, TypeVar, cast
 
 from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
@@ -26,6 +27,8 @@ from textclf.serve.metrics import Metrics
 from textclf.serve.settings import Limits
 from textclf.serve.shelf import Shelved
 from textclf.tables import Format, TableOptions, open_table, open_writer
+
+Result = TypeVar("Result")
 
 _KINDS = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
 # Python knows stranger ones, some of them slow: none that a table has.
@@ -128,6 +131,12 @@ class Uploads:
         self._limits = limits
         self._metrics = metrics
         self._running = 0
+        # Threads of its own, no more than tables: each thread keeps the memory that a piece of a table has taken.
+        self._pool = ThreadPoolExecutor(limits.tables, "table")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def label(self, shelved: Shelved, request: Request) -> Response:
         """Return the table of the request's body with its labels; raises Problem where that cannot be."""
@@ -151,9 +160,9 @@ class Uploads:
 
     async def _opened(self, stream: IO[bytes], shelved: Shelved, request: Request) -> Response:
         options, wanted = _wishes(request.query_params)
-        await _received(request, stream)
+        await self._received(request, stream)
         job = _Job(stream, shelved, options, wanted, self._metrics)
-        rows, refused = await asyncio.to_thread(job.count)
+        rows, refused = await self._in_thread(job.count)
         if not rows:
             raise Problem(422, f"table: expected rows to use, found that all {refused:,} are refused.")
         headers = {
@@ -166,7 +175,7 @@ class Uploads:
     async def _sent(self, job: _Job) -> AsyncIterator[bytes]:
         pieces = job.pieces()
         try:
-            while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
+            while (piece := await self._in_thread(lambda: next(pieces, None))) is not None:
                 if piece:
                     yield piece
         finally:
@@ -174,26 +183,28 @@ class Uploads:
                 pieces.close()
             self._end(job.stream)
 
+    async def _received(self, request: Request, stream: IO[bytes]) -> None:
+        waiting: list[bytes] = []
+        size = 0
+        async for part in request.stream():
+            waiting.append(part)
+            size += len(part)
+            if size > 1 << 20:
+                await self._in_thread(partial(stream.write, b"".join(waiting)))
+                waiting, size = [], 0
+        stream.write(b"".join(waiting))
+        if not stream.tell():
+            raise Problem(422, "body: expected a table, found nothing.")
+        stream.seek(0)
+        if stream.read(4) == b"PAR1":
+            raise Problem(415, "body: expected CSV, TSV or JSON Lines, found Parquet. `textclf predict -i` takes it.")
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
     def _end(self, stream: IO[bytes]) -> None:
         self._running -= 1
         stream.close()
-
-
-async def _received(request: Request, stream: IO[bytes]) -> None:
-    waiting: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        waiting.append(part)
-        size += len(part)
-        if size > 1 << 20:
-            await asyncio.to_thread(stream.write, b"".join(waiting))
-            waiting, size = [], 0
-    stream.write(b"".join(waiting))
-    if not stream.tell():
-        raise Problem(422, "body: expected a table, found nothing.")
-    stream.seek(0)
-    if stream.read(4) == b"PAR1":
-        raise Problem(415, "body: expected CSV, TSV or JSON Lines, found Parquet. `textclf predict -i` takes it.")
 
 
 def _wishes(query: QueryParams) -> tuple[TableOptions, Wanted]:

@@ -89,7 +89,7 @@ def label_rows(
     """Predict the rows of an open table and hand each piece of them to `write`, in order."""
     rows = unknown = answered = 0
     with ThreadPoolExecutor(threads) as pool:
-        for batch, predictions in _predicted(model, table.batches(), pool):
+        for batch, predictions in predicted_pieces(model, table.batches(), pool):
             write(batch, predictions)
             if wanted.answer_from is not None:
                 answered += int(model.answered(predictions, wanted.answer_from).sum())
@@ -104,7 +104,7 @@ def written(model: "Model", wanted: Wanted, writer: "TableWriter") -> "Callable[
     return lambda batch, predictions: writer.write(batch, list(wanted.values(model, predictions)))
 
 
-def _predicted(
+def predicted_pieces(
     model: "Model", batches: Iterable["Batch"], pool: ThreadPoolExecutor
 ) -> Iterator[tuple["Batch", "Predictions"]]:
     """Give each piece of each batch with its predictions, in order; a batch is done before the next one is read."""

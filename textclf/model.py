@@ -187,9 +187,12 @@ class Model:
         return write_model(path, arrays, {"model": structure, **self.description})
 
     @staticmethod
-    def load(path: Path) -> "Model":
-        """Read a model file; raises ModelError when it is not one, is damaged, or was made by a newer version."""
-        file = read_model(path)
+    def load(path: Path, *, mapped: bool = True) -> "Model":
+        """Read a model file; raises ModelError when it is not one, is damaged, or was made by a newer version.
+
+        Its arrays stay on the disk until they are touched; with `mapped` False they are read into memory.
+        """
+        file = read_model(path, mapped=mapped)
         try:
             return _from_file(file)
         except (KeyError, TypeError, ValueError, AttributeError):

@@ -41,7 +41,7 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds: arrays by name (read-only, mapped from the disk) and the description."""
+    """What a model file holds: arrays by name (mapped from the disk, or in memory) and the description."""
 
     path: Path
     arrays: Arrays
@@ -95,12 +95,13 @@ def write_model(path: Path, arrays: Mapping[str, npt.NDArray[Any]], description:
     return digest
 
 
-def read_model(path: Path) -> ModelFile:
-    """Open a model file: header checked, checksum verified, arrays mapped.
+def read_model(path: Path, *, mapped: bool = True) -> ModelFile:
+    """Open a model file: header checked, checksum verified, arrays mapped, or else held in memory.
 
+    Arrays in memory stay as they are when something writes over the file.
     Raises ModelError when the file is missing, is not a textclf model, is damaged, or is of a newer format.
     """
-    content = _map(path)
+    content = _content(path, mapped)
     header, data = _split(path, content)
     description = _description(path, header)
     if description["format"] > FORMAT:
@@ -114,14 +115,14 @@ def read_model(path: Path) -> ModelFile:
     return ModelFile(path, _arrays(path, header, data), description, digest)
 
 
-def _map(path: Path) -> npt.NDArray[np.uint8]:
+def _content(path: Path, mapped: bool) -> npt.NDArray[np.uint8]:
     try:
         if not path.is_file():
             kind = "a folder" if path.is_dir() else "nothing" if not path.exists() else "no regular file"
             raise ModelError(f"{path}: expected a model file, found {kind}. `textclf train` makes one.")
         if path.stat().st_size < 8:
             raise _not_a_model(path, "the file is too short")
-        return np.memmap(path, np.uint8, mode="r")
+        return np.memmap(path, np.uint8, mode="r") if mapped else np.fromfile(path, np.uint8)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.") from error
 

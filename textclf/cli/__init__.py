@@ -19,6 +19,7 @@ COMMANDS = {
     "tune": ("The main job", "Search for settings in the time given, and train with the best."),
     "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
     "predict": ("The main job", "Label sentences, or every row of a table."),
+    "serve": ("The main job", "Answer over HTTP, with a page to try models on."),
     "explain": ("Understand", "Show which words and n-grams moved a prediction."),
     "check": ("Understand", "Look at a table before training: what is damaged, doubled or odd."),
     "compare": ("Understand", "Tell which model is better, or whether it may be chance."),

@@ -22,7 +22,7 @@ JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
 """A fit that goes on from another with other penalties gets by with so many steps."""
-JOINT_TOLERANCE = 1e-3
+JOINT_TOLERANCE = 1e-4
 """Steps that gain less no longer show on rows that the fit has not seen."""
 JOINT_LENGTH = 0.5
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""

@@ -3,10 +3,10 @@
 import mmap
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textclf.arrays import Array, Integers
+    import numpy.typing as npt
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # the numbers of mallopt(3)
 _LARGEST_KEPT = 32 << 20  # the most that the C library allows
@@ -29,7 +29,7 @@ def keep_freed_memory() -> None:
         library.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
 
 
-def let_go(*arrays: "Array | Integers") -> None:
+def let_go(*arrays: "npt.NDArray[Any]") -> None:
     """Take the pages of these stretches of mapped files out of the process's memory; other arrays are left alone.
 
     A fit passes over its file again and again, and would soon have all of it in memory. The pages stay in the

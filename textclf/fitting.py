@@ -10,11 +10,15 @@ from textclf.arrays import Array, Integers
 from textclf.calibration import fit_temperature
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
-from textclf.joint import JointFit, JointSettings, fit_jointly, naive_bayes_scales
+from textclf.joint import JointFit, JointSettings, blocks_of, fit_jointly, naive_bayes_scales
+from textclf.memory import let_go
 from textclf.model import Model
 from textclf.network import LOSSES, Loss, Network
+from textclf.parallel import in_order
 from textclf.penalties import Choice, Penalties, choose_penalties
 from textclf.settings import Settings
+from textclf.shelf import MEMORY, Shelf
+from textclf.sparse import SparseRows
 from textclf.strings import Strings
 from textclf.training import Epoch, EpochSettings, train_network
 
@@ -72,6 +76,7 @@ class Fitting:
     network: Network
     E: Array
     listener: Listener
+    shelf: Shelf = MEMORY
 
     def fit(
         self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
@@ -124,7 +129,7 @@ class Fitting:
         quiet = replace(self, listener=NOBODY)
         for fold in np.unique(folds):
             out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-            model = quiet.fit(examples.take(rest), None, rng, fitted.penalties).model
+            model = quiet.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
             logits[out] = model.logits(matrix.take(out), threads=self.settings.threads)
         return HeldOut(examples, matrix, logits)
 
@@ -151,7 +156,9 @@ class Fitting:
     ) -> Choice[JointFit]:
         """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
         threads = self.settings.threads
-        S = examples.words.times(E, threads=threads)
+        S = self.shelf.array(
+            in_order(lambda rows: _product(examples.words, E, rows), blocks_of(examples.words), threads)
+        )
         scales = naive_bayes_scales(
             examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, counted=examples.weights > 0
         )
@@ -210,6 +217,13 @@ class Fitting:
     def _first_penalties(self, *, is_second: bool) -> Penalties:
         l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
         return Penalties(l2, (1.0,) * len(self.features.ngrams))
+
+
+def _product(C: SparseRows, E: Array, rows: slice) -> Array:
+    part = C.slice(rows.start, rows.stop)
+    S = part.times(E)
+    let_go(part.columns, part.data)
+    return S
 
 
 def _plain(epoch: Epoch) -> dict[str, Any]:

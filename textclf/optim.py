@@ -86,7 +86,7 @@ class Adam:
     epsilon: float = 1e-8
     steps: int = 0
     moments: Array | None = field(default=None, repr=False)
-    """m, v and a buffer: three rows, each like the parameter."""
+    """m / (1 − β₁), v / (1 − β₂) and a buffer: three rows, each like the parameter."""
 
     def step(self, theta: Array, gradient: Array) -> None:
         """Change `theta` in place by one step."""
@@ -94,19 +94,18 @@ class Adam:
             self.moments = np.zeros((3, *theta.shape), theta.dtype)
         m, v, buffer = self.moments
         self.steps += 1
-        np.subtract(gradient, m, out=buffer)
-        buffer *= 1.0 - self.beta1
-        m += buffer  # β₁ m + (1 − β₁) g = m + (1 − β₁) (g − m)
+        # m and v are kept without their factors (1 − β₁) and (1 − β₂), which are drawn out of the sums and come in at
+        # the end as constants, as the corrections do: ten passes over the arrays instead of more.
+        m *= self.beta1
+        m += gradient
         np.multiply(gradient, gradient, out=buffer)
-        buffer -= v
-        buffer *= 1.0 - self.beta2
+        v *= self.beta2
         v += buffer
-        # √v̂ = √v / √(1 − β₂ᵗ); the constant is drawn out, so that one pass over the array serves
-        root = np.sqrt(1.0 - self.beta2**self.steps)
+        root = np.sqrt((1.0 - self.beta2**self.steps) / (1.0 - self.beta2))  # √v̂ = √v / root
         np.sqrt(v, out=buffer)
         buffer += self.epsilon * root
         np.divide(m, buffer, out=buffer)
-        buffer *= self.learning_rate * root / (1.0 - self.beta1**self.steps)
+        buffer *= self.learning_rate * root * (1.0 - self.beta1) / (1.0 - self.beta1**self.steps)
         theta -= buffer
 
     def state(self) -> dict[str, Array]:

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class Shelf:
     in_files: bool = False
 
     def array(self, parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
-        """Return the parts, of which there is at least one, one after the other."""
+        """Return the parts, of which there is at least one, as one array."""
         stack = _Stack(self)
         for part in parts:
             stack.add(part)
@@ -41,11 +42,26 @@ class Shelf:
                 lengths.append(np.diff(packed.offsets))
                 yield packed.blob
 
-        blob = self.array(blobs())
+        blob = self.array(blobs())  # comes first: it is what counts the lengths
         return Strings(blob, np.cumsum(np.concatenate(lengths)))
 
 
 MEMORY = Shelf()
+
+
+_BYTES_A_BYTE = 40  # of memory for each of the table, at the most: short texts with n-grams of characters
+_SUFFIXES_PACKED = (".gz", ".parquet")
+
+
+def shelf_within(most: int | None, origin: object) -> Shelf:
+    """Return the shelf to train on a table with: in files where it may need more memory than `most`; None for no limit.
+
+    Of a stream, or a packed file, nobody knows how long it is: it is taken for too long.
+    """
+    if most is None:
+        return MEMORY
+    known = isinstance(origin, Path) and origin.is_file() and origin.suffix not in _SUFFIXES_PACKED
+    return MEMORY if known and Path(str(origin)).stat().st_size * _BYTES_A_BYTE <= most else Shelf(in_files=True)
 
 
 @dataclass

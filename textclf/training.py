@@ -13,6 +13,7 @@ from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import confusion, macro_f1
 from textclf.examples import Examples
+from textclf.memory import let_go
 from textclf.multilabel import exact_and_macro_f1
 from textclf.network import Loss, Network
 from textclf.optim import OPTIMIZERS, RowAdagrad
@@ -134,7 +135,7 @@ class _Learner:
         Y, weights = examples.Y[rows], examples.weights[rows]
         C = None
         if self._S is not None:
-            S = self._S[rows]
+            S = self._S.take(rows, axis=0)
         else:
             C = _drop_words(examples.words.take(rows), settings.word_dropout, rng)
             S = C.times(self.E)
@@ -191,9 +192,18 @@ def standardized(E: Array, C: SparseRows, *, length: float = 1.0) -> Array:
     so, a network sees almost the same input for every text. As a row of C sums to 1, moving every vector moves S
     alike, and the zero row of a text without known words is the average text.
     """
-    S = C.times(E)
-    mean = S.mean(axis=0, dtype=np.float64)
-    spread = S.std(axis=0, dtype=np.float64)
+    total, squares = np.zeros(E.shape[1]), np.zeros(E.shape[1])
+    for start in range(0, len(C), _ROWS):
+        part = C.slice(start, min(start + _ROWS, len(C)))
+        S = part.times(E).astype(np.float64)
+        let_go(part.columns, part.data)
+        total += S.sum(axis=0)
+        squares += np.einsum("nd,nd->d", S, S)
+    mean = total / len(C)
+    spread = np.sqrt(np.maximum(squares / len(C) - mean**2, 0.0))
     spread = np.where(spread > 1e-6, spread, 1.0) * (np.sqrt(E.shape[1]) / length)
     moved: Array = ((E - mean) / spread).astype(E.dtype)
     return moved
+
+
+_ROWS = 4096  # whose S is looked at together: that of all rows would be the largest array of all

@@ -50,6 +50,24 @@ class Sizes(click.ParamType[tuple[int, ...]]):
         return sizes
 
 
+class Size(click.ParamType[int]):
+    """An amount of memory, such as ``500MB`` or ``4GB``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes."""
+        if isinstance(value, int):
+            return value
+        number, unit = value[:-2].strip(), value[-2:].upper()
+        if unit not in _UNITS or not number.isdecimal() or not int(number):
+            self.fail(f"expected a size such as 500MB or 4GB, found {value!r}.", param, ctx)
+        return int(number) * _UNITS[unit]
+
+
+_UNITS = {"MB": 1 << 20, "GB": 1 << 30}
+
+
 class Span(click.ParamType[tuple[int, int]]):
     """The shortest and the longest n-gram, such as ``3-5``, or ``none``."""
 
@@ -145,6 +163,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
 @threads_option
+@click.option("--max-memory", type=Size(), metavar="SIZE", help="Such as 4GB: work in files if it may take more.")
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @json_option
 @quiet_option
@@ -153,6 +172,7 @@ def command(
     target: Path,
     valid: Path | None,
     no_cache: bool,
+    max_memory: int | None,
     weight_column: str | None,
     report: Path | None,
     as_json: bool,
@@ -172,6 +192,7 @@ def command(
     from textclf.recipe import LabelledTexts, train
     from textclf.report import check_available, write_training_report
     from textclf.settings import Settings
+    from textclf.shelf import shelf_within
     from textclf.tables import read_examples
 
     multi_label = settings["multi_label"]
@@ -180,14 +201,15 @@ def command(
     if report is not None:
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
-    examples = read_examples(origin(table), options)
+    shelf = shelf_within(max_memory, origin(table))
+    examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     report_table(examples.name, examples.refused, examples.notes.sentences())
     held_out = _read_validation(valid, options, examples) if valid is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         data = LabelledTexts(examples.texts, examples.labels, examples.weights)
-        trained = train(data, chosen, vectors, valid=held_out, listener=listener)
+        trained = train(data, chosen, vectors, valid=held_out, listener=listener, shelf=shelf)
     trained.model.save(target)
     if report is not None:
         write_training_report(report, trained, examples.name)

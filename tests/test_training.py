@@ -9,7 +9,7 @@ from strategies import class_numbers, counts_and_truth
 
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
-from textclf.joint import JointSettings, fit_jointly, naive_bayes_scales
+from textclf.joint import JointSettings, blocks_of, fit_jointly, naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
 from textclf.training import EpochSettings, minibatches, standardized, train_network
 
@@ -193,3 +193,34 @@ def test_folds_share_out_every_class_and_are_of_one_size(y, folds, seed):
     for number in np.unique(y):
         assert np.ptp(np.bincount(fold[y == number], minlength=folds)) <= 1
     assert np.ptp(np.bincount(fold, minlength=folds)) <= 1
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
+    rng = np.random.default_rng(0)
+    C = np.where(rng.random((40, 6)) < 0.5, rng.random((40, 6)), 0.0)
+    S, Y = rng.normal(size=(40, 3)), one_hot(rng.integers(0, classes, 40), classes, np.float64)
+    examples = Examples(oracles.sparse(C), oracles.sparse(C), Y, np.ones(40))
+    rows = np.arange(5, 35)
+    network = Network.start((3, classes), "relu", rng, np.float64)
+    fits = []
+    for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
+        scales = naive_bayes_scales(part.ngrams, part.Y, floor=0.3, smoothing=0.3, counted=part.weights > 0)
+        fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
+    np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
+    np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_threads(threads, monkeypatch):
+    examples, E = problem(n=400)
+    network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
+    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    whole = fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, threads))
+    monkeypatch.setattr("textclf.joint._SMALLEST_BLOCK", 100)
+    assert len(blocks_of(examples.ngrams)) > 4
+    fits = [
+        fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, each)) for each in (1, threads)
+    ]
+    assert fits[0].U.tobytes() == fits[1].U.tobytes()
+    np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)

@@ -92,10 +92,12 @@ class _Stack:
             whole = self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
             self.parts = []
             return whole
-        if not self.length:
+        if self.file is None:
             return self.like
         self.file.flush()
         with self.file as file:
+            if not self.length:
+                return self.like
             return np.memmap(file, self.like.dtype, "r", shape=(self.length, *self.like.shape[1:]))
 
 

@@ -10,6 +10,7 @@ import click
 
 from textclf.cli.options import (
     FILE,
+    Bytes,
     check_outputs,
     json_option,
     origin,
@@ -146,6 +147,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
 @threads_option
+@click.option("--max-memory", type=Bytes(), metavar="SIZE", help="Such as 4GB: work in files if it may take more.")
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @json_option
 @quiet_option
@@ -154,6 +156,7 @@ def command(
     target: Path,
     valid: Path | None,
     no_cache: bool,
+    max_memory: int | None,
     weight_column: str | None,
     report: Path | None,
     as_json: bool,
@@ -172,6 +175,7 @@ def command(
     from textclf.fitting import Listener
     from textclf.recipe import train
     from textclf.settings import Settings
+    from textclf.shelf import shelf_within
     from textclf.tables import read_examples
 
     started = time.perf_counter()
@@ -183,14 +187,15 @@ def command(
 
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
-    examples = read_examples(origin(table), options)
+    shelf = shelf_within(max_memory, origin(table))
+    examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     report_table(examples.name, examples.refused, examples.notes.sentences())
     held_out = _read_validation(valid, options, examples) if valid is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         checked = _labelled(held_out) if held_out is not None else None
-        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener)
+        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener, shelf=shelf)
     trained.model.save(target)
     if report is not None:
         from textclf.report import write_training_report

@@ -6,11 +6,12 @@ given. The blocks depend on the data alone and their sums are added in their ord
 whether the arrays lie in memory or in a file, do not change a bit of the result.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -72,23 +73,67 @@ def fit_jointly(
     n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
     """
     with _workers(settings.threads) as each:
-        objective = _Objective(network, _blocks(S, examples), _columns(scales, loss), loss, settings.l2, each)
-        losses: list[float] = [] if start is None else [*start.losses]
+        rows = RowsHere(blocks_for(S, examples), each)
+        shares = np.average(examples.Y, axis=0, weights=examples.weights)
         total = float(examples.weights.sum())
+        return minimize(rows, network, scales, loss, settings, shares, total, start=start, after_step=after_step)
 
-        def note(number: int, value: float) -> None:
-            losses.append(value / total)
-            after_step(number, losses[-1])
 
-        found = lbfgs(
-            objective.loss_and_gradient,
-            objective.theta_of(network, None) if start is None else objective.theta_of(start.network, start.U),
-            iterations=settings.iterations,
-            tolerance=0.0,
-            gain=settings.tolerance,
-            curvature=objective.curvature(examples),
-            after_iteration=note,
-        )
+class Rows(Protocol):
+    """The rows that a fit looks at, wherever they are: what is asked of them is a sum over all."""
+
+    def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
+        """Return Σ w L, its gradient by the network's parameters, and Cᵀ δ, of the columns of `gradient_of`."""
+
+    def squares(self, network: Network) -> list[Array]:
+        """Return Σ w x² by each of the network's parameters, and by each column of C, shape (V, 1)."""
+
+
+@dataclass(frozen=True)
+class RowsHere:
+    """Rows of this process, in blocks."""
+
+    blocks: Sequence["Block"]
+    each: "Each"
+
+    def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
+        """Return the sums over all blocks, added in their order."""
+        return add_up(self.each(lambda block: gradient_of(block, network, U, spread, loss), self.blocks))
+
+    def squares(self, network: Network) -> list[Array]:
+        """Return the sums over all blocks, added in their order."""
+        return add_up(self.each(lambda block: squares_of(block, network), self.blocks))
+
+
+def minimize(
+    rows: Rows,
+    network: Network,
+    scales: Array,
+    loss: Loss,
+    settings: JointSettings,
+    shares: Array,
+    total: float,
+    *,
+    start: JointFit | None = None,
+    after_step: Callable[[int, float], None] = lambda _number, _loss: None,
+) -> JointFit:
+    """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
+    objective = _Objective(network, rows, _columns(scales, loss), loss, settings.l2)
+    losses: list[float] = [] if start is None else [*start.losses]
+
+    def note(number: int, value: float) -> None:
+        losses.append(value / total)
+        after_step(number, losses[-1])
+
+    found = lbfgs(
+        objective.loss_and_gradient,
+        objective.theta_of(network, None) if start is None else objective.theta_of(start.network, start.U),
+        iterations=settings.iterations,
+        tolerance=0.0,
+        gain=settings.tolerance,
+        curvature=objective.curvature(shares),
+        after_iteration=note,
+    )
     return JointFit(*objective.parts(found.theta), losses)
 
 
@@ -120,7 +165,7 @@ def _columns(scales: Array, loss: Loss) -> _Columns:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """Some rows of all that the fit looks at."""
 
     S: Array
@@ -129,10 +174,11 @@ class _Block:
     weights: Array
 
 
-def _blocks(S: Array, examples: Examples) -> list[_Block]:
+def blocks_for(S: Array, examples: Examples) -> list[Block]:
+    """Return the blocks of rows that a fit goes over."""
     Y, weights = examples.Y, examples.weights[:, None]
     return [
-        _Block(S[rows], examples.ngrams.slice(rows.start, rows.stop), Y[rows], weights[rows])
+        Block(S[rows], examples.ngrams.slice(rows.start, rows.stop), Y[rows], weights[rows])
         for rows in blocks_of(examples.ngrams)
     ]
 
@@ -150,7 +196,7 @@ def blocks_of(C: SparseRows) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-Each = Callable[[Callable[[_Block], tuple[Array, ...]], Sequence[_Block]], Iterator[tuple[Array, ...]]]
+Each = Callable[[Callable[[Block], tuple[Array, ...]], Sequence[Block]], Iterator[tuple[Array, ...]]]
 """Gives what a function makes of each block, in the blocks' order."""
 
 
@@ -163,8 +209,9 @@ def _workers(threads: int) -> Iterator[Each]:
         yield pool.map
 
 
-def _sum(parts: Iterator[tuple[Array, ...]]) -> list[Array]:
-    """Return the sum of each of the arrays that every block gives, in the blocks' order."""
+def add_up(parts: Iterable[Sequence[Array]]) -> list[Array]:
+    """Return the sum of each of the arrays that every part gives, added in the parts' order to those of the first."""
+    parts = iter(parts)
     totals = list(next(parts))
     for part in parts:
         for total, each in zip(totals, part, strict=True):
@@ -177,11 +224,10 @@ class _Objective:
     """The loss of θ = (the network's parameters, U / scales), and its gradient."""
 
     network: Network
-    blocks: list[_Block]
+    rows: Rows
     columns: _Columns
     loss: Loss
     l2: float
-    each: Each
 
     def parts(self, theta: Array) -> tuple[Network, Array]:
         """Return the network and U, shape (V, k), that θ stands for."""
@@ -203,7 +249,7 @@ class _Objective:
         gradient = np.empty_like(theta)
         of_network, dU = self._views(gradient)
         U = self.columns.scales * scaled_U
-        value, dtheta, CT_delta = _sum(self.each(lambda block: self._of_block(part, U, block), self.blocks))
+        value, dtheta, CT_delta = self.rows.gradient(part, U, self.columns.spread, self.loss)
         of_network.theta[:] = dtheta
         for layer, weights in zip(of_network.layers, part.layers, strict=True):
             layer.W[:] += weights.W * theta.dtype.type(self.l2)
@@ -212,14 +258,13 @@ class _Objective:
         cost = part.penalty(self.l2) + 0.5 * self.l2 * float(np.vdot(scaled_U, scaled_U))
         return float(value) + cost, gradient
 
-    def curvature(self, examples: Examples) -> Array:
+    def curvature(self, p: Array) -> Array:
         """Return an estimate of the second derivative by each of θ alone, the diagonal of the Hessian.
 
-        By a weight it is l2 + Σ w p (1 − p) x², x being what the weight is multiplied by.
+        By a weight it is l2 + Σ w p (1 − p) x², x being what the weight is multiplied by, p the classes' shares.
         """
-        p = np.average(examples.Y, axis=0, weights=examples.weights)
         variance = _TYPICAL_VARIANCE * np.maximum(p * (1 - p), 1e-4)
-        squares, CT_squares = _sum(self.each(self._squares, self.blocks))
+        squares, CT_squares = self.rows.squares(self.network)
         curvature = np.empty(len(self.network.theta) + self.columns.scales.size, self.network.theta.dtype)
         part, by_U = self._views(curvature)
         part.theta[:] = squares * variance.mean()
@@ -236,27 +281,33 @@ class _Objective:
         network = Network(self.network.sizes, self.network.activation, theta[: len(self.network.theta)])
         return network, theta[len(self.network.theta) :].reshape(self.columns.scales.shape)
 
-    def _of_block(self, network: Network, U: Array, block: _Block) -> tuple[Array, ...]:
-        """Return a block's part of the loss, of ∂L/∂θ of the network, and of Cᵀ δ."""
-        trace = network.forward(block.S, wide=self.columns.widened(block.C.times(U)))
-        Z = trace.Z[-1]
-        value = np.vdot(self.loss.value(Z, block.Y), block.weights).astype(np.float64)
-        delta = self.loss.delta(Z, block.Y)
-        delta *= block.weights
-        of_network = network.backward(delta, trace, to_input=False).theta
-        CT_delta = block.C.transposed_times(self.columns.narrowed(delta))
-        let_go(block.S, block.C.columns, block.C.data)
-        return np.asarray(value), of_network, CT_delta
 
-    def _squares(self, block: _Block) -> tuple[Array, ...]:
-        """Return Σ w x² by each of the network's parameters, and by each column of C, shape (V, 1)."""
-        part = Network(self.network.sizes, self.network.activation, np.empty_like(self.network.theta))
-        for layer, A_prev in zip(part.layers, self.network.forward(block.S).A, strict=True):
-            layer.W[:] = (block.weights.T @ A_prev**2)[0]
-            layer.b[:] = block.weights.sum()
-        CT_squares = block.C.with_data(block.C.data**2).transposed_times(block.weights)
-        let_go(block.S, block.C.columns, block.C.data)
-        return part.theta, CT_squares
+def gradient_of(block: Block, network: Network, U: Array, spread: Array | None, loss: Loss) -> tuple[Array, ...]:
+    """Return a block's part of the loss, of ∂L/∂θ of the network, and of Cᵀ δ.
+
+    U, shape (V, m), and Cᵀ δ are of the columns that are fitted; `spread`, shape (m, k), makes all k of them.
+    """
+    wide = block.C.times(U)
+    trace = network.forward(block.S, wide=wide if spread is None else wide @ spread)
+    Z = trace.Z[-1]
+    value = np.vdot(loss.value(Z, block.Y), block.weights).astype(np.float64)
+    delta = loss.delta(Z, block.Y)
+    delta *= block.weights
+    of_network = network.backward(delta, trace, to_input=False).theta
+    CT_delta = block.C.transposed_times(delta if spread is None else delta @ spread.T)
+    let_go(block.S, block.C.columns, block.C.data)
+    return np.asarray(value), of_network, CT_delta
+
+
+def squares_of(block: Block, network: Network) -> tuple[Array, ...]:
+    """Return a block's part of Σ w x² by each of the network's parameters, and by each column of C, shape (V, 1)."""
+    part = Network(network.sizes, network.activation, np.empty_like(network.theta))
+    for layer, A_prev in zip(part.layers, network.forward(block.S).A, strict=True):
+        layer.W[:] = (block.weights.T @ A_prev**2)[0]
+        layer.b[:] = block.weights.sum()
+    CT_squares = block.C.with_data(block.C.data**2).transposed_times(block.weights)
+    let_go(block.S, block.C.columns, block.C.data)
+    return part.theta, CT_squares
 
 
 def naive_bayes_scales(
@@ -270,6 +321,11 @@ def naive_bayes_scales(
     it: Cᵀ (1 − Y), which for one-hot Y is the sum over the other classes. Where `counted`, shape (n,), is False, the
     row is as if it were not there.
     """
+    return scales_of(class_counts(C, Y, counted), floor=floor, smoothing=smoothing)
+
+
+def class_counts(C: SparseRows, Y: Array, counted: npt.NDArray[np.bool_] | None = None) -> list[Array]:
+    """Return Cᵀ Y, Cᵀ (1 − Σ Y) and Σ C², shapes (V, k), (V, 1) and (V, 1): what `scales_of` needs, to be added up."""
     k = Y.shape[1]
     present = np.ones((len(C), 1), Y.dtype) if counted is None else counted[:, None].astype(Y.dtype)
     inside, others, mass = np.zeros((C.width, k), Y.dtype), np.zeros((C.width, 1), Y.dtype), np.zeros((C.width, 1))
@@ -280,9 +336,16 @@ def naive_bayes_scales(
         others += part.transposed_times((1 - Y[rows].sum(axis=1, keepdims=True)) * here)
         mass += part.with_data(part.data**2).transposed_times(here)
         let_go(part.columns, part.data)
-    inside += Y.dtype.type(smoothing)
+    return [inside, others, mass]
+
+
+def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Array:
+    """Return `naive_bayes_scales` of what `class_counts` counted."""
+    inside, others, mass = counts
+    k = inside.shape[1]
+    inside = inside + inside.dtype.type(smoothing)
     outside = inside.sum(axis=1, keepdims=True) - inside
-    outside += others + Y.dtype.type(smoothing if k == 1 else 0.0)
+    outside += others + inside.dtype.type(smoothing if k == 1 else 0.0)
     ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
     scales: Array = floor + np.abs(ratio)
     total = mass.sum()

@@ -185,6 +185,26 @@ def _validate(
     return mean_loss, float(np.trace(matrix) / len(valid)), macro_f1(matrix)
 
 
+@dataclass(frozen=True)
+class Standard:
+    """By how much vectors are moved and scaled: `mean` and `spread`, shape (d,)."""
+
+    mean: Array
+    spread: Array
+
+    @staticmethod
+    def of_sums(n: int, total: Array, squares: Array, *, length: float) -> "Standard":
+        """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ S² over the rows."""
+        mean = total / n
+        deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
+        return Standard(mean, np.where(deviation > 1e-6, deviation, 1.0) * (np.sqrt(len(mean)) / length))
+
+    def applied(self, E: Array) -> Array:
+        """Return E moved and scaled."""
+        moved: Array = ((E - self.mean) / self.spread).astype(E.dtype)
+        return moved
+
+
 def standardized(E: Array, C: SparseRows, *, length: float = 1.0) -> Array:
     """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
 
@@ -199,11 +219,7 @@ def standardized(E: Array, C: SparseRows, *, length: float = 1.0) -> Array:
         let_go(part.columns, part.data)
         total += S.sum(axis=0)
         squares += np.einsum("nd,nd->d", S, S)
-    mean = total / len(C)
-    spread = np.sqrt(np.maximum(squares / len(C) - mean**2, 0.0))
-    spread = np.where(spread > 1e-6, spread, 1.0) * (np.sqrt(E.shape[1]) / length)
-    moved: Array = ((E - mean) / spread).astype(E.dtype)
-    return moved
+    return Standard.of_sums(len(C), total, squares, length=length).applied(E)
 
 
 _ROWS = 4096  # whose S is looked at together: that of all rows would be the largest array of all

@@ -54,14 +54,16 @@ def learn_vocabulary(
     Large arrays go to the shelf; where that is in files, texts are cut anew each time that they are gone through.
     Raises TrainingError when no text holds a word.
     """
-    kinds = _ngram_kinds(texts, settings)
+    kinds = ngram_kinds(sum(map(len, texts)) / max(len(texts), 1), settings)
     cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files)
     is_cased = vectors is not None and vectors.is_cased
     of_words, *of_ngrams = _count(cuts, is_cased)
     if not len(of_words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
-    word_table, words, E = _learn_words(cuts, of_words, settings, vectors, rng)
-    least = 1 if len(texts) < FEW_TEXTS else 2
+    word_table, words, E = learn_words(
+        len(texts), of_words, settings, vectors, rng, lambda keys: _strings_of(cuts, keys)
+    )
+    least = least_texts(len(texts))
     tallies = [
         NgramTally(kind, Dictionary(keys[counts >= least]), least, shelf)
         for kind, (keys, counts) in zip(kinds, of_ngrams, strict=True)
@@ -141,32 +143,40 @@ def _count(cuts: Cuts, is_cased: bool) -> list[tuple[Keys, Integers]]:
     return [counter.counts(cuts.threads) for counter in counters]
 
 
-def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[Kind]:
+def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
+    """Return the kinds of n-grams that texts of so many characters on average get."""
     longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
     kinds: list[Kind] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
-        mean_length = sum(map(len, texts)) / max(len(texts), 1)
         wanted = longest and settings.recipe != "fast" and mean_length <= LONGEST_FOR_CHARS
         chars = CHAR_NGRAMS if wanted else (0, 0)
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
 
 
-def _learn_words(
-    cuts: Cuts,
+def least_texts(n: int) -> int:
+    """Return in how many of n texts an n-gram must stand to be kept."""
+    return 1 if n < FEW_TEXTS else 2
+
+
+def learn_words(
+    n: int,
     counted: tuple[Keys, Integers],
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
+    strings_of: Callable[[Keys], list[str]],
 ) -> tuple[WordTable, Strings, Array]:
-    """Return the table of E's words, those words, and E before training.
+    """Return the table of E's words, those words, and E before training, for n texts.
+
+    `counted`: the words' keys and how often each stands in the texts; `strings_of` gives the words of keys.
 
     The words are those of the texts that have a vector, and the commonest others that have; their rows are the
     pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
     """
-    (keys, occurrences), n = counted, len(cuts)
+    keys, occurrences = counted
     if vectors is None:
-        kept, strings = keys, _strings_of(cuts, keys)
+        kept, strings = keys, strings_of(keys)
         counts = occurrences
         E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:

@@ -156,3 +156,26 @@ def test_gradient_descent_works_in_place():
     theta = np.ones(2)
     GradientDescent(0.5).step(theta, np.array([1.0, -1.0]))
     assert theta.tolist() == [0.5, 1.5]
+
+
+def test_lbfgs_with_the_curvature_of_each_parameter_takes_fewer_steps_to_the_same_minimum():
+    bends = np.logspace(-2, 4, 40)
+    target = np.linspace(-1.0, 1.0, 40)
+
+    def bowl(theta):
+        return float((0.5 * bends * (theta - target) ** 2).sum()) + 1.0, bends * (theta - target)
+
+    plain, helped = (
+        lbfgs(bowl, np.zeros(40), iterations=300, tolerance=1e-9, curvature=curvature)
+        for curvature in (None, 3.0 * bends)
+    )
+    np.testing.assert_allclose(helped.theta, target, atol=1e-6)
+    assert helped.iterations < 0.2 * plain.iterations
+
+
+def test_lbfgs_stops_when_the_next_step_promises_less_than_the_gain_that_is_asked():
+    function, c = quadratic(3, 12)
+    far, near = (lbfgs(function, np.zeros(12), iterations=300, tolerance=0.0, gain=gain) for gain in (1e-1, 1e-12))
+    assert far.iterations < near.iterations
+    assert near.loss < far.loss
+    assert lbfgs(function, c, iterations=10, gain=1e-3).iterations == 0

@@ -8,19 +8,10 @@ from hypothesis import strategies as st
 from strategies import class_numbers, counts_and_truth
 
 from textclf.errors import TrainingError
+from textclf.examples import Examples, deal, split
+from textclf.joint import JointSettings, blocks_of, fit_jointly, naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
-from textclf.training import (
-    EpochSettings,
-    Examples,
-    JointSettings,
-    deal,
-    fit_jointly,
-    minibatches,
-    naive_bayes_scales,
-    split,
-    standardized,
-    train_network,
-)
+from textclf.training import EpochSettings, minibatches, standardized, train_network
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -140,7 +131,7 @@ def test_weights_of_examples_count_as_copies_do():
         examples.words, examples.ngrams, examples.Y, np.where(np.arange(30) < 10, 2.0, 1.0).astype(np.float32)
     )
     network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
-    chosen = JointSettings(iterations=300, tolerance=1e-7, l2=0.5, threads=1)
+    chosen = JointSettings(iterations=300, tolerance=1e-14, l2=0.5, threads=1)
     fits = []
     for data in (copied, weighted):
         S = data.words.times(E).astype(np.float64)
@@ -187,8 +178,8 @@ def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
     examples = Examples(
         examples.words, examples.ngrams.double(), examples.Y.astype(np.float64), examples.weights.astype(np.float64)
     )
-    exact = JointSettings(300, 1e-7, 0.5, 1)
-    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-7, 0.1, 1))
+    exact = JointSettings(300, 1e-14, 0.5, 1)
+    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-14, 0.1, 1))
     on = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact, start=first)
     scratch = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact)
     np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
@@ -202,3 +193,34 @@ def test_folds_share_out_every_class_and_are_of_one_size(y, folds, seed):
     for number in np.unique(y):
         assert np.ptp(np.bincount(fold[y == number], minlength=folds)) <= 1
     assert np.ptp(np.bincount(fold, minlength=folds)) <= 1
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
+    rng = np.random.default_rng(0)
+    C = np.where(rng.random((40, 6)) < 0.5, rng.random((40, 6)), 0.0)
+    S, Y = rng.normal(size=(40, 3)), one_hot(rng.integers(0, classes, 40), classes, np.float64)
+    examples = Examples(oracles.sparse(C), oracles.sparse(C), Y, np.ones(40))
+    rows = np.arange(5, 35)
+    network = Network.start((3, classes), "relu", rng, np.float64)
+    fits = []
+    for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
+        scales = naive_bayes_scales(part.ngrams, part.Y, floor=0.3, smoothing=0.3, counted=part.weights > 0)
+        fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
+    np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
+    np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_threads(threads, monkeypatch):
+    examples, E = problem(n=400)
+    network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
+    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    whole = fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, threads))
+    monkeypatch.setattr("textclf.joint._SMALLEST_BLOCK", 100)
+    assert len(blocks_of(examples.ngrams)) > 4
+    fits = [
+        fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, each)) for each in (1, threads)
+    ]
+    assert fits[0].U.tobytes() == fits[1].U.tobytes()
+    np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)

@@ -51,7 +51,8 @@ def label_sets(cells: Sequence[str], *, multi_label: bool) -> list[LabelSet]:
     Raises DataError at a cell that `cut_labels` refuses.
     """
     if not multi_label:
-        return [(cell,) for cell in cells]
+        made = {cell: (cell,) for cell in set(cells)}  # a tuple for each label, not one for each row
+        return [made[cell] for cell in cells]
     sets = []
     for row, cell in enumerate(cells, 1):
         try:

@@ -11,6 +11,7 @@
 
 import hashlib
 import platform
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
+from textclf.examples import Examples, deal, split
 from textclf.features import Features, TextMatrix
 from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener
 from textclf.labels import LabelSet, label_sets, multi_hot
@@ -29,12 +31,8 @@ from textclf.model import Model
 from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
 from textclf.network import Network
 from textclf.settings import Settings
-from textclf.training import (
-    Examples,
-    deal,
-    split,
-    standardized,
-)
+from textclf.shelf import MEMORY, Shelf
+from textclf.training import standardized
 from textclf.vectors import WordVectors
 from textclf.vocabulary import learn_vocabulary
 
@@ -82,8 +80,11 @@ def train(
     *,
     valid: LabelledTexts | None = None,
     listener: Listener = NOBODY,
+    shelf: Shelf = MEMORY,
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
+
+    The matrices are kept on the `shelf`, in memory or in files, which does not change the model.
 
     Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
     """
@@ -91,22 +92,24 @@ def train(
     labels = _classes(sets, settings.multi_label)
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
-    vocabulary = learn_vocabulary(data.texts, settings, vectors, rng)
+    vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, shelf)
     features, matrix = vocabulary.features, vocabulary.matrix
     Y = multi_hot(sets, labels)
     examples = _examples(matrix, Y, _weights(data, Y, labels, settings))
     E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener)
+    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener, shelf)
     if valid is not None:
         rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
         train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
-        rows_held_out = (examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
-    fitted = fitting.fit(examples.take(train_rows), rows_held_out[0] if rows_held_out else None, rng)
+        rows_held_out = _held_out_rows(examples, matrix, valid_rows) if len(valid_rows) else None
+    # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
+    part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
+    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng)
     validation = held_out = None
     if rows_held_out is not None:
         if valid is None and _is_cross_validated(settings, len(Y)):
@@ -165,6 +168,11 @@ def _examples(matrix: TextMatrix, Y: Array, weights: Array) -> Examples:
     if not weights.sum() > 0:
         raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
     return Examples(matrix.words, matrix.ngrams, Y, (weights / weights.mean()).astype(np.float32))
+
+
+def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers) -> tuple[Examples, TextMatrix]:
+    taken = matrix.take(rows)
+    return Examples(taken.words, taken.ngrams, examples.Y[rows], examples.weights[rows]), taken
 
 
 def _validation_file(
@@ -231,11 +239,10 @@ def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, An
     digest = hashlib.sha256()
     for text, label in zip(data.texts, data.labels, strict=True):
         digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
-    names = [label for row in sets for label in row]
-    classes, counts = np.unique(np.array(names, dtype=object).astype(str), return_counts=True)
+    counts = Counter(label for row in sets for label in row)
     return {
         "texts": len(data.texts),
         "sha256": digest.hexdigest(),
-        "classes": len(classes),
-        "largest": int(counts.max()),
+        "classes": len(counts),
+        "largest": max(counts.values()),
     }

@@ -4,14 +4,17 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from textclf.cli.options import Cluster
-from textclf.cli.output import say, warn
+from textclf.cli.output import open_chosen_vectors, say, warn
 from textclf.cli.progress import counting_steps
 
 if TYPE_CHECKING:
-    from textclf.distributed import Engine
+    from textclf.distributed import Engine, TrainedFar
     from textclf.labelling import Wanted
     from textclf.measuring import Measurement
+    from textclf.settings import Settings
     from textclf.tables import TableOptions
 
 _SHOWN_FILES = 20
@@ -79,6 +82,30 @@ def measure_files(
         warn(f"set aside: {aside.reason}")
     say(f"{done.measurement.evaluation.n:,} rows of {done.files:,} files, {done.refused:,} not used.", quiet=quiet)
     return done.measurement
+
+
+def train_files(
+    source: str, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster,
+    *, averaging: str, cache: bool, quiet: bool,
+) -> "TrainedFar":  # fmt: skip
+    """Train a model on the labelled rows of the files that `source` names, and write it."""
+    from typing import cast
+
+    from textclf.distributed import Averaging, Listener, find_shards, train
+
+    shards = find_shards(_seen_by(cluster, source))
+    vectors = open_chosen_vectors(settings.vectors, cache=cache, quiet=quiet)
+    if vectors is None:
+        raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
+    with engine(cluster) as workers:
+        listener = Listener(say=lambda text: say(text, quiet=quiet))
+        trained = train(
+            workers, shards, options, settings, vectors, averaging=cast(Averaging, averaging), listener=listener
+        )
+    trained.model.save(target)
+    if trained.refused:
+        warn(f"{source}: {trained.refused:,} rows not used.")
+    return trained
 
 
 def _seen_by(cluster: Cluster, place: str) -> str:

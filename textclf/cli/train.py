@@ -10,7 +10,11 @@ import click
 
 from textclf.cli.options import (
     FILE,
+    Bytes,
+    Cluster,
     check_outputs,
+    cluster_of,
+    cluster_options,
     json_option,
     origin,
     quiet_option,
@@ -24,7 +28,9 @@ from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
+    from textclf.distributed import TrainedFar
     from textclf.recipe import LabelledTexts, Trained
+    from textclf.settings import Settings
     from textclf.tables import Examples, TableOptions
 
 
@@ -145,7 +151,16 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option("--calibrate/--no-calibrate", default=True, help="Fit the probabilities' temperature. [default: do]")
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
+@cluster_options
+@click.option(
+    "--averaging",
+    type=click.Choice(["every step", "now and then"]),
+    default="every step",
+    show_default=True,
+    help="Of many files: how often what workers found is put together.",
+)
 @threads_option
+@click.option("--max-memory", type=Bytes(), metavar="SIZE", help="Such as 4GB: work in files if it may take more.")
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @json_option
 @quiet_option
@@ -154,6 +169,7 @@ def command(
     target: Path,
     valid: Path | None,
     no_cache: bool,
+    max_memory: int | None,
     weight_column: str | None,
     report: Path | None,
     as_json: bool,
@@ -166,15 +182,20 @@ def command(
     textclf train reviews.csv -o model.safetensors
     textclf train tweets.tsv -o model.safetensors --vectors glove.txt.gz
     textclf train tickets.csv -o model.safetensors --multi-label
+    textclf train 'labelled/*.csv' -o model.safetensors --workers 2
     """
     from dataclasses import replace
 
+    from textclf.distributed import are_shards
     from textclf.fitting import Listener
     from textclf.recipe import train
     from textclf.settings import Settings
+    from textclf.shelf import shelf_within
     from textclf.tables import read_examples
 
     started = time.perf_counter()
+    cluster, averaging = cluster_of(settings), settings.pop("averaging")
+    used = {"--valid": valid, "--weight-column": weight_column, "--report": report, "--max-memory": max_memory}
     multi_label = settings["multi_label"]
     options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
     chosen = Settings(**_with_output(settings))
@@ -183,20 +204,40 @@ def command(
 
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
-    examples = read_examples(origin(table), options)
+    if cluster.is_named or are_shards(str(table)):
+        _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
+        return
+    shelf = shelf_within(max_memory, origin(table))
+    examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     report_table(examples.name, examples.refused, examples.notes.sentences())
     held_out = _read_validation(valid, options, examples) if valid is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         checked = _labelled(held_out) if held_out is not None else None
-        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener)
+        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener, shelf=shelf)
     trained.model.save(target)
     if report is not None:
         from textclf.report import write_training_report
 
         run = this_run({"data": table, "validation data": valid}, started)
         write_training_report(report, trained, examples, run, valid=held_out)
+    _say_result(trained, target, as_json, quiet)
+
+
+def _train_files(
+    source: Path, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster, averaging: str,
+    used: dict[str, Any], no_cache: bool, as_json: bool, quiet: bool,
+) -> None:  # fmt: skip
+    """Train on many files; refuse the options that go with one table."""
+    from textclf.cli.many_files import train_files
+
+    for option, value in used.items():
+        if value is not None:
+            raise click.UsageError(f"{option} goes with one table, not with many files.")
+    trained = train_files(
+        str(source), target, options, settings, cluster, averaging=averaging, cache=not no_cache, quiet=quiet
+    )
     _say_result(trained, target, as_json, quiet)
 
 
@@ -228,7 +269,7 @@ def _labelled(examples: "Examples") -> "LabelledTexts":
     return LabelledTexts(examples.texts, examples.labels, examples.weights)
 
 
-def _say_result(trained: "Trained", output: Path, as_json: bool, quiet: bool) -> None:
+def _say_result(trained: "Trained | TrainedFar", output: Path, as_json: bool, quiet: bool) -> None:
     validation = trained.validation
     size = output.stat().st_size
     if as_json:

@@ -5,15 +5,19 @@ from textclf.distributed.evaluating import Evaluated, evaluate
 from textclf.distributed.frames import predict
 from textclf.distributed.labelling import Job, Run, SetAside, label
 from textclf.distributed.shards import Shard, are_shards, find_shards, is_url
+from textclf.distributed.training import Averaging, Listener, TrainedFar, train
 
 __all__ = [
+    "Averaging",
     "Engine",
     "Evaluated",
     "Job",
+    "Listener",
     "Run",
     "Serial",
     "SetAside",
     "Shard",
+    "TrainedFar",
     "are_shards",
     "dask_engine",
     "evaluate",
@@ -21,4 +25,5 @@ __all__ = [
     "is_url",
     "label",
     "predict",
+    "train",
 ]

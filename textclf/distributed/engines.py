@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textclf.errors import DataError, TextclfError, shown
@@ -15,6 +16,8 @@ from textclf.pages import check_packages
 
 if TYPE_CHECKING:
     from distributed import Client
+
+_TRIES, _PAUSE = 40, 0.5  # seconds: how long a cluster that has lost workers is waited for
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -42,9 +45,16 @@ class Engine(Protocol):
     def share(self, path: Path, digest: str) -> SharedFile:
         """Make a file of this machine, of the SHA-256 `digest`, available to every worker, later ones included."""
 
-    def run(self, job: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | TextclfError]]:
-        """Give each task with its result, or with what is wrong with its data, in any order.
+    @property
+    def workers(self) -> int:
+        """How many tasks are worked on at a time."""
 
+    def run(
+        self, job: Callable[..., Result], tasks: Sequence[Task], given: object = None, *, stay: bool = False
+    ) -> Iterator[tuple[Task, Result | TextclfError]]:
+        """Give each task with `job(task)`, or `job(task, given)`, or with what is wrong with its data, in any order.
+
+        With `stay` the same task goes to the same worker each time, as long as that lives: what it keeps is then there.
         An error that is no TextclfError ends the run.
         """
 
@@ -56,10 +66,17 @@ class Serial:
         """Return the file as it is."""
         return SharedFile(str(path))
 
-    def run(self, job: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | TextclfError]]:
+    @property
+    def workers(self) -> int:
+        """One."""
+        return 1
+
+    def run(
+        self, job: Callable[..., Result], tasks: Sequence[Task], given: object = None, *, stay: bool = False
+    ) -> Iterator[tuple[Task, Result | TextclfError]]:
         """Give each task with its outcome, in order."""
         for task in tasks:
-            yield task, _outcome(job, task)
+            yield task, _outcome(job, task, given)
 
 
 class DaskEngine:
@@ -77,11 +94,23 @@ class DaskEngine:
         self._client.register_plugin(_shipping(name, path.read_bytes()))
         return SharedFile(name, is_shipped=True)
 
-    def run(self, job: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | TextclfError]]:
+    @property
+    def workers(self) -> int:
+        """How many workers there are now."""
+        return max(1, len(self._addresses()))
+
+    def run(
+        self, job: Callable[..., Result], tasks: Sequence[Task], given: object = None, *, stay: bool = False
+    ) -> Iterator[tuple[Task, Result | TextclfError]]:
         """Give each task with its outcome, as it comes; leaving early cancels the rest."""
         from distributed import KilledWorker, as_completed
 
-        futures = {self._client.submit(_outcome, job, task, pure=False): task for task in tasks}
+        sent = None if given is None else self._sent(given)
+        homes = self._addresses() if stay else []
+        futures = {}
+        for number, task in enumerate(tasks):
+            home = {"workers": [homes[number % len(homes)]], "allow_other_workers": True} if homes else {}
+            futures[self._client.submit(_outcome, job, task, sent, pure=False, **home)] = task
         try:
             for future in as_completed(futures, loop=self._client.loop):
                 task = futures[future]
@@ -89,18 +118,29 @@ class DaskEngine:
                     outcome = future.result()
                 except KilledWorker as error:
                     outcome = DataError(
-                        f"{shown(str(task))}: expected to be worked on, found that {error.allowed_failures + 1} workers"
-                        " were lost at it. Is their memory enough?"
+                        f"{shown(str(task))[:200]}: expected to be worked on, found that {error.allowed_failures + 1}"
+                        " workers were lost at it. Is their memory enough?"
                     )
                 future.release()
                 yield task, outcome
         finally:
             self._client.cancel(list(futures))
 
+    def _sent(self, given: object) -> Any:  # noqa: ANN401 - a future of an optional package
+        for _ in range(_TRIES):
+            try:
+                return self._client.scatter(given, broadcast=True, hash=False)
+            except (OSError, TimeoutError):  # a worker was lost just now; the scheduler has yet to notice
+                sleep(_PAUSE)
+        raise TextclfError("the cluster: expected workers that take parameters, found none. Are they still running?")
 
-def _outcome(job: Callable[[Any], Any], task: Any) -> Any:  # noqa: ANN401 - a task's and a result's type are the job's
+    def _addresses(self) -> list[str]:
+        return sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+
+
+def _outcome(job: Callable[..., Any], task: Any, given: Any) -> Any:  # noqa: ANN401 - the job's types
     try:
-        return job(task)
+        return job(task) if given is None else job(task, given)
     except TextclfError as error:
         return error
 

@@ -171,10 +171,10 @@ class Examples:
     """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in."""
 
     name: str
-    texts: list[str]
+    texts: Sequence[str]
     labels: list[str]
     weights: list[float] | None
-    rows: list[int]
+    rows: Sequence[int]
     refused: list[Refusal] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
 

@@ -1,9 +1,11 @@
 """Open a table of any format and read it in batches, with every row used or listed as refused."""
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from sys import intern
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -239,18 +241,32 @@ def open_table(origin: Origin, options: TableOptions, labelled: bool, batch_rows
     return Table(origin, options, labelled, batch_rows)
 
 
-def read_examples(path: Origin, options: TableOptions) -> Examples:
-    """Return all labelled rows of a table; raises DataError as `Table.batches` does, and when no row can be used."""
-    texts: list[str] = []
+def _listed(batches: Iterable[Sequence[str]]) -> Sequence[str]:
+    return [text for batch in batches for text in batch]
+
+
+def read_examples(
+    path: Origin,
+    options: TableOptions,
+    keep: Callable[[Iterable[Sequence[str]]], Sequence[str]] = _listed,
+) -> Examples:
+    """Return all labelled rows of a table; `keep` says where the texts go that come batch by batch.
+
+    Raises DataError as `Table.batches` does, and when no row can be used.
+    """
     labels: list[str] = []
     weights: list[float] = []
-    rows: list[int] = []
+    rows = array("q")
     with open_table(path, options, labelled=True) as table:
-        for batch in table.batches():
-            texts += batch.texts
-            labels += batch.labels or []
-            weights += batch.weights or []
-            rows += batch.rows
+
+        def texts_of_batches() -> Iterator[Sequence[str]]:
+            for batch in table.batches():
+                labels.extend(map(intern, batch.labels or []))  # the same few objects, row after row
+                weights.extend(batch.weights or [])
+                rows.extend(batch.rows)
+                yield batch.texts
+
+        texts = keep(texts_of_batches())
         if not texts:
             first = table.refused[0]
             raise DataError(

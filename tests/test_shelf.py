@@ -1,0 +1,109 @@
+"""Arrays kept in memory or in files; and a training that keeps them in files."""
+
+import numpy as np
+import oracles
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textclf.cli import cli
+from textclf.dictionary import KeyCounter, count_keys
+from textclf.memory import let_go
+from textclf.parallel import in_order
+from textclf.shelf import RowStack, Shelf, shelf_within
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("sizes", [[3], [0], [2, 0, 5], [0, 4]])
+def test_parts_come_back_as_one_array_also_after_they_were_let_go(in_files, sizes):
+    parts = [np.arange(2.0 * size, dtype=np.float32).reshape(size, 2) for size in sizes]
+    whole = Shelf(in_files).array(iter(parts))
+    let_go(whole[1:], whole)
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+    assert whole.dtype == np.float32
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_texts_come_back_one_by_one_in_slices_and_in_turn(in_files):
+    texts = ["", "a", "größer 🎉", "new\nline", ""]
+    kept = Shelf(in_files).strings([texts[:2], [], texts[2:]])
+    assert list(kept) == texts == [kept[i] for i in range(5)]
+    assert kept[1:4] == texts[1:4]
+    assert (kept[3:1], kept[::2], kept[-1]) == ([], texts[::2], "")
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+def test_rows_come_back_whole_and_in_the_parts_they_came_in(in_files):
+    C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4]])
+    stack = RowStack(Shelf(in_files), 3)
+    for part in (C[:1], C[1:3], C[3:]):
+        stack.add(oracles.sparse(part))
+    found = stack.parts()
+    assert [len(part) for part in found] == [1, 2, 1]
+    np.testing.assert_array_equal(np.concatenate([part.scipy.toarray() for part in found]), C)
+
+
+@given(st.lists(st.lists(st.integers(0, 5) | st.integers(2**63, 2**64 - 1), max_size=8), max_size=6), st.booleans())
+def test_keys_that_come_in_parts_are_counted_as_those_that_come_at_once(parts, early):
+    with pytest.MonkeyPatch.context() as patch:
+        if early:
+            patch.setattr("textclf.dictionary._MOST_WAITING", 3)
+        counter = KeyCounter()
+        for part in parts:
+            counter.add(np.array(part, np.uint64))
+        keys, counts = counter.counts(2)
+    expected = count_keys(np.array([key for part in parts for key in part], np.uint64))
+    assert (keys.tolist(), counts.tolist()) == (expected[0].tolist(), expected[1].tolist())
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_results_come_in_the_order_of_the_items_and_an_error_comes_where_it_belongs(threads):
+    assert list(in_order(lambda n: n * n, range(20), threads)) == [n * n for n in range(20)]
+    results = in_order(lambda n: 1 // (n - 2), range(5), threads)
+    assert [next(results), next(results)] == [-1, -1]
+    with pytest.raises(ZeroDivisionError, match="division"):
+        next(results)
+
+
+def test_a_stream_and_a_packed_or_long_table_go_to_files_and_others_stay_in_memory(tmp_path):
+    table = tmp_path / "table.csv"
+    table.write_bytes(b"x" * 1000)
+    packed = table.with_suffix(".csv.gz")
+    packed.write_bytes(b"x")
+    assert not shelf_within(None, "-").in_files
+    assert [shelf_within(size, table).in_files for size in (39_999, 40_000)] == [True, False]
+    assert shelf_within(1 << 40, "-").in_files
+    assert shelf_within(1 << 40, packed).in_files
+
+
+def table_of(path, n):
+    rng = np.random.default_rng(0)
+    words = [["good", "fine", "lovely", "it"], ["bad", "poor", "awful", "it"], ["so", "so", "middling", "it"]]
+    lines = [f"{' '.join(rng.choice(words[i % 3], 6))},{'abc'[i % 3]}" for i in range(n)]
+    path.write_text("\n".join(["text,label", *lines]) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    "more", [[], ["--vectors", "none"], ["--optimizer", "adam", "--epochs", "2"], ["--recipe", "fast"]]
+)
+def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypatch, more):
+    monkeypatch.setattr("textclf.tokenizer._BLOCK", 2000)
+    monkeypatch.setattr("textclf.joint._SMALLEST_BLOCK", 500)
+    table = table_of(tmp_path / "table.csv", 400)
+    made = []
+    monkeypatch.setattr("textclf.shelf._BYTES_A_BYTE", 1 << 20)
+    for name, limit in (("memory", ["--threads", "1"]), ("files", ["--max-memory", "1MB"])):
+        target = tmp_path / f"{name}.safetensors"
+        outcome = CliRunner().invoke(cli, ["train", str(table), "-o", str(target), "-q", *limit, *more])
+        assert outcome.exit_code == 0, outcome.output
+        made.append(target.read_bytes())
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("size", ["4", "GB", "-1GB", "0MB", "1.5GB", "4TB"])
+def test_a_size_that_is_none_is_refused(size):
+    outcome = CliRunner().invoke(cli, ["train", "t.csv", "-o", "m", f"--max-memory={size}"])
+    assert outcome.exit_code == 2
+    assert "expected a size such as 500MB or 4GB" in outcome.output

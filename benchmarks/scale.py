@@ -1,4 +1,4 @@
-"""Many files on several processes: labels and losses beside those of one process, rows a second, and a simulation of more.
+"""Many files on several processes beside one: labels, losses, rows a second; and a simulation of more of them.
 
     python benchmarks/scale.py label --data DIR [--rows 2000000]
     python benchmarks/scale.py train --data DIR

@@ -1,9 +1,11 @@
 """Speed of textclf beside its peers: each comparison in alternating pairs of whole processes, medians and ratios.
 
-    python benchmarks/speed.py --data DIR [NAME…] [--pairs 5] [--peer-python PYTHON] [--json speed.json]
+    python benchmarks/speed.py --data DIR [NAME…] [--pairs 5] [--peer-python PYTHON] [--torch-python PYTHON]
+        [--json speed.json]
 
 DIR is the folder of the sets that accuracy.py takes, with ag_news/test.csv and imdb/train.csv. PYTHON is an interpreter
-that has the peers' packages (fasttext, scikit-learn, gensim, torch); a peer that fails to run is left out. Peak memory
+that has the peers' packages (fasttext, scikit-learn, gensim, torch; the last is large, so another interpreter may have
+it); a peer that fails to run is left out. Peak memory
 and processor time are those of the child process. `--scaling` measures how cost grows instead.
 """
 
@@ -12,6 +14,7 @@ import csv
 import json
 import os
 import platform
+import re
 import statistics
 import subprocess
 import sys
@@ -43,7 +46,8 @@ class Comparison:
     name: str
     ours: list[str]
     peers: dict[str, list[str]]
-    wanted: float
+    wanted: float | dict[str, float]
+    """For all peers, or for each."""
     before: Callable[[], object] = lambda: None
     """Done before each of our runs; not measured."""
 
@@ -113,21 +117,23 @@ def compare(comparison: Comparison, pairs: int) -> list[Result]:
     for name in list(contestants)[1:]:
         theirs = median(runs[name])
         ratio = statistics.median(a.seconds / b.seconds for a, b in zip(runs[""], runs[name], strict=True))
-        results.append(Result(comparison.name, name, ours, theirs, ratio, ours.cpu / theirs.cpu, comparison.wanted))
+        wanted = comparison.wanted if isinstance(comparison.wanted, float) else comparison.wanted[name]
+        results.append(Result(comparison.name, name, ours, theirs, ratio, ours.cpu / theirs.cpu, wanted))
     return results
 
 
 # --- what is compared -----------------------------------------------------------------------------------------------
 
 
-def repeat_rows(source: Path, target: Path, count: int) -> Path:
-    """Write `count` rows of texts: those of `source`, from the first on again and again."""
+def repeat_rows(source: Path, target: Path, count: int, *, label: bool = False) -> Path:
+    """Write `count` rows of texts, with or without labels: those of `source`, from the first on again and again."""
+    columns = ["text", "label"] if label else ["text"]
     with source.open(encoding="utf-8", newline="") as stream:
-        texts = [row["text"] for row in csv.DictReader(stream)]
+        found = [[row[column] for column in columns] for row in csv.DictReader(stream)]
     with target.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(["text"])
-        rows.writerows([text] for text in islice(cycle(texts), count))
+        rows.writerow(columns)
+        rows.writerows(islice(cycle(found), count))
     return target
 
 
@@ -186,14 +192,15 @@ def vectors(work: Path, python: str, *, first: bool) -> Comparison:
     )
 
 
-def epoch(python: str) -> Comparison:
+def epoch(python: str, torch_python: str) -> Comparison:
     """One epoch of a 300–256–4 network on 50,000 rows, batch 256, Adam."""
     peers = {
         "bare products": child(sys.executable, "epoch-products"),
         "MLPClassifier": child(python, "epoch-sklearn"),
-        "PyTorch": child(python, "epoch-torch"),
+        "PyTorch": child(torch_python, "epoch-torch"),
     }
-    return Comparison("epoch", child(sys.executable, "epoch"), peers, 1 / 0.75)
+    wanted = {"bare products": 1 / 0.75, "MLPClassifier": 0.6, "PyTorch": 0.65}
+    return Comparison("epoch", child(sys.executable, "epoch"), peers, wanted)
 
 
 def training(data: Path, work: Path, python: str) -> Comparison:
@@ -203,18 +210,42 @@ def training(data: Path, work: Path, python: str) -> Comparison:
         "fastText": child(python, "fasttext-train", source, work / "imdb.bin", 0),
         "TF-IDF + LinearSVC": child(python, "svm", source),
     }
-    return Comparison("train on IMDB", textclf("train", source, "-o", work / "imdb.safetensors", "-q"), peers, 0.6)
+    wanted = {"fastText": 0.6, "TF-IDF + LinearSVC": 0.25}
+    return Comparison("train on IMDB", textclf("train", source, "-o", work / "imdb.safetensors", "-q"), peers, wanted)
+
+
+def training_grows(data: Path, work: Path) -> str:
+    """Train on ag_news rows repeated, ten times as many, with and without n-grams of characters, and in files.
+
+    Return a Markdown table: the factor of time, peak memory, and its growth in bytes for each further token.
+    """
+    lines = ["| | time | processor time | MB, few rows | MB, ten times | bytes a token |", "|---|---|---|---|---|---|"]
+    tables = [repeat_rows(data / "ag_news" / "test.csv", work / f"{n}.csv", n, label=True) for n in _GROWING]
+    with tables[1].open(encoding="utf-8", newline="") as stream:
+        tokens = sum(len(re.findall(r"[\w']+", row["text"])) for row in csv.DictReader(stream))
+    further = tokens * (1 - _GROWING[0] / _GROWING[1])
+    for options in ((), ("--recipe", "fast"), ("--recipe", "fast", "--max-memory", "1MB")):
+        few, many = (run(textclf("train", table, "-o", work / "grown", "-q", *options)) for table in tables)
+        bytes_a_token = (many.peak - few.peak) * 2**20 / further
+        lines.append(
+            f"| {' '.join(options) or 'plain'} | {many.seconds / few.seconds:.1f} | {many.cpu / few.cpu:.1f} "
+            f"| {few.peak:.0f} | {many.peak:.0f} | {bytes_a_token:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+_GROWING = (12_000, 120_000)
 
 
 NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "train")
 
 
-def comparisons(name: str, data: Path, work: Path, python: str) -> list[Comparison]:
+def comparisons(name: str, data: Path, work: Path, python: str, torch_python: str) -> list[Comparison]:
     """Return the comparisons of one name."""
     makers: dict[str, Callable[[], list[Comparison]]] = {
         "sentence": lambda: [sentence(data, work)],
         "vectors": lambda: [vectors(work, python, first=True), vectors(work, python, first=False)],
-        "epoch": lambda: [epoch(python)],
+        "epoch": lambda: [epoch(python, torch_python)],
         "label": lambda: [labelling(data, work, python, 1_000_000)],
         "label-100k": lambda: [labelling(data, work, python, 100_000)],
         "train": lambda: [training(data, work, python)],
@@ -288,21 +319,23 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="the folder of the sets")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--peer-python", default=sys.executable, metavar="PYTHON")
+    parser.add_argument("--torch-python", metavar="PYTHON", help="for PyTorch; default: as --peer-python")
     parser.add_argument("--scaling", action="store_true", help="measure how cost grows instead")
     parser.add_argument("--json", type=Path, help="write all figures here")
     options = parser.parse_args()
     if unknown := set(options.names) - set(NAMES):
         parser.error(f"no comparison {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    torch_python = options.torch_python or options.peer_python
     with tempfile.TemporaryDirectory(prefix="speed-") as folder:
         work = Path(folder)
         os.environ["TEXTCLF_CACHE_DIR"] = str(work / "cache")
         print(machine())
         if options.scaling:
-            print(scaling(work))
+            print(f"{scaling(work)}\n\n{training_grows(options.data, work)}")
             return
         results: list[Result] = []
         for name in options.names or NAMES:
-            for comparison in comparisons(name, options.data, work, options.peer_python):
+            for comparison in comparisons(name, options.data, work, options.peer_python, torch_python):
                 results += compare(comparison, options.pairs)
                 print(report(results[-3:]), file=sys.stderr)
     print(report(results))

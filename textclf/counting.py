@@ -9,6 +9,7 @@ import numpy as np
 from textclf.arrays import Array, Integers, Keys
 from textclf.dictionary import Dictionary
 from textclf.features import NgramTable, inverse_document_frequency, tf_idf
+from textclf.memory import let_go
 from textclf.parallel import in_order
 from textclf.shelf import RowStack, Shelf
 from textclf.sparse import SparseRows, sum_entries
@@ -58,11 +59,22 @@ class NgramTally:
         idf = inverse_document_frequency(self._in_texts[keep], n)
         kind, shortest, longest = self._kind
         elsewhere = (self._in_texts > 1).astype(np.float32)
-        familiar = [
-            np.bincount(part.row_numbers, weights=part.data * elsewhere[part.columns], minlength=len(part))
-            / np.maximum(totals, 1)
-            for part, totals in zip(parts, self._totals, strict=True)
-        ]
+        familiar = [_share(part, elsewhere, totals) for part, totals in zip(parts, self._totals, strict=True)]
         table = NgramTable(kind, shortest, longest, Dictionary(self._candidates.keys[keep]), idf)
-        weighted = in_order(lambda part: tf_idf(part.keep_columns(keep), idf), parts, threads)
-        return LearnedNgrams(table, weighted, np.concatenate(familiar).astype(np.float32))
+
+        def weigh(part: SparseRows) -> SparseRows:
+            weighted = tf_idf(part.keep_columns(keep), idf)
+            let_go(part.columns, part.data)
+            return weighted
+
+        # Each part is dropped as it is weighed, so that what is counted and what is weighed are never both there whole.
+        weighted = in_order(weigh, (parts.pop(0) for _ in range(len(parts))), threads)
+        return LearnedNgrams(table, weighted, np.concatenate(familiar))
+
+
+def _share(counts: SparseRows, marked: Array, totals: Integers) -> Array:
+    """Return the share of each text's n-grams, of which it has `totals`, that are in the `marked` columns."""
+    found = np.bincount(counts.row_numbers, weights=counts.data * marked[counts.columns], minlength=len(counts))
+    let_go(counts.columns, counts.data)
+    share: Array = (found / np.maximum(totals, 1)).astype(np.float32)
+    return share

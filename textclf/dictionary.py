@@ -10,7 +10,7 @@ from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
 _RANGE_BITS = 2
-_MOST_WAITING = 1 << 26  # keys that wait to be counted: more are counted before more come
+_MOST_WAITING = 1 << 24  # keys that wait to be counted: more are counted before more come
 _BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
 
 

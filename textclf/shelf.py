@@ -3,7 +3,6 @@
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +84,14 @@ class _Stack:
         self.length += len(part)
         self.file.write(np.ascontiguousarray(part).data)
 
+    def cut(self, lengths: Sequence[int]) -> list[npt.NDArray[Any]]:
+        """Return the parts, which have these lengths, as they were added; the stack is empty then."""
+        if self.parts:
+            parts, self.parts = self.parts, []
+            return parts
+        whole, ends = self.whole(), np.cumsum(lengths).tolist()
+        return [whole[stop - length : stop] for length, stop in zip(lengths, ends, strict=True)]
+
     def whole(self) -> npt.NDArray[Any]:
         """Return all parts as one; the stack is empty then."""
         assert self.like is not None
@@ -106,24 +113,25 @@ class RowStack:
 
     def __init__(self, shelf: Shelf, width: int) -> None:
         self._columns, self._data, self._width = _Stack(shelf), _Stack(shelf), width
-        self._offsets: list[Integers] = [np.zeros(1, np.int64)]
-        self._rows = [0]
+        self._offsets: list[Integers] = []
 
     def add(self, part: SparseRows) -> None:
         """Put the rows of a part after the others."""
         self._columns.add(part.columns)
         self._data.add(part.data)
-        self._offsets.append(part.offsets[1:] + self._offsets[-1][-1])
-        self._rows.append(self._rows[-1] + len(part))
+        self._offsets.append(part.offsets)
 
     def whole(self) -> SparseRows:
-        """Return all rows."""
-        offsets = np.concatenate(self._offsets)
+        """Return all rows; the stack is empty then."""
+        before = np.cumsum([0, *(int(offsets[-1]) for offsets in self._offsets)])
+        shifted = [offsets[1:] + first for offsets, first in zip(self._offsets, before, strict=False)]
+        offsets = np.concatenate([np.zeros(1, np.int64), *shifted])
         if offsets[-1] < 2**31:
             offsets = offsets.astype(np.int32)  # scipy wants them of the columns' kind
         return SparseRows(offsets, self._columns.whole(), self._data.whole(), self._width)
 
     def parts(self) -> list[SparseRows]:
-        """Return the parts as they were given."""
-        whole = self.whole()
-        return [whole.slice(start, stop) for start, stop in pairwise(self._rows)]
+        """Return the parts as they were given; the stack is empty then."""
+        lengths = [int(offsets[-1]) for offsets in self._offsets]
+        arrays = zip(self._offsets, self._columns.cut(lengths), self._data.cut(lengths), strict=True)
+        return [SparseRows(*each, self._width) for each in arrays]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Array, Integers
+from textclf.memory import let_go
 
 _SMALL = 20_000  # entries times columns below which NumPy's product is quick enough not to import scipy
 
@@ -77,6 +78,7 @@ class SparseRows:
     def take(self, rows: Integers) -> "SparseRows":
         """Return these rows, in this order."""
         chosen = self.scipy[rows]
+        let_go(self.columns, self.data)
         return SparseRows(chosen.indptr, chosen.indices, chosen.data, self.width)
 
     def with_data(self, data: Array) -> "SparseRows":

@@ -60,6 +60,10 @@ class Tokens:
         """The number of each token's text, shape (T,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
 
+    def without_places(self) -> "Tokens":
+        """Return the tokens without their places and the code points, which take most of the room."""
+        return Tokens(self.keys, self.offsets, self.starts[:0].copy(), self.ends[:0].copy(), self.codes[:0].copy())
+
     def strings(self, numbers: Iterable[int]) -> list[str]:
         """Return the tokens of these numbers as strings."""
         return [decode(self.codes[self.starts[i] : self.ends[i]]) for i in numbers]

@@ -1,7 +1,7 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -55,7 +55,7 @@ def learn_vocabulary(
     Raises TrainingError when no text holds a word.
     """
     kinds = ngram_kinds(sum(map(len, texts)) / max(len(texts), 1), settings)
-    cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files)
+    cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files, spelled=vectors is None)
     is_cased = vectors is not None and vectors.is_cased
     of_words, *of_ngrams = _count(cuts, is_cased)
     if not len(of_words[0]):
@@ -101,9 +101,13 @@ class Block:
 
 
 class Cuts:
-    """Texts cut into tokens and n-grams, a block at a time. With `keep` they are kept, else they are cut each time."""
+    """Texts cut into tokens and n-grams, a block at a time.
 
-    def __init__(self, texts: Sequence[str], kinds: Sequence[Kind], threads: int = 1, *, keep: bool = True) -> None:
+    With `keep` they are kept, else they are cut each time; with `spelled` it is kept too how tokens are spelled.
+    """
+
+    def __init__(self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, *, keep: bool, spelled: bool) -> None:
+        self._spelled = spelled
         self._texts, self._kinds, self.threads, self._keep = texts, kinds, threads, keep
         self._kept: list[Block] = []
 
@@ -124,7 +128,7 @@ class Cuts:
 
         for block, made in in_order(cut, text_blocks(self._texts), self.threads):
             if self._keep and not last:
-                self._kept.append(block)
+                self._kept.append(block if self._spelled else replace(block, tokens=block.tokens.without_places()))
             yield made
 
 

@@ -108,6 +108,11 @@ def held(plan: Plan, group: Group) -> Held:
     return _HELD[key]
 
 
+def release(plan: Plan, group: Group) -> None:
+    """Let go of the rows of a group."""
+    _HELD.pop((plan.run, group), None)
+
+
 def _read(plan: Plan, group: Group) -> Held:
     model = loaded(plan.model.where(), plan.digest)
     parts, Ys, valid = [], [], []

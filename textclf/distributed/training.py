@@ -105,10 +105,11 @@ def train(
         path = Path(folder) / "start.safetensors"
         start.save(path)
         model_digest = sha256(path)
+        weights = _class_weights(survey, labels, settings)
+        run = f"{digest}{model_digest}{options}{settings}{weights}"
         plan = Plan(
-            hashlib.sha256(f"{digest}{model_digest}{options}".encode()).hexdigest(),
-            engine.share(path, model_digest), model_digest, options, settings.valid_fraction, settings.seed,
-            (settings.loss, settings.output), _class_weights(survey, labels, settings),
+            hashlib.sha256(run.encode()).hexdigest(), engine.share(path, model_digest), model_digest, options,
+            settings.valid_fraction, settings.seed, (settings.loss, settings.output), weights,
         )  # fmt: skip
         fit = _Fit(engine, groups, plan, start, settings, averaging, listener)
         model, validation = fit.run()
@@ -274,6 +275,7 @@ class _Fit:
             last = self._fitted(JointFit(first.network, first.U, []), everything=True)
             model = replace(model, network=last.network, U=last.U)
             first = replace(first, losses=first.losses + last.losses)
+        self._ask(holding.release)
         history = [{"number": i, "loss": value} for i, value in enumerate(first.losses, 1)]
         return replace(model, description={"history": history}), validation
 

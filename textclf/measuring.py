@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from textclf.arrays import Array
+from textclf.bulk import predict_batches
 from textclf.calibration import uncalibrated
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
@@ -103,9 +104,9 @@ def measure(
     tally, before, errors = new_tally(model.labels, model.thresholds), Tally(model.labels), list[WrongRow]()
     answer_from = None if target_precision is None else model.answer_from(target_precision)
     answered = right = 0
-    for batch in table.batches():
+    ahead = isinstance(table.origin, Path)
+    for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)
-        predictions = model.predict(batch.texts, threads=threads)
         counts = {"words": predictions.tokens, "known": predictions.known}
         tally.add_rows(Y, predictions.P, **counts)
         if model.output == "softmax":

@@ -1,12 +1,7 @@
-"""Label the rows of a table: batches in, batches out, in constant memory.
-
-A batch is cut into pieces that are predicted at once, by as many threads as are given, while the rows of the pieces
-before are written. Where a batch is cut does not depend on the threads, so neither does a bit of the output.
-"""
+"""Label the rows of a table: batches in, batches out, in constant memory."""
 
 import sys
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +17,6 @@ if TYPE_CHECKING:
     from textclf.model import Model
     from textclf.predictions import Predictions
     from textclf.tables import Batch, Origin, TableOptions
-
-_BATCH_ROWS = 8192
-_PIECE_ROWS = 512
-"""Rows predicted at a time by a thread: the arrays of larger pieces leave the processor's cache."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +77,12 @@ def label_table(
     quiet: bool,
 ) -> None:
     """Write the rows of a table with their labels to `output`, or to standard output."""
+    from textclf.bulk import BATCH_ROWS, predict_batches
     from textclf.tables import open_table, open_writer
 
     target = sys.stdout.buffer if output is None else output
     with ExitStack() as stack:
-        table = stack.enter_context(open_table(source, options, labelled=False, batch_rows=_BATCH_ROWS))
+        table = stack.enter_context(open_table(source, options, labelled=False, batch_rows=BATCH_ROWS))
         count = stack.enter_context(counting_rows("labelling", quiet=quiet))
         write = None
         if not wanted.as_json:
@@ -100,9 +92,10 @@ def label_table(
             raise click.UsageError(
                 "--json writes to standard output; for a file of JSON, name it .jsonl without --json."
             )
-        pool = stack.enter_context(ThreadPoolExecutor(threads))
         rows = unknown = answered = 0
-        for batch, predictions in _predicted(model, table.batches(), pool):
+        for batch, predictions in predict_batches(
+            model, table.batches(), threads=threads, ahead=isinstance(source, Path)
+        ):
             if write is None:
                 _echo_objects(model, batch, predictions, wanted)
             else:
@@ -116,15 +109,6 @@ def label_table(
     say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
     if wanted.answer_from is not None:
         say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=quiet)
-
-
-def _predicted(
-    model: "Model", batches: Iterable["Batch"], pool: ThreadPoolExecutor
-) -> Iterator[tuple["Batch", "Predictions"]]:
-    """Give each piece of each batch with its predictions, in order; a batch is done before the next one is read."""
-    for batch in batches:
-        pieces = [batch.select(range(i, min(i + _PIECE_ROWS, len(batch)))) for i in range(0, len(batch), _PIECE_ROWS)]
-        yield from zip(pieces, pool.map(model.predict, [piece.texts for piece in pieces]), strict=True)
 
 
 def _echo_objects(model: "Model", batch: "Batch", predictions: "Predictions", wanted: Wanted) -> None:

@@ -21,9 +21,9 @@ _COUNTED = {"words": 2, "chars": 4}  # where `Results.counted` has the n-grams o
 
 @dataclass(frozen=True)
 class TextSums:
-    """Of n texts: S = C E, shape (n, d), what n-grams add to the logits, shape (n, k), and what `TextMatrix` counts."""
+    """Of n texts: C E or C E Wᵀ, what n-grams add to the logits, shape (n, k), and what `TextMatrix` counts."""
 
-    S: Array
+    words: Array
     wide: Array
     tokens: Integers
     known: Integers

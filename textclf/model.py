@@ -144,6 +144,12 @@ class Model:
         ends = np.cumsum(given.sum(axis=1)).tolist()
         return [tuple(labels[start:stop]) for start, stop in zip([0, *ends], ends, strict=False)]
 
+    def cells(self, predictions: Predictions) -> list[str]:
+        """Return the cell of each text's labels."""
+        if not self.is_multi_label:
+            return [self.labels[j] for j in predictions.classes.tolist()]
+        return [self.cell(labels) for labels in self.label_sets(predictions.given)]
+
     def cell(self, labels: LabelSet) -> str:
         """Return a row's labels as one cell of a table: joined, or the label as it is where there is one a text."""
         return join_labels(labels) if self.is_multi_label else labels[0]

@@ -44,17 +44,17 @@ class Wanted:
 
     def values(self, model: "Model", predictions: "Predictions") -> Iterator[list[str | float]]:
         """Give the values of the added columns for each row."""
+        cells, confidences = model.cells(predictions), predictions.confidence.round(6).tolist()
+        if self == Wanted(self.as_json, None, proba=False):
+            yield from map(list, zip(cells, confidences, strict=True))
+            return
         last = self.top_k or 1
         ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, self._first_rank(model) - 1 : last].tolist()
         answers = [None] * len(predictions)
         if self.answer_from is not None:
             answers = model.answered(predictions, self.answer_from).tolist()
-        cells = map(model.cell, model.label_sets(predictions.given))
-        figures = zip(
-            cells, predictions.confidence.round(6).tolist(), ranked, predictions.P.round(6), answers, strict=True
-        )
-        for cell, confidence, best, P, answer in figures:
-            row = P.tolist()
+        rows = predictions.P.round(6).tolist()
+        for cell, confidence, best, row, answer in zip(cells, confidences, ranked, rows, answers, strict=True):
             values: list[str | float] = [cell, confidence]
             if answer is not None:
                 values.append("false" if answer else "true")

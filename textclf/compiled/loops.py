@@ -34,12 +34,10 @@ class Lookup(NamedTuple):
 
 
 class Words(NamedTuple):
-    """The words with a row in E and what each weighs, shape (V,); the n-grams of words, and their idf."""
+    """The words with a row in E, and the n-grams of words with a row in U."""
 
     lookup: Lookup
-    weights: Any
     ngrams: Lookup
-    idf: Any
     shortest: int
     longest: int
 
@@ -59,15 +57,15 @@ class Chars(NamedTuple):
     cells: Any
     without_row: Any
     lookup: Lookup
-    idf: Any
     shortest: int
     longest: int
 
 
 class Sums(NamedTuple):
-    """What is summed, each flat, with rows as wide as a multiple of 4: E or E Wᵀ; U of words, and of characters.
+    """What is summed: E or E Wᵀ; U of the n-grams of words, and of characters. `logs`: 1 + log c for each count c.
 
-    `logs`: 1 + log c for each count c.
+    Each is flat. A row is what the word weighs, or the n-gram's idf, and as many numbers as a multiple of 4: what is
+    needed at once then lies in one line of the cache.
     """
 
     E: Any
@@ -234,61 +232,62 @@ def count_words(words, tokens, keys, counts, found):
 
 
 @compiled
-def add_rows(table, found, weights, out):
-    """Add the rows of `table` that are `found`, each times its weight, to `out`."""
-    width = np.uint64(len(out))
-    for first in range(_ZERO, width, np.uint64(4)):
-        a = b = c = d = 0.0
-        for i in range(len(found)):
-            weight = np.float64(weights[i])
-            place = np.uint64(found[i]) * width + first
-            a += weight * table[place]
-            b += weight * table[place + np.uint64(1)]
-            c += weight * table[place + np.uint64(2)]
-            d += weight * table[place + np.uint64(3)]
-        out[first] += a
-        out[first + np.uint64(1)] += b
-        out[first + np.uint64(2)] += c
-        out[first + np.uint64(3)] += d
-
-
-@compiled
-def weigh_mean(weights, counts, found, out):
-    """Put what each found word weighs in the text's mean into `out`, and set its count to 0: `features.weighted_mean`."""
+def weigh_mean(table, counts, found, weights, width):
+    """Find what each word weighs in a text's mean, and set its count to 0: `features.weighted_mean`."""
     total = 0.0
     for i in range(len(found)):
-        value = np.float32(counts[found[i]]) * weights[found[i]]
-        counts[found[i]] = 0
-        out[i] = value
-        total += np.float64(value)
+        row = np.uint64(found[i])
+        weights[i] = np.float32(counts[row]) * np.float32(table[row * width])
+        counts[row] = 0
+        total += np.float64(weights[i])
     for i in range(len(found)):
-        out[i] = np.float32(np.float64(out[i]) / total)
+        weights[i] = np.float32(np.float64(weights[i]) / total)
 
 
 @compiled
-def weigh_tf_idf(idf, logs, counts, found, out):
-    """Put what each found n-gram weighs into `out`, and set its count to 0: `features.tf_idf`."""
+def weigh_tf_idf(table, logs, counts, found, weights, width):
+    """Find what each n-gram weighs in a text, and set its count to 0: `features.tf_idf`."""
     squares = 0.0
     for i in range(len(found)):
-        value = logs[counts[found[i]]] * idf[found[i]]
-        counts[found[i]] = 0
-        out[i] = value
+        row = np.uint64(found[i])
+        value = logs[counts[row]] * table[row * width]
+        counts[row] = 0
+        weights[i] = value
         squares += np.float64(value * value)
     length = np.sqrt(squares)
     for i in range(len(found)):
-        out[i] = np.float32(np.float64(out[i]) / length)
+        weights[i] = np.float32(np.float64(weights[i]) / length)
+
+
+@compiled
+def add_rows(table, found, weights, out):
+    """Add the rows that are found, each times its weight, to `out`, four columns at a time."""
+    width = np.uint64(len(out)) + _ONE
+    for column in range(_ZERO, np.uint64(len(out)), np.uint64(4)):
+        a = b = c = d = 0.0
+        for i in range(len(found)):
+            weight = np.float64(weights[i])
+            place = np.uint64(found[i]) * width + column + _ONE
+            a += weight * table[place]
+            b += weight * table[place + _ONE]
+            c += weight * table[place + np.uint64(2)]
+            d += weight * table[place + np.uint64(3)]
+        out[column] += a
+        out[column + _ONE] += b
+        out[column + np.uint64(2)] += c
+        out[column + np.uint64(3)] += d
 
 
 @compiled
 def add_words(words, sums, counts, tokens, S):
     """Add the mean of a text's words to its row of S; return how many have a row."""
-    none = len(words.weights)
+    none = len(counts.words) - 1
     counts.words[none] = 1
     distinct = _ZERO
     for key in tokens:
         distinct = note(row_of(words.lookup, key), counts.words, counts.found, distinct)
     found, weights = counts.found[:distinct], counts.weights[:distinct]
-    weigh_mean(words.weights, counts.words, found, weights)
+    weigh_mean(sums.E, counts.words, found, weights, np.uint64(len(S)) + _ONE)
     add_rows(sums.E, found, weights, S)
     return len(tokens) - (counts.words[none] - 1)
 
@@ -296,11 +295,11 @@ def add_words(words, sums, counts, tokens, S):
 @compiled
 def add_word_ngrams(words, sums, counts, tokens, keys, wide):
     """Add a text's n-grams of words to its row; return how many there are, and how many have a row."""
-    none = len(words.idf)
+    none = len(counts.word_ngrams) - 1
     counts.word_ngrams[none] = 1
     total, distinct = count_words(words, tokens, keys, counts.word_ngrams, counts.found)
     found, weights = counts.found[:distinct], counts.weights[:distinct]
-    weigh_tf_idf(words.idf, sums.logs, counts.word_ngrams, found, weights)
+    weigh_tf_idf(sums.of_words, sums.logs, counts.word_ngrams, found, weights, np.uint64(len(wide)) + _ONE)
     add_rows(sums.of_words, found, weights, wide)
     return total, total - (counts.word_ngrams[none] - 1)
 
@@ -317,11 +316,11 @@ def add_char_ngrams(chars, sums, counts, letters, states, keys, wide):
         counts.char_ngrams[none] = 1
         distinct = walk(chars, letters, states, counts.char_ngrams, counts.found)
     else:
-        none = len(chars.idf)
+        none = len(counts.char_ngrams) - 1
         counts.char_ngrams[none] = 1
         distinct = look_up(chars, letters, keys, counts.char_ngrams, counts.found)
     found, weights = counts.found[:distinct], counts.weights[:distinct]
-    weigh_tf_idf(chars.idf, sums.logs, counts.char_ngrams, found, weights)
+    weigh_tf_idf(sums.of_chars, sums.logs, counts.char_ngrams, found, weights, np.uint64(len(wide)) + _ONE)
     add_rows(sums.of_chars, found, weights, wide)
     return total, total - (counts.char_ngrams[none] - 1)
 
@@ -331,10 +330,11 @@ def sum_texts(codes, offsets, words, chars, sums, results):
     """Fill the results, which are zeros, from the code points of texts; text i stands at offsets[i] … offsets[i + 1] - 2."""
     size = np.diff(offsets).max() + 3
     most = size * max(words.longest, chars.longest, 1) + 1
+    wide = results.wide.shape[1] + 1
     counts = Counts(
-        np.zeros(len(words.weights) + 1, np.uint32),
-        np.zeros(len(words.idf) + 1, np.uint32),
-        np.zeros(len(chars.idf) + 1, np.uint32),
+        np.zeros(len(sums.E) // (results.S.shape[1] + 1) + 1, np.uint32),
+        np.zeros(len(sums.of_words) // wide + 1, np.uint32),
+        np.zeros(len(sums.of_chars) // wide + 1, np.uint32),
         np.empty(most, np.uint32),
         np.empty(most, np.float32),
     )

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from textclf.arrays import Array, Integers
 from textclf.code_points import class_table, is_space
@@ -43,7 +42,7 @@ class Summing:
             first += len(table.dictionary)
         self._words, of_words = _words(features, *tables.get("words", (_no_table("words"), U[:0])))
         self._chars, of_chars = _chars(*tables.get("chars", (_no_table("chars"), U[:0])))
-        self._sums = Sums(_padded(E, len(E)).astype(np.float64), of_words, of_chars, log_counts(0))
+        self._sums = Sums(_rows(features.words.weights, E.astype(np.float64)), of_words, of_chars, log_counts(0))
 
     def sums(self, texts: Sequence[str]) -> TextSums:
         """Return the sums of these texts; at least one must be given."""
@@ -65,7 +64,7 @@ class Summing:
 def _words(features: Features, table: NgramTable, U: Array) -> tuple[Words, Array]:
     words = features.words
     lookup, ngrams = Lookup(*words.dictionary.index), Lookup(*table.dictionary.index)
-    return Words(lookup, _own(words.weights), ngrams, _own(table.idf), table.shortest, table.longest), _padded(U, len(U))
+    return Words(lookup, ngrams, table.shortest, table.longest), _rows(table.idf, U)
 
 
 def _chars(table: NgramTable, U: Array) -> tuple[Chars, Array]:
@@ -76,8 +75,9 @@ def _chars(table: NgramTable, U: Array) -> tuple[Chars, Array]:
     lookup = Lookup(*table.dictionary.index)
     if trie is None:
         none = np.zeros(0, np.uint32)
-        chars = Chars(kinds, codes, np.uint32(_SPACE), none, np.uint32(0), lookup, _own(table.idf), table.shortest, table.longest)  # fmt: skip
-        return chars, _padded(U, len(U))
+        space, no_state = np.uint32(_SPACE), np.uint32(0)
+        chars = Chars(kinds, codes, space, none, no_state, lookup, table.shortest, table.longest)
+        return chars, _rows(table.idf, U)
     firsts, counts = trie.children()
     has_row = np.flatnonzero(trie.rows >= 0)
     idf = np.zeros(len(trie.rows), np.float32)
@@ -96,10 +96,8 @@ def _chars(table: NgramTable, U: Array) -> tuple[Chars, Array]:
     U_by_state[states[has_row]] = U[trie.rows[has_row]]
     blank = trie.letters[_SPACE]
     without_row = states[blank] if trie.rows[blank] < 0 else np.uint32(0)
-    chars = Chars(
-        kinds, trie.letters, blank, cells.ravel(), without_row, lookup, by_state, table.shortest, table.longest
-    )
-    return chars, _padded(U_by_state, size)
+    chars = Chars(kinds, trie.letters, blank, cells.ravel(), without_row, lookup, table.shortest, table.longest)
+    return chars, _rows(by_state, U_by_state)
 
 
 def _no_table(kind: str) -> NgramTable:
@@ -111,13 +109,9 @@ def _wide(columns: int) -> int:
     return -(-columns // 4) * 4
 
 
-def _padded(matrix: Array, rows: int) -> Array:
-    """Return a matrix flat, its rows padded with zeros to a multiple of 4."""
-    padded = np.zeros((rows, _wide(matrix.shape[1])), matrix.dtype)
-    padded[:, : matrix.shape[1]] = matrix
-    return padded.ravel()
-
-
-def _own(array: Array) -> npt.NDArray[np.float32]:
-    """Return an array that may be written to, as all are that the loops are compiled for; a mapped one may not."""
-    return array if array.flags.writeable else array.copy()
+def _rows(weights: Array, matrix: Array) -> Array:
+    """Return the rows of a matrix flat, each after its weight and padded with zeros to a multiple of 4."""
+    rows = np.zeros((len(matrix), 1 + _wide(matrix.shape[1])), matrix.dtype)
+    rows[:, 0] = weights
+    rows[:, 1 : 1 + matrix.shape[1]] = matrix
+    return rows.ravel()

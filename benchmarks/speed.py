@@ -141,8 +141,12 @@ def child(python: str, *arguments: object) -> list[str]:
     return [python, str(CHILDREN), *map(str, arguments)]
 
 
-def labelling(data: Path, work: Path, python: str, rows: int) -> Comparison:
-    """CSV in, labelled CSV out; both trained on the same rows."""
+WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None; from textclf.cli import main; main()"
+
+
+def labelling(data: Path, work: Path, python: str, rows: int, *, compiled: bool) -> Comparison:
+    """CSV in, labelled CSV out; both trained on the same rows. With the extra `fast`, whose loops are compiled in the
+    uncounted run, or without."""
     source, table = data / "ag_news" / "test.csv", work / f"rows-{rows}.csv"
     model = work / "ag.safetensors"
     if not model.exists():
@@ -157,7 +161,10 @@ def labelling(data: Path, work: Path, python: str, rows: int) -> Comparison:
         except Failed as failed:
             print(f"{name} is left out: {failed}", file=sys.stderr)
     ours = textclf("predict", model, "-i", repeat_rows(source, table, rows), "-o", work / "ours.csv", "--quiet")
-    return Comparison(f"label {rows:,} rows", ours, peers, 0.7)
+    if compiled:
+        return Comparison(f"label {rows:,} rows", ours, peers, 0.7)
+    ours[1:3] = ["-c", WITHOUT_NUMBA]
+    return Comparison(f"label {rows:,} rows without Numba", ours, peers, 0.7)
 
 
 def sentence(data: Path, work: Path) -> Comparison:
@@ -206,7 +213,7 @@ def training(data: Path, work: Path, python: str) -> Comparison:
     return Comparison("train on IMDB", textclf("train", source, "-o", work / "imdb.safetensors", "-q"), peers, 0.6)
 
 
-NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "train")
+NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "label-numpy", "train")
 
 
 def comparisons(name: str, data: Path, work: Path, python: str) -> list[Comparison]:
@@ -215,8 +222,9 @@ def comparisons(name: str, data: Path, work: Path, python: str) -> list[Comparis
         "sentence": lambda: [sentence(data, work)],
         "vectors": lambda: [vectors(work, python, first=True), vectors(work, python, first=False)],
         "epoch": lambda: [epoch(python)],
-        "label": lambda: [labelling(data, work, python, 1_000_000)],
-        "label-100k": lambda: [labelling(data, work, python, 100_000)],
+        "label": lambda: [labelling(data, work, python, 1_000_000, compiled=True)],
+        "label-100k": lambda: [labelling(data, work, python, 100_000, compiled=True)],
+        "label-numpy": lambda: [labelling(data, work, python, 100_000, compiled=False)],
         "train": lambda: [training(data, work, python)],
     }
     return makers[name]()

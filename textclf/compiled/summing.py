@@ -46,7 +46,7 @@ class Summing:
 
     def sums(self, texts: Sequence[str]) -> TextSums:
         """Return the sums of these texts; at least one must be given."""
-        codes = normal_codes(texts)
+        codes = np.require(normal_codes(texts), requirements="W")  # loops are compiled anew for arrays of another kind
         offsets = np.append(0, np.flatnonzero(codes == END_OF_TEXT) + 1)
         longest = int(np.diff(offsets).max())
         n = len(texts)

@@ -145,8 +145,7 @@ WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None; from textclf.cli impor
 
 
 def labelling(data: Path, work: Path, python: str, rows: int, *, compiled: bool) -> Comparison:
-    """CSV in, labelled CSV out; both trained on the same rows. With the extra `fast`, whose loops are compiled in the
-    uncounted run, or without."""
+    """CSV in, labelled CSV out, both trained on the same rows; with the extra `fast`, or without."""
     source, table = data / "ag_news" / "test.csv", work / f"rows-{rows}.csv"
     model = work / "ag.safetensors"
     if not model.exists():

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
-from textclf.compiled import are_available, is_made, prepare
+from textclf.compiled import are_available, are_kept, prepare
 from textclf.model import Model
 from textclf.predictions import Predictions
 from textclf.tables import Batch
@@ -55,7 +55,7 @@ def _pays(model: Model, characters: int) -> bool:
     """Whether to go on with the compiled loops, so many characters having been seen; makes them ready if so."""
     if characters < _CHARACTERS_TO_LOAD or not are_available() or not model.can_be_compiled:
         return False
-    if characters < _CHARACTERS_TO_COMPILE and not is_made():
+    if characters < _CHARACTERS_TO_COMPILE and not are_kept():
         return False
     return prepare() and model.compiled is not None
 

@@ -7,7 +7,10 @@ import numpy as np
 
 from textclf.arrays import Array, Integers
 from textclf.code_points import class_table, is_space
-from textclf.compiled.loops import BLANK, Chars, Lookup, Results, Sums, Words, lay_out, sum_texts
+from textclf.compiled.counting import Chars, Lookup, Words
+from textclf.compiled.loops import Results, Sums, sum_texts
+from textclf.compiled.placing import lay_out
+from textclf.compiled.texts import BLANK
 from textclf.compiled.trie import Trie
 from textclf.dictionary import Dictionary
 from textclf.features import Features, NgramTable, log_counts

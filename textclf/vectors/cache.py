@@ -7,7 +7,6 @@ file has which digest is remembered by path, size and time, so that a large file
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from contextlib import suppress

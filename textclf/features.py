@@ -249,9 +249,10 @@ def side_by_side(columns: Sequence[Array], n: int) -> Array:
 def tf_idf(counts: SparseRows, idf: Array) -> SparseRows:
     """Return (1 + log count) · idf, each row scaled to length 1 (Manning et al. 2008, section 6.4: "ltc")."""
     logs = log_counts(int(counts.data.max(initial=1.0)))
-    data = logs[counts.data.astype(np.int32)] * idf[counts.columns]
-    lengths = np.sqrt(np.bincount(counts.row_numbers, weights=data * data, minlength=len(counts)))
-    return counts.with_data((data / lengths[counts.row_numbers]).astype(np.float32))
+    data = logs.take(counts.data.astype(np.int32)) * idf.take(counts.columns)
+    numbers = counts.row_numbers
+    lengths = np.sqrt(np.bincount(numbers, weights=data * data, minlength=len(counts)))
+    return counts.with_data((data / lengths.take(numbers)).astype(np.float32))
 
 
 def log_counts(most: int) -> Array:

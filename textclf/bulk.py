@@ -18,7 +18,7 @@ BATCH_ROWS = 8192
 _PIECE_ROWS = 512
 """Rows predicted at a time by a thread: the arrays of larger pieces leave the processor's cache."""
 _PIECES_AHEAD = 8
-_CHARACTERS_TO_LOAD, _CHARACTERS_TO_COMPILE = 1_500_000, 10_000_000
+_CHARACTERS_TO_LOAD, _CHARACTERS_TO_COMPILE = 1_500_000, 20_000_000
 """So many characters take NumPy as long as it takes to load the compiled loops; or, for once, to compile them."""
 
 

@@ -15,8 +15,9 @@ from textclf.predictions import Predictions
 from textclf.tables import Batch
 
 BATCH_ROWS = 8192
-_PIECE_ROWS = 512
-"""Rows predicted at a time by a thread: the arrays of larger pieces leave the processor's cache."""
+_PIECE_ROWS, _COMPILED_PIECE_ROWS = 512, 2048
+"""Rows predicted at a time by a thread. The arrays of larger pieces leave the processor's cache; the compiled loops have
+few arrays, and with larger pieces wait less often for the interpreter's lock."""
 _PIECES_AHEAD = 8
 _CHARACTERS_TO_LOAD, _CHARACTERS_TO_COMPILE = 1_500_000, 20_000_000
 """So many characters take NumPy as long as it takes to load the compiled loops; or, for once, to compile them."""
@@ -32,14 +33,14 @@ def predict_batches(
     """
     waiting: deque[tuple[Batch, Future[Predictions]]] = deque()
     pool = ThreadPoolExecutor(threads)
-    predict = model.predict
+    predict, rows = model.predict, _PIECE_ROWS
     characters = 0
     try:
         for batch in batches:
             characters += sum(map(len, batch.texts))
-            if predict == model.predict and _pays(model, characters):
-                predict = partial(model.predict, compiled=True)
-            for piece in _pieces(batch):
+            if rows == _PIECE_ROWS and _pays(model, characters):
+                predict, rows = partial(model.predict, compiled=True), _COMPILED_PIECE_ROWS
+            for piece in _pieces(batch, rows):
                 waiting.append((piece, pool.submit(predict, piece.texts)))
                 while len(waiting) > _PIECES_AHEAD:
                     yield _done(waiting)
@@ -60,9 +61,9 @@ def _pays(model: Model, characters: int) -> bool:
     return prepare() and model.compiled is not None
 
 
-def _pieces(batch: Batch) -> Iterator[Batch]:
-    for start in range(0, len(batch), _PIECE_ROWS):
-        yield batch.select(range(start, min(start + _PIECE_ROWS, len(batch))))
+def _pieces(batch: Batch, rows: int) -> Iterator[Batch]:
+    for start in range(0, len(batch), rows):
+        yield batch.select(range(start, min(start + rows, len(batch))))
 
 
 def _done(waiting: deque[tuple[Batch, Future[Predictions]]]) -> tuple[Batch, Predictions]:

@@ -1,15 +1,18 @@
 """The compiled loops find what NumPy's form finds, on any texts, and a table is labelled alike by both."""
 
+import os
+import re
 import sys
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textclf import bulk
+from textclf import bulk, compiled
 from textclf.code_points import class_table, is_space
 from textclf.compiled.placing import lay_out
 from textclf.compiled.summing import Summing
@@ -176,6 +179,18 @@ def test_without_numba_a_table_is_labelled_all_the_same(model, rows, monkeypatch
     monkeypatch.setitem(sys.modules, "numba", None)
     texts, P = predicted(replace(model), rows, threads=2)
     assert len(texts) == len(P) == 1440
+
+
+def test_loops_that_cannot_be_kept_are_not_used(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    assert compiled.prepare()
+    monkeypatch.setattr(compiled, "loops_folder", lambda: tmp_path / "file" / "compiled")
+    assert not compiled.prepare()
+
+
+def test_loops_are_kept_for_the_sources_that_they_were_made_of_alone():
+    assert re.fullmatch("[0-9a-f]{16}", compiled.loops_folder().name)
+    assert compiled.loops_folder().parent == Path(os.environ["NUMBA_CACHE_DIR"])
 
 
 def test_loops_that_would_first_have_to_be_compiled_wait_for_a_larger_table(model, rows, monkeypatch):

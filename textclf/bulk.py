@@ -16,8 +16,8 @@ from textclf.tables import Batch
 
 BATCH_ROWS = 8192
 _PIECE_ROWS, _COMPILED_PIECE_ROWS = 512, 2048
-"""Rows predicted at a time by a thread. The arrays of larger pieces leave the processor's cache; the compiled loops have
-few arrays, and with larger pieces wait less often for the interpreter's lock."""
+"""Rows predicted at a time by a thread. The arrays of larger pieces leave the processor's cache; the compiled loops
+make few arrays, so that larger pieces save calls."""
 _PIECES_AHEAD = 8
 _CHARACTERS_TO_LOAD, _CHARACTERS_TO_COMPILE = 1_500_000, 20_000_000
 """So many characters take NumPy as long as it takes to load the compiled loops; or, for once, to compile them."""

@@ -45,7 +45,7 @@ class Wanted:
     def values(self, model: "Model", predictions: "Predictions") -> Iterator[list[str | float]]:
         """Give the values of the added columns for each row."""
         cells, confidences = model.cells(predictions), predictions.confidence.round(6).tolist()
-        if self == Wanted(self.as_json, None, proba=False):
+        if self.top_k is None and not self.proba and self.answer_from is None:
             yield from map(list, zip(cells, confidences, strict=True))
             return
         last = self.top_k or 1

@@ -25,11 +25,14 @@ def are_kept() -> bool:
 
 def prepare() -> bool:
     """Import the loops; return False if they cannot be used here: no Numba, or no folder to keep them in."""
+    folder = loops_folder()
     try:
+        # Else Numba would take the folder of the sources, where nothing tells old loops from new ones.
+        folder.mkdir(parents=True, exist_ok=True)
         import textclf.compiled.loops  # noqa: F401
-    except (ImportError, RuntimeError):
+    except (OSError, ImportError):
         return False
-    return True
+    return os.access(folder, os.W_OK)
 
 
 @cache

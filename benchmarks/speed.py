@@ -147,8 +147,11 @@ def child(python: str, *arguments: object) -> list[str]:
     return [python, str(CHILDREN), *map(str, arguments)]
 
 
-def labelling(data: Path, work: Path, python: str, rows: int) -> Comparison:
-    """CSV in, labelled CSV out; both trained on the same rows."""
+WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None; from textclf.cli import main; main()"
+
+
+def labelling(data: Path, work: Path, python: str, rows: int, *, compiled: bool) -> Comparison:
+    """CSV in, labelled CSV out, both trained on the same rows; with the extra `fast`, or without."""
     source, table = data / "ag_news" / "test.csv", work / f"rows-{rows}.csv"
     model = work / "ag.safetensors"
     if not model.exists():
@@ -163,7 +166,10 @@ def labelling(data: Path, work: Path, python: str, rows: int) -> Comparison:
         except Failed as failed:
             print(f"{name} is left out: {failed}", file=sys.stderr)
     ours = textclf("predict", model, "-i", repeat_rows(source, table, rows), "-o", work / "ours.csv", "--quiet")
-    return Comparison(f"label {rows:,} rows", ours, peers, 0.7)
+    if compiled:
+        return Comparison(f"label {rows:,} rows", ours, peers, 0.7)
+    ours[1:3] = ["-c", WITHOUT_NUMBA]
+    return Comparison(f"label {rows:,} rows without Numba", ours, peers, 0.7)
 
 
 def sentence(data: Path, work: Path) -> Comparison:
@@ -237,7 +243,7 @@ def training_grows(data: Path, work: Path) -> str:
 _GROWING = (12_000, 120_000)
 
 
-NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "train")
+NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "label-numpy", "train")
 
 
 def comparisons(name: str, data: Path, work: Path, python: str, torch_python: str) -> list[Comparison]:
@@ -246,8 +252,9 @@ def comparisons(name: str, data: Path, work: Path, python: str, torch_python: st
         "sentence": lambda: [sentence(data, work)],
         "vectors": lambda: [vectors(work, python, first=True), vectors(work, python, first=False)],
         "epoch": lambda: [epoch(python, torch_python)],
-        "label": lambda: [labelling(data, work, python, 1_000_000)],
-        "label-100k": lambda: [labelling(data, work, python, 100_000)],
+        "label": lambda: [labelling(data, work, python, 1_000_000, compiled=True)],
+        "label-100k": lambda: [labelling(data, work, python, 100_000, compiled=True)],
+        "label-numpy": lambda: [labelling(data, work, python, 100_000, compiled=False)],
         "train": lambda: [training(data, work, python)],
     }
     return makers[name]()

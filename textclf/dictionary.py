@@ -38,7 +38,7 @@ class Dictionary:
     def _rows_by_index(self, keys: Keys) -> Integers:
         # Keys are as good as random, so the first bits of one tell its place to within a few rows (a radix index):
         # twelve million look-ups among 600,000 keys take a twelfth of the time that binary search takes.
-        firsts, shift, table = self._index
+        firsts, shift, table = self.index
         places = firsts[keys >> shift]
         found = table[places]
         rows = np.where(found == keys, places, np.int32(-1))
@@ -55,7 +55,7 @@ class Dictionary:
         return rows
 
     @cached_property
-    def _index(self) -> tuple[Integers, np.uint64, Keys]:
+    def index(self) -> tuple[Integers, np.uint64, Keys]:
         """The first place of each leading bit pattern, the shift that gives it, and the keys with a sentinel."""
         bits = max(len(self.keys) - 1, 1).bit_length() + 1
         shift = np.uint64(64 - bits)

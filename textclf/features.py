@@ -35,7 +35,7 @@ from textclf.tokenizer import (
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
-_START = np.uint64(0x0101010101010101)  # stands for the start of a text in n-grams of words; as good a key as any
+START = np.uint64(0x0101010101010101)  # stands for the start of a text in n-grams of words; as good a key as any
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Words:
     def of(tokens: Tokens) -> "Words":
         """Return the words of these texts."""
         numbers = np.arange(len(tokens), dtype=np.int32)
-        keys = np.insert(tokens.keys, tokens.offsets[:-1], _START)
+        keys = np.insert(tokens.keys, tokens.offsets[:-1], START)
         is_start = np.zeros(len(keys), np.bool_)
         is_start[tokens.offsets[:-1] + numbers] = True
         return Words(keys, np.repeat(numbers, np.diff(tokens.offsets) + 1), is_start)
@@ -253,9 +253,18 @@ def side_by_side(columns: Sequence[Array], n: int) -> Array:
 
 def tf_idf(counts: SparseRows, idf: Array) -> SparseRows:
     """Return (1 + log count) · idf, each row scaled to length 1 (Manning et al. 2008, section 6.4: "ltc")."""
-    data = (1.0 + np.log(counts.data)) * idf[counts.columns]
-    lengths = np.sqrt(np.bincount(counts.row_numbers, weights=data * data, minlength=len(counts)))
-    return counts.with_data((data / lengths[counts.row_numbers]).astype(np.float32))
+    logs = log_counts(int(counts.data.max(initial=1.0)))
+    data = logs.take(counts.data.astype(np.int32)) * idf.take(counts.columns)
+    numbers = counts.row_numbers
+    lengths = np.sqrt(np.bincount(numbers, weights=data * data, minlength=len(counts)))
+    return counts.with_data((data / lengths.take(numbers)).astype(np.float32))
+
+
+def log_counts(most: int) -> Array:
+    """Return 1 + log c for c = 0 … `most`, shape (most + 1,), float32; 0 for c = 0."""
+    logs = np.zeros(most + 1, np.float32)
+    logs[1:] = 1.0 + np.log(np.arange(1, most + 1, dtype=np.float32))
+    return logs
 
 
 def inverse_document_frequency(document_frequency: Integers, n: int) -> Array:

@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 _TEMPORARY = ".textclf-part"
 
 
+def user_cache(name: str) -> Path:
+    """Return the folder of that name in $TEXTCLF_CACHE_DIR, or in the user's cache folder; it need not be there."""
+    chosen = os.environ.get("TEXTCLF_CACHE_DIR")
+    if chosen:
+        return Path(chosen) / name
+    from platformdirs import user_cache_path
+
+    return user_cache_path("textclf") / name
+
+
 def check_writable(path: Path) -> None:
     """Refuse, before any work is done, a path that could not be written afterwards.
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from textclf.arrays import Array
+from textclf.bulk import predict_batches
 from textclf.calibration import uncalibrated
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
@@ -170,9 +171,9 @@ def count_rows(
 ) -> Counts:
     """Predict every row of an open table and count how its label compares; raises DataError as `measure` does."""
     counts = Counts.start(model)
-    for batch in table.batches():
+    ahead = isinstance(table.origin, Path)
+    for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)
-        predictions = model.predict(batch.texts, threads=threads)
         counts.add(model, Y, predictions, answer_from)
         if keep_errors:
             counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.predictions import Prediction, Predictions
 from textclf.strings import Strings
 from textclf.tokenizer import NAME as TOKENIZER
+
+if TYPE_CHECKING:
+    from textclf.compiled.summing import Summing
 
 _LONGEST_NGRAM = 32
 _MANY_TEXTS = 256  # from here on it pays to make wider arrays once
@@ -59,11 +62,32 @@ class Model:
         """Whether a text may get several labels or none."""
         return self.thresholds is not None
 
-    def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
-        """Return the probabilities of every label for each text."""
+    def predict(self, texts: Sequence[str], *, threads: int = 1, compiled: bool = False) -> Predictions:
+        """Return the probabilities of every label for each text.
+
+        With `compiled`, by compiled loops, on the calling thread alone: quicker where texts are many, and the same to
+        within the rounding of float64. It takes Numba, and a model that `can_be_compiled`.
+        """
+        if compiled and texts:
+            sums = self.compiled.sums(texts)
+            Z = self._logits_of(sums.words, sums.wide)
+            return Predictions(self.probabilities_of(Z), sums.tokens, sums.known, sums.familiar, self.thresholds)
         matrix = self.features.extract(texts)
         P = self.probabilities(matrix, threads=threads)
         return Predictions(P, matrix.tokens, matrix.known, matrix.familiar, self.thresholds)
+
+    @property
+    def can_be_compiled(self) -> bool:
+        """Whether the compiled loops know this kind of model: words are not looked up in their letters' case."""
+        return not self.features.words.cased
+
+    @cached_property
+    def compiled(self) -> "Summing":
+        """The model's tables as the compiled loops want them."""
+        from textclf.compiled.summing import Summing
+
+        one_layer = len(self.network.layers) == 1
+        return Summing(self.features, self._double_EW if one_layer else self.E, self.U)
 
     def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
@@ -120,6 +144,12 @@ class Model:
         ends = np.cumsum(given.sum(axis=1)).tolist()
         return [tuple(labels[start:stop]) for start, stop in zip([0, *ends], ends, strict=False)]
 
+    def cells(self, predictions: Predictions) -> list[str]:
+        """Return the cell of each text's labels."""
+        if not self.is_multi_label:
+            return [self.labels[j] for j in predictions.classes.tolist()]
+        return [self.cell(labels) for labels in self.label_sets(predictions.given)]
+
     def cell(self, labels: LabelSet) -> str:
         """Return a row's labels as one cell of a table: joined, or the label as it is where there is one a text."""
         return join_labels(labels) if self.is_multi_label else labels[0]
@@ -141,12 +171,18 @@ class Model:
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
         if len(matrix) >= _MANY_TEXTS and len(self.network.layers) == 1:
-            Z = matrix.words.double().times(self._double_EW, threads=threads)  # (C E) Wᵀ = C (E Wᵀ): k numbers, not d
-            Z += self.exact_network.layers[0].b
-            Z += matrix.ngrams.double().times(self._double_U, threads=threads)
-            return Z
+            words = matrix.words.double().times(self._double_EW, threads=threads)
+            return self._logits_of(words, matrix.ngrams.double().times(self._double_U, threads=threads))
         S, wide = self.sums(matrix, threads=threads)
         return self.exact_network.forward(S, wide=wide).Z[-1]
+
+    def _logits_of(self, words: Array, wide: Array) -> Array:
+        """Return Z[L] from C E Wᵀ or, of a network with hidden layers, C E; and from what the n-grams add."""
+        if len(self.network.layers) > 1:
+            return self.exact_network.forward(words, wide=wide).Z[-1]
+        Z: Array = words + self.exact_network.layers[0].b  # (C E) Wᵀ = C (E Wᵀ): k numbers a word, not d
+        Z += wide
+        return Z
 
     def sums(self, matrix: TextMatrix, *, threads: int = 1) -> tuple[Array, Array]:
         """Return S = C E, shape (n, d), and what the n-grams add to Z[L], shape (n, k), in float64."""

@@ -29,8 +29,8 @@ from textclf.code_points import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WOR
 NAME = "words-1"
 """Goes into a model file; a tokenizer that cuts texts otherwise must have another name."""
 
-_BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
-_INVERSE = np.uint64(pow(int(_BASE), -1, 1 << 64))
+BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
+_INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
 _BLOCK = 1 << 21  # code points worked on at a time: their arrays stay near the processor's cache
 
@@ -108,7 +108,7 @@ def keys_of(words: Sequence[str]) -> Keys:
 
 def combine(first: Keys, second: Keys) -> Keys:
     """Return the keys of pairs, (a, b) and (b, a) told apart: a word n-gram's key is built from left to right."""
-    return mix(first * _BASE + mix(second))
+    return mix(first * BASE + mix(second))
 
 
 def mix(keys: Keys) -> Keys:
@@ -123,7 +123,7 @@ def running_sum(codes: CodePoints) -> Keys:
     terms = np.empty(len(codes) + 1, np.uint64)
     terms[0] = 0
     np.add(codes, np.uint64(1), out=terms[1:])
-    terms[1:] *= _powers(_BASE, len(codes))
+    terms[1:] *= _powers(BASE, len(codes))
     return np.add.accumulate(terms, out=terms)
 
 
@@ -131,6 +131,15 @@ def stretch_keys(R: Keys, starts: Integers, ends: Integers) -> Keys:
     """Return the key of each stretch of code points ``starts[i]:ends[i]``, given their running sum R."""
     # (R[end] − R[start]) B^−start moves the stretch to the origin: the same word has one key wherever it stands.
     return mix((R[ends] - R[starts]) * _powers(_INVERSE, len(R))[starts])
+
+
+def longer_keys(stems: Keys, codes: CodePoints, length: int) -> tuple[Keys, Keys]:
+    """Return the keys of `stems`, stretches of `length` code points, with one of `codes` after each.
+
+    Stems are keys before they are mixed; the new keys are returned mixed, and as stems of longer ones.
+    """
+    unmixed = stems + (codes + np.uint64(1)) * _powers(BASE, length + 1)[length]
+    return mix(unmixed), unmixed
 
 
 def normal_form(text: str, *, lower: bool = True) -> str:
@@ -157,8 +166,19 @@ def decode(codes: CodePoints) -> str:
     return codes.astype("<u4").tobytes().decode("utf-32-le", errors="replace")
 
 
+def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
+    """Return the code points of these texts in normal form, END_OF_TEXT after each."""
+    joined = "\0".join(texts)
+    if joined.isascii() and texts:
+        codes = np.empty(len(joined) + 1, np.uint32)
+        codes[:-1] = np.frombuffer((joined.lower() if lower else joined).encode("ascii"), np.uint8)
+        codes[np.cumsum([len(text) + 1 for text in texts]) - 1] = END_OF_TEXT
+        return codes
+    return _without_ignored(_code_points(_join([_normalize(text, lower) for text in texts])))
+
+
 def _tokenize_block(texts: Sequence[str], lower: bool) -> Tokens:
-    codes = _without_ignored(_code_points(_normalize(_join(texts), lower)))
+    codes = normal_codes(texts, lower=lower)
     text_ends = np.flatnonzero(codes == END_OF_TEXT)
     begins, inside = _token_places(_class_table()[codes])
     starts = np.flatnonzero(begins)

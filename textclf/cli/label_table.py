@@ -10,9 +10,9 @@ import click
 
 from textclf.cli.output import prediction_line, report_table, say
 from textclf.cli.progress import counting_rows
-from textclf.labelling import BATCH_ROWS, Labelled, Wanted, label_rows, written
 
 if TYPE_CHECKING:
+    from textclf.labelling import Labelled, Wanted
     from textclf.model import Model
     from textclf.predictions import Predictions
     from textclf.tables import Batch, Origin, TableOptions
@@ -23,13 +23,15 @@ def label_table(
     source: "Origin",
     output: Path | None,
     options: "TableOptions",
-    wanted: Wanted,
+    wanted: "Wanted",
     *,
     as_json: bool,
     threads: int,
     quiet: bool,
 ) -> None:
     """Write the rows of a table with their labels to `output`, or to standard output."""
+    from textclf.bulk import BATCH_ROWS
+    from textclf.labelling import label_rows, written
     from textclf.tables import open_table, open_writer
 
     if as_json and output is not None:
@@ -52,7 +54,7 @@ def label_table(
     say_labelled(done, len(table.refused), wanted, quiet=quiet)
 
 
-def say_labelled(done: Labelled, refused: int, wanted: Wanted, *, quiet: bool) -> None:
+def say_labelled(done: "Labelled", refused: int, wanted: "Wanted", *, quiet: bool) -> None:
     """Say how many rows were labelled, and how many were answered where a precision was promised."""
     say(f"{done.rows:,} rows labelled, {refused:,} not used, {done.unknown:,} without a known word.", quiet=quiet)
     if wanted.answer_from is not None:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from textclf import __version__
+from textclf.bulk import BATCH_ROWS
 from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.shards import Folder, Shard
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.files import sha256
-from textclf.labelling import BATCH_ROWS, Wanted, label_rows, written
+from textclf.labelling import Wanted, label_rows, written
 from textclf.model import Model
 from textclf.tables import TableOptions, open_table, open_writer
 

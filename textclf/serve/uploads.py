@@ -19,8 +19,9 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
+from textclf.bulk import BATCH_ROWS, predict_batches
 from textclf.errors import TextclfError
-from textclf.labelling import BATCH_ROWS, Wanted, predicted_pieces
+from textclf.labelling import Wanted
 from textclf.model import Model
 from textclf.serve.messages import Problem
 from textclf.serve.metrics import Metrics
@@ -100,9 +101,8 @@ class _Job:
         with (
             open_table(self._named(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table,
             open_writer(cast(BinaryIO, gathered), table, self.wanted.columns(model)) as writer,
-            ThreadPoolExecutor(1, "label") as pool,
         ):
-            for batch, predictions in predicted_pieces(model, table.batches(), pool):
+            for batch, predictions in predict_batches(model, table.batches(), threads=1, ahead=False):
                 writer.write(batch, list(self.wanted.values(model, predictions)))
                 self.metrics.labelled(self.shelved.name, len(batch))
                 yield gathered.take()

@@ -204,12 +204,11 @@ def _extended_object(raw: bytes, added: dict[str, Cell], name: str) -> bytes:
 
 
 def _joined(row: Sequence[Cell], separator: str, quotes: bool = True) -> bytes:
-    return separator.join([_field(cell, separator, quotes) for cell in row]).encode()
+    fields = [_field(cell, separator, quotes) if isinstance(cell, str) else repr(cell) for cell in row]
+    return separator.join(fields).encode()
 
 
-def _field(cell: Cell, separator: str, quotes: bool) -> str:
-    if not isinstance(cell, str):
-        return repr(cell)
+def _field(cell: str, separator: str, quotes: bool) -> str:
     if separator not in cell and "\n" not in cell and "\r" not in cell and (not quotes or '"' not in cell):
         return cell
     if not quotes:

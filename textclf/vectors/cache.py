@@ -7,7 +7,6 @@ file has which digest is remembered by path, size and time, so that a large file
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -16,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.files import sha256
+from textclf.files import sha256, user_cache
 from textclf.strings import Strings
 from textclf.vectors.model import WordVectors
 
@@ -34,12 +33,7 @@ class CacheEntry:
 
 def cache_folder() -> Path:
     """Return the folder of converted vectors: $TEXTCLF_CACHE_DIR, or the user's cache folder."""
-    chosen = os.environ.get("TEXTCLF_CACHE_DIR")
-    if chosen:
-        return Path(chosen) / "vectors" / _VERSION
-    from platformdirs import user_cache_path
-
-    return user_cache_path("textclf") / "vectors" / _VERSION
+    return user_cache("vectors") / _VERSION
 
 
 def digest_of(path: Path) -> str:

@@ -18,10 +18,12 @@ from textclf.compiled.placing import lay_out
 from textclf.compiled.summing import Summing
 from textclf.compiled.texts import BLANK
 from textclf.compiled.trie import Trie
+from textclf.counting import NgramTally
 from textclf.dictionary import Dictionary
-from textclf.features import Features, NgramTable, WordTable, learn_ngrams, ngrams
+from textclf.features import Features, NgramTable, WordTable, ngrams
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
+from textclf.shelf import MEMORY
 from textclf.tables import TableOptions, open_table
 from textclf.tokenizer import longer_keys, tokenize, tokenize_blocks
 
@@ -33,11 +35,20 @@ hostile_texts = st.lists(st.text(HOSTILE, max_size=30) | st.text(max_size=10), m
 KINDS = [("words", 1, 2), ("chars", 1, 5)]
 
 
+def learned_table(blocks, kind):
+    """Return the table of all n-grams of a kind in these blocks of texts."""
+    found = [ngrams(tokens, *kind) for tokens in blocks]
+    tally = NgramTally(kind, Dictionary(np.unique(np.concatenate([keys for _, keys in found]))), 1, MEMORY)
+    for tokens, each in zip(blocks, found, strict=True):
+        tally.add(*tally.count(len(tokens), each))
+    return tally.learned(1).table
+
+
 def learnt(texts, kinds=KINDS, k=3):
     """Return features of these texts, and E and U with random rows."""
     rng = np.random.default_rng(0)
     blocks = list(tokenize_blocks(texts))
-    tables = tuple(learn_ngrams(blocks, kind, low, high, 1).table for kind, low, high in kinds)
+    tables = tuple(learned_table(blocks, kind) for kind in kinds)
     keys = np.unique(np.concatenate([block.keys for block in blocks]))[::2]
     words = WordTable(Dictionary(keys), rng.uniform(0.5, 2.0, len(keys)).astype(np.float32))
     U = rng.normal(size=(sum(len(table.dictionary) for table in tables), k)).astype(np.float32)

@@ -68,9 +68,9 @@ class Dictionary:
         return firsts, shift, np.append(self.keys, np.iinfo(kind).max)
 
 
-def short_keys(keys: Keys) -> ShortKeys:
-    """Return the first 32 bits of each key."""
-    return (keys >> np.uint64(32)).astype(np.uint32)
+def short_keys(keys: Keys | ShortKeys) -> ShortKeys:
+    """Return the first 32 bits of each key; keys that are short already are given back."""
+    return keys.astype(np.uint32) if keys.dtype == np.uint32 else (keys >> np.uint64(32)).astype(np.uint32)
 
 
 def count_keys(keys: Keys) -> tuple[Keys, Integers]:

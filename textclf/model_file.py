@@ -77,7 +77,7 @@ class ModelFile:
         return array
 
     def rows(self, name: str, n: int, d: int) -> Array | ByteRows:
-        """Return the matrix (n, d) of this name, stored as it is or as `ByteRows`; raises ModelError as `array` does."""
+        """Return the matrix (n, d) of this name, as it is or as `ByteRows`; raises ModelError as `array` does."""
         if f"{name}.scales" not in self.arrays:
             return self.array(name, "F32", n, d)
         return ByteRows(self.array(name, "I8", n, d), self.array(f"{name}.scales", "F16", n))

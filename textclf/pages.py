@@ -11,14 +11,14 @@ LONGEST_LABEL = 120
 _LONGEST_TEXT = 400
 
 
-def check_packages(option: str, *names: str) -> None:
+def check_packages(option: str, *names: str, extra: str = "report") -> None:
     """Raise TextclfError when a package that `option` needs is not installed."""
     missing = [name for name in names if find_spec(name) is None]
     if missing:
         noun = "package" if len(names) == 1 else "packages"
         raise TextclfError(
             f"{option}: expected the {noun} {' and '.join(names)}, {' and '.join(missing)} not found. "
-            "Install them with: pip install 'textclf[report]'."
+            f"Install them with: pip install 'textclf[{extra}]'."
         )
 
 

@@ -1,5 +1,6 @@
 """Options that several commands share, and what they make of them."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +26,24 @@ target_precision_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
+
+
+class Bytes(click.ParamType[int]):
+    """A size such as ``2MB``, ``500kB``, ``1.5GB`` or a number of bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the bytes; a kB is 1000 of them, a KiB 1024."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?", value.strip().lower())
+        if found is None:
+            self.fail(f"expected a size such as 2MB, found {value!r}.", param, ctx)
+        return int(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2] or ""])
+
+
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
 
 def table_options(*, labelled: bool, may_stop: bool = True) -> Callable[[Command], Command]:

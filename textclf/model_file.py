@@ -80,7 +80,10 @@ class ModelFile:
         """Return the matrix (n, d) of this name, as it is or as `ByteRows`; raises ModelError as `array` does."""
         if f"{name}.scales" not in self.arrays:
             return self.array(name, "F32", n, d)
-        return ByteRows(self.array(name, "I8", n, d), self.array(f"{name}.scales", "F16", n))
+        codes, scales = self.array(name, "I8", n, d), self.array(f"{name}.scales", "F16", n)
+        if (scales < 0).any():
+            raise ModelError(f"{self.path}: {name!r} has a scale below zero. Export the model again.")
+        return ByteRows(codes, scales)
 
     def numbers(self, name: str, n: int) -> Array:
         """Return the numbers (n,) of this name, stored as they are or as `coded_values`; raises ModelError likewise."""

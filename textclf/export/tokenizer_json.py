@@ -1,4 +1,4 @@
-"""What stands before the ONNX graph, as JSON: how a text is cut, how words and n-grams get keys, and whose keys they are.
+"""What stands before the ONNX graph, as JSON: how a text is cut, and which words and n-grams have which key.
 
 All rules are those of `code_points`, `tokenizer` and `features`; docs/model_format.md says them in words.
 """

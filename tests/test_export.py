@@ -14,7 +14,7 @@ from textclf.cli import run
 from textclf.errors import DataError, ModelError
 from textclf.explain import explain
 from textclf.export import LabelledRows, folded, onnx_model, shrink, write_onnx
-from textclf.export.shrink import _strongest_of_each_key
+from textclf.export.shrinking import _strongest_of_each_key
 from textclf.labels import cut_labels, multi_hot
 from textclf.model import Model
 from textclf.model_file import FORMAT, PLAIN, read_model, write_model

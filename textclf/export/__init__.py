@@ -2,7 +2,7 @@
 
 from textclf.export.onnx import check_onnx_available, onnx_model, write_onnx
 from textclf.export.rows import Change, LabelledRows
-from textclf.export.shrink import Shrunk, folded, shrink
+from textclf.export.shrinking import Shrunk, folded, shrink
 
 __all__ = [
     "Change",

@@ -13,3 +13,6 @@ Integers = npt.NDArray[np.integer[Any]]
 
 Keys = npt.NDArray[np.uint64]
 """64-bit keys of words and n-grams."""
+
+ShortKeys = npt.NDArray[np.uint32]
+"""Their first 32 bits."""

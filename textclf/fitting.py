@@ -138,7 +138,9 @@ class Fitting:
         if self.settings.optimizer != "lbfgs":
             return fitted  # its epochs were chosen by rows that it must not have seen
         self.listener.say("fitting once more, on all rows")
-        start = JointFit(fitted.model.network, fitted.model.U, [])  # convex: it ends where one from scratch would
+        start = JointFit(
+            fitted.model.network, np.asarray(fitted.model.U), []
+        )  # convex: it ends where one from scratch would
         again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties, start)
         found = again.model
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))

@@ -15,11 +15,12 @@ import numpy.typing as npt
 
 from textclf.abstention import TrackRecord
 from textclf.arrays import Array, Integers
+from textclf.byte_rows import ByteRows, row_arrays, value_arrays
 from textclf.dictionary import Dictionary
 from textclf.errors import ModelError
 from textclf.features import Features, NgramTable, TextMatrix, WordTable
 from textclf.labels import LabelSet, join_labels
-from textclf.model_file import ModelFile, read_model, write_model
+from textclf.model_file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
 from textclf.multilabel import Decisions
 from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.predictions import Prediction, Predictions
@@ -37,7 +38,7 @@ _MANY_TEXTS = 256  # from here on it pays to make wider arrays once
 class Model:
     """Features, the vectors E, the n-grams' rows U, the network and the labels.
 
-    `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k).
+    `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k). Both may be kept in bytes.
     `description`: settings, history, provenance; plain values, as stored in the file.
     `temperature`: what Z[L] is divided by before the output function, see `calibration`.
     `record`: what the model said of validation rows, for promises (see `abstention`); None when there were none.
@@ -48,14 +49,19 @@ class Model:
     labels: tuple[str, ...]
     features: Features
     words: Strings
-    E: Array
-    U: Array
+    E: Array | ByteRows
+    U: Array | ByteRows
     network: Network
     output: str
     description: dict[str, Any]
     temperature: float = 1.0
     record: TrackRecord | None = None
     thresholds: Array | None = None
+
+    @property
+    def is_in_bytes(self) -> bool:
+        """Whether E and U are kept as numbers of 8 bits."""
+        return isinstance(self.E, ByteRows) and isinstance(self.U, ByteRows)
 
     @property
     def is_multi_label(self) -> bool:
@@ -78,8 +84,9 @@ class Model:
 
     @property
     def can_be_compiled(self) -> bool:
-        """Whether the compiled loops know this kind of model: words are not looked up in their letters' case."""
-        return not self.features.words.cased
+        """Whether the compiled loops know this kind of model: no look-ups in letters' case, keys of 64 bits."""
+        dictionaries = [self.features.words.dictionary, *(table.dictionary for table in self.features.ngrams)]
+        return not self.features.words.cased and all(each.keys.dtype == np.uint64 for each in dictionaries)
 
     @cached_property
     def compiled(self) -> "Summing":
@@ -87,7 +94,7 @@ class Model:
         from textclf.compiled.summing import Summing
 
         one_layer = len(self.network.layers) == 1
-        return Summing(self.features, self._double_EW if one_layer else self.E, self.U)
+        return Summing(self.features, self._double_EW if one_layer else np.asarray(self.E), np.asarray(self.U))
 
     def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
@@ -196,19 +203,29 @@ class Model:
 
     def save(self, path: Path) -> str:
         """Write the model file, whole or not at all, and return its SHA-256."""
+        return write_model(path, *self._content(), version=FORMAT if self.is_in_bytes else PLAIN)
+
+    def file_size(self) -> int:
+        """Return how many bytes the model's file would have."""
+        return len(model_bytes(*self._content())[0])
+
+    def _content(self) -> tuple[Arrays, dict[str, Any]]:
+        """Return the arrays and the description that the model's file has."""
+        small = self.is_in_bytes
         arrays = {
             **Strings.of(self.labels).arrays("labels"),
-            **self.words.arrays("words"),
+            **self.words.arrays("words", np.int32 if small else np.int64),
             "words.keys": self.features.words.dictionary.keys,
-            "words.weights": self.features.words.weights,
-            "E": self.E,
-            "U": self.U,
+            **value_arrays("words.weights", self.features.words.weights, small=small),
+            **row_arrays("E", self.E),
+            **row_arrays("U", self.U),
             "network": self.network.theta,
         }
         if self.record is not None:
             arrays |= self.record.arrays()
         for table in self.features.ngrams:
-            arrays |= {f"{table.kind}.ngrams": table.dictionary.keys, f"{table.kind}.idf": table.idf}
+            arrays[f"{table.kind}.ngrams"] = table.dictionary.keys
+            arrays |= value_arrays(f"{table.kind}.idf", table.idf, small=small)
         if self.thresholds is not None:
             arrays["thresholds"] = self.thresholds
         structure = {
@@ -220,7 +237,7 @@ class Model:
             "output": self.output,
             "temperature": self.temperature,
         }
-        return write_model(path, arrays, {"model": structure, **self.description})
+        return arrays, {"model": structure, **self.description}
 
     @staticmethod
     def load(path: Path, *, mapped: bool = True) -> "Model":
@@ -271,14 +288,14 @@ def _from_file(file: ModelFile) -> Model:
     tables = tuple(_ngram_table(file, *entry) for entry in structure["ngrams"])
     V = len(words)
     word_table = WordTable(
-        _dictionary(file, "words.keys", V), file.array("words.weights", "F32", V), bool(structure["cased"])
+        _dictionary(file, "words.keys", V), file.numbers("words.weights", V), bool(structure["cased"])
     )
     return Model(
         labels,
         Features(word_table, tables),
         words,
-        file.array("E", "F32", V, sizes[0]),
-        file.array("U", "F32", sum(len(table.dictionary) for table in tables), len(labels)),
+        file.rows("E", V, sizes[0]),
+        file.rows("U", sum(len(table.dictionary) for table in tables), len(labels)),
         Network(sizes, ACTIVATIONS[structure["activation"]], file.array("network", "F32", parameter_count(sizes))),
         structure["output"],
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
@@ -313,12 +330,12 @@ def _ngram_table(file: ModelFile, kind: str, shortest: int, longest: int) -> Ngr
     if kind not in ("words", "chars") or not 1 <= shortest <= longest <= _LONGEST_NGRAM:
         raise ValueError
     dictionary = _dictionary(file, f"{kind}.ngrams", None)
-    idf = file.array(f"{kind}.idf", "F32", len(dictionary))
+    idf = file.numbers(f"{kind}.idf", len(dictionary))
     return NgramTable("words" if kind == "words" else "chars", shortest, longest, dictionary, idf)
 
 
 def _dictionary(file: ModelFile, name: str, length: int | None) -> Dictionary:
-    keys = file.array(name, "U64", length)
+    keys = file.array(name, "U64|U32", length)
     if (keys[1:] <= keys[:-1]).any():
         raise ModelError(f"{file.path}: the keys {name!r} are not in rising order. Train the model again.")
     return Dictionary(keys)

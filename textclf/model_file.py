@@ -17,11 +17,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.arrays import Array
+from textclf.byte_rows import ByteRows
 from textclf.errors import ModelError
 from textclf.strings import Strings
 
-FORMAT = 1
-"""The version of the description and of the arrays' meaning; a file with a higher one is refused."""
+FORMAT = 2
+"""The newest version of the description and of the arrays' meaning; a file with a higher one is refused."""
+PLAIN = 1
+"""The version of a file without numbers in 8 bits and keys in 32: all that the first readers know."""
 
 _KEY = "textclf"
 _NO_DIGEST = "0" * 64
@@ -29,9 +33,11 @@ _LARGEST_HEADER = 1 << 20
 _MOST_ARRAYS = 64
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
+    "F16": np.dtype("<f2"),
     "I8": np.dtype("i1"),
     "U8": np.dtype("u1"),
     "I32": np.dtype("<i4"),
+    "U32": np.dtype("<u4"),
     "I64": np.dtype("<i8"),
     "U64": np.dtype("<u8"),
 }
@@ -49,8 +55,9 @@ class ModelFile:
     sha256: str
 
     def array(self, name: str, dtype: str, *shape: int | None) -> npt.NDArray[Any]:
-        """Return the array of this name, which must have this dtype (``F32`` …) and shape; None fits any length.
+        """Return the array of this name, which must have this dtype (``F32``, ``I64|I32`` …) and shape.
 
+        None fits any length.
         Raises ModelError when it is missing, of another dtype or shape, or holds a number that is not finite.
         """
         array = self.arrays.get(name)
@@ -59,7 +66,7 @@ class ModelFile:
         fits = len(array.shape) == len(shape) and all(
             expected in (None, found) for expected, found in zip(shape, array.shape, strict=True)
         )
-        if array.dtype != _DTYPES[dtype] or not fits:
+        if array.dtype not in [_DTYPES[kind] for kind in dtype.split("|")] or not fits:
             wanted = " × ".join("any" if length is None else str(length) for length in shape)
             raise ModelError(
                 f"{self.path}: expected {name!r} of {dtype} and shape {wanted}, "
@@ -69,30 +76,59 @@ class ModelFile:
             raise ModelError(f"{self.path}: {name!r} holds a number that is not finite. Train the model again.")
         return array
 
+    def rows(self, name: str, n: int, d: int) -> Array | ByteRows:
+        """Return the matrix (n, d) of this name, as it is or as `ByteRows`; raises ModelError as `array` does."""
+        if f"{name}.scales" not in self.arrays:
+            return self.array(name, "F32", n, d)
+        codes, scales = self.array(name, "I8", n, d), self.array(f"{name}.scales", "F16", n)
+        if (scales < 0).any():
+            raise ModelError(f"{self.path}: {name!r} has a scale below zero. Export the model again.")
+        return ByteRows(codes, scales)
+
+    def numbers(self, name: str, n: int) -> Array:
+        """Return the numbers (n,) of this name, stored as they are or as `coded_values`; raises ModelError likewise."""
+        if f"{name}.values" not in self.arrays:
+            return self.array(name, "F32", n)
+        codes, values = self.array(name, "U8", n), self.array(f"{name}.values", "F32", None)
+        if n and codes.max() >= len(values):
+            raise ModelError(f"{self.path}: the numbers {name!r} are damaged. Train the model again.")
+        decoded: Array = values[codes]
+        return decoded
+
     def strings(self, name: str) -> Strings:
         """Return the strings stored as `Strings.arrays` under this name; raises ModelError when they are damaged."""
-        blob, offsets = self.array(name, "U8", None), self.array(f"{name}.offsets", "I64", None)
+        blob, offsets = self.array(name, "U8", None), self.array(f"{name}.offsets", "I64|I32", None)
         if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(blob) or (offsets[1:] < offsets[:-1]).any():
             raise ModelError(f"{self.path}: the strings {name!r} are damaged. Train the model again.")
-        return Strings(blob, offsets)
+        return Strings(blob, offsets.astype(np.int64, copy=False))
 
 
-def write_model(path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any]) -> str:
+def write_model(
+    path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], *, version: int = PLAIN
+) -> str:
     """Write a model file whole or not at all, and return its SHA-256. The same content gives the same bytes."""
-    from safetensors.numpy import save
-
     from textclf.files import written_whole  # tempfile, random and shutil: not for reading
 
-    text = json.dumps({"format": FORMAT, "sha256": _NO_DIGEST, **description}, ensure_ascii=False, allow_nan=False)
-    content = bytearray(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text}))
+    content, digest = model_bytes(arrays, description, version=version)
     if int.from_bytes(content[:8], "little") > _LARGEST_HEADER:
         raise ModelError(f"{path}: the description of the model is over {_LARGEST_HEADER} bytes. Shorten its labels.")
-    digest = hashlib.sha256(content).hexdigest()
-    place = content.index(_NO_DIGEST.encode())
-    content[place : place + len(digest)] = digest.encode()
     with written_whole(path) as stream:
         stream.write(content)
     return digest
+
+
+def model_bytes(
+    arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], *, version: int = PLAIN
+) -> tuple[bytearray, str]:
+    """Return the content of a model file, and its SHA-256."""
+    from safetensors.numpy import save
+
+    text = json.dumps({"format": version, "sha256": _NO_DIGEST, **description}, ensure_ascii=False, allow_nan=False)
+    content = bytearray(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text}))
+    digest = hashlib.sha256(content).hexdigest()
+    place = content.index(_NO_DIGEST.encode())
+    content[place : place + len(digest)] = digest.encode()
+    return content, digest
 
 
 def read_model(path: Path, *, mapped: bool = True) -> ModelFile:

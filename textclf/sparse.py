@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Array, Integers
+from textclf.byte_rows import ByteRows
 from textclf.memory import let_go
 
 _SMALL = 20_000  # entries times columns below which NumPy's product is quick enough not to import scipy
@@ -34,11 +35,12 @@ class SparseRows:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    def times(self, E: Array, *, threads: int = 1) -> Array:
+    def times(self, E: Array | ByteRows, *, threads: int = 1) -> Array:
         """Return S = C E, shape (n, d), for a dense E of shape (V, d)."""
         n = len(self)
         if len(self.data) * E.shape[1] <= _SMALL:
             return self._times_small(E)
+        E = np.asarray(E)
         if threads < 2 or n < 2 * threads:
             product: Array = self.scipy @ E
             return product
@@ -111,8 +113,8 @@ class SparseRows:
         matrix.has_canonical_format = True
         return matrix
 
-    def _times_small(self, E: Array) -> Array:
-        S = np.zeros((len(self), E.shape[1]), np.result_type(self.data, E))
+    def _times_small(self, E: Array | ByteRows) -> Array:
+        S = np.zeros((len(self), E.shape[1]), np.result_type(self.data.dtype, E.dtype))
         np.add.at(S, self.row_numbers, self.data[:, None] * E[self.columns])
         return S
 

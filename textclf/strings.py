@@ -27,9 +27,9 @@ class Strings(Sequence[str]):
         offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
         return Strings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
-    def arrays(self, name: str) -> dict[str, npt.NDArray[Any]]:
-        """Return the two arrays that store these strings under a name."""
-        return {name: self.blob, f"{name}.offsets": self.offsets}
+    def arrays(self, name: str, offsets: npt.DTypeLike = np.int64) -> dict[str, npt.NDArray[Any]]:
+        """Return the two arrays that store these strings under a name, the offsets as numbers of this type."""
+        return {name: self.blob, f"{name}.offsets": self.offsets.astype(offsets, copy=False)}
 
     def __len__(self) -> int:
         return len(self.offsets) - 1

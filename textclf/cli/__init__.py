@@ -25,6 +25,7 @@ COMMANDS = {
     "compare": ("Understand", "Tell which model is better, or whether it may be chance."),
     "curve": ("Understand", "Tell whether more rows would help, and how much."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
+    "export": ("Models and vectors", "Write a model for elsewhere: small, or as ONNX."),
     "vectors": ("Models and vectors", "Look into, train and cache word vectors."),
 }
 

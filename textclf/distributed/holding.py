@@ -80,7 +80,7 @@ class Held:
         """Return S of all rows by standardized vectors, made once."""
         made = self._made.get("S")
         if made is None:
-            made = self._made["S"] = self.examples.words.times(standard.applied(self.model.E))
+            made = self._made["S"] = self.examples.words.times(standard.applied(np.asarray(self.model.E)))
         return made
 
     @cached_property

@@ -265,7 +265,7 @@ class _Fit:
         self._plan = replace(self._plan, standard=standard)
         holds_out = self._settings.valid_fraction > 0
         first = self._fitted(None, everything=not holds_out)
-        model = replace(self._start, E=standard.applied(self._start.E), network=first.network, U=first.U)
+        model = replace(self._start, E=standard.applied(np.asarray(self._start.E)), network=first.network, U=first.U)
         validation = None
         if holds_out:
             judged = Judged.joined(self._ask(holding.judge, Parameters.of(first.network, first.U)))
@@ -300,7 +300,7 @@ class _Fit:
         self, start: JointFit | None, scales: Array, shares: Array, total: float, everything: bool
     ) -> JointFit:
         """Return the mean of what the groups find by steps of their own, weighed by their rows, again and again."""
-        now = start or JointFit(self._start.network, self._start.U, [])
+        now = start or JointFit(self._start.network, np.asarray(self._start.U), [])
         settings = JointSettings(LOCAL_STEPS, JOINT_TOLERANCE, self.l2, threads=1)
         for number in range(1, ROUNDS + 1):
             given = (Parameters.of(now.network, now.U), scales, settings, shares, total, everything)

@@ -1,0 +1,176 @@
+"""Read a model of textclf and predict, with Python and NumPy alone: what docs/model_format.md says, as code.
+
+python docs/reader.py MODEL "A film that stays with you." …
+"""
+
+import hashlib
+import json
+import sys
+import unicodedata
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+DTYPES = {"F32": "<f4", "F16": "<f2", "I8": "i1", "U8": "u1", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"}
+LAST, BASE, START = (1 << 64) - 1, 0x9E3779B97F4A7C15, 0x0101010101010101
+UNSPACED = (
+    "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR",
+    "HALFWIDTH KATAKANA",
+)  # fmt: skip
+SIGMAS = {"sigmoid": lambda Z: 1 / (1 + np.exp(-Z)), "relu": lambda Z: np.maximum(Z, 0), "tanh": np.tanh}
+
+
+def read(path):
+    """Return the arrays and the description of a model file."""
+    content = Path(path).read_bytes()
+    stop = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:stop])
+    description = json.loads(header.pop("__metadata__")["textclf"])
+    digest = description["sha256"].encode()
+    if hashlib.sha256(content.replace(digest, b"0" * 64, 1)).hexdigest().encode() != digest:
+        raise SystemExit(f"{path}: the checksum does not fit: the file is damaged")
+    if description["format"] > 2 or description["model"]["tokenizer"] != "words-1":
+        raise SystemExit(f"{path}: made by a newer textclf than this reader knows")
+    arrays = {}
+    for name, entry in header.items():
+        first, last = (stop + place for place in entry["data_offsets"])
+        arrays[name] = np.frombuffer(content[first:last], DTYPES[entry["dtype"]]).reshape(entry["shape"])
+    return arrays, description
+
+
+def matrix(arrays, name):
+    """Return a matrix in float64; stored in bytes, each row has a scale."""
+    scales = arrays.get(f"{name}.scales", np.ones(1))
+    return arrays[name].astype(np.float64) * scales.astype(np.float64)[:, None]
+
+
+def numbers(arrays, name):
+    """Return a list of numbers in float64; stored in bytes, they count the distinct values."""
+    values = arrays.get(f"{name}.values")
+    return (arrays[name] if values is None else values[arrays[name]]).astype(np.float64)
+
+
+def strings(arrays, name):
+    """Return a list of strings."""
+    blob, offsets = arrays[name].tobytes(), arrays[f"{name}.offsets"].tolist()
+    return [blob[first:last].decode() for first, last in pairwise(offsets)]
+
+
+def class_of(character):
+    """Return what a character is to the tokenizer."""
+    code, category = ord(character), unicodedata.category(character)
+    if code in (0x200C, 0x200D, 0xAD) or any(a <= code <= b for a, b in IGNORED):
+        return "ignored"
+    if character == "'":
+        return "apostrophe"
+    if category[0] == "M":
+        return "mark"
+    unspaced = category[0] == "L" and unicodedata.name(character, "").startswith(UNSPACED)
+    if character in "!?！？" or category in ("So", "Sc") or unspaced:
+        return "alone"
+    return "word" if category[0] in "LN" else "separator"
+
+
+IGNORED = ((0x1F3FB, 0x1F3FF), (0xFE00, 0xFE0F), (0xE0100, 0xE01EF))
+
+
+def normal_form(text, lower=True):
+    """Return a text as it is cut."""
+    text = unicodedata.normalize("NFC", text.lower() if lower else text).replace("\u2019", "'")
+    return "".join(c for c in text.replace("\U0010ffff", " ") if class_of(c) != "ignored")
+
+
+def tokens_of(text):
+    """Return the tokens of a text in normal form."""
+    classes, tokens, unmarked, before = [class_of(c) for c in text] + ["separator"], [], "separator", "separator"
+    for i, character in enumerate(text):
+        unmarked = unmarked if classes[i] == "mark" else classes[i]
+        now = "word" if classes[i] == "apostrophe" and before == classes[i + 1] == "word" else unmarked
+        if (now == "word" and before != "word") or (now == "alone" and classes[i] != "mark"):
+            tokens.append("")
+        if now in ("word", "alone"):
+            tokens[-1] += character
+        before = now
+    return tokens
+
+
+def mix(key):
+    """Spread every bit of a key over all 64."""
+    key = ((key ^ (key >> 30)) * 0xBF58476D1CE4E5B9) & LAST
+    key = ((key ^ (key >> 27)) * 0x94D049BB133111EB) & LAST
+    return key ^ (key >> 31)
+
+
+def key_of(string):
+    """Return the key of a stretch of text."""
+    return mix(sum((ord(c) + 1) * pow(BASE, i, 1 << 64) for i, c in enumerate(string)) & LAST)
+
+
+def ngram_keys(text, kind, shortest, longest):
+    """Return the keys of the n-grams of a text in normal form, as often as each stands there."""
+    if kind == "chars":
+        blanks = "".join(" " if c.isspace() or ord(c) <= 32 else c for c in text)
+        padded = f" {' '.join(blanks.split())} "
+        spans = [(i, n) for n in range(shortest, longest + 1) for i in range(len(padded) - n + 1) if padded.strip()]
+        return [key_of(padded[i : i + n]) for i, n in spans if n > 1 or 0 < i < len(padded) - 1]
+    units, keys = [START, *map(key_of, tokens_of(text))], []
+    for i in range(len(units)):
+        key = units[i]
+        for n, unit in enumerate(units[i : i + longest], 1):
+            key = unit if n == 1 else mix((key * BASE + mix(unit)) & LAST)
+            if n >= shortest and (n > 1 or i > 0):
+                keys.append(key)
+    return keys
+
+
+def rows_of(arrays, name):
+    """Return a function from keys to rows, None for a stranger; keys of 32 bits are the first of 64."""
+    shift = 64 - 8 * arrays[name].itemsize
+    rows = {key: row for row, key in enumerate(arrays[name].tolist())}
+    return lambda key: rows.get(key >> shift)
+
+
+def predict(path, texts):
+    """Yield the probability of each label for each text, as a dictionary."""
+    arrays, description = read(path)
+    model, labels = description["model"], strings(arrays, "labels")
+    E, U, weights = matrix(arrays, "E"), matrix(arrays, "U"), numbers(arrays, "words.weights")
+    word_row, idf = (
+        rows_of(arrays, "words.keys"),
+        {kind: numbers(arrays, f"{kind}.idf") for kind, *_ in model["ngrams"]},
+    )
+    ngram_row = {kind: rows_of(arrays, f"{kind}.ngrams") for kind, *_ in model["ngrams"]}
+    for text in texts:
+        low = normal_form(text)
+        rows = [word_row(key_of(token)) for token in tokens_of(low)]
+        if model["cased"]:
+            cased = [word_row(key_of(token)) for token in tokens_of(normal_form(text, lower=False))]
+            if len(cased) == len(rows):
+                rows = [low if high is None else high for low, high in zip(rows, cased, strict=True)]
+        known = [row for row in rows if row is not None]
+        C = weights[known]
+        A = (C @ E[known]) / C.sum() if known else np.zeros(E.shape[1])  # S = C E
+        place, first = 0, 0
+        for n_in, n_out in pairwise(model["sizes"]):
+            A = SIGMAS[model["activation"]](A) if place else A
+            W = arrays["network"][place : place + n_in * n_out].reshape(n_out, n_in)
+            place += n_in * n_out + n_out
+            A = W.astype(np.float64) @ A + arrays["network"][place - n_out : place]  # Z[l] = W[l] A[l-1] + b[l]
+        for kind, shortest, longest in model["ngrams"]:
+            counts = Counter(map(ngram_row[kind], ngram_keys(low, kind, shortest, longest)))
+            counts.pop(None, None)
+            if counts:
+                found = np.array(list(counts))
+                C = (1 + np.log(list(counts.values()))) * idf[kind][found]
+                A = A + (C / np.linalg.norm(C)) @ U[first + found]  # … + C' U
+            first += len(idf[kind])
+        Z = A / model["temperature"]
+        P = np.exp(Z - Z.max()) if model["output"] == "softmax" else 1 / (1 + np.exp(-Z))
+        yield dict(zip(labels, P if "thresholds" in arrays else P / P.sum(), strict=True))
+
+
+if __name__ == "__main__":
+    for said in predict(sys.argv[1], sys.argv[2:]):
+        print(json.dumps(said, ensure_ascii=False))

@@ -1,0 +1,178 @@
+"""A model as ONNX: counts of words and n-grams in, probabilities out; and the words, n-grams and rules as JSON.
+
+The graph takes n texts as lists of what they hold: for the words, and for each kind of n-grams, `texts`, `ids` and
+`counts`, shape (T,): the text, the number in the JSON file, and how often it stands there; a pair of text and number
+stands once. It computes what `features` and `model` do, in float32.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.arrays import Array
+from textclf.byte_rows import ByteRows
+from textclf.errors import ModelError
+from textclf.export.effects import kinds_of
+from textclf.export.tokenizer_json import INPUTS, tokenizer_json
+from textclf.files import written_whole
+from textclf.model import Model
+from textclf.pages import check_packages
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+_OPSET, _IR = 16, 8  # of 2022: ScatterND adds since 16
+_MOST_BYTES = (1 << 31) - (1 << 20)  # of one protocol buffer, which holds the whole model
+_FLOAT, _INT64 = 1, 7  # as onnx.TensorProto numbers them
+
+
+def check_onnx_available() -> None:
+    """Raise TextclfError when the package that ONNX needs is not installed."""
+    check_packages("export to ONNX", "onnx", extra="onnx")
+
+
+def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
+    """Write a model as ONNX, and what its inputs mean as JSON to `tokenizer`, each whole or not at all.
+
+    Raises ModelError when the model is too large for ONNX.
+    """
+    described, digest = tokenizer_json(model)
+    if _byte_count(model.E) + _byte_count(model.U) > _MOST_BYTES:
+        raise ModelError(f"{path}: expected vectors of less than 2 GB in all, found more. Export a small model first.")
+    content = onnx_model(model, digest).SerializeToString()
+    with written_whole(tokenizer) as stream:
+        stream.write(described)
+    with written_whole(path) as stream:
+        stream.write(content)
+
+
+def onnx_model(model: Model, digest: str = "") -> "ModelProto":
+    """Return the graph; `digest`, the SHA-256 of the JSON file that goes with it, is noted."""
+    from onnx import checker, helper
+
+    from textclf import __version__
+
+    graph = _Graph(model.network.sizes[-1])
+    S = graph.words(model)
+    wide = [graph.ngrams(model, number) for number in range(len(model.features.ngrams))]
+    P = graph.probabilities(model, graph.network(model, S, wide))
+    graph.nodes.append(helper.make_node("Identity", [P], ["probabilities"]))
+    made = helper.make_model(
+        helper.make_graph(graph.nodes, "textclf", graph.inputs, [graph.output()], graph.constants),
+        opset_imports=[helper.make_opsetid("", _OPSET)],
+        ir_version=_IR,
+        producer_name="textclf",
+        producer_version=__version__,
+    )
+    helper.set_model_props(made, {"textclf.tokenizer.sha256": digest})
+    checker.check_model(made)
+    return made
+
+
+class _Graph:
+    """The nodes, constants and inputs made so far; each method returns the name of what it computes."""
+
+    def __init__(self, k: int) -> None:
+        from onnx import helper
+
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.inputs: list[Any] = [helper.make_tensor_value_info("n", _INT64, [1])]
+        self.k = k
+
+    def output(self) -> Any:  # noqa: ANN401 - a protocol buffer
+        """Return the description of the output."""
+        from onnx import helper
+
+        return helper.make_tensor_value_info("probabilities", _FLOAT, ["n", self.k])
+
+    def words(self, model: Model) -> str:
+        """S = C E: each row of C is count times weight, divided by its sum."""
+        texts, ids, counts = self._entries(INPUTS["vectors"])
+        weights = self._op("Mul", counts, self._op("Gather", self._constant(model.features.words.weights), ids))
+        C = self._op("Div", weights, self._op("Gather", self._sums_of_texts(texts, weights), texts))
+        return self._product(texts, C, self._rows(model.E, ids), model.E.shape[1])
+
+    def ngrams(self, model: Model, number: int) -> str:
+        """C' U of one kind: each row of C' is (1 + log count) · idf, divided by its length."""
+        table, kind = model.features.ngrams[number], kinds_of(model.features)[number]
+        texts, ids, counts = self._entries(INPUTS[table.kind])
+        tf = self._op("Add", self._op("Log", counts), self._constant(np.float32(1.0)))
+        weights = self._op("Mul", tf, self._op("Gather", self._constant(table.idf), ids))
+        squares = self._sums_of_texts(texts, self._op("Mul", weights, weights))
+        C = self._op("Div", weights, self._op("Gather", self._op("Sqrt", squares), texts))
+        U = model.U
+        part = ByteRows(U.codes[kind], U.scales[kind]) if isinstance(U, ByteRows) else U[kind]
+        return self._product(texts, C, self._rows(part, ids), self.k)
+
+    def network(self, model: Model, S: str, wide: Sequence[str]) -> str:
+        """Z[L]: Z[l] = W[l] A[l-1] + b[l], A[l] = σ(Z[l]), and what the n-grams add to the last."""
+        sigma = {"sigmoid": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}[model.network.activation.name]
+        A = S
+        for layer in model.network.layers:
+            Z = self._op("Add", self._op("MatMul", A, self._constant(layer.W.T)), self._constant(layer.b))
+            A = self._op(sigma, Z) if layer is not model.network.layers[-1] else Z
+        for each in wide:
+            A = self._op("Add", A, each)
+        return A
+
+    def probabilities(self, model: Model, Z: str) -> str:
+        """P = output(Z / T), and of one label a text shares of 1."""
+        scaled = self._op("Div", Z, self._constant(np.float32(model.temperature)))
+        if model.output == "softmax":
+            return self._op("Softmax", scaled, axis=1)
+        P = self._op("Sigmoid", scaled)
+        if model.is_multi_label:
+            return P
+        return self._op("Div", P, self._op("ReduceSum", P, self._constant(np.array([1])), keepdims=1))
+
+    def _entries(self, name: str) -> tuple[str, str, str]:
+        from onnx import helper
+
+        names = f"{name}.texts", f"{name}.ids", f"{name}.counts"
+        for each, kind in zip(names, (_INT64, _INT64, _FLOAT), strict=True):
+            self.inputs.append(helper.make_tensor_value_info(each, kind, [f"{name}.entries"]))
+        return names
+
+    def _rows(self, matrix: Array | ByteRows, ids: str) -> str:
+        if not isinstance(matrix, ByteRows):
+            return self._op("Gather", self._constant(matrix), ids)
+        codes = self._op("Cast", self._op("Gather", self._constant(matrix.codes), ids), to=_FLOAT)
+        scales = self._op("Gather", self._constant(matrix.scales.astype(np.float32)), ids)
+        return self._op("Mul", codes, self._column(scales))
+
+    def _product(self, texts: str, C: str, rows: str, width: int) -> str:
+        """Return the sums, for each text, of its entries' numbers in C times their rows; shape (n, width)."""
+        shape = self._op("Concat", "n", self._constant(np.array([width])), axis=0)
+        zeros = self._op("ConstantOfShape", shape)
+        return self._op(
+            "ScatterND", zeros, self._column(texts), self._op("Mul", rows, self._column(C)), reduction="add"
+        )
+
+    def _sums_of_texts(self, texts: str, values: str) -> str:
+        zeros = self._op("ConstantOfShape", "n")
+        return self._op("ScatterElements", zeros, texts, values, axis=0, reduction="add")
+
+    def _column(self, values: str) -> str:
+        return self._op("Unsqueeze", values, self._constant(np.array([1])))
+
+    def _op(self, kind: str, *inputs: str, **attributes: Any) -> str:  # noqa: ANN401 - as each node has it
+        from onnx import helper
+
+        name = f"{kind}.{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
+        return name
+
+    def _constant(self, values: npt.NDArray[Any] | np.generic) -> str:
+        from onnx import numpy_helper
+
+        name = f"constant.{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values).reshape(np.shape(values)), name))
+        return name
+
+
+def _byte_count(matrix: Array | ByteRows) -> int:
+    return matrix.codes.nbytes if isinstance(matrix, ByteRows) else matrix.nbytes

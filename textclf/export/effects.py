@@ -6,8 +6,9 @@ tells f, and f and idf tell the length that c was divided by. The effect of a wo
 J = ∂Z[L]/∂S at the average text; the second term is for the others, whose weights grow when it goes, as a row of C
 sums to 1, and whose sum S has a spread of 1. With softmax outputs only differences between classes count.
 
-Of 90% of n-grams left out, this order costs less on unseen rows of IMDB, SST-2 and Banking77 than going by f, by f ‖U‖,
-or by what n-grams do to the loss of a tenth as many validation rows, most of which have none of a rare one.
+With 90% of the n-grams left out, this order costs less log loss on unseen rows of IMDB and Banking77 than going by f,
+by f ‖U‖, or by what n-grams do to the loss of an eighth as many validation rows, which have few of the rare ones. ‖U‖
+alone does as well on IMDB and better on Banking77, but worse on SST-2.
 """
 
 from dataclasses import dataclass

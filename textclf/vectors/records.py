@@ -30,7 +30,8 @@ def check_records(stream: BinaryIO, path: Path, words: int, dimension: int, enco
         end = buffer.find(b" ", place, place + LONGEST_WORD + 1)
         if end < 0 and len(buffer) - place > LONGEST_WORD:
             raise VectorsError(
-                f"{path}: expected words of at most {LONGEST_WORD} bytes, found a longer one (word {number:,}). {_ADVICE}"
+                f"{path}: expected words of at most {LONGEST_WORD} bytes, found a longer one (word {number:,}). "
+                f"{_ADVICE}"
             )
         stop = end + 1 + 4 * dimension
         if end < 0 or stop > len(buffer):
@@ -44,7 +45,8 @@ def check_records(stream: BinaryIO, path: Path, words: int, dimension: int, enco
             buffer[place:end].decode(encoding)
         except UnicodeDecodeError as error:
             raise VectorsError(
-                f"{path}: expected {encoding}, found byte 0x{buffer[place + error.start]:02x} in word {number:,}. {_ADVICE}"
+                f"{path}: expected {encoding}, found byte 0x{buffer[place + error.start]:02x} in word {number:,}. "
+                f"{_ADVICE}"
             ) from None
         place = stop
     if (buffer[place:] + stream.read(_BLOCK)).strip(b"\r\n"):

@@ -1,6 +1,5 @@
 """``textclf compare``: several models side by side on labelled rows."""
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import report_table, say, warn
+from textclf.cli.output import json_line, report_table, say, warn
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -87,9 +86,7 @@ def command(
     comparison = compare(add_baselines(answers, train), np.random.default_rng(seed))
     if changed is not None:
         write_changed(changed, answers)
-    click.echo(
-        json.dumps(comparison.as_dict(), ensure_ascii=False) if as_json else comparison_text(comparison, slice_by)
-    )
+    click.echo(json_line(comparison.as_dict()) if as_json else comparison_text(comparison, slice_by))
 
 
 def _check_usage(models: tuple[Path, ...], table: Path, changed: Path | None) -> None:

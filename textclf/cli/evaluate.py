@@ -1,6 +1,5 @@
 """``textclf evaluate``: measure a model on labelled rows."""
 
-import json
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -11,15 +10,17 @@ import click
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    check_refused,
     json_option,
     origin,
     quiet_option,
     read_options,
+    refused_option,
     table_options,
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import report_table
+from textclf.cli.output import json_line, report_table, write_refused
 from textclf.cli.progress import counting_rows
 
 
@@ -32,6 +33,7 @@ from textclf.cli.progress import counting_rows
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @target_precision_option
 @table_options(labelled=True)
+@refused_option
 @json_option
 @threads_option
 @quiet_option
@@ -41,6 +43,7 @@ def command(
     errors: Path | None,
     report: Path | None,
     target_precision: float | None,
+    refused: Path | None,
     as_json: bool,
     threads: int,
     quiet: bool,
@@ -61,8 +64,9 @@ def command(
     loaded = Model.load(model)
     if report is not None:
         check_available()
-    check_outputs([model, table], errors, report)
     options = replace(read_options(settings), multi_label=loaded.is_multi_label)
+    check_refused(refused, options)
+    check_outputs([model, table], errors, report, refused)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
@@ -71,12 +75,14 @@ def command(
             loaded, opened, threads=threads, keep_errors=keep_errors, target_precision=target_precision, progress=count
         )
     report_table(opened.name, opened.refused, opened.notes.sentences())
+    if refused is not None:
+        write_refused(refused, [(opened.name, opened.refused)])
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None:
         write_report(report, loaded, result, opened.name)
     if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+        click.echo(json_line(result.as_dict()))
     else:
         from textclf.cli.figures import measurement_text
 

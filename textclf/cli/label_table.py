@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.output import prediction_line, report_table, say
+from textclf.cli.output import prediction_line, report_table, say, write_refused
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class Wanted:
     """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects.
 
     With `answer_from`, the confidence from which on each label is given, shape (k,), whether the model abstains, too.
+    `refused` is where the rows that were not used are listed.
     """
 
     as_json: bool
     top_k: int | None
     proba: bool
     answer_from: "Array | None" = None
+    refused: Path | None = None
 
     def columns(self, model: "Model") -> list[str]:
         """Return the names of the added columns: label, confidence, then those of the likeliest labels.
@@ -113,6 +115,8 @@ def label_table(
             unknown += int((predictions.known == 0).sum())
             count(len(batch))
     report_table(table.name, table.refused, table.notes.sentences())
+    if wanted.refused is not None:
+        write_refused(wanted.refused, [(table.name, table.refused)])
     say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
     if wanted.answer_from is not None:
         say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=quiet)

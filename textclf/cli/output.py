@@ -1,6 +1,8 @@
 """What commands write: results for standard output, talk for standard error."""
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -8,8 +10,14 @@ import click
 from textclf.errors import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from textclf.predictions import Prediction
+    from textclf.tables import Refusal
     from textclf.vectors import WordVectors
+
+_REFUSALS_SHOWN = 20
+_OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def say(message: str, *, quiet: bool = False) -> None:
@@ -23,12 +31,23 @@ def warn(message: str) -> None:
     click.echo(f"Warning: {shown(message)}", err=True)
 
 
-def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:
-    """Say what was met in a table, and list the rows that were not used."""
+def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) -> None:
+    """Say what was met in a table, and list the first of the rows that were not used."""
     for sentence in sentences:
         warn(f"{name}: {sentence}.")
-    for refusal in refused:
+    for refusal in refused[:_REFUSALS_SHOWN]:
         warn(f"{name}: not used: {refusal}.")
+    if len(refused) > _REFUSALS_SHOWN:
+        more = len(refused) - _REFUSALS_SHOWN
+        warn(f"{name}: not used: {more:,} more rows; --refused FILE or `textclf check` lists all.")
+
+
+def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
+    """Write the rows of tables that were not used, as CSV: table, row (from 1), line, reason."""
+    from textclf.files import write_csv
+
+    rows = ((name, r.row, "" if r.line is None else r.line, r.reason) for name, refused in tables for r in refused)
+    write_csv(path, ("table", "row", "line", "reason"), rows)
 
 
 def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":
@@ -58,8 +77,13 @@ def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
 
 
 def json_line(value: dict[str, Any]) -> str:
-    """Return one line of JSON that any terminal and file can take; a lone surrogate stays an escape."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    """Return one line of JSON that any terminal and file can take; a lone surrogate stays an escape.
+
+    So do the characters that a terminal may obey and JSON lets pass: C1 controls, and those that turn the writing
+    around or break the line.
+    """
+    line = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    return line if line.isprintable() else _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def ranked(prediction: "Prediction", top_k: int | None) -> list[tuple[str, float]]:

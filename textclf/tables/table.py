@@ -51,7 +51,7 @@ class TableFormat(Protocol):
 
 
 class Table:
-    """An open table: `name`, `kind`, `columns`, the columns read; and, as batches come, `rows_used`, `refused`, `notes`.
+    """An open table: `name`, `kind`, `columns`, the columns read; as batches come, `rows_used`, `refused`, `notes`.
 
     It is read once, from first to last, in constant memory.
     """

@@ -194,7 +194,7 @@ def test_a_byte_that_is_changed_anywhere_is_found(step, tmp_path):
         for place in range(0, len(CONTENT), step):
             stream.seek(place)
             stream.write(bytes([CONTENT[place] ^ (1 << place % 8)]))
-            with pytest.raises(ModelError, match="m: expected|m: the checksum does not fit"):
+            with pytest.raises(ModelError, match=r"m: (expected|the checksum does not fit)"):
                 read_model(path)
             stream.seek(place)
             stream.write(CONTENT[place : place + 1])
@@ -233,9 +233,7 @@ def test_labels_are_shown_as_text_and_never_obeyed(label, tmp_path):
     ):
         outcome = accepted(*arguments)  # which also looks for what a terminal would obey
         if "--json" in arguments:
-            assert label in json.dumps(json.loads(outcome.out), ensure_ascii=False) or label in str(
-                json.loads(outcome.out)
-            )
+            assert json.dumps(label)[1:-1] in json.dumps(json.loads(outcome.out))
     accepted("evaluate", path, table, "--report", tmp_path / "r.html")
     assert "<script>alert" not in (tmp_path / "r.html").read_text()
 

@@ -48,8 +48,10 @@ CHANGES = {
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_TRUNC
 
 
-def is_inside(path, folders):
-    real = Path(os.path.realpath(os.fsdecode(path)))
+def is_inside(path, folders, *, itself=False):
+    """Say whether a path leads into one of the folders; with `itself` a link counts as where it stands."""
+    named = Path(os.fsdecode(path))
+    real = Path(os.path.realpath(named.parent)) / named.name if itself else Path(os.path.realpath(named))
     return any(real.is_relative_to(folder) for folder in folders)
 
 
@@ -74,7 +76,7 @@ def problem(event, arguments):
         changed = named[-1:] if event in ("os.symlink", "os.link") else named
         at = arguments[-1]  # an open folder that the path is in, or -1
         base = f"/proc/self/fd/{at}" if isinstance(at, int) and at >= 0 and event in ("os.remove", "os.rmdir") else ""
-        inside = all(is_inside(os.path.join(base, os.fsdecode(path)), (FOLDER,)) for path in changed)  # noqa: PTH118
+        inside = all(is_inside(Path(base, os.fsdecode(path)), (FOLDER,), itself=True) for path in changed)
         return None if inside else f"{event} {arguments!r}"
     return None
 

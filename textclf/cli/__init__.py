@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from textclf import __version__
+from textclf.cli.output import talk
 from textclf.errors import TextclfError, shown
 from textclf.memory import keep_freed_memory
 
@@ -104,7 +105,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped.", _STOPPED)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # the latter is what click makes of the former
         _drop_output()  # whoever read our output has left; nothing is wrong
         return 0
     except MemoryError:
@@ -141,5 +142,5 @@ def _drop_output() -> None:
 
 def _fail(message: str, code: int = 1) -> int:
     # One line: what a file holds may hold line breaks and control characters, and none of them reaches the terminal.
-    click.echo(f"Error: {shown(message)}", err=True)
+    talk(f"Error: {shown(message)}")
     return code

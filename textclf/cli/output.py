@@ -1,7 +1,10 @@
 """What commands write: results for standard output, talk for standard error."""
 
 import json
+import os
 import re
+import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +26,21 @@ _OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 def say(message: str, *, quiet: bool = False) -> None:
     """Write one line of talk to standard error."""
     if not quiet:
-        click.echo(message, err=True)
+        talk(message)
 
 
 def warn(message: str) -> None:
     """Write one line of warning to standard error."""
-    click.echo(f"Warning: {shown(message)}", err=True)
+    talk(f"Warning: {shown(message)}")
+
+
+def talk(message: str) -> None:
+    """Write one line to standard error; where nobody listens any more, the work goes on."""
+    try:
+        click.echo(message, err=True)
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) -> None:

@@ -53,52 +53,6 @@ def test_json_lines_may_lack_the_last_line_end_and_hold_blank_lines_and_odd_line
     assert examples.notes.blank_lines == 1
 
 
-def test_t27_a_key_that_first_appears_late_is_not_lost(write):
-    early = b'{"text": "a"}\n' * 5000
-    examples = read_examples(write(early + GOOD), TableOptions(label_column="label", on_error="skip"))
-    assert (examples.rows, examples.labels) == ([5001], ["x"])
-    assert len(examples.refused) == 5000
-
-
-JSON_REFUSED = {
-    "T26-cut-last-line": (GOOD + b'{"text": "b", "la', r"t\.jsonl:2: row 2: expected a JSON object"),
-    "T26-bad-middle": (GOOD + b"oops\n" + GOOD, r"t\.jsonl:2: row 2: expected a JSON object, found 'oops'"),
-    "T28-duplicate-key": (GOOD + b'{"text": "a", "text": "b", "label": "x"}\n', r":2: .*'text' twice"),
-    "T28-nan": (GOOD + b'{"text": "a", "label": NaN}\n', r":2: .*NaN"),
-    "T28-infinity": (GOOD + b'{"text": "a", "label": "x", "n": -Infinity}\n', r":2: .*-Infinity"),
-    "T28-1e400": (GOOD + b'{"text": "a", "label": "x", "n": 1e400}\n', r":2: .*1e400"),
-    "T28-surrogate": (GOOD + b'{"text": "\\ud800", "label": "x"}\n', r":2: .*surrogate"),
-    "T28-surrogate-in-another-key": (GOOD + b'{"text": "a", "label": "x", "k": ["\\udfff"]}\n', r":2: .*surrogate"),
-    "T28-number-as-text": (GOOD + b'{"text": 5, "label": "x"}\n', r":2: .*expected a string.*the number '5'"),
-    "T28-list-as-text": (GOOD + b'{"text": ["a"], "label": "x"}\n', r":2: .*expected a string.*a list"),
-    "T28-object-as-text": (GOOD + b'{"text": {}, "label": "x"}\n', r":2: .*expected a string.*an object"),
-    "T28-null-as-text": (GOOD + b'{"text": null, "label": "x"}\n', r":2: .*expected a string.*null"),
-    "T29-array-file": (b'[{"text": "a", "label": "x"}]\n', "JSON array"),
-    "T29-two-objects": (GOOD + GOOD.strip() + GOOD, r":2: .*Extra data.*One object a line"),
-    "T29-array-line": (GOOD + b"[1]\n", r":2: .*found a list"),
-    "nested-too-deeply": (GOOD + b'{"text": "a", "label": ' + b"[" * 100_000 + b"\n", r":2: .*nested too deeply"),
-    "missing-text": (GOOD + b'{"label": "x"}\n', r":2: .*expected the key 'text', found 'label'"),
-    "missing-label": (GOOD + b'{"text": "a"}\n', r":2: .*expected a label, found none"),
-    "null-label": (GOOD + b'{"text": "a", "label": null}\n', r":2: .*expected a label, found none"),
-    "object-label": (GOOD + b'{"text": "a", "label": {}}\n', r":2: .*found an object"),
-    "list-of-numbers-label": (GOOD + b'{"text": "a", "label": [1]}\n', r":2: .*list of strings.*found a list"),
-    "latin1": (GOOD + b'{"text": "\xe9", "label": "x"}\n', r":2: row 2: .*0xe9 at byte 38 "),
-    "nul-line": (GOOD + b"\0\0\n", r":2: .*NUL"),
-    "empty": (b"", "no rows"),
-    "blank": (b"\n \n", "no rows"),
-    "no-object-at-all": (b"hello\n", "expected one JSON object a line, found none"),
-    "only-empty-objects": (b"{}\n", "expected one JSON object a line, found none"),
-}
-
-
-@pytest.mark.parametrize("case", JSON_REFUSED)
-def test_json_lines_are_refused_with_the_line(case, write):
-    content, message = JSON_REFUSED[case]
-    with pytest.raises(DataError, match=message) as caught:
-        rows_of(write(content))
-    assert "\n" not in str(caught.value)
-
-
 def test_bad_json_lines_are_passed_over_when_asked(write):
     examples = read_examples(write(GOOD + b"oops\n\n" + GOOD), TableOptions(on_error="skip"))
     assert (examples.rows, [(r.row, r.line) for r in examples.refused]) == ([1, 3], [(2, 2)])
@@ -311,65 +265,6 @@ def parquet(tmp_path):
         return path
 
     return parquet
-
-
-def test_t31_parquet_columns_are_text_by_rule(parquet):
-    path = parquet({
-        "text": pl.Series(["a", "b\n", "c"], dtype=pl.Categorical),
-        "label": [1, 2, 3],
-        "share": [0.1, 1.0, None],
-        "list": [[1], [], None],
-        "raw": [b"\xff", b"", None],
-    })  # fmt: skip
-    assert rows_of(path) == [("a", "1"), ("b\n", "2"), ("c", "3")]
-    with open_table(path, TableOptions(), labelled=False) as table:
-        cells = [row for batch in table.batches() for row in table.cells(batch)]
-    assert cells[0] == ["a", "1", "0.1", "[1]", "ff"]
-    assert cells[2] == ["c", "3", None, None, None]
-
-
-@pytest.mark.parametrize(("values", "kind"), [([["a"]], "nested"), ([{"a": 1}], "nested"), ([b"a"], "binary")])
-def test_t31_a_text_column_that_is_no_text_is_refused(values, kind, parquet):
-    with pytest.raises(DataError, match=f"expected text in column 'text', found {kind} values"):
-        rows_of(parquet({"text": values, "label": ["x"]}))
-
-
-def test_t31_null_texts_and_labels_are_refused_by_row(parquet):
-    path = parquet({"text": ["a", None, "c"], "label": ["x", "y", None]})
-    with pytest.raises(DataError, match=r"t\.parquet: row 2: expected a string under the key 'text', found null"):
-        rows_of(path)
-    examples = read_examples(path, TableOptions(on_error="skip"))
-    assert (examples.texts, [(r.row, r.line) for r in examples.refused]) == (["a"], [(2, None), (3, None)])
-
-
-def test_t30_damaged_parquet_is_refused_and_nothing_dies(parquet, write):
-    sound = parquet({"text": ["a", "b"] * 50, "label": ["x", "y"] * 50}).read_bytes()
-    damaged = {
-        "magic only": b"PAR1",
-        "cut": sound[: len(sound) // 2],
-        "footer beyond the file": sound[:-8] + b"\xff\xff\xff\x7fPAR1",
-        "zeros": b"PAR1" + bytes(len(sound) - 8) + b"PAR1",
-        "text": b"text,label\na,x\n",
-        "empty": b"",
-    }
-    for content in damaged.values():
-        with pytest.raises(DataError, match=r"expected a (sound )?Parquet file, found") as caught:
-            rows_of(write(content, "broken.parquet"))
-        assert "\n" not in str(caught.value)
-
-
-def test_t30_a_reader_that_dies_or_hangs_is_a_data_error(parquet, monkeypatch):
-    path = parquet({"text": ["a"], "label": ["x"]})
-    monkeypatch.setattr(subprocess, "run", lambda *_, **__: subprocess.CompletedProcess([], -6, b"", b"aborted"))
-    with pytest.raises(DataError, match="the reader died, code -6"):
-        rows_of(path)
-
-    def hang(*_, **__):
-        raise subprocess.TimeoutExpired("child", 60)
-
-    monkeypatch.setattr(subprocess, "run", hang)
-    with pytest.raises(DataError, match="read in 60 s"):
-        rows_of(path)
 
 
 def test_an_empty_parquet_table_has_no_rows(parquet):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -145,6 +146,14 @@ def _sweep(target: Path) -> None:
         if found and not _is_running(int(found[1])):
             with suppress(OSError):
                 leftover.unlink()
+
+
+def sweep_folders(folder: Path, prefix: str) -> None:
+    """Remove the temporary folders, named `prefix`, a process number and a dot, of processes that run no more."""
+    for leftover in folder.glob(f"{prefix}*"):
+        owner = leftover.name.removeprefix(prefix).partition(".")[0]
+        if not (owner.isdecimal() and _is_running(int(owner[:9]))):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _is_running(process: int) -> bool:

@@ -272,14 +272,15 @@ def _from_file(file: ModelFile) -> Model:
     structure = file.description["model"]
     if structure["tokenizer"] != TOKENIZER:
         raise ModelError(f"{file.path}: expected the tokenizer {TOKENIZER!r}, found {structure['tokenizer']!r}.")
-    labels, words = tuple(file.strings("labels")), file.strings("words")
+    stored, words = file.strings("labels"), file.strings("words")
     sizes = tuple(structure["sizes"])
     if any(type(size) is not int or size < 1 for size in sizes) or structure["output"] not in OUTPUTS:
         raise ValueError
-    thresholds = _thresholds(file, len(labels), structure["output"])
+    thresholds = _thresholds(file, len(stored), structure["output"])
     fewest = 2 if thresholds is None else 1
-    if len(sizes) < 2 or sizes[-1] != len(labels) or len(labels) < fewest:
+    if len(sizes) < 2 or sizes[-1] != len(stored) or len(stored) < fewest:
         raise ValueError
+    labels = tuple(stored)
     if len(set(labels)) < len(labels) or "" in labels:
         raise ValueError
     temperature = structure["temperature"]

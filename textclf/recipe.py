@@ -40,6 +40,9 @@ FOLDS = 5
 FEW_ROWS = 2000
 """Up to so many rows all are cross-validated: a tenth of them would say too little."""
 
+MOST_SINGLE_LABELS = 1000
+"""Beyond so many, with fewer than two rows each, it is not labels: rows times labels would fill the memory."""
+
 
 @dataclass(frozen=True)
 class LabelledTexts:
@@ -86,10 +89,13 @@ def train(
 
     The matrices are kept on the `shelf`, in memory or in files, which does not change the model.
 
-    Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
+    Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
+    the same text in every row, or no text with a word.
     """
     sets = label_sets(data.labels, multi_label=settings.multi_label)
     labels = _classes(sets, settings.multi_label)
+    if all(text == data.texts[0] for text in data.texts):
+        raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
     vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, shelf)
@@ -132,6 +138,11 @@ def _classes(sets: Sequence[LabelSet], multi_label: bool) -> tuple[str, ...]:
     if multi_label and all(len(row) == len(classes) for row in sets):
         found = f"that every row has {', '.join(map(repr, classes))[:60]}" if classes else "no label in any row"
         raise TrainingError(f"labels: expected some that rows have and others lack, found {found}. Add other rows.")
+    if len(classes) > MOST_SINGLE_LABELS and 2 * len(classes) > len(sets):
+        raise TrainingError(
+            f"labels: expected several rows of each, found {len(classes):,} labels in {len(sets):,} rows. "
+            "Is this the right label column?"
+        )
     if not multi_label and len(classes) < 2:
         found = f"only {classes[0]!r}" if classes else "no rows"
         raise TrainingError(f"labels: expected at least two classes, found {found}. Add rows of another class.")

@@ -1,15 +1,19 @@
 """The command line: ``textclf COMMAND``. A command's module is imported when the command is called."""
 
+import errno
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 from textclf import __version__
 from textclf.cli.config import add_options, from_file
+from textclf.cli.output import talk
 from textclf.errors import TextclfError, shown
 from textclf.memory import keep_freed_memory
 
@@ -92,6 +96,7 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code: 0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C."""
     keep_freed_memory()
+    fill_closed_streams()
     code = run(arguments)
     if code == _STOPPED:
         # Where Ctrl-C falls into the import of a module, Python would end itself by the signal, whatever the code.
@@ -116,19 +121,42 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error))
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped.", _STOPPED)
-    except BrokenPipeError:
-        # Whoever read our output has left; nothing is wrong. Python must not complain about it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (BrokenPipeError, SystemExit):  # the latter is what click makes of the former
+        _drop_output()  # whoever read our output has left; nothing is wrong
         return 0
     except MemoryError:
         return _fail("the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine.")
     except OSError as error:
+        if error.errno == errno.EBADF:
+            _drop_output()
+            return _fail("standard output: cannot be written, it is closed. Open it, or redirect it into a file.")
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}. Check the name, the permissions and the free space.")
+    except Exception as error:  # what no one thought of: still one line, with the place for whoever mends it
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        place = f"{Path(where.filename).name}:{where.lineno}"
+        return _fail(f"unexpected {type(error).__name__} at {place} ({error}). This is a fault in textclf: report it.")
     return 0
+
+
+def fill_closed_streams() -> None:
+    """Put something in the place of a standard stream that was closed when the program was started.
+
+    A result must not vanish: writing to the standard output fails then. And no file that is opened later
+    may get its number, for what libraries say would end up in it.
+    """
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def _drop_output() -> None:
+    """Let what is still to be written go nowhere: Python must not complain about it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str, code: int = 1) -> int:
     # One line: what a file holds may hold line breaks and control characters, and none of them reaches the terminal.
-    click.echo(f"Error: {shown(message)}", err=True)
+    talk(f"Error: {shown(message)}")
     return code

@@ -1,6 +1,5 @@
 """``textclf compare``: several models side by side on labelled rows."""
 
-import json
 import time
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +17,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import report_table, say, this_run, warn
+from textclf.cli.output import json_line, report_table, say, this_run, warn
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -103,9 +102,7 @@ def command(
         files = {**{f"model {number}": path for number, path in enumerate(models, 1)}, "data": table}
         run = this_run({**files, "baseline's data": train_table}, started)
         write_comparison_report(report, comparison, answers, loaded, slice_by, run)
-    click.echo(
-        json.dumps(comparison.as_dict(), ensure_ascii=False) if as_json else comparison_text(comparison, slice_by)
-    )
+    click.echo(json_line(comparison.as_dict()) if as_json else comparison_text(comparison, slice_by))
 
 
 def _check_usage(models: tuple[Path, ...], table: Path, changed: Path | None) -> None:

@@ -1,13 +1,12 @@
 """``textclf curve``: whether more rows would help."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
 from textclf.cli.options import FILE, json_option, origin, quiet_option, read_options, table_options, threads_option
-from textclf.cli.output import report_table, say
+from textclf.cli.output import json_line, report_table, say
 from textclf.cli.progress import counting_steps
 
 
@@ -62,4 +61,4 @@ def command(
     say(f"{plan.trainings} trainings: {folds} folds, {sizes}, the smaller ones twice", quiet=quiet)
     with counting_steps("training", plan.trainings, quiet=quiet) as count:
         curve = learning_curve(data, plan, chosen, opened, rng, progress=count)
-    click.echo(json.dumps(curve.as_dict(), ensure_ascii=False) if as_json else curve_text(curve))
+    click.echo(json_line(curve.as_dict()) if as_json else curve_text(curve))

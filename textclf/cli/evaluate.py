@@ -1,6 +1,5 @@
 """``textclf evaluate``: measure a model on labelled rows."""
 
-import json
 import time
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,17 +11,19 @@ import click
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    check_refused,
     cluster_of,
     cluster_options,
     json_option,
     origin,
     quiet_option,
     read_options,
+    refused_option,
     table_options,
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import report_table, this_run
+from textclf.cli.output import json_line, report_table, this_run, write_refused
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @target_precision_option
 @table_options(labelled=True)
+@refused_option
 @cluster_options
 @json_option
 @threads_option
@@ -50,6 +52,7 @@ def command(
     errors: Path | None,
     report: Path | None,
     target_precision: float | None,
+    refused: Path | None,
     as_json: bool,
     threads: int,
     quiet: bool,
@@ -70,19 +73,20 @@ def command(
     started = time.perf_counter()
     loaded = Model.load(model)
     options = replace(read_options(settings), multi_label=loaded.is_multi_label)
+    check_refused(refused, options)
     if cluster.is_named or are_shards(table):
         from textclf.cli.many_files import measure_files
 
-        if errors is not None or report is not None:
-            raise click.UsageError("--errors and --report go with one table: they name its rows.")
+        if errors is not None or report is not None or refused is not None:
+            raise click.UsageError("--errors, --report and --refused go with one table: they name its rows.")
         result = measure_files(model, table, options, cluster, target_precision=target_precision, quiet=quiet)
     else:
         result = _measure_table(
-            loaded, model, Path(table), options, errors, report,
+            loaded, model, Path(table), options, errors, report, refused,
             target_precision=target_precision, threads=threads, quiet=quiet, started=started,
         )  # fmt: skip
     if as_json:
-        click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+        click.echo(json_line(result.as_dict()))
     else:
         from textclf.cli.figures import measurement_text
 
@@ -91,7 +95,7 @@ def command(
 
 def _measure_table(
     loaded: "Model", model: Path, table: Path, options: "TableOptions", errors: Path | None, report: Path | None,
-    *, target_precision: float | None, threads: int, quiet: bool, started: float,
+    refused: Path | None, *, target_precision: float | None, threads: int, quiet: bool, started: float,
 ) -> "Measurement":  # fmt: skip
     """Measure a model on one table; write the wrong rows and the report that are asked for."""
     from textclf.measuring import measure, write_errors
@@ -103,7 +107,7 @@ def _measure_table(
 
         check_available()
         gathered = Gathered(loaded)
-    check_outputs([model, table], errors, report)
+    check_outputs([model, table], errors, report, refused)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
@@ -113,6 +117,8 @@ def _measure_table(
             watch=gathered.watch if gathered is not None else None,
         )  # fmt: skip
     report_table(opened.name, opened.refused, opened.notes.sentences())
+    if refused is not None:
+        write_refused(refused, [(opened.name, opened.refused)])
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None and gathered is not None:

@@ -1,12 +1,12 @@
 """``textclf info``: what a model file holds and how it was made."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textclf.cli.options import FILE, json_option
+from textclf.cli.output import json_line
 from textclf.errors import shown
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def command(model: Path, as_json: bool) -> None:
 
     facts = _facts(Model.load(model), model)
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(json_line(facts))
         return
     for name, value in facts.items():
         if name == "history":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.output import prediction_line, report_table, say
+from textclf.cli.output import prediction_line, report_table, say, write_refused
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def label_table(
     wanted: "Wanted",
     *,
     as_json: bool,
+    refused: Path | None,
     threads: int,
     quiet: bool,
 ) -> None:
@@ -51,6 +52,8 @@ def label_table(
             write = written(model, wanted, writer)
         done = label_rows(model, table, wanted, write, threads=threads, progress=count)
     report_table(table.name, table.refused, table.notes.sentences())
+    if refused is not None:
+        write_refused(refused, [(table.name, table.refused)])
     say_labelled(done, len(table.refused), wanted, quiet=quiet)
 
 

@@ -14,6 +14,19 @@ if TYPE_CHECKING:
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers: click takes NaN for a number inside any."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"expected a number, found {value!r}.", param, ctx)
+        return number
+
+
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "fasttext", "lines")
 
 threads_option = click.option(
@@ -21,9 +34,15 @@ threads_option = click.option(
 )
 target_precision_option = click.option(
     "--target-precision",
-    type=click.FloatRange(0.5, 0.999),
+    type=NumberRange(0.5, 0.999),
     metavar="SHARE",
     help="Answer only where at least this share of answers is right (a promise held 95% of the time).",
+)
+refused_option = click.option(
+    "--refused",
+    type=FILE,
+    metavar="FILE",
+    help="With --on-error skip: write which rows were not used, and why, as CSV.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
@@ -123,6 +142,12 @@ def read_options(settings: dict[str, Any]) -> "TableOptions":
         encoding=settings.pop("encoding"),
         on_error=settings.pop("on_error", "skip"),
     )
+
+
+def check_refused(refused: Path | None, options: "TableOptions") -> None:
+    """Refuse a file for the rows that are not used where such a row stops the command."""
+    if refused is not None and options.on_error == "fail":
+        raise click.UsageError("--refused goes with --on-error skip: without it the first such row stops the command.")
 
 
 def origin(path: Path) -> "Origin":

@@ -1,9 +1,13 @@
 """What commands write: results for standard output, talk for standard error."""
 
 import json
+import os
+import re
 import shlex
+import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,28 +16,54 @@ import click
 from textclf.errors import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from textclf.predictions import Prediction
     from textclf.report import Run
+    from textclf.tables import Refusal
     from textclf.vectors import WordVectors
+
+_REFUSALS_SHOWN = 20
+_OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 def say(message: str, *, quiet: bool = False) -> None:
     """Write one line of talk to standard error."""
     if not quiet:
-        click.echo(message, err=True)
+        talk(message)
 
 
 def warn(message: str) -> None:
     """Write one line of warning to standard error."""
-    click.echo(f"Warning: {shown(message)}", err=True)
+    talk(f"Warning: {shown(message)}")
 
 
-def report_table(name: str, refused: list[Any], sentences: list[str]) -> None:
-    """Say what was met in a table, and list the rows that were not used."""
+def talk(message: str) -> None:
+    """Write one line to standard error; where nobody listens any more, the work goes on."""
+    try:
+        click.echo(message, err=True)
+    except OSError:
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+
+def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) -> None:
+    """Say what was met in a table, and list the first of the rows that were not used."""
     for sentence in sentences:
         warn(f"{name}: {sentence}.")
-    for refusal in refused:
+    for refusal in refused[:_REFUSALS_SHOWN]:
         warn(f"{name}: not used: {refusal}.")
+    if len(refused) > _REFUSALS_SHOWN:
+        more = len(refused) - _REFUSALS_SHOWN
+        warn(f"{name}: not used: {more:,} more rows; --refused FILE or `textclf check` lists all.")
+
+
+def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
+    """Write the rows of tables that were not used, as CSV: table, row (from 1), line, reason."""
+    from textclf.files import write_csv
+
+    rows = ((name, r.row, "" if r.line is None else r.line, r.reason) for name, refused in tables for r in refused)
+    write_csv(path, ("table", "row", "line", "reason"), rows)
 
 
 def this_run(files: Mapping[str, Path | None], started: float) -> "Run":
@@ -73,8 +103,13 @@ def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
 
 
 def json_line(value: dict[str, Any]) -> str:
-    """Return one line of JSON that any terminal and file can take; a lone surrogate stays an escape."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    """Return one line of JSON that any terminal and file can take; a lone surrogate stays an escape.
+
+    So do the characters that a terminal may obey and JSON lets pass: C1 controls, and those that turn the writing
+    around or break the line.
+    """
+    line = json.dumps(value, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
+    return line if line.isprintable() else _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 def ranked(prediction: "Prediction", top_k: int | None) -> list[tuple[str, float]]:

@@ -1,6 +1,6 @@
 """``textclf predict``: label sentences, or every row of a table."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +10,18 @@ import click
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    check_refused,
     cluster_of,
     cluster_options,
     origin,
     quiet_option,
     read_options,
+    refused_option,
     table_options,
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import prediction_line, ranked, report_table
+from textclf.cli.output import prediction_line, ranked, report_table, write_refused
 from textclf.errors import shown
 from textclf.model import Model
 from textclf.predictions import Prediction
@@ -51,6 +53,7 @@ _LINES_AT_ONCE = 256
 @click.option("--proba", is_flag=True, help="Give the probability of every label.")
 @target_precision_option
 @table_options(labelled=False)
+@refused_option
 @cluster_options
 @threads_option
 @quiet_option
@@ -63,6 +66,7 @@ def command(
     top_k: int | None,
     proba: bool,
     target_precision: float | None,
+    refused: Path | None,
     threads: int,
     quiet: bool,
     **settings: Any,
@@ -81,8 +85,17 @@ def command(
     if output is not None and source is None:
         raise click.UsageError("-o goes with -i: it writes the rows of a table.")
     cluster = cluster_of(settings)
+    if refused is not None and sentences:
+        raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
     loaded = Model.load(model)
     answer_from = None if target_precision is None else loaded.answer_from(target_precision)
+    if cluster.is_named and source is None:
+        raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
+    if sentences:
+        _echo(loaded.predict_stream([sentences], answer_from), as_json, top_k, proba)
+        return
+    options = read_options(settings)
+    check_refused(refused, options)
     if source is not None:
         from textclf.distributed import are_shards
         from textclf.labelling import Wanted
@@ -91,30 +104,33 @@ def command(
         if cluster.is_named or are_shards(source):
             from textclf.cli.many_files import label_files
 
-            if output is None or as_json:
-                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, without --json.")
-            options = read_options(settings)
+            if output is None or as_json or refused is not None:
+                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
             label_files(model, source, output, options, wanted, cluster, target_precision=target_precision, quiet=quiet)
             return
         from textclf.cli.label_table import label_table
 
         target = None if output is None else Path(output)
-        check_outputs([model, Path(source)], target)
+        check_outputs([model, Path(source)], target, refused)
         label_table(
             loaded,
             origin(Path(source)),
             target,
-            read_options(settings),
+            options,
             wanted,
             as_json=as_json,
+            refused=refused,
             threads=threads,
             quiet=quiet,
         )
         return
-    if cluster.is_named:
-        raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
-    texts = [sentences] if sentences else _lines(read_options(settings))
-    for prediction in loaded.predict_stream(texts, answer_from):
+    if refused is not None:
+        check_outputs([model, Path("-")], refused)
+    _echo(loaded.predict_stream(_lines(options, refused), answer_from), as_json, top_k, proba)
+
+
+def _echo(predictions: Iterable[Prediction], as_json: bool, top_k: int | None, proba: bool) -> None:
+    for prediction in predictions:
         click.echo(prediction_line(prediction, top_k) if as_json else _line(prediction, top_k, proba))
 
 
@@ -127,7 +143,7 @@ def _line(prediction: Prediction, top_k: int | None, proba: bool) -> str:
     return f"{labels}  {text}"
 
 
-def _lines(options: "TableOptions") -> Iterator[list[str]]:
+def _lines(options: "TableOptions", refused: Path | None) -> Iterator[list[str]]:
     """Give the texts of standard input, one a line unless another format is named, as they come."""
     from textclf.tables import open_table
 
@@ -136,3 +152,5 @@ def _lines(options: "TableOptions") -> Iterator[list[str]]:
         for batch in table.batches():
             yield batch.texts
         report_table(table.name, table.refused, table.notes.sentences())
+        if refused is not None:
+            write_refused(refused, [(table.name, table.refused)])

@@ -12,17 +12,20 @@ from textclf.cli.options import (
     FILE,
     Bytes,
     Cluster,
+    NumberRange,
     check_outputs,
+    check_refused,
     cluster_of,
     cluster_options,
     json_option,
     origin,
     quiet_option,
     read_options,
+    refused_option,
     table_options,
     threads_option,
 )
-from textclf.cli.output import open_chosen_vectors, report_table, say, this_run
+from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, write_refused
 from textclf.cli.progress import showing_epochs
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
@@ -94,10 +97,10 @@ class ClassWeight(click.ParamType[Any]):
         return weights
 
 
-def _number(name: str, kind: type[click.IntRange] | type[click.FloatRange], **settings: Any) -> Decorator:
+def _number(name: str, kind: type[click.IntRange] | type[NumberRange], **settings: Any) -> Decorator:
     lowest, highest = RANGES[name]
-    bounds = (int(lowest), int(highest)) if kind is click.IntRange else (lowest, highest)
-    return click.option(f"--{name.replace('_', '-')}", type=kind(*bounds), **settings)
+    range_of = click.IntRange(int(lowest), int(highest)) if kind is click.IntRange else NumberRange(lowest, highest)
+    return click.option(f"--{name.replace('_', '-')}", type=range_of, **settings)
 
 
 def _choice(name: str, default: str, text: str) -> Decorator:
@@ -109,10 +112,11 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.argument("table", type=FILE)
 @click.option("-o", "--model", "target", type=FILE, required=True, metavar="MODEL", help="Where the model goes.")
 @table_options(labelled=True)
+@refused_option
 @click.option("--multi-label", is_flag=True, help="Texts have several labels or none: a|b, or a JSON list of them.")
 @click.option("--weight-column", metavar="NAME", help="The column of the examples' weights.")
 @click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
-@_number("valid_fraction", click.FloatRange, default=0.1, show_default=True, help="Share of each class to validate on.")
+@_number("valid_fraction", NumberRange, default=0.1, show_default=True, help="Share of each class to validate on.")
 @_choice("recipe", "auto", "How much is tried out: nothing; what takes seconds; all.")
 @click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder.")
@@ -130,15 +134,15 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     help="Of the last layer. [default: softmax; sigmoid with --multi-label]",
 )
 @_choice("optimizer", "lbfgs", "lbfgs fits all rows at once; the others go by mini-batches.")
-@_number("learning_rate", click.FloatRange, help="Of mini-batches. [default: suits the optimizer]")
-@_number("vector_rate", click.FloatRange, default=0.02, show_default=True, help="Learning rate of the vectors.")
+@_number("learning_rate", NumberRange, help="Of mini-batches. [default: suits the optimizer]")
+@_number("vector_rate", NumberRange, default=0.02, show_default=True, help="Learning rate of the vectors.")
 @click.option("--freeze-vectors", is_flag=True, help="Leave pretrained vectors as they are.")
 @_number("batch_size", click.IntRange, default=64, show_default=True, help="Texts a step.")
 @_number("epochs", click.IntRange, help="At most. [default: suits the optimizer]")
 @_number("patience", click.IntRange, default=3, show_default=True, help="Epochs without a better validation loss.")
-@_number("dropout", click.FloatRange, default=0.0, show_default=True, help="Share of hidden neurons silenced a step.")
-@_number("word_dropout", click.FloatRange, default=0.3, show_default=True, help="Share of words left out a step.")
-@_number("l2", click.FloatRange, help="Weight penalty. [default: suits the optimizer]")
+@_number("dropout", NumberRange, default=0.0, show_default=True, help="Share of hidden neurons silenced a step.")
+@_number("word_dropout", NumberRange, default=0.3, show_default=True, help="Share of words left out a step.")
+@_number("l2", NumberRange, help="Weight penalty. [default: suits the optimizer]")
 @click.option(
     "--class-weight",
     type=ClassWeight(),
@@ -147,7 +151,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     metavar="balanced|FILE",
     help="Let rare classes count more.",
 )
-@_number("target_precision", click.FloatRange, metavar="SHARE", help="Cross-validate, to promise this precision.")
+@_number("target_precision", NumberRange, metavar="SHARE", help="Cross-validate, to promise this precision.")
 @click.option("--calibrate/--no-calibrate", default=True, help="Fit the probabilities' temperature. [default: do]")
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
@@ -167,6 +171,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 def command(
     table: Path,
     target: Path,
+    refused: Path | None,
     valid: Path | None,
     no_cache: bool,
     max_memory: int | None,
@@ -195,7 +200,13 @@ def command(
 
     started = time.perf_counter()
     cluster, averaging = cluster_of(settings), settings.pop("averaging")
-    used = {"--valid": valid, "--weight-column": weight_column, "--report": report, "--max-memory": max_memory}
+    used = {
+        "--valid": valid,
+        "--weight-column": weight_column,
+        "--report": report,
+        "--refused": refused,
+        "--max-memory": max_memory,
+    }
     multi_label = settings["multi_label"]
     options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
     chosen = Settings(**_with_output(settings))
@@ -203,14 +214,21 @@ def command(
         from textclf.report import check_available
 
         check_available()
-    check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
+    check_refused(refused, options)
+    check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report, refused)
     if cluster.is_named or are_shards(str(table)):
         _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
         return
     shelf = shelf_within(max_memory, origin(table))
     examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
-    report_table(examples.name, examples.refused, examples.notes.sentences())
-    held_out = _read_validation(valid, options, examples) if valid is not None else None
+    held_out = read_examples(origin(valid), options) if valid is not None else None
+    tables = [examples] if held_out is None else [examples, held_out]
+    for read in tables:
+        report_table(read.name, read.refused, read.notes.sentences())
+    if refused is not None:
+        write_refused(refused, [(read.name, read.refused) for read in tables])
+    if held_out is not None:
+        _check_validation(held_out, examples, multi_label=multi_label)
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
@@ -251,16 +269,13 @@ def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "output": output or ("sigmoid" if multi_label else "softmax")}
 
 
-def _read_validation(path: Path, options: "TableOptions", training: "Examples") -> "Examples":
-    """Return the rows of a table to validate on; each label must be one of the training rows'."""
+def _check_validation(rows: "Examples", training: "Examples", *, multi_label: bool) -> None:
+    """Refuse rows to validate on with a label that is not one of the training rows'."""
     from textclf.labels import label_sets
     from textclf.measuring import check_known
-    from textclf.tables import read_examples
 
-    rows = read_examples(origin(path), options)
-    known, found = (label_sets(table.labels, multi_label=options.multi_label) for table in (training, rows))
+    known, found = (label_sets(table.labels, multi_label=multi_label) for table in (training, rows))
     check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels})))
-    return rows
 
 
 def _labelled(examples: "Examples") -> "LabelledTexts":
@@ -275,7 +290,7 @@ def _say_result(trained: "Trained | TrainedFar", output: Path, as_json: bool, qu
     if as_json:
         described = trained.model.description
         click.echo(
-            json.dumps(
+            json_line(
                 {
                     "model": str(output),
                     "bytes": size,
@@ -283,8 +298,7 @@ def _say_result(trained: "Trained | TrainedFar", output: Path, as_json: bool, qu
                     "validation": described["validation"],
                     "settings": described["settings"],
                     "data": described["data"],
-                },
-                ensure_ascii=False,
+                }
             )
         )
         return

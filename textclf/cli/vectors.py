@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from textclf.cli.options import FILE, check_outputs, json_option, origin, quiet_option, read_options, table_options
-from textclf.cli.output import report_table, say, warn
+from textclf.cli.output import json_line, report_table, say, warn
 from textclf.cli.progress import counting_rows
 from textclf.errors import shown
 
@@ -47,7 +47,7 @@ def info(source: str, nearest: tuple[str, ...], no_cache: bool, as_json: bool) -
     if nearest:
         facts["nearest"] = {word: nearest_words(vectors, word, _SAMPLE) for word in nearest}
     if as_json:
-        click.echo(json.dumps(facts, ensure_ascii=False))
+        click.echo(json_line(facts))
         return
     for word, near in facts.pop("nearest", {}).items():
         facts[f"nearest to {word}"] = [f"{other} {cosine:.2f}" for other, cosine in near]

@@ -26,8 +26,8 @@ _MEMORY_FLOOR = 8 << 30
 
 
 @contextmanager
-def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Iterator[tuple[JsonLinesFormat, Path]]:
-    """Give the format of a Parquet file and a temporary JSON Lines file with its rows, every value as text.
+def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Iterator[tuple[JsonLinesFormat, Path, int]]:
+    """Give a Parquet file's format, a temporary JSON Lines file of its rows, every value as text, and their number.
 
     Raises DataError when the file is damaged, or when a column that is to be read is nested or binary.
     """
@@ -40,7 +40,8 @@ def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Itera
         _run_child(["lines", str(path), str(lines)], path)
         with lines.open("rb") as stream:
             header = stream.readline()
-        kinds: dict[str, str] = json.loads(header)["columns"]
+        said = json.loads(header)
+        kinds: dict[str, str] = said["columns"]
         check_header(tuple(kinds), name)
         chosen = choose(tuple(kinds), options, labelled, name)
         for column in (chosen.text, chosen.label, chosen.weight):
@@ -51,7 +52,7 @@ def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Itera
                 raise DataError(
                     f"{name}: expected text in column {clip(column)}, found {kind} values. Name another{hint}."
                 )
-        yield JsonLinesFormat(tuple(kinds), chosen), lines
+        yield JsonLinesFormat(tuple(kinds), chosen), lines, said["rows"]
 
 
 def join_columns(path: Path, added: Path, target: Path) -> None:

@@ -53,7 +53,7 @@ class TableFormat(Protocol):
 
 
 class Table:
-    """An open table: `name`, `kind`, `columns`, the columns read, and, as batches are taken, `refused` and `notes`.
+    """An open table: `name`, `kind`, `columns`, the columns read; as batches come, `rows_used`, `refused`, `notes`.
 
     It is read once, from first to last, in constant memory.
     """
@@ -61,10 +61,12 @@ class Table:
     def __init__(self, origin: Origin, options: TableOptions, labelled: bool, batch_rows: int) -> None:
         self.origin = origin
         self.refused: list[Refusal] = []
+        self.rows_used = 0
         self.notes = Notes()
         self._options = options
         self._batch_rows = batch_rows
         self._resources = ExitStack()
+        self._rows_promised: int | None = None
         try:
             self._open(origin, options, labelled)
         except BaseException:
@@ -114,13 +116,30 @@ class Table:
             batch, refused = settled(run, multi_label=self._options.multi_label)
             if refused and self._options.on_error == "fail":
                 raise DataError(self._first_refusal(refused[0]))
+            self.rows_used += len(batch)
             self.refused += [replace(r, line=None) for r in refused] if self.kind == "parquet" else refused
             self._note(run, batch)
             for start in range(0, len(batch), self._batch_rows):
                 whole = len(batch) <= self._batch_rows
                 yield batch if whole else batch.select(range(start, min(start + self._batch_rows, len(batch))))
+        self._check_rows()
         if self._at.row == 1:
             raise DataError(f"{self.name}: expected rows of data, found no rows. Give a table with at least one.")
+
+    @property
+    def rows_read(self) -> int:
+        """How many rows were met up to now, as the reader of the bytes counts them."""
+        return self._at.row - 1
+
+    def _check_rows(self) -> None:
+        """Hold the rows used and refused to the rows read: none is lost, none comes twice."""
+        counted = self.rows_used + len(self.refused)
+        if counted != self.rows_read or self._rows_promised not in (None, self.rows_read):
+            promised = self.rows_read if self._rows_promised is None else self._rows_promised
+            raise DataError(
+                f"{self.name}: expected {promised:,} rows, found {self.rows_read:,}, of which {counted:,} are used or"
+                " refused. This is a fault in textclf: report it."
+            )
 
     def cells(self, batch: Batch) -> Iterator[list[str | None]]:
         """Give the value of every column, as text, of each row of a batch; None where there is none.
@@ -207,7 +226,9 @@ class Table:
             raise DataError(
                 f"{self.name}: expected a stream of text, found Parquet, which is read from a file. Name the file."
             )
-        form, lines = self._resources.enter_context(parquet_as_lines(self.origin, options, labelled))
+        form, lines, self._rows_promised = self._resources.enter_context(
+            parquet_as_lines(self.origin, options, labelled)
+        )
         source.check_unchanged()
         rows = self._resources.enter_context(Source(lines, replace(options, encoding="utf-8")))
         self._blocks = Blocks(rows.blocks())

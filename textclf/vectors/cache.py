@@ -7,6 +7,7 @@ file has which digest is remembered by path, size and time, so that a large file
 
 import hashlib
 import json
+import os
 import shutil
 import tempfile
 from contextlib import suppress
@@ -15,11 +16,12 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.files import sha256, user_cache
+from textclf.files import sha256, sweep_folders, user_cache
 from textclf.strings import Strings
 from textclf.vectors.model import WordVectors
 
 _VERSION = "v1"
+_PART = ".part-"
 
 
 @dataclass(frozen=True)
@@ -79,10 +81,14 @@ def store(vectors: WordVectors) -> bool:
     temporary = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        sweep_folders(folder, _PART)
+        temporary = Path(tempfile.mkdtemp(prefix=f"{_PART}{os.getpid()}.", dir=folder))
         arrays = {"matrix": vectors.matrix, "words": strings.blob, "offsets": strings.offsets}
         for part, array in arrays.items():
-            np.save(temporary / f"{part}.npy", array, allow_pickle=False)
+            with (temporary / f"{part}.npy").open("wb") as stream:
+                np.save(stream, array, allow_pickle=False)
+                stream.flush()
+                os.fsync(stream.fileno())
         about = {
             "name": vectors.name,
             "kind": vectors.kind,

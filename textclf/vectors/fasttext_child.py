@@ -14,6 +14,7 @@ def main(source: Path, folder: Path) -> None:
     """Read `source` within a memory limit and write what it holds into `folder`."""
     limit = max(_LEAST_MEMORY, 6 * source.stat().st_size)
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import numpy as np
     from gensim.models.fasttext import load_facebook_vectors
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unicodedata import is_normalized, normalize
 
 import numpy as np
 
@@ -16,7 +17,8 @@ from textclf.vectors.model import WordVectors
 from textclf.vectors.scan import Scan, check_values, open_unpacked, scan
 
 STARTER = "starter"
-_CHILD_SECONDS = 1800
+_CHILD_SECONDS = 60
+_CHILD_BYTES_A_SECOND = 1_000_000
 _MESSAGE = 200
 _SLOW_BYTES = 20_000_000  # from here on reading takes a second or more, and is announced
 
@@ -46,6 +48,7 @@ def open_vectors(
         path = starter_path()
     elif not path.exists() and path.suffix == "" and path.name == name:
         path = download(name, say)
+    cache = cache and encoding == "utf-8"  # an entry of the cache does not tell in which encoding it was read
     scanned: Scan | None = None
     if not (cache and path.is_file()):
         scanned = scan(path, encoding=encoding)
@@ -97,7 +100,9 @@ def _read(path: Path, scanned: Scan, name: str, digest: str, encoding: str) -> W
         words, matrix = _read_lines(path, scanned, encoding)
     else:
         words, matrix = _read_gensim(path, scanned, encoding)
-    notes = check_values(path, words, matrix)
+    notes = [*check_values(path, words, matrix), *_alike(words)]
+    if scanned.is_open:
+        notes.append("the last line has no line end: is its last number whole?")
     keep = [place for place, word in enumerate(words) if word]
     distinct = list({words[place]: place for place in reversed(keep)}.values())[::-1]
     if len(distinct) < len(words):
@@ -106,6 +111,13 @@ def _read(path: Path, scanned: Scan, name: str, digest: str, encoding: str) -> W
         words, matrix = [words[place] for place in distinct], matrix[distinct]
     matrix = np.ascontiguousarray(matrix, np.float32)
     return WordVectors(words, matrix, name, digest, scanned.kind, tuple(notes))
+
+
+def _alike(words: list[str]) -> list[str]:
+    """Say how many words are spelt as another word is but for the normal form: both are kept."""
+    composed = [normalize("NFC", word) for word in words if not word.isascii() and not is_normalized("NFC", word)]
+    twice = len(set(composed).intersection(words)) if composed else 0
+    return [f"{twice:,} words stand there in two normal forms (NFC and another): both are kept"] if twice else []
 
 
 def _read_gensim(path: Path, scanned: Scan, encoding: str) -> tuple[list[str], np.ndarray[Any, Any]]:
@@ -161,7 +173,7 @@ def _read_fasttext(path: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
                 [sys.executable, "-I", script, str(path.resolve()), folder],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
-                timeout=_CHILD_SECONDS,
+                timeout=_CHILD_SECONDS + path.stat().st_size / _CHILD_BYTES_A_SECOND,
                 check=False,
             )
         except subprocess.TimeoutExpired:

@@ -11,7 +11,7 @@ import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -19,12 +19,12 @@ import numpy as np
 
 from textclf.arrays import Array
 from textclf.errors import VectorsError
+from textclf.vectors.records import LONGEST_WORD, check_records
 
 Kind = Literal["word2vec binary", "word2vec text", "GloVe text", "fastText binary"]
 
 MOST_DIMENSIONS = 10_000
 MOST_WORDS = 20_000_000
-LONGEST_WORD = 1_000
 LONGEST_LINE = 1 << 20
 LARGEST_UNPACKED = 8 << 30
 HIGHEST_RATIO = 100
@@ -39,6 +39,7 @@ _FOREIGN = {
     b"\xff\xfe": "UTF-16 text",
     b"\xfe\xff": "UTF-16 text",
     b"PAR1": "a Parquet table",
+    _GZIP: "data that are packed twice",
 }
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 _BLOCK = 1 << 22
@@ -46,13 +47,17 @@ _BLOCK = 1 << 22
 
 @dataclass(frozen=True)
 class Scan:
-    """What a file is: layout, words, dimension, whether it is gzipped, begins with a byte order mark, and notes."""
+    """What a file is: layout, words, dimension, whether it is gzipped and begins with a byte order mark.
+
+    `is_open` says that its last line has no line end: the last number may have lost digits.
+    """
 
     kind: Kind
     words: int
     dimension: int
     is_gzip: bool
     has_mark: bool
+    is_open: bool = False
 
 
 def scan(path: Path, *, encoding: str = "utf-8") -> Scan:
@@ -87,16 +92,7 @@ def _scan_layout(path: Path, start: bytes, is_gzip: bool, encoding: str) -> Scan
     if len(header) == 2 and all(re.fullmatch(rb"-?\d+", field) for field in header):
         words, dimension = (_bounded_int(field) for field in header)
         _check_header(path, words, dimension)
-        if _looks_binary(rest, dimension):
-            _check_binary_size(path, words, dimension, len(first) + 1 + 3 * has_mark, is_gzip)
-            return Scan("word2vec binary", words, dimension, is_gzip, has_mark)
-        found = _scan_text(path, is_gzip, has_mark, dimension, skip=1, encoding=encoding)
-        if found != words:
-            raise VectorsError(
-                f"{path}:1: the header promises {words} words, found {found}. "
-                "The file is cut or its header is wrong: get it again, or correct the header."
-            )
-        return Scan("word2vec text", words, dimension, is_gzip, has_mark)
+        return _scan_announced(path, start, Scan("word2vec text", words, dimension, is_gzip, has_mark), encoding)
     dimension = len(header) - 1
     if dimension < 2 or not _NUMBER.fullmatch(header[-1]):
         raise VectorsError(
@@ -107,8 +103,33 @@ def _scan_layout(path: Path, start: bytes, is_gzip: bool, encoding: str) -> Scan
     for line in rest.split(b"\n")[:20]:
         fields = len(line.split())
         dimension = min(dimension, fields - 1) if fields > 2 else dimension
-    words = _scan_text(path, is_gzip, has_mark, dimension, skip=0, encoding=encoding)
-    return Scan("GloVe text", words, dimension, is_gzip, has_mark)
+    return _scan_text(path, Scan("GloVe text", 0, dimension, is_gzip, has_mark), skip=0, encoding=encoding)
+
+
+def _scan_announced(path: Path, start: bytes, promised: Scan, encoding: str) -> Scan:
+    """Hold a file with a header to what the header promises."""
+    words, dimension, is_gzip = promised.words, promised.dimension, promised.is_gzip
+    place = start.index(b"\n") + 1 if b"\n" in start else len(start)
+    if _looks_binary(start[place:], dimension):
+        if promised.has_mark:
+            raise VectorsError(f"{path}: found a byte order mark before binary vectors. Take its three bytes away.")
+        with open_unpacked(path, is_gzip) as stream:
+            stream.read(place)
+            check_records(stream, path, words, dimension, encoding)
+        return replace(promised, kind="word2vec binary")
+    numbers = len(start[place:].partition(b"\n")[0].split()) - 1
+    if 0 < numbers < dimension:
+        raise VectorsError(
+            f"{path}:2: the first line promises vectors of {dimension} numbers, found {numbers}. The file is cut, "
+            "or that line is a word and its number: then put a header above it, 'WORDS DIMENSION'."
+        )
+    found = _scan_text(path, promised, skip=1, encoding=encoding)
+    if found.words != words:
+        raise VectorsError(
+            f"{path}:1: the header promises {words} words, found {found.words}. "
+            "The file is cut or its header is wrong: get it again, or correct the header."
+        )
+    return found
 
 
 def _check_regular(path: Path) -> None:
@@ -192,35 +213,20 @@ def _looks_binary(rest: bytes, dimension: int) -> bool:
     return not is_text and (any(byte < 9 or 13 < byte < 32 or byte > 126 for byte in rest[:4096]) or not line)
 
 
-def _check_binary_size(path: Path, words: int, dimension: int, header: int, is_gzip: bool) -> None:
-    size = _unpacked_size(path) if is_gzip else path.stat().st_size
-    least = header + words * (4 * dimension + 2)
-    if size < least:
-        raise VectorsError(
-            f"{path}: the header promises {words:,} words of {dimension} numbers, which take at least {least:,} bytes; "
-            f"found {size:,}. The file is cut: get it again."
-        )
-
-
-def _unpacked_size(path: Path) -> int:
-    total = 0
-    with open_unpacked(path, True) as stream:
-        while block := stream.read(_BLOCK):
-            total += len(block)
-    return total
-
-
-def _scan_text(path: Path, is_gzip: bool, has_mark: bool, dimension: int, *, skip: int, encoding: str) -> int:
-    """Read every line: a word and `dimension` finite numbers; return how many there are."""
+def _scan_text(path: Path, expected: Scan, *, skip: int, encoding: str) -> Scan:
+    """Read every line, a word and its finite numbers; return how many words there are and how the last line ends."""
     number = 0
-    with open_unpacked(path, is_gzip) as stream:
-        for number, line in enumerate(_lines(stream, path), 1):
+    tail: list[bytes] = []
+    with open_unpacked(path, expected.is_gzip) as stream:
+        for number, line in enumerate(_lines(stream, path, tail), 1):
             if number > skip:
-                _check_line(path, number, line[3:] if has_mark and number == 1 else line, dimension, encoding)
-    return number - skip
+                bare = line[3:] if expected.has_mark and number == 1 else line
+                _check_line(path, number, bare, expected.dimension, encoding)
+    return replace(expected, words=number - skip, is_open=bool(tail))
 
 
-def _lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
+def _lines(stream: BinaryIO, path: Path, tail: list[bytes]) -> Iterator[bytes]:
+    """Give the lines of a stream; the last one comes into `tail` too when it has no line end."""
     pending = b""
     while block := stream.read(_BLOCK):
         *lines, pending = (pending + block).split(b"\n")
@@ -228,6 +234,7 @@ def _lines(stream: BinaryIO, path: Path) -> Iterator[bytes]:
         if len(pending) > LONGEST_LINE:
             raise VectorsError(f"{path}: expected lines of at most {LONGEST_LINE:,} bytes, found a longer one.")
     if pending:
+        tail.append(pending)
         yield pending
 
 

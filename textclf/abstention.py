@@ -51,22 +51,35 @@ class TrackRecord:
     def thresholds(self, target: float, k: int) -> Array:
         """Return for each of k classes the confidence from which on its label is given, shape (k,); inf for never.
 
-        A class with enough rows has a threshold of its own, and so a promise; the others share one.
+        A class with enough rows has a threshold of its own, and so a promise; the others share one. Where not each of
+        these promises can be made, one threshold and one promise for all classes together are taken if they answer
+        more. Half of the doubt goes to either way, so that choosing between them breaks no promise.
         """
+        doubt = (1.0 - CERTAINTY) / 2
+        of_classes = self._of_classes(target, k, doubt)
+        if np.isfinite(of_classes[self.classes]).all():
+            return of_classes
+        overall = np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
+        return overall if self._answered(overall) > self._answered(of_classes) else of_classes
+
+    def _of_classes(self, target: float, k: int, doubt: float) -> Array:
         thresholds = np.empty(k)
         counts = np.bincount(self.classes, minlength=k)
         own = np.flatnonzero(counts >= _ROWS_FOR_OWN_THRESHOLD)
         groups = [(own[i : i + 1], self.classes == number) for i, number in enumerate(own)]
         others = np.setdiff1d(np.arange(k), own)
         groups.append((others, np.isin(self.classes, others)))
-        doubt = (1.0 - CERTAINTY) / max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
+        doubt /= max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
         for numbers, rows in groups:
             thresholds[numbers] = selective_threshold(self.confidence[rows], self.right[rows], target, doubt)
         return thresholds
 
     def coverage(self, target: float, k: int) -> float:
         """Return the share of these rows that gets an answer at the target."""
-        return float((self.confidence >= self.thresholds(target, k)[self.classes]).mean())
+        return self._answered(self.thresholds(target, k))
+
+    def _answered(self, thresholds: Array) -> float:
+        return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
 
 
 def track_record(P: Array, y: Integers, familiar: Array) -> TrackRecord:

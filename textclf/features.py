@@ -311,7 +311,7 @@ def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
 
 @dataclass(frozen=True)
 class LearnedNgrams:
-    """The table of one kind, the matrix of the texts it was learnt of, and their share of n-grams that others have."""
+    """The table of one kind, the matrix of the texts it was learnt of, and their share of n-grams known by others."""
 
     table: NgramTable
     matrix: SparseRows
@@ -336,7 +336,8 @@ def learn_ngrams(
         ]
     )
     document_frequency = np.bincount(matrix.columns, minlength=len(candidates))
-    elsewhere = np.append(document_frequency > 1, False)  # the last place is that of -1, no candidate
+    # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
+    elsewhere = np.append(document_frequency > least_texts, False)  # the last place is that of -1, no candidate
     familiar = [
         share_of_texts(numbers, elsewhere[columns], len(tokens))
         for tokens, (numbers, _), columns in zip(blocks, found, rows, strict=True)

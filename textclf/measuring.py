@@ -1,15 +1,16 @@
 """Measure a model on a labelled table: batches in, figures out, the wrong rows kept when they are asked for."""
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Array
-from textclf.calibration import uncalibrated
+from textclf.arrays import Array, Integers
+from textclf.drift import Profile
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
 from textclf.files import write_csv
@@ -38,13 +39,38 @@ class WrongRow:
 
 
 @dataclass(frozen=True)
+class AnsweredClass:
+    """Of one class: the confidence from which on its label is given (inf for never), rows given it, and rows right."""
+
+    threshold: float
+    predicted: int
+    answered: int
+    right: int
+
+    @property
+    def precision(self) -> float | None:
+        """The share of answers that are right; None when there was none."""
+        return self.right / self.answered if self.answered else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; the threshold of a label that is never given is None."""
+        threshold = self.threshold if math.isfinite(self.threshold) else None
+        counts = {"predicted": self.predicted, "answered": self.answered}
+        return {"threshold": threshold, **counts, "precision": self.precision}
+
+
+@dataclass(frozen=True)
 class Answered:
-    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right."""
+    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right.
+
+    `per_class`: the same by the label that was given.
+    """
 
     target: float
     n: int
     answered: int
     right: int
+    per_class: dict[str, AnsweredClass] = field(default_factory=dict)
 
     @property
     def coverage(self) -> float:
@@ -58,21 +84,47 @@ class Answered:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+        overall = {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+        return {**overall, "per_class": {label: each.as_dict() for label, each in self.per_class.items()}}
+
+
+class _Answers:
+    """Counts of answers by the label given: rows predicted, answered and right, shape (3, k)."""
+
+    def __init__(self, model: Model, target: float) -> None:
+        self._model, self._target, self._answer_from = model, target, model.answer_from(target)
+        self._counts = np.zeros((3, len(model.labels)), np.int64)
+
+    def add(self, predictions: Predictions, y: Integers) -> None:
+        given = self._model.answered(predictions, self._answer_from)
+        classes = predictions.classes
+        for row, chosen in enumerate((np.ones(len(y), np.bool_), given, given & (classes == y))):
+            self._counts[row] += np.bincount(classes[chosen], minlength=self._counts.shape[1])
+
+    def answered(self) -> Answered:
+        per_class = {
+            label: AnsweredClass(float(threshold), *counts)
+            for label, threshold, counts in zip(
+                self._model.labels, self._answer_from, self._counts.T.tolist(), strict=True
+            )
+        }
+        rows, answered, right = self._counts.sum(axis=1).tolist()
+        return Answered(self._target, rows, answered, right, per_class)
 
 
 @dataclass(frozen=True)
 class Measurement:
     """The figures; the wrong rows, worst first (none unless they were asked for).
 
-    `uncalibrated`: the figures without the temperature (None for sigmoid outputs). `answered`: how the promise was
-    kept, if one was asked for.
+    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `answered`: how the promise was
+    kept, if one was asked for. `profile`: what the texts are like (see `drift`).
     """
 
     evaluation: Evaluation | MultiLabelEvaluation
     errors: list[WrongRow]
     uncalibrated: Evaluation | None
     answered: Answered | None
+    profile: Profile
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures as plain values for JSON."""
@@ -100,32 +152,31 @@ def measure(
 
     Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
     """
+    profile = model.profile()
     tally, before, errors = new_tally(model.labels, model.thresholds), Tally(model.labels), list[WrongRow]()
-    answer_from = None if target_precision is None else model.answer_from(target_precision)
-    answered = right = 0
+    answers = None if target_precision is None else _Answers(model, target_precision)
     for batch in table.batches():
         Y = known_truth(model, table.name, batch)
         predictions = model.predict(batch.texts, threads=threads)
         counts = {"words": predictions.tokens, "known": predictions.known}
         tally.add_rows(Y, predictions.P, **counts)
-        if model.output == "softmax":
-            before.add_rows(Y, uncalibrated(predictions.P, model.temperature), **counts)
+        if model.output == "softmax" and predictions.Z is not None:
+            before.add_rows(Y, model.uncalibrated(predictions.Z), **counts)
+        predictions.count(profile)
         if keep_errors:
             errors += _wrong_rows(model, batch, Y, predictions)
-        if answer_from is not None:
-            given = model.answered(predictions, answer_from)
-            answered += int(given.sum())
-            right += int((predictions.classes == Y.argmax(axis=1))[given].sum())
+        if answers is not None:
+            answers.add(predictions, Y.argmax(axis=1))
         progress(len(batch))
     if not tally.n:
         raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
     errors.sort(key=lambda error: -error.loss)
-    evaluation = tally.evaluation()
     return Measurement(
-        evaluation,
+        tally.evaluation(),
         errors,
         before.evaluation() if before.n else None,
-        None if target_precision is None else Answered(target_precision, evaluation.n, answered, right),
+        None if answers is None else answers.answered(),
+        profile,
     )
 
 

@@ -11,6 +11,7 @@ import click
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    drift_option,
     json_option,
     origin,
     quiet_option,
@@ -19,7 +20,7 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import report_table
+from textclf.cli.output import check_knows_drift, report_drift, report_table
 from textclf.cli.progress import counting_rows
 
 
@@ -31,6 +32,7 @@ from textclf.cli.progress import counting_rows
 )
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @target_precision_option
+@drift_option
 @table_options(labelled=True)
 @json_option
 @threads_option
@@ -41,6 +43,7 @@ def command(
     errors: Path | None,
     report: Path | None,
     target_precision: float | None,
+    drift: Path | None,
     as_json: bool,
     threads: int,
     quiet: bool,
@@ -61,7 +64,8 @@ def command(
     loaded = Model.load(model)
     if report is not None:
         check_available()
-    check_outputs([model, table], errors, report)
+    check_knows_drift(loaded, drift)
+    check_outputs([model, table], errors, report, drift)
     options = replace(read_options(settings), multi_label=loaded.is_multi_label)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
@@ -71,6 +75,7 @@ def command(
             loaded, opened, threads=threads, keep_errors=keep_errors, target_precision=target_precision, progress=count
         )
     report_table(opened.name, opened.refused, opened.notes.sentences())
+    report_drift(loaded, result.profile, opened.name, drift, quiet=quiet)
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.output import prediction_line, report_table, say
+from textclf.cli.output import prediction_line, report_drift, report_table, say
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -33,12 +33,14 @@ class Wanted:
     """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`; or JSON objects.
 
     With `answer_from`, the confidence from which on each label is given, shape (k,), whether the model abstains, too.
+    `drift`: where it goes how the texts differ from those of training, if anywhere.
     """
 
     as_json: bool
     top_k: int | None
     proba: bool
     answer_from: "Array | None" = None
+    drift: Path | None = None
 
     def columns(self, model: "Model") -> list[str]:
         """Return the names of the added columns: label, confidence, then those of the likeliest labels.
@@ -102,6 +104,7 @@ def label_table(
             )
         pool = stack.enter_context(ThreadPoolExecutor(threads))
         rows = unknown = answered = 0
+        profile = model.profile()
         for batch, predictions in _predicted(model, table.batches(), pool):
             if write is None:
                 _echo_objects(model, batch, predictions, wanted)
@@ -109,10 +112,12 @@ def label_table(
                 write(batch, list(wanted.values(model, predictions)))
             if wanted.answer_from is not None:
                 answered += int(model.answered(predictions, wanted.answer_from).sum())
+            predictions.count(profile)
             rows += len(batch)
             unknown += int((predictions.known == 0).sum())
             count(len(batch))
     report_table(table.name, table.refused, table.notes.sentences())
+    report_drift(model, profile, table.name, wanted.drift, quiet=quiet)
     say(f"{rows:,} rows labelled, {len(table.refused):,} not used, {unknown:,} without a known word.", quiet=quiet)
     if wanted.answer_from is not None:
         say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=quiet)

@@ -23,6 +23,9 @@ target_precision_option = click.option(
     metavar="SHARE",
     help="Answer only where at least this share of answers is right (a promise held 95% of the time).",
 )
+drift_option = click.option(
+    "--drift", type=FILE, metavar="FILE", help="Write how the texts differ from those of training, as JSON."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
 

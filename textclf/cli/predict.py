@@ -10,6 +10,7 @@ import click
 from textclf.cli.options import (
     FILE,
     check_outputs,
+    drift_option,
     origin,
     quiet_option,
     read_options,
@@ -17,7 +18,7 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import prediction_line, ranked, report_table
+from textclf.cli.output import check_knows_drift, prediction_line, ranked, report_table
 from textclf.errors import shown
 from textclf.model import Model
 from textclf.predictions import Prediction
@@ -37,6 +38,7 @@ _LINES_AT_ONCE = 256
 @click.option("--top-k", type=click.IntRange(1), metavar="K", help="Give the K likeliest labels.")
 @click.option("--proba", is_flag=True, help="Give the probability of every label.")
 @target_precision_option
+@drift_option
 @table_options(labelled=False)
 @threads_option
 @quiet_option
@@ -49,6 +51,7 @@ def command(
     top_k: int | None,
     proba: bool,
     target_precision: float | None,
+    drift: Path | None,
     threads: int,
     quiet: bool,
     **settings: Any,
@@ -65,18 +68,21 @@ def command(
         raise click.UsageError("give sentences, or a table with -i, not both.")
     if output is not None and source is None:
         raise click.UsageError("-o goes with -i: it writes the rows of a table.")
+    if drift is not None and source is None:
+        raise click.UsageError("--drift goes with -i: it compares the texts of a table.")
     loaded = Model.load(model)
+    check_knows_drift(loaded, drift)
     answer_from = None if target_precision is None else loaded.answer_from(target_precision)
     if source is not None:
         from textclf.cli.label_table import Wanted, label_table
 
-        check_outputs([model, source], output)
+        check_outputs([model, source], output, drift)
         label_table(
             loaded,
             origin(source),
             output,
             read_options(settings),
-            Wanted(as_json=as_json, top_k=top_k, proba=proba, answer_from=answer_from),
+            Wanted(as_json=as_json, top_k=top_k, proba=proba, answer_from=answer_from, drift=drift),
             threads=threads,
             quiet=quiet,
         )

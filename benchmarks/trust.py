@@ -5,8 +5,8 @@
 DIR holds a folder for each set, with train.csv and test.csv (or dev.csv). A model is trained on train.csv by the plain
 command, and one with --target-precision 0.95, which cross-validates. Printed are tables: the expected calibration error
 (beside fastText's); what was promised and what the test rows show, and in how many of 100 resamples of them the promise
-holds; the share of texts of the other sets, and of random letters, that get an answer at 0.95; which of these tables the
-drift check calls different; and whether explanations name the words that matter, add up, and how long they take.
+holds; the share of texts of the other sets, and of random letters, that get an answer at 0.95; which of these tables
+the drift check calls different; and whether explanations name the words that matter, add up, and how long they take.
 """
 
 import argparse
@@ -44,7 +44,8 @@ def ece(confidence: np.ndarray, right: np.ndarray) -> float:
 def calibration(plain: Model, careful: Model, training: LabelledTexts, texts: Texts, labels: Texts) -> str:
     """Return cells: errors of fastText, of the plain model without and with calibration, of the cross-validated one."""
     answers = fasttext_confident(training.texts, training.labels, texts, 1)
-    cells = [ece(np.array([p for _, p in answers]), np.array([a == b for (a, _), b in zip(answers, labels)]))]  # noqa: B905
+    right = np.array([label for label, _ in answers]) == np.array(labels)
+    cells = [ece(np.array([p for _, p in answers]), right)]
     y = plain.classes_of(labels)
     for model, calibrated in ((plain, False), (plain, True), (careful, False), (careful, True)):
         found = model.predict(texts, threads=2)

@@ -51,23 +51,24 @@ class TrackRecord:
     def thresholds(self, target: float, k: int) -> Array:
         """Return for each of k classes the confidence from which on its label is given, shape (k,); inf for never.
 
-        A class with enough rows has a threshold of its own, and so a promise; the others share one. Where not each of
-        these promises can be made, one threshold and one promise for all classes together are taken if they answer
-        more. Half of the doubt goes to either way, so that choosing between them breaks no promise.
+        A class that was given often enough has a threshold of its own, and so a promise; the others share one. Where
+        none of these promises can be made, a single one over all classes is tried. Half of the doubt goes to either
+        way, so that choosing between them breaks no promise.
         """
+        own = np.flatnonzero(np.bincount(self.classes, minlength=k) >= _ROWS_FOR_OWN_THRESHOLD)
+        if not len(own):
+            return self._by_class(target, k, own, 1.0 - CERTAINTY)
         doubt = (1.0 - CERTAINTY) / 2
-        of_classes = self._of_classes(target, k, doubt)
-        if np.isfinite(of_classes[self.classes]).all():
-            return of_classes
-        overall = np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
-        return overall if self._answered(overall) > self._answered(of_classes) else of_classes
+        by_class = self._by_class(target, k, own, doubt)
+        if self._answered(by_class):
+            return by_class
+        return np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
 
-    def _of_classes(self, target: float, k: int, doubt: float) -> Array:
+    def _by_class(self, target: float, k: int, own: Integers, doubt: float) -> Array:
+        """Return thresholds of which those of the classes `own` each, and that of the others together, are promised."""
         thresholds = np.empty(k)
-        counts = np.bincount(self.classes, minlength=k)
-        own = np.flatnonzero(counts >= _ROWS_FOR_OWN_THRESHOLD)
-        groups = [(own[i : i + 1], self.classes == number) for i, number in enumerate(own)]
         others = np.setdiff1d(np.arange(k), own)
+        groups = [(own[i : i + 1], self.classes == number) for i, number in enumerate(own)]
         groups.append((others, np.isin(self.classes, others)))
         doubt /= max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
         for numbers, rows in groups:

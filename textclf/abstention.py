@@ -20,7 +20,7 @@ from textclf.arrays import Array, Integers
 
 CERTAINTY = 0.95
 _ROWS_FOR_OWN_THRESHOLD = 500
-_UNFAMILIAR = 0.025
+_UNFAMILIAR = 0.05
 _MOST_ROWS = 20_000
 
 Booleans = npt.NDArray[np.bool_]

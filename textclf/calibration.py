@@ -55,9 +55,9 @@ class Scaling:
         """Return the scaling that `as_dict` described, of k classes; raises ValueError when it is none."""
         factors, biases = (np.array(values[name], np.float64) for name in ("factors", "biases"))
         if factors.shape != (k,) or biases.shape != (k,) or not (factors > 0).all():
-            raise ValueError
+            raise ValueError("scaling: expected a factor above 0 and a bias for each class")
         if not (np.isfinite(factors).all() and np.isfinite(biases).all()):
-            raise ValueError
+            raise ValueError("scaling: expected finite numbers")
         return Scaling(factors, biases)
 
 
@@ -74,7 +74,7 @@ class Calibration:
         return scaled
 
 
-def fit_calibration(Z: Array, Y: Array, weights: Array, loss: Loss, rng: np.random.Generator) -> Calibration:
+def fit_calibration(Z: Array, Y: Array, weights: Array, loss: Loss, rng: "np.random.Generator") -> Calibration:
     """Return the calibration for weighted sums `Z`, shape (n, k), of rows that the model was not fitted to.
 
     `Y`: the truth, shape (n, k); `weights`, shape (n,). Vector scaling is chosen only for a softmax, by

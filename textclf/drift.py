@@ -27,8 +27,8 @@ from textclf.arrays import Array, Integers
 CELLS = 64
 FALSE_ALARMS = 1e-3
 LEAST_DISTANCE = {"share": 0.2, "length": 0.2, "confidence": 0.3}
-FEWEST_TEXTS = 50
-"""Of fewer texts nothing is said: each bin should have some five."""
+FEWEST_TEXTS = 100
+"""Of fewer texts nothing is said: of 50, chance alone goes beyond chi-square's tail a little more often than it says."""
 _BINS = 10
 _NAMED = 2
 _LENGTHS_A_DOUBLING = 4

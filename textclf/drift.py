@@ -28,7 +28,7 @@ CELLS = 64
 FALSE_ALARMS = 1e-3
 LEAST_DISTANCE = {"share": 0.2, "length": 0.2, "confidence": 0.3}
 FEWEST_TEXTS = 100
-"""Of fewer texts nothing is said: of 50, chance alone goes beyond chi-square's tail a little more often than it says."""
+"""Of fewer texts nothing is said: of 50, chance goes beyond chi-square's tail a little more often than that says."""
 _BINS = 10
 _NAMED = 2
 _LENGTHS_A_DOUBLING = 4

@@ -62,8 +62,8 @@ class Facts:
 
     `same`, shape (n,): equal for texts that are the same in normal form, runs of blanks being one blank.
     `tokens`, `words`, `known`, shape (n,): how many tokens, how many of them with a letter or a digit, and how many
-    of these are in the vectors or are numbers. `of_script`, shape (n, number of `scripts`): how many begin with a letter of each (so
-    that a Han character, which is a token, weighs as much as a Latin word).
+    of these are in the vectors or are numbers. `of_script`, shape (n, number of `scripts`): how many begin with a
+    letter of each (so that a Han character, which is a token, weighs as much as a Latin word).
     `short`, `long`: shingles of characters of the short texts, of tokens of the long ones.
     """
 

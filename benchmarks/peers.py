@@ -49,10 +49,11 @@ _LONG_GRID: list[Recipe] = list(product((0.1, 0.5), (1, 2), (10, 25), ((0, 0),))
 _LONG = 10_000_000  # characters
 
 
-def _fasttext_labels(
+def _fasttext_answers(
     texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str], recipe: Recipe,
     seed: int,
-) -> list[str]:  # fmt: skip
+) -> list[tuple[str, float]]:  # fmt: skip
+    """Return the label of each wanted text, and its probability."""
     rate, word_ngrams, epochs, (shortest, longest) = recipe
     names = sorted(set(labels))
     numbers = {name: number for number, name in enumerate(names)}
@@ -66,14 +67,38 @@ def _fasttext_labels(
         )  # fmt: skip
     # Its Python wrapper fails with NumPy 2; what lies below does not.
     best = [model.f.predict(" ".join(tokens(text)) + "\n", 1, 0.0, "strict") for text in wanted]
-    return [names[int(answers[0][1].removeprefix("__label__"))] if answers else names[0] for answers in best]
+    return [
+        (names[int(answers[0][1].removeprefix("__label__"))], min(float(answers[0][0]), 1.0))
+        if answers
+        else (names[0], 0.0)
+        for answers in best
+    ]
+
+
+def _fasttext_labels(
+    texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str], recipe: Recipe,
+    seed: int,
+) -> list[str]:  # fmt: skip
+    return [label for label, _ in _fasttext_answers(texts, labels, wanted, recipe, seed)]
+
+
+def fasttext_confident(
+    texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str], seed: int
+) -> list[tuple[str, float]]:
+    """Return what fastText says, and how sure it is, with the best of eight settings without n-grams of characters."""
+    for recipe in _ranking(texts, labels, _LONG_GRID):
+        try:
+            return _fasttext_answers(texts, labels, wanted, recipe, seed)
+        except RuntimeError:  # "Encountered NaN": the learning rate is too high for it this time, so the next best
+            continue
+    raise RuntimeError("fastText failed with every recipe")
 
 
 def fasttext_best(texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str], seed: int) -> Outcome:
     """FastText with the best of a grid: learning rate, n-grams of words, epochs, n-grams of characters."""
     key = (len(texts), labels[0], texts[0])
     if key not in _ranked:
-        _ranked[key] = _ranking(texts, labels)
+        _ranked[key] = _ranking(texts, labels, _LONG_GRID if sum(map(len, texts)) > _LONG else _GRID)
     for recipe in _ranked[key]:
         try:
             found = _fasttext_labels(texts, labels, wanted, recipe, seed)
@@ -84,10 +109,9 @@ def fasttext_best(texts: Sequence[str], labels: Sequence[str], wanted: Sequence[
     raise RuntimeError("fastText failed with every recipe")
 
 
-def _ranking(texts: Sequence[str], labels: Sequence[str]) -> list[Recipe]:
+def _ranking(texts: Sequence[str], labels: Sequence[str], grid: Sequence[Recipe]) -> list[Recipe]:
     """Return the recipes, the best on held-out rows first."""
     fit_x, fit_y, held_x, held_y = _held_out(texts, labels)
-    grid = _LONG_GRID if sum(map(len, texts)) > _LONG else _GRID
 
     def held_out_accuracy(recipe: Recipe) -> float:
         try:

@@ -67,7 +67,25 @@ def test_a_record_knows_what_share_of_known_ngrams_is_usual():
     P = np.array([[0.9, 0.1]] * 1000)
     familiar = np.linspace(0.0, 1.0, 1000)[:, None]
     record = track_record(P, np.zeros(1000, int), familiar)
-    assert record.least_familiar == pytest.approx([0.025], abs=1e-3)
+    assert record.least_familiar == pytest.approx([0.05], abs=1e-3)
     assert record.right.all()
     large = track_record(np.tile(P, (50, 1)), np.zeros(50_000, int), np.tile(familiar, (50, 1)))
     assert len(large.confidence) == 20_000
+
+
+def test_where_no_class_can_be_promised_alone_all_are_promised_together():
+    confidence = np.full(900, 0.9)
+    classes = np.arange(900) % 2
+    right = np.ones(900, bool)
+    right[:3] = False
+    record = TrackRecord(confidence, classes, right, np.zeros(0))
+    assert precision_bound(448, 450, 0.0125 / 9) < 0.985 < precision_bound(897, 900, 0.025 / 10)
+    together = record.thresholds(0.985, 3)
+    assert together == pytest.approx(np.full(3, 0.9))
+
+
+def test_a_class_that_alone_cannot_be_promised_is_not_answered_while_another_is():
+    classes = np.repeat([0, 1], 1000)
+    right = np.append(np.ones(1000, bool), np.arange(1000) % 3 > 0)
+    thresholds = TrackRecord(np.full(2000, 0.9), classes, right, np.zeros(0)).thresholds(0.95, 2)
+    assert thresholds.tolist() == [0.9, math.inf]

@@ -366,12 +366,18 @@ def test_a_promised_precision_is_kept_on_rows_like_those_of_training(clear_cut):
     assert answered["target"] == 0.9
     assert answered["precision"] >= 0.9
     assert answered["coverage"] > 0.8
+    per_class = answered["per_class"].values()
+    assert sum(each["predicted"] for each in per_class) == 1000
+    assert sum(each["answered"] for each in per_class) == round(1000 * answered["coverage"])
+    assert all(0 < each["threshold"] <= 1 for each in per_class)
     text, _ = textclf("evaluate", "m", "test.csv", "--target-precision", 0.9, folder=clear_cut)
     assert (
         f"target precision 0.9: {answered['coverage']:.1%} answered, {answered['precision']:.4f} of them right" in text
     )
     out, _ = textclf("evaluate", "m", "test.csv", "--target-precision", 0.999, "--json", folder=clear_cut)
-    assert json.loads(out)["answered"] == {"target": 0.999, "coverage": 0.0, "precision": None}
+    answered = json.loads(out)["answered"]
+    assert (answered["coverage"], answered["precision"]) == (0.0, None)
+    assert all(each["threshold"] is None and each["answered"] == 0 for each in answered["per_class"].values())
 
 
 def test_texts_unlike_those_of_training_get_no_answer(clear_cut):

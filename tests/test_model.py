@@ -8,6 +8,7 @@ import pytest
 from safetensors import safe_open
 
 from textclf import recipe
+from textclf.calibration import Scaling
 from textclf.errors import ModelError, TrainingError
 from textclf.fitting import Listener
 from textclf.model import Model
@@ -224,6 +225,7 @@ TAMPERED = {
     "n-grams that are none": set_to("ngrams", [["letters", 1, 2]]),
     "n-grams too long": set_to("ngrams", [["words", 1, 10**9]]),
     "no n-grams though there are rows": set_to("ngrams", []),
+    "drift counts below nothing": lambda arrays, _: arrays.update({"usual.counts": -arrays["usual.counts"]}),
     "n-grams that are a number": set_to("ngrams", 7),
 }
 
@@ -277,3 +279,23 @@ def test_of_many_rows_a_part_is_held_out_unless_a_precision_is_to_be_promised(mo
     assert held_out.validation.n == len(held_out.model.record.confidence) == 12
     promised = train(DATA, Settings(valid_fraction=0.5, target_precision=0.9), VECTORS)
     assert promised.validation.n == len(promised.model.record.confidence) == len(TEXTS)
+
+
+def test_scaling_is_part_of_the_model_and_can_be_undone(model, tmp_path):
+    scaling = Scaling(np.array([1.5, 0.5]), np.array([0.25, -0.5]))
+    scaled = model.scaled(scaling)
+    Z, found = model.predict(TEXTS).Z, scaled.predict(TEXTS).Z
+    assert found == pytest.approx(scaling.applied(Z), abs=1e-5)
+    scaled.save(tmp_path / "m")
+    loaded = Model.load(tmp_path / "m")
+    assert loaded.predict(TEXTS).P.tobytes() == scaled.predict(TEXTS).P.tobytes()
+    plain = replace(model, temperature=1.0).predict(TEXTS).P
+    assert loaded.uncalibrated(loaded.predict(TEXTS).Z) == pytest.approx(plain, abs=1e-6)
+
+
+def test_a_scaling_of_other_classes_is_refused(model, tmp_path):
+    scaled = model.scaled(Scaling(np.array([1.5, 0.5]), np.zeros(2)))
+    wrong = {**scaled.description, "scaling": {"factors": [1.0], "biases": [0.0]}}
+    replace(scaled, description=wrong).save(tmp_path / "m")
+    with pytest.raises(ModelError, match="the description of the model is damaged"):
+        Model.load(tmp_path / "m")

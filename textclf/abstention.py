@@ -20,7 +20,7 @@ from textclf.arrays import Array, Integers
 
 CERTAINTY = 0.95
 _ROWS_FOR_OWN_THRESHOLD = 500
-_UNFAMILIAR = 0.025
+_UNFAMILIAR = 0.05
 _MOST_ROWS = 20_000
 
 Booleans = npt.NDArray[np.bool_]
@@ -51,22 +51,36 @@ class TrackRecord:
     def thresholds(self, target: float, k: int) -> Array:
         """Return for each of k classes the confidence from which on its label is given, shape (k,); inf for never.
 
-        A class with enough rows has a threshold of its own, and so a promise; the others share one.
+        A class that was given often enough has a threshold of its own, and so a promise; the others share one. Where
+        none of these promises can be made, a single one over all classes is tried. Half of the doubt goes to either
+        way, so that choosing between them breaks no promise.
         """
+        own = np.flatnonzero(np.bincount(self.classes, minlength=k) >= _ROWS_FOR_OWN_THRESHOLD)
+        if not len(own):
+            return self._by_class(target, k, own, 1.0 - CERTAINTY)
+        doubt = (1.0 - CERTAINTY) / 2
+        by_class = self._by_class(target, k, own, doubt)
+        if self._answered(by_class):
+            return by_class
+        return np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
+
+    def _by_class(self, target: float, k: int, own: Integers, doubt: float) -> Array:
+        """Return thresholds of which those of the classes `own` each, and that of the others together, are promised."""
         thresholds = np.empty(k)
-        counts = np.bincount(self.classes, minlength=k)
-        own = np.flatnonzero(counts >= _ROWS_FOR_OWN_THRESHOLD)
-        groups = [(own[i : i + 1], self.classes == number) for i, number in enumerate(own)]
         others = np.setdiff1d(np.arange(k), own)
+        groups = [(own[i : i + 1], self.classes == number) for i, number in enumerate(own)]
         groups.append((others, np.isin(self.classes, others)))
-        doubt = (1.0 - CERTAINTY) / max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
+        doubt /= max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
         for numbers, rows in groups:
             thresholds[numbers] = selective_threshold(self.confidence[rows], self.right[rows], target, doubt)
         return thresholds
 
     def coverage(self, target: float, k: int) -> float:
         """Return the share of these rows that gets an answer at the target."""
-        return float((self.confidence >= self.thresholds(target, k)[self.classes]).mean())
+        return self._answered(self.thresholds(target, k))
+
+    def _answered(self, thresholds: Array) -> float:
+        return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
 
 
 def track_record(P: Array, y: Integers, familiar: Array) -> TrackRecord:

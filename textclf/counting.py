@@ -58,7 +58,8 @@ class NgramTally:
         parts, keep = self._counts.parts(), self._in_texts >= self._least
         idf = inverse_document_frequency(self._in_texts[keep], n)
         kind, shortest, longest = self._kind
-        elsewhere = (self._in_texts > 1).astype(np.float32)
+        # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
+        elsewhere = (self._in_texts > self._least).astype(np.float32)
         familiar = [_share(part, elsewhere, totals) for part, totals in zip(parts, self._totals, strict=True)]
         table = NgramTable(kind, shortest, longest, Dictionary(self._candidates.keys[keep]), idf)
 

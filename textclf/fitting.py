@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from textclf.arrays import Array, Integers
-from textclf.calibration import fit_temperature
+from textclf.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
 from textclf.joint import JointFit, JointSettings, blocks_of, fit_jointly, naive_bayes_scales
@@ -59,10 +59,14 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A fitted model, and the penalties it was fitted with (None when nothing was fitted jointly)."""
+    """A fitted model, and the penalties it was fitted with (None when nothing was fitted jointly).
+
+    `scaling`: what calibration did to the model's weighted sums besides the temperature; it is part of the model.
+    """
 
     model: Model
     penalties: Penalties | None
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
@@ -110,12 +114,14 @@ class Fitting:
         return Fitted(model, penalties)
 
     def calibrated(self, fitted: Fitted, held_out: HeldOut) -> Fitted:
-        """Return the model with the temperature that suits the rows held out."""
+        """Return the model with the temperature, and the scaling if any, that suits the rows held out."""
         if not self.settings.calibrate:
             return fitted
         examples, loss = held_out.examples, LOSSES["cross-entropy", self.settings.output]
-        temperature, _ = fit_temperature(held_out.logits, examples.Y, examples.weights, loss)
-        return replace(fitted, model=replace(fitted.model, temperature=temperature))
+        rng = np.random.default_rng(self.settings.seed)
+        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng)
+        model = fitted.model if found.scaling is None else fitted.model.scaled(found.scaling)
+        return replace(fitted, model=replace(model, temperature=found.temperature), scaling=found.scaling)
 
     def held_out(self, fitted: Fitted, examples: Examples, matrix: TextMatrix) -> HeldOut:
         """Return rows that the model was not fitted to, with what it says of them."""
@@ -142,7 +148,7 @@ class Fitting:
             fitted.model.network, np.asarray(fitted.model.U), []
         )  # convex: it ends where one from scratch would
         again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties, start)
-        found = again.model
+        found = again.model if fitted.scaling is None else again.model.scaled(fitted.scaling)
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
 
     def _fit_jointly(

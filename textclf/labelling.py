@@ -6,6 +6,7 @@ from pathlib import Path
 
 from textclf.arrays import Array
 from textclf.bulk import predict_batches
+from textclf.drift import Profile
 from textclf.model import Model
 from textclf.predictions import Predictions
 from textclf.tables import Batch, Table, TableWriter
@@ -59,11 +60,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `answered` of them."""
+    """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `answered` of them.
+
+    `profile`: what the texts are like (see `drift`).
+    """
 
     rows: int
     unknown: int
     answered: int
+    profile: Profile
 
 
 def label_rows(
@@ -77,6 +82,7 @@ def label_rows(
 ) -> Labelled:
     """Predict the rows of an open table and hand each piece of them to `write`, in order."""
     rows = unknown = answered = 0
+    profile = model.profile()
     ahead = isinstance(table.origin, Path)
     for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
         write(batch, predictions)
@@ -84,8 +90,9 @@ def label_rows(
             answered += int(model.answered(predictions, wanted.answer_from).sum())
         rows += len(batch)
         unknown += int((predictions.known == 0).sum())
+        predictions.count(profile)
         progress(len(batch))
-    return Labelled(rows, unknown, answered)
+    return Labelled(rows, unknown, answered, profile)
 
 
 def written(model: Model, wanted: Wanted, writer: TableWriter) -> Callable[[Batch, Predictions], None]:

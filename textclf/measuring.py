@@ -1,5 +1,6 @@
 """Measure a model on a labelled table: batches in, figures out, the wrong rows kept when they are asked for."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -7,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.arrays import Array
 from textclf.bulk import predict_batches
-from textclf.calibration import uncalibrated
+from textclf.drift import Profile
 from textclf.errors import DataError
 from textclf.evaluation import Evaluation, Tally, losses
 from textclf.files import write_csv
@@ -39,13 +41,38 @@ class WrongRow:
 
 
 @dataclass(frozen=True)
+class AnsweredClass:
+    """Of one class: the confidence from which on its label is given (inf for never), rows given it, and rows right."""
+
+    threshold: float
+    predicted: int
+    answered: int
+    right: int
+
+    @property
+    def precision(self) -> float | None:
+        """The share of answers that are right; None when there was none."""
+        return self.right / self.answered if self.answered else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; the threshold of a label that is never given is None."""
+        threshold = self.threshold if math.isfinite(self.threshold) else None
+        counts = {"predicted": self.predicted, "answered": self.answered}
+        return {"threshold": threshold, **counts, "precision": self.precision}
+
+
+@dataclass(frozen=True)
 class Answered:
-    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right."""
+    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right.
+
+    `per_class`: the same by the label that was given.
+    """
 
     target: float
     n: int
     answered: int
     right: int
+    per_class: dict[str, AnsweredClass] = field(default_factory=dict)
 
     @property
     def coverage(self) -> float:
@@ -59,21 +86,23 @@ class Answered:
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+        overall = {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+        return {**overall, "per_class": {label: each.as_dict() for label, each in self.per_class.items()}}
 
 
 @dataclass(frozen=True)
 class Measurement:
     """The figures; the wrong rows, worst first (none unless they were asked for).
 
-    `uncalibrated`: the figures without the temperature (None for sigmoid outputs). `answered`: how the promise was
-    kept, if one was asked for.
+    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `answered`: how the promise was
+    kept, if one was asked for. `profile`: what the texts are like (see `drift`).
     """
 
     evaluation: Evaluation | MultiLabelEvaluation
     errors: list[WrongRow]
     uncalibrated: Evaluation | None
     answered: Answered | None
+    profile: Profile
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures as plain values for JSON."""
@@ -94,46 +123,58 @@ class Counts:
 
     tally: Tally | MultiLabelTally
     before: Tally | None
-    """Without the temperature; None for sigmoid outputs."""
-    answered: int = 0
-    right: int = 0
+    """Without calibration; None for sigmoid outputs."""
+    answers: npt.NDArray[np.int64]
+    """By the label given: rows predicted, answered and right, shape (3, k)."""
+    profile: Profile
     errors: list[WrongRow] = field(default_factory=list)
 
     @staticmethod
     def start(model: Model) -> "Counts":
         """Return counts of no rows yet."""
         return Counts(
-            new_tally(model.labels, model.thresholds), Tally(model.labels) if model.output == "softmax" else None
+            new_tally(model.labels, model.thresholds),
+            Tally(model.labels) if model.output == "softmax" else None,
+            np.zeros((3, len(model.labels)), np.int64),
+            model.profile(),
         )
 
     def add(self, model: Model, Y: Array, predictions: Predictions, answer_from: Array | None) -> None:
         """Count rows of truth Y, shape (n, k); `answer_from`, shape (k,), is the confidence that an answer needs."""
         counts = {"words": predictions.tokens, "known": predictions.known}
         self.tally.add_rows(Y, predictions.P, **counts)
-        if self.before is not None:
-            self.before.add_rows(Y, uncalibrated(predictions.P, model.temperature), **counts)
+        if self.before is not None and predictions.Z is not None:
+            self.before.add_rows(Y, model.uncalibrated(predictions.Z), **counts)
+        predictions.count(self.profile)
         if answer_from is not None:
-            given = model.answered(predictions, answer_from)
-            self.answered += int(given.sum())
-            self.right += int((predictions.classes == Y.argmax(axis=1))[given].sum())
+            given, classes = model.answered(predictions, answer_from), predictions.classes
+            right = given & (classes == Y.argmax(axis=1))
+            for row, chosen in enumerate((np.ones(len(Y), np.bool_), given, right)):
+                self.answers[row] += np.bincount(classes[chosen], minlength=self.answers.shape[1])
 
     def merge(self, other: "Counts") -> None:
         """Add other rows' counts, by a model of the same labels."""
         self.tally.merge(other.tally)  # type: ignore[arg-type] # one model makes tallies of one kind
         if self.before is not None and other.before is not None:
             self.before.merge(other.before)
-        self.answered += other.answered
-        self.right += other.right
+        self.answers += other.answers
+        self.profile.merge(other.profile)
         self.errors += other.errors
 
-    def measurement(self, target_precision: float | None) -> Measurement:
+    def measurement(self, target_precision: float | None, answer_from: Array | None) -> Measurement:
         """Return the figures. At least one row must have been counted."""
-        evaluation = self.tally.evaluation()
+        answered = None
+        if target_precision is not None and answer_from is not None:
+            classes = zip(self.tally.labels, answer_from, self.answers.T.tolist(), strict=True)
+            per_class = {label: AnsweredClass(float(threshold), *counts) for label, threshold, counts in classes}
+            n, given, right = self.answers.sum(axis=1).tolist()
+            answered = Answered(target_precision, n, given, right, per_class)
         return Measurement(
-            evaluation,
+            self.tally.evaluation(),
             sorted(self.errors, key=lambda error: -error.loss),
             self.before.evaluation() if self.before is not None else None,
-            None if target_precision is None else Answered(target_precision, evaluation.n, self.answered, self.right),
+            answered,
+            self.profile,
         )
 
 
@@ -156,7 +197,7 @@ def measure(
     counts = count_rows(
         model, table, answer_from, threads=threads, keep_errors=keep_errors, progress=progress, watch=watch
     )
-    return counts.measurement(target_precision)
+    return counts.measurement(target_precision, answer_from)
 
 
 def count_rows(

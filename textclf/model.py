@@ -5,7 +5,7 @@ S = C E, plus what the n-grams say by themselves. Nothing here changes after tra
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,9 @@ import numpy.typing as npt
 from textclf.abstention import TrackRecord
 from textclf.arrays import Array, Integers
 from textclf.byte_rows import ByteRows, row_arrays, value_arrays
+from textclf.calibration import Scaling
 from textclf.dictionary import Dictionary
+from textclf.drift import CELLS, Drift, Profile, compared, quantities
 from textclf.errors import ModelError
 from textclf.features import Features, NgramTable, TextMatrix, WordTable
 from textclf.labels import LabelSet, join_labels
@@ -44,6 +46,7 @@ class Model:
     `record`: what the model said of validation rows, for promises (see `abstention`); None when there were none.
     `thresholds`, shape (k,): a text gets each label whose probability reaches its threshold; None in a model that gives
     each text its likeliest label.
+    `usual`: what the texts of training are like (see `drift`); None in models that were made before it was kept.
     """
 
     labels: tuple[str, ...]
@@ -57,6 +60,7 @@ class Model:
     temperature: float = 1.0
     record: TrackRecord | None = None
     thresholds: Array | None = None
+    usual: Profile | None = None
 
     @property
     def is_in_bytes(self) -> bool:
@@ -77,10 +81,10 @@ class Model:
         if compiled and texts:
             sums = self.compiled.sums(texts)
             Z = self._logits_of(sums.words, sums.wide)
-            return Predictions(self.probabilities_of(Z), sums.tokens, sums.known, sums.familiar, self.thresholds)
+            return Predictions(self.probabilities_of(Z), sums.tokens, sums.known, sums.familiar, self.thresholds, Z)
         matrix = self.features.extract(texts)
-        P = self.probabilities(matrix, threads=threads)
-        return Predictions(P, matrix.tokens, matrix.known, matrix.familiar, self.thresholds)
+        Z = self.logits(matrix, threads=threads)
+        return Predictions(self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.familiar, self.thresholds, Z)
 
     @property
     def can_be_compiled(self) -> bool:
@@ -113,10 +117,20 @@ class Model:
             raise ModelError(f"{purpose}: expected a model of one label a text, found a multi-label one. Name another.")
 
     def answered(self, predictions: Predictions, answer_from: Array) -> npt.NDArray[np.bool_]:
-        """Return which texts get an answer, shape (n,): confident enough, some known words, like those of training."""
+        """Return which texts get an answer, shape (n,): confident enough, not all unknown, like those of training."""
         enough = predictions.confidence >= answer_from[predictions.classes]
         alike = (predictions.familiar >= self.record.least_familiar).all(axis=1) if self.record is not None else True
-        return enough & (predictions.known > 0) & alike
+        # With vectors of another language n-grams may be all that is known of a text.
+        anything_known = (predictions.known > 0) | (predictions.familiar > 0).any(axis=1)
+        return enough & anything_known & alike
+
+    def profile(self) -> Profile:
+        """Return a profile without texts, of the quantities that this model compares."""
+        return Profile(quantities([table.kind for table in self.features.ngrams]))
+
+    def drift(self, found: Profile) -> Drift | None:
+        """Return how these texts compare with those of training; None when the model does not know what those were."""
+        return None if self.usual is None else compared(self.usual, found)
 
     def predict_stream(
         self, batches: Iterable[Sequence[str]], answer_from: Array | None = None
@@ -175,6 +189,26 @@ class Model:
             P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P
 
+    @property
+    def scaling(self) -> Scaling | None:
+        """The vector scaling that is part of the last layer and of U (see `calibration`); None when there is none."""
+        values = self.description.get("scaling")
+        return None if values is None else Scaling.from_dict(values, len(self.labels))
+
+    def scaled(self, scaling: Scaling) -> "Model":
+        """Return the model whose weighted sums Z[L] are what the scaling makes of this one's: W, b and U are scaled."""
+        network = Network(self.network.sizes, self.network.activation, self.network.theta.copy())
+        W, b = network.layers[-1].W, network.layers[-1].b
+        W[:] = W * scaling.factors[:, None]
+        b[:] = scaling.applied(b)
+        U = (self.U * scaling.factors).astype(self.U.dtype)
+        return replace(self, network=network, U=U, description={**self.description, "scaling": scaling.as_dict()})
+
+    def uncalibrated(self, Z: Array) -> Array:
+        """Return the probabilities, shape (n, k), that weighted sums Z[L] would give without any calibration."""
+        scaling = self.scaling
+        return replace(self, temperature=1.0).probabilities_of(Z if scaling is None else scaling.undone(Z))
+
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
         if len(matrix) >= _MANY_TEXTS and len(self.network.layers) == 1:
@@ -228,6 +262,8 @@ class Model:
             arrays |= value_arrays(f"{table.kind}.idf", table.idf, small=small)
         if self.thresholds is not None:
             arrays["thresholds"] = self.thresholds
+        if self.usual is not None:
+            arrays["usual.counts"] = self.usual.counts.astype(np.int32)
         structure = {
             "tokenizer": TOKENIZER,
             "cased": self.features.words.cased,
@@ -291,6 +327,8 @@ def _from_file(file: ModelFile) -> Model:
     word_table = WordTable(
         _dictionary(file, "words.keys", V), file.numbers("words.weights", V), bool(structure["cased"])
     )
+    if file.description.get("scaling") is not None:
+        Scaling.from_dict(file.description["scaling"], len(labels))
     return Model(
         labels,
         Features(word_table, tables),
@@ -303,7 +341,18 @@ def _from_file(file: ModelFile) -> Model:
         temperature,
         _record(file, len(labels), len(tables)),
         thresholds,
+        _usual(file, [table.kind for table in tables]),
     )
+
+
+def _usual(file: ModelFile, kinds: Sequence[str]) -> Profile | None:
+    if "usual.counts" not in file.arrays:
+        return None
+    profile = Profile(quantities(kinds))
+    counts = file.array("usual.counts", "I32", len(profile.quantities), CELLS)
+    if (counts < 0).any():
+        raise ValueError
+    return Profile(profile.quantities, counts.astype(np.int64))
 
 
 def _record(file: ModelFile, k: int, kinds: int) -> TrackRecord | None:

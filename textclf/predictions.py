@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textclf.arrays import Array, Integers
+from textclf.drift import Profile
 from textclf.labels import LabelSet
 from textclf.multilabel import Decisions, decisions
 
@@ -32,7 +33,8 @@ class Predictions:
     """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words.
 
     `familiar`, shape (n, kinds): the share of each text's n-grams that the model knows.
-    `thresholds`, shape (k,), are those of a multi-label model, None of another.
+    `thresholds`, shape (k,), are those of a multi-label model, None of another. `Z`, shape (n, k): the weighted sums
+    that P was made of, where they were kept.
     """
 
     P: Array
@@ -40,9 +42,15 @@ class Predictions:
     known: Integers
     familiar: Array
     thresholds: Array | None = None
+    Z: Array | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    def count(self, profile: Profile) -> None:
+        """Add these texts to a profile (see `drift`)."""
+        profile.add_texts(self.tokens, self.known, self.familiar)
+        profile.add_confidence(self.confidence)
 
     @property
     def classes(self) -> Integers:

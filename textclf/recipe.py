@@ -5,7 +5,7 @@
 3. Fit: with L-BFGS (the default) network and n-grams together on all rows at once; with Adam, momentum or plain
    gradient descent the network and the vectors by mini-batches first, then n-grams and network together. What
    weights cost is chosen on the validation rows, where that takes seconds or is asked for.
-4. Validate, and fit the temperature of the probabilities on the validation rows; then fit once more on all rows, the
+4. Validate, and calibrate the probabilities on the validation rows; then fit once more on all rows, the
    validation rows too, with what was chosen.
 """
 
@@ -125,8 +125,9 @@ def train(
         else:
             held_out = fitting.held_out(fitted, *rows_held_out)
         fitted = fitting.calibrated(fitted, held_out)
-        model, validation = _validated(fitted.model, held_out)
+        model, validation = _validated(fitted, held_out)
         fitted = replace(fitted, model=model)
+    fitted = replace(fitted, model=_with_usual(fitted.model, matrix, vectors))
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
     model = _described(fitted, data, sets, settings, vectors, validation)
@@ -209,16 +210,26 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 # --- the model and its description --------------------------------------------------------------------------------
 
 
-def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
+def _validated(fitted: Fitted, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
     """Return the model with what the validation rows teach about its answers, and how it does on them."""
-    matrix, Y = held_out.matrix, held_out.examples.Y
-    P = model.probabilities_of(held_out.logits)
+    model, matrix, Y = fitted.model, held_out.matrix, held_out.examples.Y
+    P = model.probabilities_of(held_out.logits if fitted.scaling is None else fitted.scaling.applied(held_out.logits))
     if model.is_multi_label:
         found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), found
     tally = Tally(model.labels)
     tally.add_rows(Y, P, words=matrix.tokens, known=matrix.known)
     return replace(model, record=track_record(P, Y.argmax(axis=1), matrix.familiar)), tally.evaluation()
+
+
+def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
+    """Return the model with what its training texts are like, and how sure it was of those it was not fitted to."""
+    usual = model.profile()
+    # Without vectors the words are those of these very texts, none of which would count as unknown.
+    usual.add_texts(matrix.tokens, matrix.known, matrix.familiar, words=vectors is not None)
+    if model.record is not None:
+        usual.add_confidence(model.record.confidence)
+    return replace(model, usual=usual)
 
 
 def _described(

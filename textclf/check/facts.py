@@ -62,8 +62,8 @@ class Facts:
 
     `same`, shape (n,): equal for texts that are the same in normal form, runs of blanks being one blank.
     `tokens`, `words`, `known`, shape (n,): how many tokens, how many of them with a letter or a digit, and how many
-    of these are in the vectors. `of_script`, shape (n, number of `scripts`): how many begin with a letter of each (so
-    that a Han character, which is a token, weighs as much as a Latin word).
+    of these are in the vectors or are numbers. `of_script`, shape (n, number of `scripts`): how many begin with a
+    letter of each (so that a Han character, which is a token, weighs as much as a Latin word).
     `short`, `long`: shingles of characters of the short texts, of tokens of the long ones.
     """
 
@@ -149,7 +149,7 @@ def _block_facts(tokens: Tokens, cased: Tokens | None, known: KnownWords | None,
     n = len(tokens)
     kinds = scripts.of(tokens.codes[tokens.starts])
     is_word = kinds > OTHER
-    is_known = _known(tokens, cased, known) & is_word
+    is_known = (_known(tokens, cased, known) | (kinds == NO_SCRIPT)) & is_word  # no vectors know all numbers
     counts = np.diff(tokens.offsets)
     width = len(scripts.names)
     has_script = kinds > NO_SCRIPT

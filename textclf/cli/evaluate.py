@@ -14,6 +14,7 @@ from textclf.cli.options import (
     check_refused,
     cluster_of,
     cluster_options,
+    drift_option,
     json_option,
     origin,
     quiet_option,
@@ -23,7 +24,14 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import json_line, report_table, this_run, write_refused
+from textclf.cli.output import (
+    check_knows_drift,
+    json_line,
+    report_drift,
+    report_table,
+    this_run,
+    write_refused,
+)
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -40,6 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @target_precision_option
+@drift_option
 @table_options(labelled=True)
 @refused_option
 @cluster_options
@@ -52,6 +61,7 @@ def command(
     errors: Path | None,
     report: Path | None,
     target_precision: float | None,
+    drift: Path | None,
     refused: Path | None,
     as_json: bool,
     threads: int,
@@ -77,12 +87,12 @@ def command(
     if cluster.is_named or are_shards(table):
         from textclf.cli.many_files import measure_files
 
-        if errors is not None or report is not None or refused is not None:
-            raise click.UsageError("--errors, --report and --refused go with one table: they name its rows.")
+        if any(path is not None for path in (errors, report, refused, drift)):
+            raise click.UsageError("--errors, --report, --refused and --drift go with one table.")
         result = measure_files(model, table, options, cluster, target_precision=target_precision, quiet=quiet)
     else:
         result = _measure_table(
-            loaded, model, Path(table), options, errors, report, refused,
+            loaded, model, Path(table), options, errors, report, refused, drift,
             target_precision=target_precision, threads=threads, quiet=quiet, started=started,
         )  # fmt: skip
     if as_json:
@@ -95,7 +105,8 @@ def command(
 
 def _measure_table(
     loaded: "Model", model: Path, table: Path, options: "TableOptions", errors: Path | None, report: Path | None,
-    refused: Path | None, *, target_precision: float | None, threads: int, quiet: bool, started: float,
+    refused: Path | None, drift: Path | None, *, target_precision: float | None, threads: int, quiet: bool,
+    started: float,
 ) -> "Measurement":  # fmt: skip
     """Measure a model on one table; write the wrong rows and the report that are asked for."""
     from textclf.measuring import measure, write_errors
@@ -107,7 +118,8 @@ def _measure_table(
 
         check_available()
         gathered = Gathered(loaded)
-    check_outputs([model, table], errors, report, refused)
+    check_knows_drift(loaded, drift)
+    check_outputs([model, table], errors, report, refused, drift)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
@@ -119,6 +131,7 @@ def _measure_table(
     report_table(opened.name, opened.refused, opened.notes.sentences())
     if refused is not None:
         write_refused(refused, [(opened.name, opened.refused)])
+    report_drift(loaded, result.profile, opened.name, drift, quiet=quiet)
     if errors is not None:
         write_errors(errors, result.errors)
     if report is not None and gathered is not None:

@@ -1,11 +1,12 @@
 """The figures of an evaluation as text for a terminal."""
 
+import math
 from collections.abc import Sequence
 
 from textclf.errors import shown
 from textclf.evaluation import Evaluation
 from textclf.labels import join_labels
-from textclf.measuring import Measurement
+from textclf.measuring import Answered, Measurement
 from textclf.multilabel import LabelScores, MultiLabelEvaluation
 from textclf.statistics import Interval
 
@@ -33,6 +34,7 @@ def measurement_text(measurement: Measurement) -> str:
         "",
         *_per_class(evaluation),
         "",
+        *(_answers(measurement.answered) if measurement.answered is not None else ()),
     ]
     few = len(evaluation.labels) <= _WIDEST_MATRIX
     return "\n".join(lines + (_matrix(evaluation) if few else _commonest_confusions(evaluation)))
@@ -51,6 +53,17 @@ def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
         precision = "none" if answered.precision is None else f"{answered.precision:.4f} of them right"
         lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
     return lines
+
+
+def _answers(answered: Answered) -> list[str]:
+    """Return for each class from which confidence on its label is given, and how often it was, and rightly."""
+    rows = [["label given", "from", "rows", "answered", "precision"]]
+    for label, each in answered.per_class.items():
+        if each.predicted:
+            threshold = f"{each.threshold:.4f}" if math.isfinite(each.threshold) else "never"
+            precision = "–" if each.precision is None else f"{each.precision:.4f}"
+            rows.append([short(label), threshold, f"{each.predicted:,}", f"{each.answered:,}", precision])
+    return [*columns_text(rows), ""]
 
 
 def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:

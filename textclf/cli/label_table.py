@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.output import prediction_line, report_table, say, write_refused
+from textclf.cli.output import prediction_line, report_drift, report_table, say, write_refused
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def label_table(
     *,
     as_json: bool,
     refused: Path | None,
+    drift: Path | None,
     threads: int,
     quiet: bool,
 ) -> None:
@@ -54,6 +55,7 @@ def label_table(
     report_table(table.name, table.refused, table.notes.sentences())
     if refused is not None:
         write_refused(refused, [(table.name, table.refused)])
+    report_drift(model, done.profile, table.name, drift, quiet=quiet)
     say_labelled(done, len(table.refused), wanted, quiet=quiet)
 
 

@@ -44,6 +44,9 @@ refused_option = click.option(
     metavar="FILE",
     help="With --on-error skip: write which rows were not used, and why, as CSV.",
 )
+drift_option = click.option(
+    "--drift", type=FILE, metavar="FILE", help="Write how the texts differ from those of training, as JSON."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
 

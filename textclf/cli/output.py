@@ -18,6 +18,8 @@ from textclf.errors import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from textclf.drift import Profile
+    from textclf.model import Model
     from textclf.predictions import Prediction
     from textclf.report import Run
     from textclf.tables import Refusal
@@ -74,6 +76,30 @@ def this_run(files: Mapping[str, Path | None], started: float) -> "Run":
     arguments = click.get_current_context().meta.get(ARGUMENTS, ())
     command = shlex.join(["textclf", *arguments])
     return Run.of(command, files, seconds=time.perf_counter() - started)
+
+
+def report_drift(model: "Model", found: "Profile", name: str, target: "Path | None", *, quiet: bool) -> None:
+    """Warn if the texts of a table are clearly unlike those of training, and write how they compare to `target`."""
+    from textclf.files import written_whole
+
+    drift = model.drift(found)
+    if drift is None:
+        return
+    if target is not None:
+        with written_whole(target) as stream:
+            stream.write((json.dumps({"file": name, **drift.as_dict()}, ensure_ascii=False, indent=2) + "\n").encode())
+    if drift.differs and not quiet:
+        warn(f"{name}: texts unlike those of training: {drift}. Figures and promises of validation need not hold.")
+
+
+def check_knows_drift(model: "Model", target: "Path | None") -> None:
+    """Raise ModelError when drift is to be written, but the model does not know what its training texts were like."""
+    from textclf.errors import ModelError
+
+    if target is not None and model.usual is None:
+        raise ModelError(
+            "--drift: expected a model that keeps what its texts are like, found an older one. Train again."
+        )
 
 
 def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVectors | None":

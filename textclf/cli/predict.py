@@ -9,10 +9,12 @@ import click
 
 from textclf.cli.options import (
     FILE,
+    Cluster,
     check_outputs,
     check_refused,
     cluster_of,
     cluster_options,
+    drift_option,
     origin,
     quiet_option,
     read_options,
@@ -21,7 +23,7 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
-from textclf.cli.output import prediction_line, ranked, report_table, write_refused
+from textclf.cli.output import check_knows_drift, prediction_line, ranked, report_table, write_refused
 from textclf.errors import shown
 from textclf.model import Model
 from textclf.predictions import Prediction
@@ -52,6 +54,7 @@ _LINES_AT_ONCE = 256
 @click.option("--top-k", type=click.IntRange(1), metavar="K", help="Give the K likeliest labels.")
 @click.option("--proba", is_flag=True, help="Give the probability of every label.")
 @target_precision_option
+@drift_option
 @table_options(labelled=False)
 @refused_option
 @cluster_options
@@ -66,6 +69,7 @@ def command(
     top_k: int | None,
     proba: bool,
     target_precision: float | None,
+    drift: Path | None,
     refused: Path | None,
     threads: int,
     quiet: bool,
@@ -80,17 +84,11 @@ def command(
     textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
     textclf predict model.safetensors -i 'shards/*.parquet' -o labelled --workers 2
     """
-    if sentences and source is not None:
-        raise click.UsageError("give sentences, or a table with -i, not both.")
-    if output is not None and source is None:
-        raise click.UsageError("-o goes with -i: it writes the rows of a table.")
     cluster = cluster_of(settings)
-    if refused is not None and sentences:
-        raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
+    _check_usage(sentences, source, output, refused, drift, cluster)
     loaded = Model.load(model)
+    check_knows_drift(loaded, drift)
     answer_from = None if target_precision is None else loaded.answer_from(target_precision)
-    if cluster.is_named and source is None:
-        raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
     if sentences:
         _echo(loaded.predict_stream([sentences], answer_from), as_json, top_k, proba)
         return
@@ -104,14 +102,14 @@ def command(
         if cluster.is_named or are_shards(source):
             from textclf.cli.many_files import label_files
 
-            if output is None or as_json or refused is not None:
-                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
+            if output is None or as_json or refused is not None or drift is not None:
+                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, nothing else.")
             label_files(model, source, output, options, wanted, cluster, target_precision=target_precision, quiet=quiet)
             return
         from textclf.cli.label_table import label_table
 
         target = None if output is None else Path(output)
-        check_outputs([model, Path(source)], target, refused)
+        check_outputs([model, Path(source)], target, refused, drift)
         label_table(
             loaded,
             origin(Path(source)),
@@ -120,6 +118,7 @@ def command(
             wanted,
             as_json=as_json,
             refused=refused,
+            drift=drift,
             threads=threads,
             quiet=quiet,
         )
@@ -127,6 +126,25 @@ def command(
     if refused is not None:
         check_outputs([model, Path("-")], refused)
     _echo(loaded.predict_stream(_lines(options, refused), answer_from), as_json, top_k, proba)
+
+
+def _check_usage(
+    sentences: tuple[str, ...], source: str | None, output: str | None, refused: Path | None, drift: Path | None,
+    cluster: Cluster,
+) -> None:  # fmt: skip
+    """Refuse options that do not go with each other."""
+    if sentences and source is not None:
+        raise click.UsageError("give sentences, or a table with -i, not both.")
+    if refused is not None and sentences:
+        raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
+    if source is not None:
+        return
+    if output is not None:
+        raise click.UsageError("-o goes with -i: it writes the rows of a table.")
+    if drift is not None:
+        raise click.UsageError("--drift goes with -i: it compares the texts of a table.")
+    if cluster.is_named:
+        raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
 
 
 def _echo(predictions: Iterable[Prediction], as_json: bool, top_k: int | None, proba: bool) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+from textclf.arrays import Array
 from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.labelling import SetAside, loaded
 from textclf.distributed.shards import Shard
@@ -46,7 +47,7 @@ def evaluate(
     options skip rows that cannot be used, a file that cannot be read is set aside; else it ends the run with its error.
     """
     job = _Job(model, digest, options, target_precision)
-    found: dict[str, tuple[Counts, int]] = {}
+    found: dict[str, tuple[Counts, int, Array | None]] = {}
     aside: list[SetAside] = []
     for shard, outcome in engine.run(partial(_count_shard, job), shards):
         if not isinstance(outcome, TextclfError):
@@ -59,16 +60,18 @@ def evaluate(
     if not found:
         raise DataError(f"{aside[0].reason} None of the {len(aside)} files could be used.")
     names = sorted(found)
-    total = found[names[0]][0]
+    total, _, answer_from = found[names[0]]
     for name in names[1:]:
         total.merge(found[name][0])
-    refused = sum(count for _, count in found.values())
-    return Evaluated(total.measurement(target_precision), len(found), refused, sorted(aside, key=lambda a: a.input))
+    refused = sum(count for _, count, _ in found.values())
+    return Evaluated(
+        total.measurement(target_precision, answer_from), len(found), refused, sorted(aside, key=lambda a: a.input)
+    )
 
 
-def _count_shard(job: _Job, shard: Shard) -> tuple[Counts, int]:
+def _count_shard(job: _Job, shard: Shard) -> tuple[Counts, int, Array | None]:
     """Return the counts of one file, and its number of refused rows; runs on a worker."""
     model = loaded(job.model.where(), job.digest)
     answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
     with shard.local() as path, open_table(path, job.options, labelled=True) as table:
-        return count_rows(model, table, answer_from), len(table.refused)
+        return count_rows(model, table, answer_from), len(table.refused), answer_from

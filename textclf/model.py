@@ -17,12 +17,12 @@ from textclf.abstention import TrackRecord
 from textclf.arrays import Array, Integers
 from textclf.byte_rows import ByteRows, row_arrays, value_arrays
 from textclf.calibration import Scaling
-from textclf.dictionary import Dictionary
-from textclf.drift import CELLS, Drift, Profile, compared, quantities
+from textclf.drift import Drift, Profile, compared, quantities
 from textclf.errors import ModelError
-from textclf.features import Features, NgramTable, TextMatrix, WordTable
+from textclf.features import Features, TextMatrix, WordTable
 from textclf.labels import LabelSet, join_labels
 from textclf.model_file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
+from textclf.model_parts import dictionary_of, ngram_table_of, record_of, thresholds_of, usual_of
 from textclf.multilabel import Decisions
 from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.predictions import Prediction, Predictions
@@ -32,7 +32,6 @@ from textclf.tokenizer import NAME as TOKENIZER
 if TYPE_CHECKING:
     from textclf.compiled.summing import Summing
 
-_LONGEST_NGRAM = 32
 _MANY_TEXTS = 256  # from here on it pays to make wider arrays once
 
 
@@ -312,7 +311,7 @@ def _from_file(file: ModelFile) -> Model:
     sizes = tuple(structure["sizes"])
     if any(type(size) is not int or size < 1 for size in sizes) or structure["output"] not in OUTPUTS:
         raise ValueError
-    thresholds = _thresholds(file, len(stored), structure["output"])
+    thresholds = thresholds_of(file, len(stored), structure["output"])
     fewest = 2 if thresholds is None else 1
     if len(sizes) < 2 or sizes[-1] != len(stored) or len(stored) < fewest:
         raise ValueError
@@ -322,10 +321,10 @@ def _from_file(file: ModelFile) -> Model:
     temperature = structure["temperature"]
     if type(temperature) is not float or not 0 < temperature < float("inf"):
         raise ValueError
-    tables = tuple(_ngram_table(file, *entry) for entry in structure["ngrams"])
+    tables = tuple(ngram_table_of(file, *entry) for entry in structure["ngrams"])
     V = len(words)
     word_table = WordTable(
-        _dictionary(file, "words.keys", V), file.numbers("words.weights", V), bool(structure["cased"])
+        dictionary_of(file, "words.keys", V), file.numbers("words.weights", V), bool(structure["cased"])
     )
     if file.description.get("scaling") is not None:
         Scaling.from_dict(file.description["scaling"], len(labels))
@@ -339,53 +338,7 @@ def _from_file(file: ModelFile) -> Model:
         structure["output"],
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
         temperature,
-        _record(file, len(labels), len(tables)),
+        record_of(file, len(labels), len(tables)),
         thresholds,
-        _usual(file, [table.kind for table in tables]),
+        usual_of(file, [table.kind for table in tables]),
     )
-
-
-def _usual(file: ModelFile, kinds: Sequence[str]) -> Profile | None:
-    if "usual.counts" not in file.arrays:
-        return None
-    profile = Profile(quantities(kinds))
-    counts = file.array("usual.counts", "I32", len(profile.quantities), CELLS)
-    if (counts < 0).any():
-        raise ValueError
-    return Profile(profile.quantities, counts.astype(np.int64))
-
-
-def _record(file: ModelFile, k: int, kinds: int) -> TrackRecord | None:
-    if "record.confidence" not in file.arrays:
-        return None
-    confidence = file.array("record.confidence", "F32", None)
-    classes = file.array("record.classes", "I32", len(confidence))
-    right = file.array("record.right", "U8", len(confidence))
-    if len(classes) and not 0 <= classes.min() <= classes.max() < k:
-        raise ValueError
-    return TrackRecord(confidence, classes, right > 0, file.array("record.least_familiar", "F32", kinds))
-
-
-def _thresholds(file: ModelFile, k: int, output: str) -> Array | None:
-    """Return the thresholds of a multi-label model, which has sigmoids; None for another."""
-    if "thresholds" not in file.arrays:
-        return None
-    thresholds = file.array("thresholds", "F32", k)
-    if output != "sigmoid" or (thresholds < 0).any() or (thresholds > 1).any():
-        raise ValueError
-    return thresholds
-
-
-def _ngram_table(file: ModelFile, kind: str, shortest: int, longest: int) -> NgramTable:
-    if kind not in ("words", "chars") or not 1 <= shortest <= longest <= _LONGEST_NGRAM:
-        raise ValueError
-    dictionary = _dictionary(file, f"{kind}.ngrams", None)
-    idf = file.numbers(f"{kind}.idf", len(dictionary))
-    return NgramTable("words" if kind == "words" else "chars", shortest, longest, dictionary, idf)
-
-
-def _dictionary(file: ModelFile, name: str, length: int | None) -> Dictionary:
-    keys = file.array(name, "U64|U32", length)
-    if (keys[1:] <= keys[:-1]).any():
-        raise ModelError(f"{file.path}: the keys {name!r} are not in rising order. Train the model again.")
-    return Dictionary(keys)

@@ -337,7 +337,6 @@ def audited(folder, *arguments, code=0):
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "TEXTCLF_CACHE_DIR": str(folder / "cache"),
-        "MPLCONFIGDIR": str(folder / "fonts"),
         "TMPDIR": str(folder),
     }
     program = [sys.executable, str(Path(__file__).with_name("audited.py")), str(folder), *map(str, arguments)]
@@ -349,18 +348,21 @@ def audited(folder, *arguments, code=0):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["train", DATA / "reviews-test.csv", "-o", "m", "--vectors", "starter", "--report", "r.html"],
+        ["train", DATA / "reviews-test.csv", "-o", "m", "--vectors", "starter"],
         ["evaluate", MODEL, "t.parquet", "--errors", "wrong.csv"],
         ["predict", MODEL, "-i", "t.parquet", "-o", "o.parquet"],
         ["predict", MODEL, "good"],
         ["explain", MODEL, "good film", "--html", "e.html"],
         ["info", MODEL],
         ["check", DATA / "reviews-test.csv"],
+        ["vectors", "info", "v.vec"],
+        ["vectors", "train", DATA / "reviews-test.csv", "-o", "v.bin", "--epochs", "1", "--dimension", "5"],
     ],
-    ids=lambda arguments: arguments[0],
+    ids=lambda arguments: " ".join(map(str, arguments[:2] if arguments[0] == "vectors" else arguments[:1])),
 )
 def test_no_command_unpickles_runs_connects_or_writes_elsewhere(arguments, tmp_path):
     pl.DataFrame({"text": ["good", "bad"], "label": ["positive", "negative"]}).write_parquet(tmp_path / "t.parquet")
+    (tmp_path / "v.vec").write_text("2 3\ngood 1 2 3\nbad 4 5 6\n")
     assert audited(tmp_path, *arguments) == ""
 
 

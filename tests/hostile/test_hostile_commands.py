@@ -57,6 +57,15 @@ def test_wrong_usage_is_exit_code_2_and_a_usage_line(arguments):
     assert_clean(outcome)
 
 
+def test_what_no_one_thought_of_is_one_line_too(monkeypatch):
+    monkeypatch.setattr("textclf.model.Model.predict", lambda *_, **__: {}["\x1b[31m"])
+    outcome = textclf("predict", MODEL, "good")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: unexpected KeyError at test_hostile_commands.py:")
+    assert outcome.err.endswith("This is a fault in textclf: report it.\n")
+    assert "\x1b" not in outcome.err
+
+
 def test_a01_of_an_option_given_twice_the_last_counts():
     assert accepted("predict", MODEL, "--top-k", "2", "--top-k", "1", "good").out.count("positive") == 1
 

@@ -1,4 +1,5 @@
-# `make demo` does the main job from nothing; `make test` runs the whole suite. Both set up .venv themselves.
+# `make demo` does the main job from nothing; `make test` runs the whole suite; `make fuzz` what takes too long for it.
+# Each sets up .venv itself.
 
 # The newest Python that textclf runs on, unless PYTHON names one.
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
@@ -7,7 +8,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 
-.PHONY: demo test lint types clean
+.PHONY: demo test fuzz lint types clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -19,6 +20,10 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+# What takes minutes to hours: every byte, every flip, the longest texts. $(CASES) names some: make fuzz CASES=M08
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m pytest tests/hostile -m long_running -k "$(CASES)"
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

@@ -199,6 +199,16 @@ def test_a_damaged_cache_entry_is_made_anew(part, own_cache, tmp_path):
     assert isinstance(open_vectors(path).matrix, np.memmap)
 
 
+def test_what_killed_runs_left_in_the_cache_is_swept_and_what_is_being_made_is_not(own_cache, tmp_path):
+    folder = own_cache / "vectors" / "v1"
+    dead, old, live = (folder / name for name in (".part-999999999.x", ".part-x", f".part-{os.getpid()}.x"))
+    for left in (dead, old, live):
+        left.mkdir(parents=True)
+        (left / "matrix.npy").write_bytes(b"half")
+    open_vectors(write(tmp_path, "word2vec text"))
+    assert [left.exists() for left in (dead, old, live)] == [False, False, True]
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "file"))

@@ -168,7 +168,7 @@ def _split(path: Path, content: npt.NDArray[np.uint8]) -> tuple[dict[str, Any], 
     if length > min(_LARGEST_HEADER, len(content) - 8) or content[8:9].tobytes() != b"{":
         raise _not_a_model(path, "it does not begin like one")
     try:
-        header = json.loads(content[8 : 8 + length].tobytes().decode(), object_pairs_hook=_without_duplicates)
+        header = _strict_json(content[8 : 8 + length].tobytes().decode())
     except (ValueError, RecursionError):
         raise _not_a_model(path, "its header is not JSON, or names something twice") from None
     return header, content[8 + length :]
@@ -179,10 +179,10 @@ def _description(path: Path, header: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(metadata, dict) or not isinstance(metadata.get(_KEY), str) or len(metadata) != 1:
         raise _not_a_model(path, "it lacks the description")
     try:
-        description = json.loads(metadata[_KEY], object_pairs_hook=_without_duplicates)
+        description = _strict_json(metadata[_KEY])
     except (ValueError, RecursionError):
         raise _not_a_model(path, "its description is damaged") from None
-    if not isinstance(description, dict) or type(description.get("format")) is not int or description["format"] < 1:
+    if type(description.get("format")) is not int or description["format"] < 1:
         raise _not_a_model(path, "its description is damaged")
     return description
 
@@ -215,6 +215,18 @@ def _digest(content: npt.NDArray[np.uint8], digest: str) -> str:
     sha256 = hashlib.sha256(head.replace(digest.encode(), _NO_DIGEST.encode(), 1))
     sha256.update(content[8 + length :].data)
     return sha256.hexdigest()
+
+
+def _strict_json(text: str) -> dict[str, Any]:
+    """Return the JSON object; raises ValueError when it is none, when a name stands twice, on NaN and infinities."""
+    value = json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+    if not isinstance(value, dict):
+        raise ValueError(text[:20])
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -57,6 +57,15 @@ def test_wrong_usage_is_exit_code_2_and_a_usage_line(arguments):
     assert_clean(outcome)
 
 
+def test_what_no_one_thought_of_is_one_line_too(monkeypatch):
+    monkeypatch.setattr("textclf.model.Model.predict", lambda *_, **__: {}["\x1b[31m"])
+    outcome = textclf("predict", MODEL, "good")
+    assert outcome.code == 1
+    assert outcome.err.startswith("Error: unexpected KeyError at test_hostile_commands.py:")
+    assert outcome.err.endswith("This is a fault in textclf: report it.\n")
+    assert "\x1b" not in outcome.err
+
+
 def test_a01_of_an_option_given_twice_the_last_counts():
     assert accepted("predict", MODEL, "--top-k", "2", "--top-k", "1", "good").out.count("positive") == 1
 
@@ -337,7 +346,6 @@ def audited(folder, *arguments, code=0):
         **os.environ,
         "PYTHONPATH": str(ROOT),
         "TEXTCLF_CACHE_DIR": str(folder / "cache"),
-        "MPLCONFIGDIR": str(folder / "fonts"),
         "TMPDIR": str(folder),
     }
     program = [sys.executable, str(Path(__file__).with_name("audited.py")), str(folder), *map(str, arguments)]
@@ -349,18 +357,21 @@ def audited(folder, *arguments, code=0):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["train", DATA / "reviews-test.csv", "-o", "m", "--vectors", "starter", "--report", "r.html"],
+        ["train", DATA / "reviews-test.csv", "-o", "m", "--vectors", "starter"],
         ["evaluate", MODEL, "t.parquet", "--errors", "wrong.csv"],
         ["predict", MODEL, "-i", "t.parquet", "-o", "o.parquet"],
         ["predict", MODEL, "good"],
         ["explain", MODEL, "good film", "--html", "e.html"],
         ["info", MODEL],
         ["check", DATA / "reviews-test.csv"],
+        ["vectors", "info", "v.vec"],
+        ["vectors", "train", DATA / "reviews-test.csv", "-o", "v.bin", "--epochs", "1", "--dimension", "5"],
     ],
-    ids=lambda arguments: arguments[0],
+    ids=lambda arguments: " ".join(map(str, arguments[:2] if arguments[0] == "vectors" else arguments[:1])),
 )
 def test_no_command_unpickles_runs_connects_or_writes_elsewhere(arguments, tmp_path):
     pl.DataFrame({"text": ["good", "bad"], "label": ["positive", "negative"]}).write_parquet(tmp_path / "t.parquet")
+    (tmp_path / "v.vec").write_text("2 3\ngood 1 2 3\nbad 4 5 6\n")
     assert audited(tmp_path, *arguments) == ""
 
 

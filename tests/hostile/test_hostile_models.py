@@ -151,6 +151,7 @@ REFUSED = {
     "M10 a later format": (forged(description={"format": 2}), r"format 1 or older, found format 2\. .*upgrade textclf"),
     "M10 a far later format": (forged(description={"format": 10**30}), "upgrade textclf"),
     "M10 format 0": (forged(description={"format": 0}), "its description is damaged"),
+    "M10 a number that JSON does not have": (forged(description={"note": float("nan")}), "its description is damaged"),
     "M10 another tokenizer": (structured(tokenizer="{0.__class__}"), r"found '{0.__class__}'"),
     "M10 no structure": (forged(description={"model": None}), DAMAGED),
     "M10 no temperature": (structured(temperature=None), DAMAGED),

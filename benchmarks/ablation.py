@@ -19,9 +19,9 @@ import numpy as np
 from peers import SETS, read
 
 from textclf import features, fitting, vocabulary
+from textclf.joint import naive_bayes_scales
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
-from textclf.training import naive_bayes_scales
 from textclf.vectors import open_vectors
 
 _SPLITS = 5

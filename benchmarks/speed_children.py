@@ -110,10 +110,11 @@ def _examples() -> tuple[np.ndarray, np.ndarray]:
 
 def epoch() -> None:
     """Train our network; the first epoch is not counted."""
+    from textclf.examples import Examples
     from textclf.memory import keep_freed_memory
     from textclf.network import LOSSES, Network, one_hot
     from textclf.sparse import SparseRows
-    from textclf.training import EpochSettings, Examples, train_network
+    from textclf.training import EpochSettings, train_network
 
     keep_freed_memory()  # as the command does
     X, y = _examples()

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textclf.counting import NgramTally
 from textclf.dictionary import Dictionary, count_keys
-from textclf.features import Features, WordTable, learn_ngrams, ngrams, word_weights
+from textclf.features import Features, WordTable, ngrams, word_weights
+from textclf.shelf import Shelf
 from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
 from textclf.tokenizer import keys_of, normal_form, tokenize
 
@@ -113,11 +115,14 @@ def test_a_word_that_begins_a_text_is_told_from_the_same_word_elsewhere():
     assert ngrams(tokenize(["", "what"]), "words", 2, 3)[0].tolist() == [1]
 
 
-def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike():
+@pytest.mark.parametrize("in_files", [False, True])
+def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(in_files):
     texts = ["a a b", "a c", "b d", "a"]
-    blocks = [tokenize(texts[:2]), tokenize(texts[2:])]
-    learned = learn_ngrams(blocks, "words", 1, 1, 2)
-    table, matrix = learned.table, learned.matrix
+    tally = NgramTally(("words", 1, 1), Dictionary(np.sort(keys_of(["a", "b", "c", "d"]))), 2, Shelf(in_files))
+    for part in (texts[:2], texts[2:]):
+        tally.add(*tally.count(2, ngrams(tokenize(part), "words", 1, 1)))
+    learned = tally.learned(2)
+    table, matrix = learned.table, stack_rows(list(learned.parts))
     assert sorted(table.dictionary.keys.tolist()) == sorted(keys_of(["a", "b"]).tolist())
     idf = {"a": math.log(5 / 4) + 1, "b": math.log(5 / 3) + 1}
     a, b = (1 + math.log(2)) * idf["a"], idf["b"]
@@ -175,7 +180,8 @@ def test_products_are_those_of_dense_matrices_bit_for_bit_with_any_threads(C, d,
         S = rows.times(E, threads=threads)
         assert S.tobytes() == rows.times(E).tobytes()
     np.testing.assert_allclose(S, oracles.product(C.tolist(), E.tolist()), atol=1e-12)
-    np.testing.assert_array_equal(rows.transposed().scipy.toarray(), C.T)
+    D = np.random.default_rng(2).normal(size=(len(C), d))
+    np.testing.assert_allclose(rows.transposed_times(D), oracles.product(C.T.tolist(), D.tolist()), atol=1e-12)
     np.testing.assert_array_equal(rows.slice(1, len(C)).scipy.toarray(), C[1:])
     np.testing.assert_array_equal(rows.take(np.arange(len(C))[::-1]).scipy.toarray(), C[::-1])
     keep = np.arange(C.shape[1]) % 2 == 0

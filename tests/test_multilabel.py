@@ -12,6 +12,8 @@ from sklearn import metrics
 
 from textclf.cli import run
 from textclf.errors import ModelError, TextclfError, TrainingError
+from textclf.examples import split
+from textclf.joint import naive_bayes_scales
 from textclf.labels import cut_labels, join_labels, multi_hot
 from textclf.model import Model
 from textclf.model_file import read_model, write_model
@@ -28,7 +30,6 @@ from textclf.multilabel import (
 )
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
-from textclf.training import naive_bayes_scales, split
 
 WORDS = {
     "sport": ["ball", "goal", "team", "match", "coach"],

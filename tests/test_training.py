@@ -8,19 +8,10 @@ from hypothesis import strategies as st
 from strategies import class_numbers, counts_and_truth
 
 from textclf.errors import TrainingError
+from textclf.examples import Examples, deal, split
+from textclf.joint import JointSettings, fit_jointly, naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
-from textclf.training import (
-    EpochSettings,
-    Examples,
-    JointSettings,
-    deal,
-    fit_jointly,
-    minibatches,
-    naive_bayes_scales,
-    split,
-    standardized,
-    train_network,
-)
+from textclf.training import EpochSettings, minibatches, standardized, train_network
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -140,7 +131,7 @@ def test_weights_of_examples_count_as_copies_do():
         examples.words, examples.ngrams, examples.Y, np.where(np.arange(30) < 10, 2.0, 1.0).astype(np.float32)
     )
     network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
-    chosen = JointSettings(iterations=300, tolerance=1e-7, l2=0.5, threads=1)
+    chosen = JointSettings(iterations=300, tolerance=1e-14, l2=0.5, threads=1)
     fits = []
     for data in (copied, weighted):
         S = data.words.times(E).astype(np.float64)
@@ -187,8 +178,8 @@ def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
     examples = Examples(
         examples.words, examples.ngrams.double(), examples.Y.astype(np.float64), examples.weights.astype(np.float64)
     )
-    exact = JointSettings(300, 1e-7, 0.5, 1)
-    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-7, 0.1, 1))
+    exact = JointSettings(300, 1e-14, 0.5, 1)
+    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-14, 0.1, 1))
     on = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact, start=first)
     scratch = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact)
     np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)

@@ -6,8 +6,11 @@ from functools import cached_property
 import numpy as np
 
 from textclf.arrays import Integers, Keys
+from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
+_RANGE_BITS = 2
+_MOST_WAITING = 1 << 26  # keys that wait to be counted: more are counted before more come
 _BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
 
 
@@ -69,3 +72,43 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
         return ordered, np.zeros(0, np.int64)
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
     return ordered[starts], np.diff(starts, append=len(ordered))
+
+
+class KeyCounter:
+    """Counts keys that come part by part."""
+
+    def __init__(self) -> None:
+        self._seen: Keys = np.zeros(0, np.uint64)
+        self._counts: Integers = np.zeros(0, np.int64)
+        self._waiting: list[Keys] = []
+        self._many = 0
+
+    def add(self, keys: Keys) -> None:
+        """Count these keys."""
+        self._waiting.append(keys)
+        self._many += len(keys)
+        if self._many > _MOST_WAITING:
+            self._settle(1)
+
+    def counts(self, threads: int = 1) -> tuple[Keys, Integers]:
+        """Return the distinct keys in rising order and how often each was given."""
+        self._settle(threads)
+        return self._seen, self._counts
+
+    def _settle(self, threads: int) -> None:
+        """Take up the waiting keys, a range of keys at a time: a fourth of all, as keys are as good as random."""
+        found = list(in_order(lambda part: count_keys(self._of_range(part)), range(1 << _RANGE_BITS), threads))
+        keys, counts = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        self._waiting, self._many = [], 0
+        if len(self._seen):
+            both = np.concatenate([self._seen, keys])
+            order = np.argsort(both, kind="stable")
+            counts = np.concatenate([self._counts, counts])[order]
+            both = both[order]
+            starts = np.flatnonzero(np.concatenate(([True], both[1:] != both[:-1])))
+            keys, counts = both[starts], np.add.reduceat(counts, starts)
+        self._seen, self._counts = keys, counts
+
+    def _of_range(self, part: int) -> Keys:
+        shift = np.uint64(64 - _RANGE_BITS)
+        return np.concatenate([keys[keys >> shift == part] for keys in self._waiting] or [np.zeros(0, np.uint64)])

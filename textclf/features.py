@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from textclf.arrays import Array, Integers, Keys
 from textclf.code_points import is_space
-from textclf.dictionary import Dictionary, count_keys
+from textclf.dictionary import Dictionary
 from textclf.settings import Weighting
 from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
 from textclf.tokenizer import (
@@ -197,13 +197,7 @@ class Features:
             cased = tokenize(texts[first : first + len(tokens)], lower=False) if self.words.cased else None
             parts.append(self._extract_block(tokens, cased))
             first += len(tokens)
-        return TextMatrix(
-            stack_rows([part.words for part in parts]),
-            stack_rows([part.ngrams for part in parts]),
-            np.concatenate([part.tokens for part in parts]),
-            np.concatenate([part.known for part in parts]),
-            np.concatenate([part.familiar for part in parts]),
-        )
+        return stack_texts(parts)
 
     def _extract_block(self, tokens: Tokens, cased: Tokens | None) -> TextMatrix:
         rows = self.words.rows_of(tokens, cased)
@@ -217,6 +211,17 @@ class Features:
             known,
             side_by_side([familiar for _, familiar in ngrams], len(tokens)),
         )
+
+
+def stack_texts(parts: Sequence[TextMatrix]) -> TextMatrix:
+    """Return the matrices of all parts' texts, in their order."""
+    return TextMatrix(
+        stack_rows([part.words for part in parts]),
+        stack_rows([part.ngrams for part in parts]),
+        np.concatenate([part.tokens for part in parts]),
+        np.concatenate([part.known for part in parts]),
+        np.concatenate([part.familiar for part in parts]),
+    )
 
 
 def weighted_mean(counts: SparseRows, weights: Array) -> SparseRows:
@@ -307,42 +312,3 @@ def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
         ends_there = last_text[n - 1 :]
         starts = np.flatnonzero(first_text[: len(ends_there)] == ends_there)
         yield NgramsOfLength(first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n), starts)
-
-
-@dataclass(frozen=True)
-class LearnedNgrams:
-    """The table of one kind, the matrix of the texts it was learnt of, and their share of n-grams that others have."""
-
-    table: NgramTable
-    matrix: SparseRows
-    familiar: Array
-
-
-def learn_ngrams(
-    blocks: Sequence[Tokens], kind: Literal["words", "chars"], shortest: int, longest: int, least_texts: int
-) -> LearnedNgrams:
-    """Return the n-grams that stand in at least `least_texts` of these texts.
-
-    An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
-    """
-    found = [ngrams(tokens, kind, shortest, longest) for tokens in blocks]
-    keys, counts = count_keys(np.concatenate([keys for _, keys in found]))
-    candidates = Dictionary(keys[counts >= least_texts])
-    rows = [candidates.rows(keys) for _, keys in found]
-    matrix = stack_rows(
-        [
-            sum_entries(numbers, columns, len(tokens), len(candidates))
-            for tokens, (numbers, _), columns in zip(blocks, found, rows, strict=True)
-        ]
-    )
-    document_frequency = np.bincount(matrix.columns, minlength=len(candidates))
-    elsewhere = np.append(document_frequency > 1, False)  # the last place is that of -1, no candidate
-    familiar = [
-        share_of_texts(numbers, elsewhere[columns], len(tokens))
-        for tokens, (numbers, _), columns in zip(blocks, found, rows, strict=True)
-    ]
-    keep = document_frequency >= least_texts
-    matrix = matrix.keep_columns(keep)
-    idf = inverse_document_frequency(document_frequency[keep], len(matrix))
-    table = NgramTable(kind, shortest, longest, Dictionary(candidates.keys[keep]), idf)
-    return LearnedNgrams(table, tf_idf(matrix, idf), np.concatenate(familiar))

@@ -8,28 +8,22 @@ import numpy as np
 
 from textclf.arrays import Array, Integers
 from textclf.calibration import fit_temperature
+from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
+from textclf.joint import JointFit, JointSettings, fit_jointly, naive_bayes_scales
 from textclf.model import Model
 from textclf.network import LOSSES, Loss, Network
 from textclf.penalties import Choice, Penalties, choose_penalties
 from textclf.settings import Settings
 from textclf.strings import Strings
-from textclf.training import (
-    Epoch,
-    EpochSettings,
-    Examples,
-    JointFit,
-    JointSettings,
-    fit_jointly,
-    naive_bayes_scales,
-    train_network,
-)
+from textclf.training import Epoch, EpochSettings, train_network
 
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
 """A fit that goes on from another with other penalties gets by with so many steps."""
-JOINT_TOLERANCE = 3e-3
+JOINT_TOLERANCE = 1e-4
+"""Steps that gain less no longer show on rows that the fit has not seen."""
 JOINT_LENGTH = 0.5
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
@@ -80,9 +74,13 @@ class Fitting:
     listener: Listener
 
     def fit(
-        self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None
-    ) -> Fitted:
-        """Return the model fitted to these examples: epochs, and penalties if none are given, chosen on `valid`."""
+        self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
+        start: JointFit | None = None,
+    ) -> Fitted:  # fmt: skip
+        """Return the model fitted to these examples: epochs, and penalties if none are given, chosen on `valid`.
+
+        The joint fit goes on from `start`, where one is given.
+        """
         settings = self.settings
         loss = LOSSES[settings.loss, settings.output]
         network, E, epochs = self.network, self.E, []
@@ -96,7 +94,7 @@ class Fitting:
         U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
         history = [_plain(epoch) for epoch in epochs]
         if settings.optimizer == "lbfgs" or examples.ngrams.width:
-            choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties)
+            choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
             network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
             history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
@@ -135,7 +133,8 @@ class Fitting:
         if self.settings.optimizer != "lbfgs":
             return fitted  # its epochs were chosen by rows that it must not have seen
         self.listener.say("fitting once more, on all rows")
-        again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties)
+        start = JointFit(fitted.model.network, fitted.model.U, [])  # convex: it ends where one from scratch would
+        again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties, start)
         found = again.model
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
 
@@ -148,11 +147,14 @@ class Fitting:
         loss: Loss,
         done: int,
         penalties: Penalties | None,
+        begin: JointFit | None,
     ) -> Choice[JointFit]:
         """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
         threads = self.settings.threads
         S = examples.words.times(E, threads=threads)
-        scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
+        scales = naive_bayes_scales(
+            examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, counted=examples.weights > 0
+        )
         sizes = [len(table.dictionary) for table in self.features.ngrams]
 
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
@@ -166,7 +168,7 @@ class Fitting:
 
         first = penalties or self._first_penalties(is_second=done > 0)
         if penalties or valid is None or not self._is_worth_choosing(examples):
-            return Choice(first, fit(first, None), 1)
+            return Choice(first, fit(first, begin), 1)
         S_valid = valid.words.times(E, threads=threads)
 
         def validation_losses(found: JointFit) -> Array:

@@ -1,7 +1,12 @@
-"""How the process keeps its memory."""
+"""How the process keeps its memory, and gives back what it has looked at of files."""
 
+import mmap
 import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # the numbers of mallopt(3)
 _LARGEST_KEPT = 32 << 20  # the most that the C library allows
@@ -22,3 +27,19 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
         library.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+
+
+def let_go(*arrays: "npt.NDArray[Any]") -> None:
+    """Take the pages of these stretches of mapped files out of the process's memory; other arrays are left alone.
+
+    A fit passes over its file again and again, and would soon have all of it in memory. The pages stay in the
+    system's cache as long as nothing else needs the room.
+    """
+    for array in arrays:
+        mapped = getattr(array, "_mmap", None)
+        if mapped is not None and array.nbytes and hasattr(mapped, "madvise"):
+            import numpy as np
+
+            begin = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
+            first = begin - begin % mmap.PAGESIZE
+            mapped.madvise(mmap.MADV_DONTNEED, first, begin + array.nbytes - first)

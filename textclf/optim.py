@@ -146,23 +146,32 @@ def lbfgs(
     *,
     iterations: int,
     tolerance: float = 1e-3,
+    gain: float = 0.0,
+    curvature: Array | None = None,
     memory: int = 8,
     after_iteration: Callable[[int, float], None] | None = None,
 ) -> Minimum:
     """Minimize a smooth function of all parameters by L-BFGS (Nocedal & Wright 2006, algorithms 7.4 and 3.1).
 
     A step goes along −H ∂L/∂θ, where H, an estimate of the inverse Hessian, is made of the last `memory` steps and
-    the changes of the gradient along them. It ends when the gradient is `tolerance` times as long as at the start,
-    after `iterations`, or when no step along the direction makes the loss smaller. `theta` is left as it is.
+    the changes of the gradient along them. It starts from the inverse of `curvature`, an estimate of the Hessian's
+    diagonal (None: all alike), times the number that suits the last step; where parameters are of very different
+    curvature that saves most of the steps. It ends when the gradient is `tolerance` times as long as at the start,
+    when the next step promises to lower the loss by less than `gain` times the loss, after `iterations`, or when no
+    step along the direction makes the loss smaller. `theta` is left as it is.
     """
     loss, gradient = loss_and_gradient(theta)
     wanted = tolerance * float(np.linalg.norm(gradient))
     history: deque[tuple[Array, Array, float]] = deque(maxlen=memory)
     evaluations, iteration = 1, 0
     for iteration in range(1, iterations + 1):
-        direction = _quasi_newton(gradient, history)
+        direction = _quasi_newton(gradient, history, curvature)
         slope = float(np.vdot(direction, gradient))
-        length = 1.0 if history else min(1.0, 1.0 / max(float(np.linalg.norm(gradient)), 1e-12))
+        if -0.5 * slope <= gain * abs(loss):  # what the quadratic model of the loss falls by along the direction
+            iteration -= 1
+            break
+        known = bool(history) or curvature is not None
+        length = 1.0 if known else min(1.0, 1.0 / max(float(np.linalg.norm(gradient)), 1e-12))
         for _ in range(_MOST_TRIES):
             candidate = theta + theta.dtype.type(length) * direction
             new_loss, new_gradient = loss_and_gradient(candidate)
@@ -175,9 +184,9 @@ def lbfgs(
         else:
             break
         step, change = candidate - theta, new_gradient - gradient
-        curvature = float(np.vdot(step, change))
-        if curvature > 1e-10 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
-            history.append((step, change, 1.0 / curvature))
+        bend = float(np.vdot(step, change))
+        if bend > 1e-10 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
+            history.append((step, change, 1.0 / bend))
         theta, loss, gradient = candidate, new_loss, new_gradient
         if after_iteration is not None:
             after_iteration(iteration, loss)
@@ -189,7 +198,9 @@ def lbfgs(
 _MOST_TRIES = 20
 
 
-def _quasi_newton(gradient: Array, history: Sequence[tuple[Array, Array, float]]) -> Array:
+def _quasi_newton(
+    gradient: Array, history: Sequence[tuple[Array, Array, float]], curvature: Array | None = None
+) -> Array:
     """Return −H ∂L/∂θ by the two-loop recursion; `history` holds s, the change of ∂L/∂θ, and 1 / sᵀy, oldest first."""
     q = gradient.copy()
     alphas = []
@@ -197,9 +208,12 @@ def _quasi_newton(gradient: Array, history: Sequence[tuple[Array, Array, float]]
         alpha = rho * float(np.vdot(step, q))
         alphas.append(alpha)
         q -= q.dtype.type(alpha) * change
+    if curvature is not None:
+        q /= curvature
     if history:
         step, change, rho = history[-1]
-        q *= q.dtype.type(1.0 / (rho * float(np.vdot(change, change))))
+        weighted = change if curvature is None else change / curvature
+        q *= q.dtype.type(1.0 / (rho * float(np.vdot(change, weighted))))
     for (step, change, rho), alpha in zip(history, reversed(alphas), strict=True):
         beta = rho * float(np.vdot(change, q))
         q += q.dtype.type(alpha - beta) * step

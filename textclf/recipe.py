@@ -22,6 +22,7 @@ from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
+from textclf.examples import Examples, deal, split
 from textclf.features import Features, TextMatrix
 from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener
 from textclf.labels import LabelSet, label_sets, multi_hot
@@ -29,12 +30,7 @@ from textclf.model import Model
 from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
 from textclf.network import Network
 from textclf.settings import Settings
-from textclf.training import (
-    Examples,
-    deal,
-    split,
-    standardized,
-)
+from textclf.training import standardized
 from textclf.vectors import WordVectors
 from textclf.vocabulary import learn_vocabulary
 
@@ -106,7 +102,9 @@ def train(
     else:
         train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
         rows_held_out = (examples.take(valid_rows), matrix.take(valid_rows)) if len(valid_rows) else None
-    fitted = fitting.fit(examples.take(train_rows), rows_held_out[0] if rows_held_out else None, rng)
+    # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
+    part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
+    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng)
     validation = held_out = None
     if rows_held_out is not None:
         if valid is None and _is_cross_validated(settings, len(Y)):

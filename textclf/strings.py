@@ -1,11 +1,16 @@
 """Many strings as two arrays, which a file can hold and a process can map without making an object of each."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+
+from textclf.memory import let_go
+
+_MANY = 1 << 14  # strings decoded at a time where all are gone through
 
 
 @dataclass(frozen=True)
@@ -29,6 +34,10 @@ class Strings(Sequence[str]):
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _MANY):
+            yield from self[start : start + _MANY]
+
     @overload
     def __getitem__(self, place: int) -> str: ...
 
@@ -37,6 +46,13 @@ class Strings(Sequence[str]):
 
     def __getitem__(self, place: int | slice) -> str | list[str]:
         if isinstance(place, slice):
-            return [self[i] for i in range(*place.indices(len(self)))]
+            start, stop, step = place.indices(len(self))
+            if step != 1:
+                return [self[i] for i in range(start, stop, step)]
+            ends = self.offsets[start : max(start, stop) + 1] - self.offsets[start]
+            part = self.blob[self.offsets[start] : self.offsets[start] + ends[-1]]
+            blob = part.tobytes()
+            let_go(part)
+            return [blob[first:last].decode(errors="replace") for first, last in pairwise(ends.tolist())]
         place = range(len(self))[place]
         return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")

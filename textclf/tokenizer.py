@@ -75,23 +75,31 @@ def tokenize(texts: Sequence[str], *, lower: bool = True) -> Tokens:
 
 def tokenize_blocks(texts: Sequence[str], *, lower: bool = True) -> Iterator[Tokens]:
     """Cut texts into tokens, a block of consecutive texts at a time, so that memory stays bounded."""
+    for part in text_blocks(texts):
+        yield _tokenize_block(part, lower)
+
+
+def text_blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Give the texts that are worked on together: consecutive ones, as many as memory near the processor serves."""
     first, size = 0, 0
     for number, text in enumerate(texts):
         size += len(text)
         if size >= _BLOCK:
-            yield _tokenize_block(texts[first : number + 1], lower)
+            yield texts[first : number + 1]
             first, size = number + 1, 0
     if first < len(texts) or not texts:
-        yield _tokenize_block(texts[first:], lower)
+        yield texts[first:]
 
 
 def keys_of(words: Sequence[str]) -> Keys:
     """Return the key of each string taken whole, shape (len(words),): the key that the word has as a token."""
     if not words:
         return np.zeros(0, np.uint64)
+    words = list(words)
     codes = _code_points("".join(words))
-    ends = np.cumsum([len(word) for word in words])
-    return stretch_keys(running_sum(codes), ends - [len(word) for word in words], ends)
+    lengths = np.array([len(word) for word in words])
+    ends = np.cumsum(lengths)
+    return stretch_keys(running_sum(codes), ends - lengths, ends)
 
 
 def combine(first: Keys, second: Keys) -> Keys:

@@ -1,20 +1,25 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from textclf.arrays import Array, Integers, Keys
-from textclf.dictionary import Dictionary, count_keys
+from textclf.counting import Kind, NgramTally
+from textclf.dictionary import Dictionary, KeyCounter
 from textclf.errors import TrainingError
-from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, side_by_side, word_weights
+from textclf.features import Features, TextMatrix, WordTable, ngrams, side_by_side, word_weights
+from textclf.parallel import in_order
 from textclf.settings import Settings
-from textclf.sparse import stack_columns
+from textclf.shelf import MEMORY, RowStack, Shelf
+from textclf.sparse import SparseRows, stack_columns
 from textclf.strings import Strings
-from textclf.tokenizer import Tokens, keys_of, tokenize_blocks
+from textclf.tokenizer import Tokens, keys_of, text_blocks, tokenize
 from textclf.vectors import WordVectors
+
+Made = TypeVar("Made")
 
 MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
 """Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
@@ -38,28 +43,107 @@ class Vocabulary:
 
 
 def learn_vocabulary(
-    texts: Sequence[str], settings: Settings, vectors: WordVectors | None, rng: np.random.Generator
+    texts: Sequence[str],
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+    shelf: Shelf = MEMORY,
 ) -> Vocabulary:
     """Return what these texts call for; `vectors` None starts from random ones.
 
+    Large arrays go to the shelf; where that is in files, texts are cut anew each time that they are gone through.
     Raises TrainingError when no text holds a word.
     """
-    blocks = list(tokenize_blocks(texts))
-    if not any(len(block.keys) for block in blocks):
+    kinds = _ngram_kinds(texts, settings)
+    cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files)
+    is_cased = vectors is not None and vectors.is_cased
+    of_words, *of_ngrams = _count(cuts, is_cased)
+    if not len(of_words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    word_table, words, E = _learn_words(cuts, of_words, settings, vectors, rng)
     least = 1 if len(texts) < FEW_TEXTS else 2
-    learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in _ngram_kinds(texts, settings)]
-    tables = tuple(each.table for each in learned)
-    ngrams = stack_columns([each.matrix for each in learned], len(texts))
+    tallies = [
+        NgramTally(kind, Dictionary(keys[counts >= least]), least, shelf)
+        for kind, (keys, counts) in zip(kinds, of_ngrams, strict=True)
+    ]
+    by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
+
+    def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
+        counted = [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
+        return by_words.extract_tokens([block.tokens], block.texts), counted
+
+    for of_block, counted in cuts.each(look_up, last=True):
+        C.add(of_block.words)
+        rest.append((of_block.tokens, of_block.known))
+        for tally, counts in zip(tallies, counted, strict=True):
+            tally.add(*counts)
+    tokens, known = (np.concatenate(arrays) for arrays in zip(*rest, strict=True))
+    learned = [tally.learned(settings.threads) for tally in tallies]
+    ngrams = RowStack(shelf, sum(len(each.table.dictionary) for each in learned))
+    for parts in zip(*(each.parts for each in learned), strict=True):
+        ngrams.add(stack_columns(parts, len(parts[0])))
     familiar = side_by_side([each.familiar for each in learned], len(texts))
-    word_table, words, E = _learn_words(blocks, texts, settings, vectors, rng)
-    by_words = Features(word_table, ()).extract_tokens(blocks, texts)
-    return Vocabulary(Features(word_table, tables), words, E, replace(by_words, ngrams=ngrams, familiar=familiar))
+    matrix = TextMatrix(
+        C.whole(), ngrams.whole() if learned else stack_columns([], len(texts)), tokens, known, familiar
+    )
+    return Vocabulary(Features(word_table, tuple(each.table for each in learned)), words, E, matrix)
 
 
-def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:
+@dataclass(frozen=True)
+class Block:
+    """Consecutive texts, their tokens, and their n-grams of each kind: the number of the text, and the key, of each."""
+
+    texts: Sequence[str]
+    tokens: Tokens
+    ngrams: list[tuple[Integers, Keys]]
+
+
+class Cuts:
+    """Texts cut into tokens and n-grams, a block at a time. With `keep` they are kept, else they are cut each time."""
+
+    def __init__(self, texts: Sequence[str], kinds: Sequence[Kind], threads: int = 1, *, keep: bool = True) -> None:
+        self._texts, self._kinds, self.threads, self._keep = texts, kinds, threads, keep
+        self._kept: list[Block] = []
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    def each(self, function: Callable[[Block], Made], *, last: bool = False) -> Iterator[Made]:
+        """Give what `function` makes of each block, in order; none is kept after the `last` time."""
+        if self._kept:
+            blocks = self._kept
+            yield from in_order(function, (blocks.pop(0) for _ in range(len(blocks))) if last else blocks, self.threads)
+            return
+
+        def cut(texts: Sequence[str]) -> tuple[Block, Made]:
+            tokens = tokenize(texts)
+            block = Block(texts, tokens, [ngrams(tokens, *kind) for kind in self._kinds])
+            return block, function(block)
+
+        for block, made in in_order(cut, text_blocks(self._texts), self.threads):
+            if self._keep and not last:
+                self._kept.append(block)
+            yield made
+
+
+def _count(cuts: Cuts, is_cased: bool) -> list[tuple[Keys, Integers]]:
+    """Return the distinct keys of the words, and of each kind of n-grams, and how often each stands in all texts."""
+
+    def keys_of_block(block: Block) -> list[Keys]:
+        words = [block.tokens.keys, *([tokenize(block.texts, lower=False).keys] if is_cased else [])]
+        return [np.concatenate(words), *(keys for _, keys in block.ngrams)]
+
+    counters: list[KeyCounter] = []
+    for keys in cuts.each(keys_of_block):
+        counters = counters or [KeyCounter() for _ in keys]
+        for counter, each in zip(counters, keys, strict=True):
+            counter.add(each)
+    return [counter.counts(cuts.threads) for counter in counters]
+
+
+def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[Kind]:
     longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
-    kinds: list[tuple[Any, int, int]] = [("words", 1, longest)] if longest else []
+    kinds: list[Kind] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
         mean_length = sum(map(len, texts)) / max(len(texts), 1)
@@ -69,8 +153,8 @@ def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, in
 
 
 def _learn_words(
-    blocks: Sequence[Tokens],
-    texts: Sequence[str],
+    cuts: Cuts,
+    counted: tuple[Keys, Integers],
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
@@ -80,23 +164,21 @@ def _learn_words(
     The words are those of the texts that have a vector, and the commonest others that have; their rows are the
     pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
     """
-    is_cased = vectors is not None and vectors.is_cased
-    seen = [block.keys for block in blocks]
-    if is_cased:
-        seen += [block.keys for block in tokenize_blocks(texts, lower=False)]
-    keys, occurrences = count_keys(np.concatenate(seen))
+    (keys, occurrences), n = counted, len(cuts)
     if vectors is None:
-        kept, strings = keys, _strings_of(blocks, keys)
+        kept, strings = keys, _strings_of(cuts, keys)
         counts = occurrences
         E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
-        known, places = np.unique(keys_of(vectors.words), return_index=True)
+        all_words = list(vectors.words)
+        known, places = np.unique(keys_of(all_words), return_index=True)
         rows = Dictionary(keys).rows(known)
-        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT * len(texts)))
-        kept, strings = known[keep], [vectors.words[int(place)] for place in places[keep]]
+        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT * n))
+        kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
         E = _centred(vectors.matrix, places[keep])
-    weights = word_weights(settings.weighting, counts, np.minimum(counts, len(texts)), len(texts))
+    weights = word_weights(settings.weighting, counts, np.minimum(counts, n), n)
+    is_cased = vectors is not None and vectors.is_cased
     return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings), E
 
 
@@ -108,11 +190,16 @@ def _centred(matrix: Array, places: Integers) -> Array:
     return unit
 
 
-def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
-    """Return the word of each key, all of which stand in the blocks."""
+def _strings_of(cuts: Cuts, keys: Keys) -> list[str]:
+    """Return the word of each key, all of which stand in the texts."""
     dictionary, found = Dictionary(keys), [""] * len(keys)
-    for block in blocks:
-        distinct, firsts = np.unique(block.keys, return_index=True)
-        for row, string in zip(dictionary.rows(distinct).tolist(), block.strings(firsts.tolist()), strict=True):
+
+    def strings(block: Block) -> list[tuple[int, str]]:
+        distinct, firsts = np.unique(block.tokens.keys, return_index=True)
+        rows = dictionary.rows(distinct).tolist()
+        return list(zip(rows, block.tokens.strings(firsts.tolist()), strict=True))
+
+    for pairs in cuts.each(strings):
+        for row, string in pairs:
             found[row] = string
     return found

@@ -1,0 +1,29 @@
+"""Several things at once, and their results in order."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+def in_order(function: Callable[[Item], Made], items: Iterable[Item], threads: int) -> Iterator[Made]:
+    """Give what `function` makes of each item, in the items' order, made `threads` at once.
+
+    Only as many as there are threads are made ahead of the one that is asked for, so that memory stays bounded. It
+    pays where the function spends its time in NumPy and SciPy, which let other threads run meanwhile.
+    """
+    if threads < 2:
+        yield from map(function, items)
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    ahead: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for item in items:
+            ahead.append(pool.submit(function, item))
+            if len(ahead) > threads:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()

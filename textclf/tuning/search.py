@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 
 from textclf.errors import TextclfError, TrainingError
+from textclf.examples import deal
 from textclf.files import check_writable
 from textclf.labels import label_sets, multi_hot
 from textclf.multilabel import strata
 from textclf.pages import check_packages
 from textclf.recipe import LabelledTexts
 from textclf.settings import Settings
-from textclf.training import deal
 from textclf.tuning.space import FIRST, suggested
 from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
 from textclf.vocabulary import LONGEST_FOR_CHARS

@@ -16,15 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Array
+from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.examples import Examples
 from textclf.memory import let_go
 from textclf.network import Loss, Network
-from textclf.optim import lbfgs
+from textclf.optim import Steps, lbfgs
 from textclf.sparse import SparseRows
 
 _SMALLEST_BLOCK = 1 << 18  # entries of C; below this, handing a block to a thread costs more than it brings
 _ENTRIES_A_COLUMN = 3  # a block makes a sum for each column: with so many entries to each, that sum costs little
 _LARGEST_BLOCK = 1 << 23
+_NOTED = "steps"
+_LARGEST_NOTED = 1 << 28  # bytes; a fit whose steps are larger is started again when it was stopped
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
 
@@ -63,6 +66,7 @@ def fit_jointly(
     *,
     start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
+    recorder: Recorder = NOTHING_KEPT,
 ) -> JointFit:
     """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS.
 
@@ -70,19 +74,26 @@ def fit_jointly(
 
     Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
     n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
+    After each step `recorder` notes where it is, unless that is large; what it finds is gone on from.
     """
     with _workers(settings.threads) as each:
         objective = _Objective(network, _blocks(S, examples), _columns(scales, loss), loss, settings.l2, each)
         losses: list[float] = [] if start is None else [*start.losses]
         total = float(examples.weights.sum())
+        theta = objective.theta_of(start.network if start else network, start.U if start else None)
+        state = recorder.found(_NOTED)
+        if state is not None:
+            losses = state.arrays["losses"].tolist()
 
-        def note(number: int, value: float) -> None:
-            losses.append(value / total)
-            after_step(number, losses[-1])
+        def note(steps: Steps) -> None:
+            losses.append(steps.loss / total)
+            if (2 * len(steps.history) + 2) * steps.theta.nbytes <= _LARGEST_NOTED:
+                recorder.note(_NOTED, lambda: _state(steps, losses))
+            after_step(steps.iteration, losses[-1])
 
         found = lbfgs(
             objective.loss_and_gradient,
-            objective.theta_of(network, None) if start is None else objective.theta_of(start.network, start.U),
+            theta if state is None else _steps(state, theta),
             iterations=settings.iterations,
             tolerance=0.0,
             gain=settings.tolerance,
@@ -90,6 +101,25 @@ def fit_jointly(
             after_iteration=note,
         )
     return JointFit(*objective.parts(found.theta), losses)
+
+
+def _state(steps: Steps, losses: Sequence[float]) -> State:
+    arrays = {"theta": steps.theta, "gradient": steps.gradient, "losses": np.array(losses)}
+    for number, (step, change, _) in enumerate(steps.history):
+        arrays |= {f"step{number}": step, f"change{number}": change}
+    rho = [rho for _, _, rho in steps.history]
+    numbers = [steps.loss, steps.wanted, steps.iteration, steps.evaluations, *rho]
+    return State({**arrays, "numbers": np.array(numbers, np.float64)})
+
+
+def _steps(state: State, theta: Array) -> Steps:
+    loss, wanted, iteration, evaluations, *rho = map(float, state.arrays["numbers"])
+    history = tuple(
+        (state.array(f"step{number}", theta), state.array(f"change{number}", theta), each)
+        for number, each in enumerate(rho)
+    )
+    parameters, gradient = state.array("theta", theta), state.array("gradient", theta)
+    return Steps(parameters, gradient, loss, int(iteration), int(evaluations), wanted, history)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ _LARGEST_HEADER = 1 << 20
 _MOST_ARRAYS = 64
 _DTYPES: dict[str, np.dtype[Any]] = {
     "F32": np.dtype("<f4"),
+    "F64": np.dtype("<f8"),
     "I8": np.dtype("i1"),
     "U8": np.dtype("u1"),
     "I32": np.dtype("<i4"),

@@ -20,6 +20,7 @@ import numpy as np
 from textclf import __version__
 from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
+from textclf.checkpoint import NOTHING_KEPT, Recorder
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.examples import Examples, deal, split
@@ -78,13 +79,17 @@ def train(
     *,
     valid: LabelledTexts | None = None,
     listener: Listener = NOBODY,
+    recorder: Recorder = NOTHING_KEPT,
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
+    What `recorder` was told by an earlier call of the same identity is gone on from; the model is the same.
     Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
     """
     sets = label_sets(data.labels, multi_label=settings.multi_label)
     labels = _classes(sets, settings.multi_label)
+    summary = _data_summary(data, sets)
+    recorder.begin(lambda: _identity(data, summary, settings, vectors, valid))
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
     vocabulary = learn_vocabulary(data.texts, settings, vectors, rng)
@@ -94,7 +99,7 @@ def train(
     E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener)
+    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener, recorder)
     if valid is not None:
         rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
@@ -118,7 +123,7 @@ def train(
         fitted = replace(fitted, model=model)
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
-    model = _described(fitted, data, sets, settings, vectors, validation)
+    model = _described(fitted, summary, settings, vectors, validation)
     return Trained(model, validation, held_out, valid_rows)
 
 
@@ -202,8 +207,7 @@ def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | Mul
 
 def _described(
     fitted: Fitted,
-    data: LabelledTexts,
-    sets: Sequence[LabelSet],
+    summary: dict[str, Any],
     settings: Settings,
     vectors: WordVectors | None,
     validation: Evaluation | MultiLabelEvaluation | None,
@@ -214,7 +218,7 @@ def _described(
         "settings": settings.as_dict(),
         "penalties": vars(fitted.penalties) if fitted.penalties else None,
         "validation": validation.summary() if validation else None,
-        "data": _data_summary(data, sets),
+        "data": summary,
         "provenance": {
             "textclf": __version__,
             "python": platform.python_version(),
@@ -226,14 +230,38 @@ def _described(
 
 
 def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for text, label in zip(data.texts, data.labels, strict=True):
-        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
     names = [label for row in sets for label in row]
     classes, counts = np.unique(np.array(names, dtype=object).astype(str), return_counts=True)
     return {
         "texts": len(data.texts),
-        "sha256": digest.hexdigest(),
+        "sha256": _digest(data),
         "classes": len(classes),
         "largest": int(counts.max()),
+    }
+
+
+def _digest(data: LabelledTexts) -> str:
+    digest = hashlib.sha256()
+    for text, label in zip(data.texts, data.labels, strict=True):
+        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _identity(
+    data: LabelledTexts,
+    summary: dict[str, Any],
+    settings: Settings,
+    vectors: WordVectors | None,
+    valid: LabelledTexts | None,
+) -> dict[str, Any]:
+    """Return what decides the outcome of a training, to the last bit; keys are what a message calls it."""
+    weights = [rows.row_weights().tobytes() for rows in (data, valid) if rows is not None]
+    return {
+        "rows": summary["sha256"],
+        "validation rows": _digest(valid) if valid is not None else None,
+        "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
+        "vectors": vectors.sha256 if vectors is not None else None,
+        "settings": {name: value for name, value in settings.as_dict().items() if name != "vectors"},
+        "version of textclf": __version__,
+        "version of NumPy": np.__version__,
     }

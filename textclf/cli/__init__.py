@@ -9,6 +9,7 @@ from importlib import import_module
 import click
 
 from textclf import __version__
+from textclf.cli import stopping
 from textclf.cli.config import add_options, from_file
 from textclf.errors import TextclfError, shown
 from textclf.memory import keep_freed_memory
@@ -29,7 +30,6 @@ COMMANDS = {
 
 ARGUMENTS = "textclf.arguments"
 """Where click's context keeps the arguments of the run."""
-_STOPPED = 130  # the exit code of a command that Ctrl-C ended
 
 
 class LazyGroup(click.Group):
@@ -88,11 +88,15 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C."""
+    """Run the command line and leave with its exit code.
+
+    0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
+    """
     keep_freed_memory()
+    stopping.take_signals()
     code = run(arguments)
-    if code == _STOPPED:
-        # Where Ctrl-C falls into the import of a module, Python would end itself by the signal, whatever the code.
+    if code in (stopping.INTERRUPTED, stopping.TERMINATED):
+        # Where the signal falls into the import of a module, Python would end itself by the signal, whatever the code.
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -112,8 +116,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except TextclfError as error:
         return _fail(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped.", _STOPPED)
+    except (click.Abort, KeyboardInterrupt) as error:
+        code, message = stopping.outcome(error)
+        return _fail(message, code)
     except BrokenPipeError:
         # Whoever read our output has left; nothing is wrong. Python must not complain about it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

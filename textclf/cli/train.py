@@ -18,12 +18,14 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import open_chosen_vectors, report_table, say, this_run
+from textclf.cli.output import open_chosen_vectors, report_table, say, this_run, warn
 from textclf.cli.progress import showing_epochs
+from textclf.cli.stopping import going_on_later
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
+    from textclf.checkpoint import Checkpoint
     from textclf.recipe import LabelledTexts, Trained
     from textclf.tables import Examples, TableOptions
 
@@ -146,6 +148,9 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
 @threads_option
+@click.option(
+    "--resume", is_flag=True, help="Go on with a training that was stopped, if it was; the model is the same."
+)
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @json_option
 @quiet_option
@@ -155,6 +160,7 @@ def command(
     valid: Path | None,
     no_cache: bool,
     weight_column: str | None,
+    resume: bool,
     report: Path | None,
     as_json: bool,
     quiet: bool,
@@ -169,6 +175,7 @@ def command(
     """
     from dataclasses import replace
 
+    from textclf.checkpoint import Checkpoint
     from textclf.fitting import Listener
     from textclf.recipe import train
     from textclf.settings import Settings
@@ -183,21 +190,36 @@ def command(
 
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
+    checkpoint = Checkpoint(target, resume=resume)
+    check_outputs([table, *([valid] if valid else [])], checkpoint.path)
+    _say_where_it_begins(checkpoint, resume, quiet)
     examples = read_examples(origin(table), options)
     report_table(examples.name, examples.refused, examples.notes.sentences())
     held_out = _read_validation(valid, options, examples) if valid is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
-    with showing_epochs(len(examples), quiet=quiet) as show:
+    with going_on_later(checkpoint), showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         checked = _labelled(held_out) if held_out is not None else None
-        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener)
-    trained.model.save(target)
+        rows = _labelled(examples)
+        trained = train(rows, chosen, vectors, valid=checked, listener=listener, recorder=checkpoint)
+        trained.model.save(target)
+    if checkpoint.trouble is not None:
+        warn(str(checkpoint.trouble))
+    checkpoint.remove()
     if report is not None:
         from textclf.report import write_training_report
 
         run = this_run({"data": table, "validation data": valid}, started)
         write_training_report(report, trained, examples, run, valid=held_out)
     _say_result(trained, target, as_json, quiet)
+
+
+def _say_where_it_begins(checkpoint: "Checkpoint", resume: bool, quiet: bool) -> None:
+    name, is_there = shown(str(checkpoint.path)), checkpoint.path.exists()
+    if resume:
+        say(f"going on from {name}" if is_there else f"no {name}: training from the start", quiet=quiet)
+    elif is_there:
+        warn(f"{name}: a training was stopped; this one starts anew. --resume would go on.")
 
 
 def _with_output(settings: dict[str, Any]) -> dict[str, Any]:

@@ -13,10 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import gensim.models  # noqa: F401 -- what commands import late, like the rest below
+
 import textclf.cli
 import textclf.cli.predict
 import textclf.cli.train
 import textclf.cli.vectors
+import textclf.corpus
 import textclf.recipe
 import textclf.tables
 import textclf.vectors  # all of these for the server

@@ -119,16 +119,24 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         code, message = stopping.outcome(error)
         return _fail(message, code)
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # click leaves by itself for this alone, when it is not standalone
         # Whoever read our output has left; nothing is wrong. Python must not complain about it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except MemoryError:
+    except (MemoryError, RuntimeError, ImportError) as error:
+        if not _is_lack_of_memory(error):
+            raise
         return _fail("the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine.")
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fail(f"{place}{error.strerror or error}. Check the name, the permissions and the free space.")
     return 0
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Return whether there was no memory left: for an array, for a thread's stack, or for a library's code."""
+    ends = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
+    return isinstance(error, MemoryError) or str(error).endswith(ends)
 
 
 def _fail(message: str, code: int = 1) -> int:

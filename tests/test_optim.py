@@ -136,13 +136,21 @@ def test_lbfgs_goes_down_the_bent_valley_as_scipys_does():
 
 def test_lbfgs_says_each_step_never_climbs_and_stops_when_it_is_told():
     told = []
-    found = lbfgs(
-        rosenbrock, np.array([-1.2, 1.0]), iterations=12, after_iteration=lambda i, loss: told.append((i, loss))
-    )
-    assert [number for number, _ in told] == list(range(1, 13))
-    losses = [loss for _, loss in told]
+    found = lbfgs(rosenbrock, np.array([-1.2, 1.0]), iterations=12, after_iteration=told.append)
+    assert [steps.iteration for steps in told] == list(range(1, 13))
+    losses = [steps.loss for steps in told]
     assert losses == sorted(losses, reverse=True)
     assert (found.iterations, found.loss) == (12, losses[-1])
+
+
+def test_lbfgs_goes_on_from_any_of_its_steps_as_if_never_stopped():
+    told = []
+    start = np.array([-1.2, 1.0])
+    found = lbfgs(rosenbrock, start, iterations=200, tolerance=1e-9, after_iteration=told.append)
+    for steps in told:
+        again = lbfgs(rosenbrock, steps, iterations=200, tolerance=1e-9)
+        assert again.theta.tobytes() == found.theta.tobytes()
+        assert (again.loss, again.iterations, again.evaluations) == (found.loss, found.iterations, found.evaluations)
 
 
 def test_lbfgs_at_a_minimum_or_on_a_plain_stays_where_it_is():

@@ -9,7 +9,7 @@ from strategies import class_numbers, counts_and_truth
 
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
-from textclf.joint import JointSettings, blocks_of, fit_jointly, naive_bayes_scales
+from textclf.joint import JointSettings, fit_jointly, naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
 from textclf.training import EpochSettings, minibatches, standardized, train_network
 

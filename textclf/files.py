@@ -57,7 +57,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     then the folder is flushed, so that the name survives a power cut too. A symbolic link is followed:
     the file that it names is replaced. Temporaries that a killed run left beside `path` are swept.
 
-    Raises OutputError when the disk is full or the folder cannot be written to; `path` is then as it was.
+    Raises OutputError when the disk is full or the folder cannot be written to; `path` is then as it was, unless the
+    message says that it is written: the folder alone could not be flushed.
     Any other error of the block passes through as it is.
     """
     with _blamed_on(path):
@@ -74,7 +75,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
                 os.fsync(stream.fileno())
         with _blamed_on(path):
             temporary.replace(target)
+        try:
             _flush_folder(target.parent)
+        except OSError as error:
+            raise OutputError(
+                f"{path}: is written, but may be lost when the power fails ({error.strerror or error}). Check the disk."
+            ) from error
     finally:
         with suppress(OSError):
             temporary.unlink()  # after an error; else it has its final name
@@ -111,6 +117,11 @@ class _Temporary(io.FileIO):
         """Write as a file does; raises OutputError where a file raises OSError."""
         with _blamed_on(self._path):
             return super().write(content)
+
+    def close(self) -> None:
+        """Close the file as a file does; raises OutputError where a file raises OSError: some disks tell only then."""
+        with _blamed_on(self._path):
+            super().close()
 
 
 @contextmanager

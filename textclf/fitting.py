@@ -8,17 +8,18 @@ import numpy as np
 
 from textclf.arrays import Array, Integers
 from textclf.calibration import Scaling, fit_calibration, fit_temperature
+from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
-from textclf.joint import JointFit, JointSettings, blocks_of, fit_jointly, naive_bayes_scales
+from textclf.joint import JointFit, JointSettings, fit_jointly, naive_bayes_scales
 from textclf.memory import let_go
 from textclf.model import Model
 from textclf.network import LOSSES, Loss, Network
 from textclf.parallel import in_order
-from textclf.penalties import Choice, Penalties, choose_penalties
+from textclf.penalties import Choice, Moves, Penalties, choose_penalties
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
-from textclf.sparse import SparseRows
+from textclf.sparse import SparseRows, blocks_of
 from textclf.strings import Strings
 from textclf.training import Epoch, EpochSettings, train_network
 
@@ -33,6 +34,7 @@ JOINT_LENGTH = 0.5
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 12_000_000
 """Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
+_NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
 
@@ -81,6 +83,7 @@ class Fitting:
     E: Array
     listener: Listener
     shelf: Shelf = MEMORY
+    recorder: Recorder = NOTHING_KEPT
 
     def fit(
         self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
@@ -97,7 +100,7 @@ class Fitting:
             chosen = self._epoch_settings()
             trained = train_network(
                 network, E, examples, valid, loss, chosen, rng,
-                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs),
+                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), recorder=self.recorder,
             )  # fmt: skip
             network, E, epochs = trained.network, trained.E, trained.history
         U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
@@ -135,8 +138,16 @@ class Fitting:
         quiet = replace(self, listener=NOBODY)
         for fold in np.unique(folds):
             out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
-            model = quiet.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
+            name = f"fold{fold}"
+            noted = self.recorder.found(name)
+            if noted is not None:
+                logits[out] = noted.array("logits", logits[out])
+                continue
+            part = replace(quiet, recorder=self.recorder.within(name))
+            model = part.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
             logits[out] = model.logits(matrix.take(out), threads=self.settings.threads)
+            said = State({"logits": logits[out]})
+            self.recorder.note(name, said.itself)
         return HeldOut(examples, matrix, logits)
 
     def refit(self, fitted: Fitted, examples: Examples, rng: np.random.Generator) -> Fitted:
@@ -144,10 +155,10 @@ class Fitting:
         if self.settings.optimizer != "lbfgs":
             return fitted  # its epochs were chosen by rows that it must not have seen
         self.listener.say("fitting once more, on all rows")
-        start = JointFit(
-            fitted.model.network, np.asarray(fitted.model.U), []
-        )  # convex: it ends where one from scratch would
-        again = replace(self, listener=NOBODY).fit(examples, None, rng, fitted.penalties, start)
+        # The problem is convex: it ends where one from scratch would.
+        start = JointFit(fitted.model.network, np.asarray(fitted.model.U), [])
+        last = replace(self, listener=NOBODY, recorder=self.recorder.within("last"))
+        again = last.fit(examples, None, rng, fitted.penalties, start)
         found = again.model if fitted.scaling is None else again.model.scaled(fitted.scaling)
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
 
@@ -175,15 +186,20 @@ class Fitting:
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
             freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
+            noted = self.recorder.within(_NOTED)
             return fit_jointly(
                 network, S, examples, scales * freedom, loss,
                 JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads), start=start,
                 after_step=lambda number, value: self.listener.epoch(Epoch(done + number, value), done + steps),
+                recorder=noted,
             )  # fmt: skip
 
         first = penalties or self._first_penalties(is_second=done > 0)
+        past = self._past_moves(network, examples)
         if penalties or valid is None or not self._is_worth_choosing(examples):
-            return Choice(first, fit(first, begin), 1)
+            found = past.fit if past else fit(first, begin)
+            self._note_moves(Moves((), found))
+            return Choice(first, found, 1)
         S_valid = valid.words.times(E, threads=threads)
 
         def validation_losses(found: JointFit) -> Array:
@@ -191,12 +207,27 @@ class Fitting:
             temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
             return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
 
-        choice = choose_penalties(first, fit, validation_losses)
+        choice = choose_penalties(first, fit, validation_losses, past=past, after_move=self._note_moves)
         chosen = ", ".join(
             f"{t.kind} {f:g}" for t, f in zip(self.features.ngrams, choice.penalties.freedom, strict=True)
         )
         self.listener.say(f"chosen of {choice.tried}: weight penalty {choice.penalties.l2:.3g}; freedom of {chosen}")
         return choice
+
+    def _note_moves(self, moves: Moves[JointFit]) -> None:
+        fit = moves.fit
+        arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
+        self.recorder.note(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
+
+    def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
+        """Return the moves of a training that is gone on with, or None where no fit of it was finished."""
+        state = self.recorder.found(_NOTED)
+        if state is None:
+            return None
+        U = state.array("U", np.empty((examples.ngrams.width, len(self.labels)), np.float32))
+        fitted = replace(network, theta=state.array("network", network.theta))
+        losses = [float(value) for value in state.arrays["losses"]]
+        return Moves(tuple(map(bool, state.facts["kept"])), JointFit(fitted, U, losses))
 
     def _is_worth_choosing(self, examples: Examples) -> bool:
         settings = self.settings

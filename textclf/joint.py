@@ -10,22 +10,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Array
+from textclf.checkpoint import NOTHING_KEPT, Recorder, state_of, steps_of
 from textclf.examples import Examples
 from textclf.memory import let_go
 from textclf.network import Loss, Network
-from textclf.optim import lbfgs
-from textclf.sparse import SparseRows
+from textclf.optim import Steps, lbfgs
+from textclf.sparse import SparseRows, blocks_of
 
-_SMALLEST_BLOCK = 1 << 18  # entries of C; below this, handing a block to a thread costs more than it brings
-_ENTRIES_A_COLUMN = 3  # a block makes a sum for each column: with so many entries to each, that sum costs little
-_LARGEST_BLOCK = 1 << 23
+_NOTED = "steps"
+_LARGEST_NOTED = 1 << 28  # bytes; a fit whose steps are larger is started again when it was stopped
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
 
@@ -64,6 +63,7 @@ def fit_jointly(
     *,
     start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
+    recorder: Recorder = NOTHING_KEPT,
 ) -> JointFit:
     """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS.
 
@@ -71,12 +71,15 @@ def fit_jointly(
 
     Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
     n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
+    After each step `recorder` notes where it is, unless that is large; what it finds is gone on from.
     """
     with _workers(settings.threads) as each:
         rows = RowsHere(blocks_for(S, examples), each)
         shares = np.average(examples.Y, axis=0, weights=examples.weights)
         total = float(examples.weights.sum())
-        return minimize(rows, network, scales, loss, settings, shares, total, start=start, after_step=after_step)
+        return minimize(
+            rows, network, scales, loss, settings, shares, total, start=start, after_step=after_step, recorder=recorder
+        )
 
 
 class Rows(Protocol):
@@ -116,18 +119,26 @@ def minimize(
     *,
     start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
+    recorder: Recorder = NOTHING_KEPT,
 ) -> JointFit:
     """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
     objective = _Objective(network, rows, _columns(scales, loss), loss, settings.l2)
     losses: list[float] = [] if start is None else [*start.losses]
 
-    def note(number: int, value: float) -> None:
-        losses.append(value / total)
-        after_step(number, losses[-1])
+    theta = objective.theta_of(start.network if start else network, start.U if start else None)
+    state = recorder.found(_NOTED)
+    if state is not None:
+        losses = state.arrays["losses"].tolist()
+
+    def note(steps: Steps) -> None:
+        losses.append(steps.loss / total)
+        if (2 * len(steps.history) + 2) * steps.theta.nbytes <= _LARGEST_NOTED:
+            recorder.note(_NOTED, lambda: state_of(steps, losses))
+        after_step(steps.iteration, losses[-1])
 
     found = lbfgs(
         objective.loss_and_gradient,
-        objective.theta_of(network, None) if start is None else objective.theta_of(start.network, start.U),
+        theta if state is None else steps_of(state, theta),
         iterations=settings.iterations,
         tolerance=0.0,
         gain=settings.tolerance,
@@ -181,19 +192,6 @@ def blocks_for(S: Array, examples: Examples) -> list[Block]:
         Block(S[rows], examples.ngrams.slice(rows.start, rows.stop), Y[rows], weights[rows])
         for rows in blocks_of(examples.ngrams)
     ]
-
-
-def blocks_of(C: SparseRows) -> list[slice]:
-    """Return the rows of each block that C is passed over in: of like numbers of entries, and an even number of blocks.
-
-    They are large enough for the sums over a block, one number a column, to cost little beside it.
-    """
-    entries = int(C.offsets[-1])
-    least = min(max(_SMALLEST_BLOCK, _ENTRIES_A_COLUMN * C.width), _LARGEST_BLOCK)
-    count = max(1, 2 * (entries // (2 * least)))
-    cuts = np.searchsorted(C.offsets, np.linspace(0, entries, count + 1)[1:-1])
-    bounds = np.unique(np.concatenate(([0], cuts, [len(C)]))).tolist()
-    return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 Each = Callable[[Callable[[Block], tuple[Array, ...]], Sequence[Block]], Iterator[tuple[Array, ...]]]

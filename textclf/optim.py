@@ -139,16 +139,31 @@ class Minimum:
     evaluations: int
 
 
+@dataclass(frozen=True)
+class Steps:
+    """Where L-BFGS is after an iteration: all that it needs to go on as if never stopped; no array is changed later."""
+
+    theta: Array
+    gradient: Array
+    loss: float
+    iteration: int
+    evaluations: int
+    wanted: float
+    """At what length of the gradient it ends."""
+    history: tuple[tuple[Array, Array, float], ...]
+    """s, the change y of the gradient along it, and 1 / sᵀy, oldest first."""
+
+
 def lbfgs(
     loss_and_gradient: Callable[[Array], tuple[float, Array]],
-    theta: Array,
+    start: Array | Steps,
     *,
     iterations: int,
     tolerance: float = 1e-3,
     gain: float = 0.0,
     curvature: Array | None = None,
     memory: int = 8,
-    after_iteration: Callable[[int, float], None] | None = None,
+    after_iteration: Callable[[Steps], None] | None = None,
 ) -> Minimum:
     """Minimize a smooth function of all parameters by L-BFGS (Nocedal & Wright 2006, algorithms 7.4 and 3.1).
 
@@ -157,18 +172,18 @@ def lbfgs(
     diagonal (None: all alike), times the number that suits the last step; where parameters are of very different
     curvature that saves most of the steps. It ends when the gradient is `tolerance` times as long as at the start,
     when the next step promises to lower the loss by less than `gain` times the loss, after `iterations`, or when no
-    step along the direction makes the loss smaller. `theta` is left as it is.
+    step along the direction makes the loss smaller. `start` is left as it is; given `Steps`, it goes on from there.
     """
-    loss, gradient = loss_and_gradient(theta)
-    wanted = tolerance * float(np.linalg.norm(gradient))
-    history: deque[tuple[Array, Array, float]] = deque(maxlen=memory)
-    evaluations, iteration = 1, 0
-    for iteration in range(1, iterations + 1):
+    begin = start if isinstance(start, Steps) else _first_steps(loss_and_gradient, start, tolerance)
+    theta, gradient, loss, wanted = begin.theta, begin.gradient, begin.loss, begin.wanted
+    history = deque(begin.history, maxlen=memory)
+    evaluations, iteration = begin.evaluations, begin.iteration
+    while iteration < iterations and float(np.linalg.norm(gradient)) > wanted:
         direction = _quasi_newton(gradient, history, curvature)
         slope = float(np.vdot(direction, gradient))
         if -0.5 * slope <= gain * abs(loss):  # what the quadratic model of the loss falls by along the direction
-            iteration -= 1
             break
+        iteration += 1
         known = bool(history) or curvature is not None
         length = 1.0 if known else min(1.0, 1.0 / max(float(np.linalg.norm(gradient)), 1e-12))
         for _ in range(_MOST_TRIES):
@@ -188,13 +203,16 @@ def lbfgs(
             history.append((step, change, 1.0 / bend))
         theta, loss, gradient = candidate, new_loss, new_gradient
         if after_iteration is not None:
-            after_iteration(iteration, loss)
-        if float(np.linalg.norm(gradient)) <= wanted:
-            break
+            after_iteration(Steps(theta, gradient, loss, iteration, evaluations, wanted, tuple(history)))
     return Minimum(theta, loss, iteration, evaluations)
 
 
 _MOST_TRIES = 20
+
+
+def _first_steps(loss_and_gradient: Callable[[Array], tuple[float, Array]], theta: Array, tolerance: float) -> Steps:
+    loss, gradient = loss_and_gradient(theta)
+    return Steps(theta, gradient, loss, 0, 1, tolerance * float(np.linalg.norm(gradient)), ())
 
 
 def _quasi_newton(
@@ -238,3 +256,11 @@ class RowAdagrad:
         self.squares[rows] += np.einsum("rd,rd->r", gradient, gradient) / E.shape[1]
         rate = self.learning_rate / (np.sqrt(self.squares[rows]) + self.epsilon)
         E[rows] -= rate.astype(E.dtype)[:, None] * gradient
+
+    def state(self) -> dict[str, Array]:
+        """Return the sums of squares."""
+        return {} if self.squares is None else {"squares": self.squares.copy()}
+
+    def restore(self, state: dict[str, Array]) -> None:
+        """Take up the sums of squares."""
+        self.squares = state["squares"].copy() if state else None

@@ -41,35 +41,56 @@ class Choice(Generic[Fit]):
     tried: int
 
 
+@dataclass(frozen=True)
+class Moves(Generic[Fit]):
+    """The moves so far: whether each was kept, and the best fit."""
+
+    kept: tuple[bool, ...]
+    fit: Fit
+
+
 def choose_penalties(
-    first: Penalties, fit: Callable[[Penalties, Fit | None], Fit], validation_losses: Callable[[Fit], Array]
+    first: Penalties,
+    fit: Callable[[Penalties, Fit | None], Fit],
+    validation_losses: Callable[[Fit], Array],
+    *,
+    past: Moves[Fit] | None = None,
+    after_move: Callable[[Moves[Fit]], None] = lambda _: None,
 ) -> Choice[Fit]:
     """Return the best penalties that greedy moves from `first` find: each is kept if the validation loss falls.
 
     `fit` fits with the penalties given, from scratch or on from an earlier fit; `validation_losses` returns the loss of
-    each validation row, shape (n,).
+    each validation row, shape (n,). `after_move` is told of the first fit and of each move; with what it was told last
+    as `past`, the search goes on from there.
     """
     best = first
-    best_fit = fit(first, None)
-    lowest, tried = validation_losses(best_fit), 1
+    best_fit = past.fit if past else fit(first, None)
+    lowest = validation_losses(best_fit)
+    known, kept = past.kept if past else (), list[bool]()
+    if past is None:
+        after_move(Moves((), best_fit))
 
     def improves(candidate: Penalties) -> bool:
-        nonlocal best, best_fit, lowest, tried
+        nonlocal best, best_fit, lowest
+        if len(kept) < len(known):
+            kept.append(known[len(kept)])
+            best = candidate if kept[-1] else best
+            return kept[-1]
         found = fit(candidate, best_fit)
         losses = validation_losses(found)
-        tried += 1
         gain = lowest - losses
-        if gain.mean() <= max(_GAIN * lowest.mean(), _DEVIATIONS * gain.std() / np.sqrt(len(gain))):
-            return False
-        best, best_fit, lowest = candidate, found, losses
-        return True
+        kept.append(bool(gain.mean() > max(_GAIN * lowest.mean(), _DEVIATIONS * gain.std() / np.sqrt(len(gain)))))
+        if kept[-1]:
+            best, best_fit, lowest = candidate, found, losses
+        after_move(Moves(tuple(kept), best_fit))
+        return kept[-1]
 
     if improves(replace(best, l2=best.l2 * _FACTOR)):
         improves(replace(best, l2=best.l2 * _FACTOR))
     else:
         improves(replace(best, l2=best.l2 / _FACTOR))
     any(improves(candidate) for candidate in _less_free(best))
-    return Choice(best, best_fit, tried)
+    return Choice(best, best_fit, 1 + len(kept))
 
 
 def _less_free(penalties: Penalties) -> Iterator[Penalties]:

@@ -21,6 +21,7 @@ import numpy as np
 from textclf import __version__
 from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
+from textclf.checkpoint import NOTHING_KEPT, Recorder
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.examples import Examples, deal, split
@@ -84,10 +85,12 @@ def train(
     valid: LabelledTexts | None = None,
     listener: Listener = NOBODY,
     shelf: Shelf = MEMORY,
+    recorder: Recorder = NOTHING_KEPT,
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
-    The matrices are kept on the `shelf`, in memory or in files, which does not change the model.
+    The matrices are kept on the `shelf`, in memory or in files, which does not change the model. What `recorder` was
+    told by an earlier call of the same identity is gone on from; the model is the same.
 
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, or no text with a word.
@@ -96,6 +99,8 @@ def train(
     labels = _classes(sets, settings.multi_label)
     if all(text == data.texts[0] for text in data.texts):
         raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
+    summary = _data_summary(data, sets)
+    recorder.begin(lambda: _identity(data, summary, settings, vectors, valid))
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
     vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, shelf)
@@ -105,7 +110,7 @@ def train(
     E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
     listener.say(_what_was_found(features, matrix, vectors))
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener, shelf)
+    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener, shelf, recorder)
     if valid is not None:
         rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
@@ -130,7 +135,7 @@ def train(
     fitted = replace(fitted, model=_with_usual(fitted.model, matrix, vectors))
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
-    model = _described(fitted, data, sets, settings, vectors, validation)
+    model = _described(fitted, summary, settings, vectors, validation)
     return Trained(model, validation, held_out, valid_rows)
 
 
@@ -234,8 +239,7 @@ def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -
 
 def _described(
     fitted: Fitted,
-    data: LabelledTexts,
-    sets: Sequence[LabelSet],
+    summary: dict[str, Any],
     settings: Settings,
     vectors: WordVectors | None,
     validation: Evaluation | MultiLabelEvaluation | None,
@@ -246,7 +250,7 @@ def _described(
         "settings": settings.as_dict(),
         "penalties": vars(fitted.penalties) if fitted.penalties else None,
         "validation": validation.summary() if validation else None,
-        "data": _data_summary(data, sets),
+        "data": summary,
         "provenance": {
             "textclf": __version__,
             "python": platform.python_version(),
@@ -258,13 +262,37 @@ def _described(
 
 
 def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for text, label in zip(data.texts, data.labels, strict=True):
-        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
     counts = Counter(label for row in sets for label in row)
     return {
         "texts": len(data.texts),
-        "sha256": digest.hexdigest(),
+        "sha256": _digest(data),
         "classes": len(counts),
         "largest": max(counts.values()),
+    }
+
+
+def _digest(data: LabelledTexts) -> str:
+    digest = hashlib.sha256()
+    for text, label in zip(data.texts, data.labels, strict=True):
+        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _identity(
+    data: LabelledTexts,
+    summary: dict[str, Any],
+    settings: Settings,
+    vectors: WordVectors | None,
+    valid: LabelledTexts | None,
+) -> dict[str, Any]:
+    """Return what decides the outcome of a training, to the last bit; keys are what a message calls it."""
+    weights = [rows.row_weights().tobytes() for rows in (data, valid) if rows is not None]
+    return {
+        "rows": summary["sha256"],
+        "validation rows": _digest(valid) if valid is not None else None,
+        "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
+        "vectors": vectors.sha256 if vectors is not None else None,
+        "settings": {name: value for name, value in settings.as_dict().items() if name != "vectors"},
+        "version of textclf": __version__,
+        "version of NumPy": np.__version__,
     }

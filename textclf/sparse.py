@@ -8,6 +8,7 @@ of threads does not change a bit of the result.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -175,3 +176,21 @@ def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
 def _narrow(offsets: Integers) -> Integers:
     """Return offsets in 32 bits where they fit: scipy wants them of the columns' kind."""
     return offsets.astype(np.int32 if offsets[-1] < 2**31 else np.int64)
+
+
+_SMALLEST_BLOCK = 1 << 18  # entries of C; below this, handing a block to a thread costs more than it brings
+_ENTRIES_A_COLUMN = 3  # a block makes a sum for each column: with so many entries to each, that sum costs little
+_LARGEST_BLOCK = 1 << 23
+
+
+def blocks_of(C: SparseRows) -> list[slice]:
+    """Return the rows of each block that C is passed over in: of like numbers of entries, and an even number of blocks.
+
+    They are large enough for the sums over a block, one number a column, to cost little beside it.
+    """
+    entries = int(C.offsets[-1])
+    least = min(max(_SMALLEST_BLOCK, _ENTRIES_A_COLUMN * C.width), _LARGEST_BLOCK)
+    count = max(1, 2 * (entries // (2 * least)))
+    cuts = np.searchsorted(C.offsets, np.linspace(0, entries, count + 1)[1:-1])
+    bounds = np.unique(np.concatenate(([0], cuts, [len(C)]))).tolist()
+    return [slice(start, stop) for start, stop in pairwise(bounds)]

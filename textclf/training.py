@@ -5,11 +5,12 @@ Knows matrices, parameters and losses; of texts and files it knows nothing. Lett
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from textclf.arrays import Array, Integers
+from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.errors import TrainingError
 from textclf.evaluation import confusion, macro_f1
 from textclf.examples import Examples
@@ -78,18 +79,22 @@ def train_network(
     rng: np.random.Generator,
     *,
     after_epoch: Callable[[Epoch], None] = lambda _: None,
+    recorder: Recorder = NOTHING_KEPT,
 ) -> TrainedNetwork:
     """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
 
     The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
-    copied, not changed. Raises TrainingError when the loss is no longer finite.
+    copied, not changed. After each epoch `recorder` notes all that is needed to go on; what it finds is gone on from.
+    Raises TrainingError when the loss is no longer finite.
     """
     network = Network(network.sizes, network.activation, network.theta.copy())
     learner = _Learner(network, E.copy() if settings.vector_rate else E, examples, loss, settings)
-    best = TrainedNetwork(network, E, 0, [])
-    history: list[Epoch] = []
-    lowest = np.inf
-    for number in range(1, settings.epochs + 1):
+    course = _Course(learner, TrainedNetwork(network, E, 0, []))
+    found = recorder.found(_NOTED)
+    if found is not None:
+        course.restore(found, rng)
+    while not course.is_over(valid is not None):
+        number = len(course.best.history) + 1
         share = 1.0 - 0.9 * (number - 1) / max(settings.epochs - 1, 1)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told in the next lines
             mean_loss = learner.epoch(rng, share)
@@ -98,16 +103,69 @@ def train_network(
                 f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."
             )
         epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss, settings.multi_label))
-        history.append(epoch)
+        course.take(epoch)
+        recorder.note(_NOTED, lambda: course.state(rng))
         after_epoch(epoch)
-        current = mean_loss if epoch.valid_loss is None else epoch.valid_loss
-        if current < lowest:
-            lowest = current
-            copy = Network(network.sizes, network.activation, network.theta.copy())
-            best = TrainedNetwork(copy, learner.E.copy() if settings.vector_rate else E, number, history)
-        elif valid is not None and number - best.best_epoch >= settings.patience:
-            break
-    return best
+    return course.best
+
+
+_NOTED = "network"
+
+
+class _Course:
+    """How the epochs went so far: where the learner is, and the best of all epochs."""
+
+    def __init__(self, learner: "_Learner", start: TrainedNetwork) -> None:
+        self.learner, self.best, self.lowest = learner, start, float("inf")
+
+    def is_over(self, is_validated: bool) -> bool:
+        """Return whether all epochs are done, or as many as patience allows have passed without a better loss."""
+        settings, done = self.learner.settings, len(self.best.history)
+        return done >= settings.epochs or (is_validated and self.best.best_epoch <= done - settings.patience)
+
+    def take(self, epoch: Epoch) -> None:
+        """Note an epoch; the parameters are the best so far if its loss is the lowest."""
+        history = [*self.best.history, epoch]
+        current = epoch.loss if epoch.valid_loss is None else epoch.valid_loss
+        self.best = replace(self.best, history=history)
+        if current < self.lowest:
+            self.lowest = current
+            self.best = TrainedNetwork(*self._copies(), epoch.number, history)
+
+    def state(self, rng: np.random.Generator) -> State:
+        """Return all that is needed to go on as if never stopped."""
+        learner, best = self.learner, self.best
+        arrays = {"theta": learner.network.theta.copy(), "best.theta": best.network.theta}
+        if learner.settings.vector_rate:
+            arrays |= {"E": learner.E.copy(), "best.E": best.E}
+        arrays |= {f"optimizer.{name}": array for name, array in learner.optimizer.state().items()}
+        arrays |= {f"vectors.{name}": array for name, array in learner.vector_optimizer.state().items()}
+        numbers = [[np.nan if value is None else value for value in vars(epoch).values()] for epoch in best.history]
+        arrays |= {"history": np.array(numbers), "lowest": np.array([self.lowest])}
+        return State(arrays, {"best_epoch": best.best_epoch, "generator": rng.bit_generator.state})
+
+    def restore(self, state: State, rng: np.random.Generator) -> None:
+        """Take up a state: parameters, optimizers, the best so far, and what the generator gives next."""
+        learner, network = self.learner, self.learner.network
+        rng.bit_generator.state = state.facts["generator"]
+        best = Network(network.sizes, network.activation, state.array("best.theta", network.theta))
+        best_E = state.array("best.E", learner.E) if learner.settings.vector_rate else learner.E
+        network.theta[:] = state.array("theta", network.theta)
+        if learner.settings.vector_rate:
+            learner.E[:] = state.array("E", learner.E)
+        learner.optimizer.restore(state.below("optimizer"))
+        learner.vector_optimizer.restore(state.below("vectors"))
+        history = [
+            Epoch(int(number), float(loss), *(None if np.isnan(value) else float(value) for value in values))
+            for number, loss, *values in state.arrays["history"]
+        ]
+        self.best = TrainedNetwork(best, best_E, int(state.facts["best_epoch"]), history)
+        self.lowest = float(state.arrays["lowest"][0])
+
+    def _copies(self) -> tuple[Network, Array]:
+        network, E = self.learner.network, self.learner.E
+        copy = Network(network.sizes, network.activation, network.theta.copy())
+        return copy, E.copy() if self.learner.settings.vector_rate else E
 
 
 class _Learner:
@@ -116,15 +174,15 @@ class _Learner:
     def __init__(self, network: Network, E: Array, examples: Examples, loss: Loss, settings: EpochSettings) -> None:
         self.network, self.E, self.settings = network, E, settings
         self._examples, self._loss = examples, loss
-        self._optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
-        self._rows = RowAdagrad(settings.vector_rate)
+        self.optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
+        self.vector_optimizer = RowAdagrad(settings.vector_rate)
         # Vectors that stand still, and texts that lose no words, give the same S at every step.
         self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(E)
 
     def epoch(self, rng: np.random.Generator, share: float) -> float:
         """Go through all examples once, at this share of the learning rates, and return their mean loss."""
-        self._optimizer.learning_rate = self.settings.learning_rate * share
-        self._rows.learning_rate = self.settings.vector_rate * share
+        self.optimizer.learning_rate = self.settings.learning_rate * share
+        self.vector_optimizer.learning_rate = self.settings.vector_rate * share
         total = 0.0
         for rows in minibatches(len(self._examples), self.settings.batch_size, rng):
             total += self._step(rows, rng)
@@ -144,10 +202,10 @@ class _Learner:
         delta *= (weights / len(rows))[:, None]
         vectors_learn = C is not None and settings.vector_rate > 0
         gradients = self.network.backward(delta, trace, l2=settings.l2, to_input=vectors_learn)
-        self._optimizer.step(self.network.theta, gradients.theta)
+        self.optimizer.step(self.network.theta, gradients.theta)
         if C is not None and vectors_learn:
             columns, dE = _gradient_rows(C, gradients.dX)
-            self._rows.step_rows(self.E, columns, dE)
+            self.vector_optimizer.step_rows(self.E, columns, dE)
         return float(np.vdot(self._loss.value(trace.Z[-1], Y), weights))
 
 

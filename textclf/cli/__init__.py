@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from textclf import __version__
+from textclf.cli import stopping
 from textclf.cli.config import add_options, from_file
 from textclf.cli.output import talk
 from textclf.errors import TextclfError, shown
@@ -35,7 +36,6 @@ COMMANDS = {
 
 ARGUMENTS = "textclf.arguments"
 """Where click's context keeps the arguments of the run."""
-_STOPPED = 130  # the exit code of a command that Ctrl-C ended
 
 
 class LazyGroup(click.Group):
@@ -94,12 +94,16 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code: 0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C."""
+    """Run the command line and leave with its exit code.
+
+    0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
+    """
     keep_freed_memory()
     fill_closed_streams()
+    stopping.take_signals()
     code = run(arguments)
-    if code == _STOPPED:
-        # Where Ctrl-C falls into the import of a module, Python would end itself by the signal, whatever the code.
+    if code in (stopping.INTERRUPTED, stopping.TERMINATED):
+        # Where the signal falls into the import of a module, Python would end itself by the signal, whatever the code.
         with suppress(OSError):
             sys.stdout.flush()
             sys.stderr.flush()
@@ -119,24 +123,34 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except TextclfError as error:
         return _fail(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        return _fail("stopped.", _STOPPED)
+    except (click.Abort, KeyboardInterrupt) as error:
+        code, message = stopping.outcome(error)
+        return _fail(message, code)
     except (BrokenPipeError, SystemExit):  # the latter is what click makes of the former
         _drop_output()  # whoever read our output has left; nothing is wrong
         return 0
-    except MemoryError:
-        return _fail("the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine.")
     except OSError as error:
-        if error.errno == errno.EBADF:
-            _drop_output()
-            return _fail("standard output: cannot be written, it is closed. Open it, or redirect it into a file.")
-        place = f"{error.filename}: " if error.filename else ""
-        return _fail(f"{place}{error.strerror or error}. Check the name, the permissions and the free space.")
-    except Exception as error:  # what no one thought of: still one line, with the place for whoever mends it
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{Path(where.filename).name}:{where.lineno}"
-        return _fail(f"unexpected {type(error).__name__} at {place} ({error}). This is a fault in textclf: report it.")
+        return _fail(_system_fault(error))
+    except Exception as error:  # what no one thought of: still one line
+        return _fail(_unexpected(error))
     return 0
+
+
+def _system_fault(error: OSError) -> str:
+    if error.errno == errno.EBADF:
+        _drop_output()
+        return "standard output: cannot be written, it is closed. Open it, or redirect it into a file."
+    place = f"{error.filename}: " if error.filename else ""
+    return f"{place}{error.strerror or error}. Check the name, the permissions and the free space."
+
+
+def _unexpected(error: Exception) -> str:
+    """Return what to say: that memory was not enough, or the place of a fault for whoever mends it."""
+    if _is_lack_of_memory(error):
+        return "the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine."
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    return f"unexpected {type(error).__name__} at {place} ({error}). This is a fault in textclf: report it."
 
 
 def fill_closed_streams() -> None:
@@ -154,6 +168,12 @@ def fill_closed_streams() -> None:
 def _drop_output() -> None:
     """Let what is still to be written go nowhere: Python must not complain about it once more at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Return whether there was no memory left: for an array, for a thread's stack, or for a library's code."""
+    ends = ("can't start new thread", "failed to map segment from shared object", "Cannot allocate memory")
+    return isinstance(error, MemoryError) or str(error).endswith(ends)
 
 
 def _fail(message: str, code: int = 1) -> int:

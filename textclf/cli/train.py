@@ -25,12 +25,14 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, write_refused
+from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, warn, write_refused
 from textclf.cli.progress import showing_epochs
+from textclf.cli.stopping import going_on_later
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
+    from textclf.checkpoint import Checkpoint
     from textclf.distributed import TrainedFar
     from textclf.recipe import LabelledTexts, Trained
     from textclf.settings import Settings
@@ -165,6 +167,9 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 )
 @threads_option
 @click.option("--max-memory", type=Bytes(), metavar="SIZE", help="Such as 4GB: work in files if it may take more.")
+@click.option(
+    "--resume", is_flag=True, help="Go on with a training that was stopped, if it was; the model is the same."
+)
 @click.option("--report", type=FILE, metavar="FILE", help="Write a report to look at in a browser (HTML).")
 @json_option
 @quiet_option
@@ -176,6 +181,7 @@ def command(
     no_cache: bool,
     max_memory: int | None,
     weight_column: str | None,
+    resume: bool,
     report: Path | None,
     as_json: bool,
     quiet: bool,
@@ -191,6 +197,7 @@ def command(
     """
     from dataclasses import replace
 
+    from textclf.checkpoint import Checkpoint
     from textclf.distributed import are_shards
     from textclf.fitting import Listener
     from textclf.recipe import train
@@ -219,6 +226,9 @@ def command(
     if cluster.is_named or are_shards(str(table)):
         _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
         return
+    checkpoint = Checkpoint(target, resume=resume)
+    check_outputs([table, *([valid] if valid else [])], checkpoint.path)
+    _say_where_it_begins(checkpoint, resume, quiet)
     shelf = shelf_within(max_memory, origin(table))
     examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     held_out = read_examples(origin(valid), options) if valid is not None else None
@@ -230,11 +240,15 @@ def command(
     if held_out is not None:
         _check_validation(held_out, examples, multi_label=multi_label)
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
-    with showing_epochs(len(examples), quiet=quiet) as show:
+    with going_on_later(checkpoint), showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         checked = _labelled(held_out) if held_out is not None else None
-        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener, shelf=shelf)
-    trained.model.save(target)
+        rows = _labelled(examples)
+        trained = train(rows, chosen, vectors, valid=checked, listener=listener, shelf=shelf, recorder=checkpoint)
+        trained.model.save(target)
+    if checkpoint.trouble is not None:
+        warn(str(checkpoint.trouble))
+    checkpoint.remove()
     if report is not None:
         from textclf.report import write_training_report
 
@@ -257,6 +271,14 @@ def _train_files(
         str(source), target, options, settings, cluster, averaging=averaging, cache=not no_cache, quiet=quiet
     )
     _say_result(trained, target, as_json, quiet)
+
+
+def _say_where_it_begins(checkpoint: "Checkpoint", resume: bool, quiet: bool) -> None:
+    name, is_there = shown(str(checkpoint.path)), checkpoint.path.exists()
+    if resume:
+        say(f"going on from {name}" if is_there else f"no {name}: training from the start", quiet=quiet)
+    elif is_there:
+        warn(f"{name}: a training was stopped; this one starts anew. --resume would go on.")
 
 
 def _with_output(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,100 @@
+"""Run the command line in children that are there at once: forked from a server that has imported all of it.
+
+`SOAK` is whether `make soak` runs the tests, with the counts of a release instead of those of a commit.
+"""
+
+import multiprocessing
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import gensim.models  # noqa: F401 -- what commands import late, like the rest below
+
+import textclf.cli
+import textclf.cli.predict
+import textclf.cli.train
+import textclf.cli.vectors
+import textclf.corpus
+import textclf.recipe
+import textclf.tables
+import textclf.vectors  # all of these for the server
+
+SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
+_CONTEXT = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(["children"])
+LONGEST = 60
+
+
+@dataclass
+class Child:
+    """A process, and the file of what it says on standard error."""
+
+    process: multiprocessing.Process
+    talk: Path
+
+    def kill(self, number: int) -> float:
+        """Send a signal and return how many seconds the process took to end."""
+        began = time.monotonic()
+        if self.process.is_alive():
+            os.kill(self.process.pid, number)
+        self.wait()
+        return time.monotonic() - began
+
+    def wait(self) -> int:
+        """Return the exit code, negative for a signal."""
+        self.process.join(LONGEST)
+        assert self.process.exitcode is not None, "the child does not end"
+        return self.process.exitcode
+
+    def said(self) -> str:
+        """Return what it said on standard error; there must be no traceback in it."""
+        talk = self.talk.read_text("utf-8")
+        assert "Traceback" not in talk, talk
+        return talk
+
+
+def start(*arguments: object, folder: Path, prepare: Callable[[], None] | None = None) -> Child:
+    """Start the command line in a folder, after `prepare`; return once it has taken over its signals."""
+    ready, told = _CONTEXT.Pipe(duplex=False)
+    talk = folder / "talk.txt"
+    process = _CONTEXT.Process(target=_main, args=([*map(str, arguments)], folder, talk, told, prepare))
+    process.start()
+    told.close()
+    ready.recv()
+    ready.close()
+    return Child(process, talk)
+
+
+def run(*arguments: object, folder: Path, code: int = 0, prepare: Callable[[], None] | None = None) -> str:
+    """Run the command line to its end, with this exit code; return what it said on standard error."""
+    child = start(*arguments, folder=folder, prepare=prepare)
+    found = child.wait()
+    talk = child.said()
+    assert found == code, talk
+    return talk
+
+
+def _main(arguments: list[str], folder: Path, talk: Path, told: object, prepare: Callable[[], None] | None) -> None:
+    os.chdir(folder)
+    stream = talk.open("w", encoding="utf-8", buffering=1)
+    os.dup2(stream.fileno(), 2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.stderr, sys.stdout = stream, open(1, "w", closefd=False)  # noqa: SIM115 -- a descriptor
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    textclf.cli.stopping.take_signals()
+    told.send(True)
+    told.close()
+    if prepare is not None:
+        prepare()
+    textclf.cli.main(arguments)
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Return the names of temporary files."""
+    return [path.name for path in folder.iterdir() if ".textclf-part" in path.name]

@@ -90,7 +90,7 @@ def table_of(path, n):
 )
 def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypatch, more):
     monkeypatch.setattr("textclf.tokenizer._BLOCK", 2000)
-    monkeypatch.setattr("textclf.joint._SMALLEST_BLOCK", 500)
+    monkeypatch.setattr("textclf.sparse._SMALLEST_BLOCK", 500)
     table = table_of(tmp_path / "table.csv", 400)
     made = []
     monkeypatch.setattr("textclf.shelf._BYTES_A_BYTE", 1 << 20)

@@ -11,6 +11,7 @@ from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
 from textclf.joint import JointSettings, fit_jointly, naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
+from textclf.sparse import blocks_of
 from textclf.training import EpochSettings, minibatches, standardized, train_network
 
 LOSS = LOSSES["cross-entropy", "softmax"]
@@ -217,7 +218,7 @@ def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_thre
     network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
     scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     whole = fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, threads))
-    monkeypatch.setattr("textclf.joint._SMALLEST_BLOCK", 100)
+    monkeypatch.setattr("textclf.sparse._SMALLEST_BLOCK", 100)
     assert len(blocks_of(examples.ngrams)) > 4
     fits = [
         fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, each)) for each in (1, threads)

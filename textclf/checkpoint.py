@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from textclf.arrays import Array
 from textclf.errors import ModelError, OutputError, TextclfError
+from textclf.files import sweep
 from textclf.model_file import read_model, write_model
 from textclf.optim import Steps
 
@@ -147,6 +148,7 @@ class Checkpoint(Recorder):
         """Remove the file, if there is one: the model is written."""
         try:
             self.path.unlink(missing_ok=True)
+            sweep(self.path)
         except OSError as error:
             raise TextclfError(
                 f"{self.path}: cannot be removed ({error.strerror}). It is not needed any more."

@@ -63,7 +63,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     """
     with _blamed_on(path):
         target = _target(path)
-        _sweep(target)
+        sweep(target)
         descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
     temporary = Path(name)
     try:
@@ -150,7 +150,8 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:40]}.{os.getpid()}."
 
 
-def _sweep(target: Path) -> None:
+def sweep(target: Path) -> None:
+    """Remove the temporaries beside a file that processes left which run no more."""
     temporaries = re.compile(rf"\.{re.escape(target.name[:40])}\.([0-9]{{1,9}})\.[^.]*{re.escape(_TEMPORARY)}")
     for leftover in target.parent.iterdir():
         found = temporaries.fullmatch(leftover.name)

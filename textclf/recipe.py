@@ -73,10 +73,26 @@ def train(
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
-    The matrices are kept on the `shelf`, in memory or in files, which does not change the model.
+    The matrices are kept on the `shelf`, in memory or in files, which does not change the model. The BLAS library runs
+    in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
+    each other around the small products of the blocks, which `settings.threads` of our own work on.
 
     Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        return _train(data, settings, vectors, valid, listener, shelf)
+
+
+def _train(
+    data: LabelledTexts,
+    settings: Settings,
+    vectors: WordVectors | None,
+    valid: LabelledTexts | None,
+    listener: Listener,
+    shelf: Shelf,
+) -> Trained:
     sets = label_sets(data.labels, multi_label=settings.multi_label)
     labels = _classes(sets, settings.multi_label)
     rng = np.random.default_rng(settings.seed)

@@ -6,11 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import class_numbers, counts_and_truth
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
+from textclf.fitting import Listener
 from textclf.joint import JointSettings, fit_jointly, naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
+from textclf.recipe import LabelledTexts, train
+from textclf.settings import Settings
 from textclf.sparse import blocks_of
 from textclf.training import EpochSettings, minibatches, standardized, train_network
 
@@ -225,3 +229,16 @@ def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_thre
     ]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)
+
+
+def test_the_blas_library_has_one_thread_while_a_model_is_trained():
+    said = []
+
+    def note(_sentence):
+        said.append({library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"})
+
+    data = LabelledTexts(["good film", "bad film"] * 20, ["a", "b"] * 20)
+    with threadpool_limits(2, user_api="blas"):
+        train(data, Settings(vectors="none", dimension=4, recipe="fast"), None, listener=Listener(say=note))
+    assert said
+    assert all(threads == {1} for threads in said)

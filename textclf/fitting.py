@@ -27,8 +27,10 @@ JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
 """A fit that goes on from another with other penalties gets by with so many steps."""
-JOINT_TOLERANCE = 1e-4
-"""Steps that gain less no longer show on rows that the fit has not seen."""
+JOINT_TOLERANCE = 1e-3
+"""Steps that gain a smaller share of the loss no longer show on rows that the fit has not seen."""
+CHOOSING_TOLERANCE = 1e-4
+"""Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
 JOINT_LENGTH = 0.5
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
@@ -183,20 +185,23 @@ class Fitting:
         )
         sizes = [len(table.dictionary) for table in self.features.ngrams]
 
+        worth = self._is_worth_choosing(examples)
+        tolerance = CHOOSING_TOLERANCE if worth else JOINT_TOLERANCE
+
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
             freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
             noted = self.recorder.within(_NOTED)
             return fit_jointly(
                 network, S, examples, scales * freedom, loss,
-                JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads), start=start,
+                JointSettings(steps, tolerance, penalties.l2, threads), start=start,
                 after_step=lambda number, value: self.listener.epoch(Epoch(done + number, value), done + steps),
                 recorder=noted,
             )  # fmt: skip
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)
-        if penalties or valid is None or not self._is_worth_choosing(examples):
+        if penalties or valid is None or not worth:
             found = past.fit if past else fit(first, begin)
             self._note_moves(Moves((), found))
             return Choice(first, found, 1)

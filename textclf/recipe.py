@@ -90,11 +90,28 @@ def train(
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
     The matrices are kept on the `shelf`, in memory or in files, which does not change the model. What `recorder` was
-    told by an earlier call of the same identity is gone on from; the model is the same.
+    told by an earlier call of the same identity is gone on from; the model is the same. The BLAS library runs
+    in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
+    each other around the small products of the blocks, which `settings.threads` of our own work on.
 
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, or no text with a word.
     """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        return _train(data, settings, vectors, valid, listener, shelf, recorder)
+
+
+def _train(
+    data: LabelledTexts,
+    settings: Settings,
+    vectors: WordVectors | None,
+    valid: LabelledTexts | None,
+    listener: Listener,
+    shelf: Shelf,
+    recorder: Recorder,
+) -> Trained:
     sets = label_sets(data.labels, multi_label=settings.multi_label)
     labels = _classes(sets, settings.multi_label)
     if all(text == data.texts[0] for text in data.texts):

@@ -57,16 +57,16 @@ def learn_vocabulary(
     kinds = ngram_kinds(sum(map(len, texts)) / max(len(texts), 1), settings)
     cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files, spelled=vectors is None)
     is_cased = vectors is not None and vectors.is_cased
-    of_words, *of_ngrams = _count(cuts, is_cased)
+    of_words, as_they_stand, *of_ngrams = _count(cuts, is_cased=is_cased)
     if not len(of_words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
     word_table, words, E = learn_words(
-        len(texts), of_words, settings, vectors, rng, lambda keys: _strings_of(cuts, keys)
+        len(texts), _added(of_words, as_they_stand), settings, vectors, rng, lambda keys: _strings_of(cuts, keys)
     )
     least = least_texts(len(texts))
     tallies = [
-        NgramTally(kind, Dictionary(keys[counts >= least]), least, shelf)
-        for kind, (keys, counts) in zip(kinds, of_ngrams, strict=True)
+        NgramTally(kind, _frequent([of_words, others] if kind[0] == "words" else [others], least), least, shelf)
+        for kind, others in zip(kinds, of_ngrams, strict=True)
     ]
     by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
 
@@ -108,7 +108,7 @@ class Cuts:
 
     def __init__(self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, *, keep: bool, spelled: bool) -> None:
         self._spelled = spelled
-        self._texts, self._kinds, self.threads, self._keep = texts, kinds, threads, keep
+        self._texts, self.kinds, self.threads, self._keep = texts, kinds, threads, keep
         self._kept: list[Block] = []
 
     def __len__(self) -> int:
@@ -123,7 +123,7 @@ class Cuts:
 
         def cut(texts: Sequence[str]) -> tuple[Block, Made]:
             tokens = tokenize(texts)
-            block = Block(texts, tokens, [ngrams(tokens, *kind) for kind in self._kinds])
+            block = Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds])
             return block, function(block)
 
         for block, made in in_order(cut, text_blocks(self._texts), self.threads):
@@ -132,19 +132,41 @@ class Cuts:
             yield made
 
 
-def _count(cuts: Cuts, is_cased: bool) -> list[tuple[Keys, Integers]]:
-    """Return the distinct keys of the words, and of each kind of n-grams, and how often each stands in all texts."""
+Counted = tuple[Keys, Integers]
+"""Distinct keys in rising order, and how often each was met."""
+
+
+def _count(cuts: Cuts, *, is_cased: bool) -> list[Counted]:
+    """Return what stands in all texts: the words, words as they stand if `is_cased`, and each kind of n-grams.
+
+    N-grams of words are given without those of one word, which are counted already: sorting them again would cost
+    more than all else here.
+    """
 
     def keys_of_block(block: Block) -> list[Keys]:
-        words = [block.tokens.keys, *([tokenize(block.texts, lower=False).keys] if is_cased else [])]
-        return [np.concatenate(words), *(keys for _, keys in block.ngrams)]
+        words = block.tokens.keys
+        as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else words[:0]
+        by_kind = zip(cuts.kinds, block.ngrams, strict=True)
+        return [words, as_they_stand, *(keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)]
 
-    counters: list[KeyCounter] = []
+    counters = [KeyCounter() for _ in range(2 + len(cuts.kinds))]
     for keys in cuts.each(keys_of_block):
-        counters = counters or [KeyCounter() for _ in keys]
         for counter, each in zip(counters, keys, strict=True):
             counter.add(each)
     return [counter.counts(cuts.threads) for counter in counters]
+
+
+def _added(one: Counted, other: Counted) -> Counted:
+    """Return the sums of two counts."""
+    keys, places = np.unique(np.concatenate([one[0], other[0]]), return_inverse=True)
+    counts = np.zeros(len(keys), np.int64)
+    np.add.at(counts, places, np.concatenate([one[1], other[1]]))
+    return keys, counts
+
+
+def _frequent(counted: Sequence[Counted], least: int) -> Dictionary:
+    """Return the keys that were met `least` times or oftener."""
+    return Dictionary(np.unique(np.concatenate([keys[counts >= least] for keys, counts in counted])))
 
 
 def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
@@ -165,7 +187,7 @@ def least_texts(n: int) -> int:
 
 def learn_words(
     n: int,
-    counted: tuple[Keys, Integers],
+    counted: Counted,
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,

@@ -2,8 +2,11 @@
 
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -15,11 +18,16 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "models" / "README.md"]
 
 
-def steps():
-    """Return the README's commands, each with the output that it shows."""
-    blocks = re.findall(r"```console\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+def steps(page):
+    """Return a page's commands, each with the output that it shows."""
+    blocks = re.findall(r"```console\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     parts = [part.partition("\n") for block in blocks for part in block.removeprefix("$ ").split("\n$ ")]
     return [(command, output) for command, _, output in parts]
+
+
+def programs(page):
+    """Return a page's Python programs by the name in their first line."""
+    return dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", page.read_text("utf-8"), re.DOTALL))
 
 
 def without_numbers(text):
@@ -27,22 +35,72 @@ def without_numbers(text):
     return [re.sub(r"[\d.,]+", "#", " ".join(line.split())) for line in text.strip().splitlines() if line.strip()]
 
 
-def test_the_readmes_tour_runs_and_prints_what_it_shows(tmp_path):
+@pytest.fixture
+def place(tmp_path):
+    """A folder as a reader has it: the data, textclf and Python; what is left running there is ended."""
     (tmp_path / "data").symlink_to(ROOT / "data")
-    (tmp_path / "textclf").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m textclf "$@"\n')
-    (tmp_path / "textclf").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    tour = steps()
-    assert len(tour) == 8
-    for command, shown in tour:
+    for name, arguments in (("textclf", "-m textclf"), ("python3", "")):
+        (tmp_path / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        (tmp_path / name).chmod(0o755)
+    yield tmp_path
+    if (tmp_path / "serve.pid").exists():
+        with suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "serve.pid").read_text()), signal.SIGKILL)
+
+
+def follow(page, place):
+    """Run what a page says, hold what comes out to what it shows, and return the commands."""
+    for name, program in programs(page).items():
+        (place / name).write_text(program, "utf-8")
+    environment = {**os.environ, "PATH": f"{place}:{os.environ['PATH']}"}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    for command, shown in steps(page):
         done = subprocess.run(
-            command, shell=True, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False
+            command.replace("8000", port),
+            shell=True,
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=300,
         )
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, (command, done.stderr)
         if shown.strip():
             assert without_numbers(done.stderr + done.stdout) == without_numbers(shown), command
-    assert (tmp_path / "labelled.csv").read_text("utf-8").startswith("text,label,label_2,confidence\n")
-    assert (tmp_path / "wrong.csv").exists()
+    return [command for command, _ in steps(page)]
+
+
+def test_the_readmes_tour_runs_and_prints_what_it_shows(place):
+    assert len(follow(ROOT / "README.md", place)) == 8
+    assert (place / "labelled.csv").read_text("utf-8").startswith("text,label,label_2,confidence\n")
+    assert (place / "wrong.csv").exists()
+
+
+def test_the_tutorial_leads_from_raw_rows_to_a_service(place):
+    commands = follow(ROOT / "docs" / "tutorial.md", place)
+    called = {found[1] for command in commands if (found := re.match(r"textclf (\w+)", command))}
+    assert called == {"check", "train", "evaluate", "explain", "compare", "predict", "export", "serve"}
+    tables = [(place / name).read_text("utf-8").splitlines() for name in ("clean.csv", "corrected.csv", "served.csv")]
+    assert [len(lines) for lines in tables] == [801, 801, 201]
+    asked = (ROOT / "data" / "reviews-train.csv").read_text("utf-8").splitlines()
+    wrong = [sum(a != b for a, b in zip(asked, lines, strict=True)) for lines in tables[:2]]
+    assert wrong[0] == 80
+    assert wrong[1] < 40, "most labels that were turned are found and put right"
+    assert "<html" in (place / "report.html").read_text("utf-8")
+
+
+def test_a_reader_who_comes_from_fasttext_keeps_the_files(place):
+    follow(ROOT / "docs" / "from_fasttext.md", place)
+    assert (place / "reviews.train").read_text("utf-8").count("__label__") == 800
+
+
+def test_a_reader_who_comes_from_scikit_learn_sees_both_run(place):
+    commands = follow(ROOT / "docs" / "from_scikit_learn.md", place)
+    page = ROOT / "docs" / "from_scikit_learn.md"
+    assert list(programs(page)) == ["before.py", "after.py"]
+    assert {f"python3 {name}" for name in programs(page)} < set(commands)
 
 
 def test_the_two_commands_of_the_readme_are_targets_of_the_makefile():
@@ -106,8 +164,25 @@ def test_the_one_line_helps_are_the_commands_own():
         assert command.short_help == text
 
 
-@pytest.mark.parametrize("name", ["usage.md"])
+def headings(page):
+    """Return what the headings of a page are linked by."""
+    found = re.findall(r"^#+ (.*)", page.read_text("utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in found}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_into_a_page_lead_to_headings_that_are_there(document):
+    for target, heading in re.findall(r"\]\((?!https:)([^)#]*)#([^)]+)\)", document.read_text("utf-8")):
+        page = document.parent / target if target else document
+        assert heading in headings(page), f"{target}#{heading}"
+
+
+def options():
+    """Return every option of every command."""
+    return {opt for command in EVERY.values() for p in command.params for opt in (*p.opts, *p.secondary_opts)}
+
+
+@pytest.mark.parametrize("name", ["usage.md", "service.md", "tutorial.md", "from_fasttext.md", "from_scikit_learn.md"])
 def test_every_option_that_the_pages_name_exists(name):
-    options = {opt for command in EVERY.values() for p in command.params for opt in (*p.opts, *p.secondary_opts)}
     text = (ROOT / "docs" / name).read_text("utf-8")
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - options <= {"--help"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - options() <= {"--help"}

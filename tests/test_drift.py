@@ -172,6 +172,15 @@ def test_an_older_model_says_nothing_of_drift_and_cannot_write_it(folder, capsys
     assert "expected a model that keeps what its texts are like" in capsys.readouterr().err
 
 
+def test_texts_that_the_model_was_trained_on_are_told_as_such(folder, capsys):
+    rng = np.random.default_rng(0)
+    rows = [(" ".join(f"w{i}" for i in rng.integers(0, 3000, 9)), "ab"[n % 2]) for n in range(400)]
+    write_csv(folder / "rare.csv", ["text", "label"], rows)
+    assert run(["train", str(folder / "rare.csv"), "-o", str(folder / "rare"), "-q"]) == 0
+    assert run(["evaluate", str(folder / "rare"), str(folder / "rare.csv")]) == 0
+    assert "the model seems to have been trained on these texts: " in capsys.readouterr().err
+
+
 def test_drift_goes_with_a_table(folder, capsys):
     assert run(["predict", str(folder / "m"), "a fine film", "--drift", "d.json"]) == 2
     assert "--drift goes with -i" in capsys.readouterr().err

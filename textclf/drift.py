@@ -155,6 +155,21 @@ class Drift:
         """Whether the texts are clearly unlike those of training."""
         return any(each.differs for each in self.differences)
 
+    @property
+    def seems_trained_on(self) -> bool:
+        """Whether words or n-grams are known far better than those of texts that are new to a model."""
+        shares = [each for each in self.differences if each.differs and each.quantity.kind == "share"]
+        return bool(shares) and all(each.found < each.usual for each in shares)
+
+    @property
+    def warning(self) -> str:
+        """What there is to say, in two sentences; nothing when the texts do not differ."""
+        if not self.differs:
+            return ""
+        if self.seems_trained_on:
+            return f"the model seems to have been trained on these texts: {self}. Figures will be too good."
+        return f"texts unlike those of training: {self}. Figures and promises of validation need not hold."
+
     def __str__(self) -> str:
         found = sorted((each for each in self.differences if each.differs), key=lambda each: -each.distance)
         others = f"; {len(found) - _NAMED} more" if len(found) > _NAMED else ""
@@ -165,6 +180,7 @@ class Drift:
         return {
             "texts": self.texts,
             "differs": self.differs,
+            "seems_trained_on": self.seems_trained_on,
             "false_alarms": FALSE_ALARMS,
             "quantities": [each.as_dict() for each in self.differences],
         }

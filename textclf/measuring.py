@@ -102,7 +102,7 @@ class Measurement:
     errors: list[WrongRow]
     uncalibrated: Evaluation | None
     answered: Answered | None
-    profile: Profile
+    profile: Profile = field(default_factory=lambda: Profile(()))
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures as plain values for JSON."""

@@ -2,8 +2,10 @@
 
 Northcutt, Jiang & Chuang 2021, "Confident Learning: Estimating Uncertainty in Dataset Labels" (JAIR 70). A row counts
 as one of class j, with confidence, when its probability of j reaches the average that rows labelled j have (eq. 2). How
-many rows labelled i count as class j estimates how many of them are mislabelled so; that many, those that prefer j
-most, are suspects (their "prune by noise rate").
+many rows labelled i count as class j estimates how many of them are mislabelled so; as many rows as these add up to are
+suspects, those that prefer another label most. How much is the logarithm of the odds, over all labels alike: with 5% of
+Banking77's labels turned at random the first 5% of the list then hold 90% of them. With the difference of the
+probabilities it is 73%, with the odds but as many rows of each pair of labels as were estimated for it 76%.
 
 Nothing judges a row that has trained on it: rows go into folds, all copies of one text into the same.
 """
@@ -28,12 +30,14 @@ L2 = 1.5
 """Ten times what training takes: a model that is to judge labels must not bend to each wrong one. With 5% of SST-2's
 labels turned it finds 49% of them among the first 5% instead of 46%, in half the time."""
 
+_LEAST = 1e-12  # a probability of 0 would make the odds infinite
+
 
 @dataclass(frozen=True)
 class Suspect:
     """A text by its number from 0, its label, the label that the others suggest, and how sure they are.
 
-    `score`: the probability of the suggested label less that of its own, out of fold; from -1 to 1.
+    `score`: the logarithm of the suggested label's probability over that of its own, out of fold; 0 and more.
     """
 
     number: int
@@ -74,12 +78,12 @@ def suspects(
     y = np.array([numbers[data.labels[i]] for i in judged.tolist()], np.int64)
     P = found.P[judged]
     suggested = _suggested(P, y)
-    margins = P[np.arange(len(y)), suggested] - P[np.arange(len(y)), y]
+    scores = _log_odds(P[np.arange(len(y)), suggested], P[np.arange(len(y)), y])
     places = np.flatnonzero(is_suspect(P, y))
-    order = places[np.argsort(-margins[places], kind="stable")]
+    order = places[np.argsort(-scores[places], kind="stable")]
     return [
         Suspect(
-            int(judged[place]), found.labels[y[place]], found.labels[suggested[place]], round(float(margins[place]), 6)
+            int(judged[place]), found.labels[y[place]], found.labels[suggested[place]], round(float(scores[place]), 6)
         )
         for place in order.tolist()
     ]
@@ -135,20 +139,16 @@ def folds(labels: Sequence[str], groups: Sequence[int], rng: np.random.Generator
 
 
 def is_suspect(P: Array, y: Integers) -> npt.NDArray[np.bool_]:
-    """Return which rows confident learning names, shape (n,), for probabilities P, shape (n, k), and labels y."""
-    n, k = P.shape
-    of_class = np.bincount(y, minlength=k)
+    """Return which rows are named, shape (n,), for probabilities P, shape (n, k), and labels y.
+
+    As many as confident learning estimates to be mislabelled, those that prefer another label most.
+    """
     joint = confident_joint(P, y)
-    suspect: npt.NDArray[np.bool_] = np.zeros(n, np.bool_)
-    best = P.argmax(axis=1)
-    for i in np.flatnonzero(of_class).tolist():
-        rows = np.flatnonzero(y == i)
-        for j in np.flatnonzero(joint[i]).tolist():
-            if i != j:
-                margins = P[rows, j] - P[rows, i]
-                most = np.argsort(-margins, kind="stable")[: round(joint[i, j])]
-                suspect[rows[most]] = True
-    suspect &= best != y  # a row whose own label is the likeliest is none, whatever the counts say
+    most = round(float(joint.sum() - np.trace(joint)))
+    odds = _log_odds(P[np.arange(len(y)), _suggested(P, y)], P[np.arange(len(y)), y])
+    suspect: npt.NDArray[np.bool_] = np.zeros(len(y), np.bool_)
+    suspect[np.argsort(-odds, kind="stable")[:most]] = True
+    suspect &= odds > 0  # a row whose own label is the likeliest is none, whatever the counts say
     return suspect
 
 
@@ -186,3 +186,8 @@ def _suggested(P: Array, y: Integers) -> Integers:
 def _rows(data: LabelledTexts, numbers: Integers) -> LabelledTexts:
     chosen = numbers.tolist()
     return LabelledTexts([data.texts[i] for i in chosen], [data.labels[i] for i in chosen])
+
+
+def _log_odds(p: Array, q: Array) -> Array:
+    odds: Array = np.log(np.maximum(p, _LEAST)) - np.log(np.maximum(q, _LEAST))
+    return odds

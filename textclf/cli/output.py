@@ -89,7 +89,7 @@ def report_drift(model: "Model", found: "Profile", name: str, target: "Path | No
         with written_whole(target) as stream:
             stream.write((json.dumps({"file": name, **drift.as_dict()}, ensure_ascii=False, indent=2) + "\n").encode())
     if drift.differs and not quiet:
-        warn(f"{name}: texts unlike those of training: {drift}. Figures and promises of validation need not hold.")
+        warn(f"{name}: {drift.warning}")
 
 
 def check_knows_drift(model: "Model", target: "Path | None") -> None:

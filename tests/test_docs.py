@@ -37,7 +37,7 @@ def without_numbers(text):
 
 @pytest.fixture
 def place(tmp_path):
-    """A folder as a reader has it: the data, textclf and Python; what is left running there is ended."""
+    """Make a folder as a reader has it, with the data, textclf and Python; what is left running there is ended."""
     (tmp_path / "data").symlink_to(ROOT / "data")
     for name, arguments in (("textclf", "-m textclf"), ("python3", "")):
         (tmp_path / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')

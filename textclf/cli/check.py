@@ -141,5 +141,5 @@ def _with_suspects(
 
 def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:
     for row, why in dropped.items():
-        say(f"dropped: row {row}: {shown(why)}")
+        say(f"dropped: row {row}: {shown(why)}", quiet=quiet)
     say(f"{shown(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)

@@ -102,8 +102,8 @@ def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypa
     assert made[0] == made[1]
 
 
-@pytest.mark.parametrize("size", ["4", "GB", "-1GB", "0MB", "1.5GB", "4TB"])
+@pytest.mark.parametrize("size", ["GB", "-1GB", "0MB", "a lot"])
 def test_a_size_that_is_none_is_refused(size):
     outcome = CliRunner().invoke(cli, ["train", "t.csv", "-o", "m", f"--max-memory={size}"])
     assert outcome.exit_code == 2
-    assert "expected a size such as 500MB or 4GB" in outcome.output
+    assert "expected a size such as 2MB" in outcome.output

@@ -55,7 +55,7 @@ def test_json_lines_may_lack_the_last_line_end_and_hold_blank_lines_and_odd_line
 
 def test_bad_json_lines_are_passed_over_when_asked(write):
     examples = read_examples(write(GOOD + b"oops\n\n" + GOOD), TableOptions(on_error="skip"))
-    assert (examples.rows, [(r.row, r.line) for r in examples.refused]) == ([1, 3], [(2, 2)])
+    assert (list(examples.rows), [(r.row, r.line) for r in examples.refused]) == ([1, 3], [(2, 2)])
 
 
 # fastText files and plain lines

@@ -114,7 +114,7 @@ def test_an_input_that_cannot_be_read_is_named(kind, command, tmp_path, monkeypa
     arguments = {
         "train": [path, "-o", tmp_path / "m"],
         "evaluate": [MODEL, path],
-        "predict": [MODEL, "-i", path],
+        "predict": [MODEL, "-i", path, "-o", tmp_path / "out"],
         "check": [path],
         "explain": [MODEL, "-i", path],
     }

@@ -189,7 +189,7 @@ GOOD = b'{"text": "a", "label": "x"}\n'
 def test_t27_a_key_that_first_appears_late_is_not_lost(write):
     early = b'{"text": "a"}\n' * 5000
     examples = read_examples(write(early + GOOD, "t.jsonl"), TableOptions(label_column="label", on_error="skip"))
-    assert (examples.rows, examples.labels) == ([5001], ["x"])
+    assert (list(examples.rows), examples.labels) == ([5001], ["x"])
     assert len(examples.refused) == 5000
 
 

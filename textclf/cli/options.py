@@ -61,7 +61,7 @@ class Bytes(click.ParamType[int]):
         if isinstance(value, int):
             return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?", value.strip().lower())
-        if found is None:
+        if found is None or float(found[1]) == 0:
             self.fail(f"expected a size such as 2MB, found {value!r}.", param, ctx)
         return int(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2] or ""])
 

@@ -187,7 +187,7 @@ def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> 
     with (
         dask.config.set({"distributed.worker.daemon": True}),
         LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0,
             silence_logs="CRITICAL",
         ) as cluster,
         Client(cluster, set_as_default=False) as client,

@@ -130,7 +130,12 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _drop_output()  # whoever read our output has left; nothing is wrong
         return 0
     except OSError as error:
-        return _fail(_system_fault(error))
+        message = _system_fault(error)
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError):
+            _drop_output()
+        return _fail(message)
     except Exception as error:  # what no one thought of: still one line
         return _fail(_unexpected(error))
     return 0

@@ -38,7 +38,7 @@ def place(tmp_path_factory):
     test = (ROOT / "data" / "reviews-test.csv").read_text("utf-8").splitlines(keepends=True)
     for name in ("reviews.csv", "train.csv"):
         (folder / name).write_text("".join(train[:121]), "utf-8")
-    for name in ("test.csv", "new.csv"):
+    for name in ("test.csv", "new.csv", "valid.csv"):
         (folder / name).write_text("".join(test[:41]), "utf-8")
     (folder / "lines.txt").write_text("A film that stays with you.\nNever again.\n")
     (folder / "tweets.tsv").write_text("text\tlabel\n" + "what a day\tgood\nso late again\tbad\n" * 10)

@@ -1,7 +1,7 @@
 """What every test can rely on: random tests that are the same at every run, and a cache folder of their own."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -24,3 +24,16 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEXTCLF_CACHE_DIR", str(folder))
         yield folder
+
+
+@pytest.fixture
+def write(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Path]:
+    """Return what writes a table and gives its path; without a name it is the module's `DEFAULT_NAME`, or t.csv."""
+    default = getattr(request.module, "DEFAULT_NAME", "t.csv")
+
+    def write(content: str | bytes, name: str = default) -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write

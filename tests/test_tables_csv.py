@@ -14,16 +14,6 @@ from textclf.tables.model import Position
 from textclf.tables.plain import Dialect, Wanted, plain_run
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def rows_of(path, **options):
     examples = read_examples(path, TableOptions(**options))
     return list(zip(examples.texts, examples.labels, strict=True))

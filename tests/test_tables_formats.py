@@ -13,15 +13,8 @@ import pytest
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
 
-
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="t.jsonl"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
+DEFAULT_NAME = "t.jsonl"
+"""What the fixture `write` calls a table without a name."""
 
 
 def rows_of(path, **options):

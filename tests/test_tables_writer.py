@@ -23,14 +23,8 @@ def copy(source, target, added=("label", "confidence"), values=("pos", 0.5), **o
         return writer.added
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="in.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
+DEFAULT_NAME = "in.csv"
+"""What the fixture `write` calls a table without a name."""
 
 
 def test_a_thousand_rough_rows_keep_every_byte(write, tmp_path):

@@ -13,16 +13,6 @@ from textclf.tables import TableOptions, open_table, read_examples
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
-@pytest.fixture
 def parquet(tmp_path):
     def parquet(columns, name="t.parquet"):
         path = tmp_path / name

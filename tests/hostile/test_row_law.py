@@ -13,16 +13,6 @@ from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 @settings(max_examples=300)
 @given(
     st.lists(

@@ -5,7 +5,7 @@ piece on the compiled loops are used, does not depend on the threads, so neither
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
@@ -50,6 +50,12 @@ def predict_batches(
             yield _done(waiting)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def predict_texts(model: Model, texts: Sequence[str], *, threads: int = 1) -> Iterator[Predictions]:
+    """Give the predictions of texts that are in memory, a piece at a time, in order."""
+    for start in range(0, len(texts), _PIECE_ROWS):
+        yield model.predict(texts[start : start + _PIECE_ROWS], threads=threads)
 
 
 def _pays(model: Model, characters: int) -> bool:

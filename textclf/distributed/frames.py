@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from textclf.bulk import predict_texts
 from textclf.distributed.labelling import loaded
 from textclf.errors import DataError
 from textclf.files import sha256
@@ -10,8 +11,6 @@ from textclf.files import sha256
 if TYPE_CHECKING:
     import dask.dataframe as dd
     import pandas as pd
-
-_PIECE_ROWS = 512
 
 
 def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.DataFrame":
@@ -38,9 +37,8 @@ def _labelled(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.
     texts = [text if isinstance(text, str) else "" for text in part[column]]
     labels: list[str] = []
     confidence: list[float] = []
-    for start in range(0, len(texts), _PIECE_ROWS):
-        predictions = model.predict(texts[start : start + _PIECE_ROWS])
-        labels += map(model.cell, model.label_sets(predictions.given))
+    for predictions in predict_texts(model, texts):
+        labels += model.cells(predictions)
         confidence += predictions.confidence.tolist()
     import pandas as pd
 

@@ -137,6 +137,7 @@ def _limit_memory() -> None:
 def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fold: int) -> Measured:
     from tempfile import TemporaryDirectory
 
+    from textclf.bulk import predict_texts
     from textclf.labels import label_sets, multi_hot
     from textclf.multilabel import new_tally
     from textclf.recipe import train
@@ -149,20 +150,17 @@ def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fo
     tally = new_tally(model.labels, model.thresholds)
     sets = label_sets(out.labels, multi_label=settings.multi_label)
     known = [i for i, labels in enumerate(sets) if set(labels) <= set(model.labels)]  # a class of one fold's rows alone
-    for start in range(0, len(known), _PIECE_ROWS):
-        rows = known[start : start + _PIECE_ROWS]
-        predictions = model.predict([out.texts[i] for i in rows], threads=settings.threads)
-        Y = multi_hot([sets[i] for i in rows], model.labels)
-        tally.add_rows(Y, predictions.P, words=predictions.tokens, known=predictions.known)
+    Y, done = multi_hot([sets[i] for i in known], model.labels), 0
+    for predictions in predict_texts(model, [out.texts[i] for i in known], threads=settings.threads):
+        rows = slice(done, done + len(predictions))
+        tally.add_rows(Y[rows], predictions.P, words=predictions.tokens, known=predictions.known)
+        done += len(predictions)
     with TemporaryDirectory(prefix="textclf-") as folder:
         path = Path(folder) / "model.safetensors"
         model.save(path)
         size = path.stat().st_size
     figures = {name: float(value) for name, value in tally.evaluation().summary().items()}
     return Measured(figures, size, seconds)
-
-
-_PIECE_ROWS = 512
 
 
 def _train(work: Work, vectors: "WordVectors | None", settings: "Settings", target: str) -> dict[str, Any]:

@@ -118,15 +118,21 @@ class Fitting:
         )  # fmt: skip
         return Fitted(model, penalties)
 
-    def calibrated(self, fitted: Fitted, held_out: HeldOut) -> Fitted:
-        """Return the model with the temperature, and the scaling if any, that suits the rows held out."""
+    def calibrated(self, fitted: Fitted, held_out: HeldOut) -> tuple[Fitted, HeldOut]:
+        """Return the model with the temperature, and the scaling if any, that suits the rows held out.
+
+        With it those rows, whose weighted sums are then that model's.
+        """
         if not self.settings.calibrate:
-            return fitted
+            return fitted, held_out
         examples, loss = held_out.examples, LOSSES["cross-entropy", self.settings.output]
         rng = np.random.default_rng(self.settings.seed)
         found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng)
-        model = fitted.model if found.scaling is None else fitted.model.scaled(found.scaling)
-        return replace(fitted, model=replace(model, temperature=found.temperature), scaling=found.scaling)
+        model = replace(fitted.model, temperature=found.temperature)
+        if found.scaling is None:
+            return replace(fitted, model=model), held_out
+        scaled = replace(held_out, logits=found.scaling.applied(held_out.logits))
+        return replace(fitted, model=model.scaled(found.scaling), scaling=found.scaling), scaled
 
     def held_out(self, fitted: Fitted, examples: Examples, matrix: TextMatrix) -> HeldOut:
         """Return rows that the model was not fitted to, with what it says of them."""

@@ -12,7 +12,7 @@
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -72,9 +72,9 @@ class Trained:
     held_out_rows: Integers | None = None
 
     def uncalibrated(self) -> Array:
-        """Return the probabilities, shape (n, k), of the rows held out, before the temperature was fitted."""
+        """Return the probabilities, shape (n, k), of the rows held out, without any calibration."""
         assert self.held_out is not None
-        return replace(self.model, temperature=1.0).probabilities_of(self.held_out.logits)
+        return self.model.uncalibrated(self.held_out.logits)
 
 
 def train(
@@ -146,8 +146,8 @@ def _train(
             valid_rows = np.arange(len(Y))
         else:
             held_out = fitting.held_out(fitted, *rows_held_out)
-        fitted = fitting.calibrated(fitted, held_out)
-        model, validation = _validated(fitted, held_out)
+        fitted, held_out = fitting.calibrated(fitted, held_out)
+        model, validation = _validated(fitted.model, held_out)
         fitted = replace(fitted, model=model)
     fitted = replace(fitted, model=_with_usual(fitted.model, matrix, vectors))
     if len(train_rows) < len(Y):
@@ -187,15 +187,24 @@ def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Set
     if chosen == "none":
         return own
     y = Y.argmax(axis=1)
-    if isinstance(chosen, str):
-        of_class: Array = len(y) / (len(labels) * np.bincount(y, minlength=len(labels)))
-    else:
-        strangers = sorted(set(chosen) - set(labels))
-        if strangers:
-            raise TrainingError(f"class weights: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
-        of_class = np.array([chosen.get(label, 1.0) for label in labels])
-    weights: Array = own * of_class[y]
+    weights: Array = own * class_weights(chosen, labels, np.bincount(y, minlength=len(labels)))[y]
     return weights
+
+
+def class_weights(chosen: str | Mapping[str, float], labels: Sequence[str], rows: Integers) -> Array:
+    """Return what a row of each class weighs, shape (k,), given how many rows each has.
+
+    Raises TrainingError when a weight is chosen for a label that no row has.
+    """
+    if chosen == "none":
+        return np.ones(len(labels))
+    if isinstance(chosen, str):
+        balanced: Array = rows.sum() / (len(labels) * rows)
+        return balanced
+    strangers = sorted(set(chosen) - set(labels))
+    if strangers:
+        raise TrainingError(f"class weights: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
+    return np.array([chosen.get(label, 1.0) for label in labels])
 
 
 def _examples(matrix: TextMatrix, Y: Array, weights: Array) -> Examples:
@@ -232,16 +241,27 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 # --- the model and its description --------------------------------------------------------------------------------
 
 
-def _validated(fitted: Fitted, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
+def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
     """Return the model with what the validation rows teach about its answers, and how it does on them."""
-    model, matrix, Y = fitted.model, held_out.matrix, held_out.examples.Y
-    P = model.probabilities_of(held_out.logits if fitted.scaling is None else fitted.scaling.applied(held_out.logits))
+    matrix, Y = held_out.matrix, held_out.examples.Y
+    P = model.probabilities_of(held_out.logits)
     if model.is_multi_label:
         found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), found
+    return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, familiar=matrix.familiar)
+
+
+def with_record(
+    model: Model, Y: Array, P: Array, *, tokens: Integers, known: Integers, familiar: Array
+) -> tuple[Model, Evaluation]:
+    """Return a model of one label a text with its track record on rows that it was not fitted to, and how it does.
+
+    Of n rows: the truth Y and probabilities P, shape (n, k), and words, known words and familiar n-grams as in a
+    `TextMatrix`.
+    """
     tally = Tally(model.labels)
-    tally.add_rows(Y, P, words=matrix.tokens, known=matrix.known)
-    return replace(model, record=track_record(P, Y.argmax(axis=1), matrix.familiar)), tally.evaluation()
+    tally.add_rows(Y, P, words=tokens, known=known)
+    return replace(model, record=track_record(P, Y.argmax(axis=1), familiar)), tally.evaluation()
 
 
 def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
@@ -268,14 +288,19 @@ def _described(
         "penalties": vars(fitted.penalties) if fitted.penalties else None,
         "validation": validation.summary() if validation else None,
         "data": summary,
-        "provenance": {
-            "textclf": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind} if vectors else None,
-        },
+        "provenance": provenance(vectors),
     }
     return replace(model, description=description)
+
+
+def provenance(vectors: WordVectors | None) -> dict[str, Any]:
+    """Return with which versions and vectors a model is made; plain values."""
+    return {
+        "textclf": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind} if vectors else None,
+    }
 
 
 def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, Any]:
@@ -290,9 +315,14 @@ def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, An
 
 def _digest(data: LabelledTexts) -> str:
     digest = hashlib.sha256()
-    for text, label in zip(data.texts, data.labels, strict=True):
-        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+    digest_rows(digest, data.texts, data.labels)
     return digest.hexdigest()
+
+
+def digest_rows(digest: "hashlib._Hash", texts: Sequence[str], labels: Sequence[str]) -> None:
+    """Add labelled texts, in their order, to a digest."""
+    for text, label in zip(texts, labels, strict=True):
+        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
 
 
 def _identity(

@@ -5,7 +5,6 @@ Penalties are those that `recipe.train` starts from: on tables as large as this 
 """
 
 import hashlib
-import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,8 +14,6 @@ from typing import Any, Literal, TypeVar, cast
 
 import numpy as np
 
-from textclf import __version__
-from textclf.abstention import track_record
 from textclf.arrays import Array
 from textclf.calibration import fit_temperature
 from textclf.counting import Kind
@@ -27,7 +24,7 @@ from textclf.distributed.holding import Group, Judged, Parameters, Plan
 from textclf.distributed.shards import Shard
 from textclf.distributed.surveying import Survey
 from textclf.errors import TextclfError, TrainingError
-from textclf.evaluation import Evaluation, Tally
+from textclf.evaluation import Evaluation
 from textclf.features import Features, NgramTable, inverse_document_frequency
 from textclf.files import sha256
 from textclf.fitting import (
@@ -42,6 +39,7 @@ from textclf.fitting import (
 from textclf.joint import JointFit, JointSettings, Rows, minimize, scales_of
 from textclf.model import Model
 from textclf.network import LOSSES, Loss, Network
+from textclf.recipe import class_weights, digest_rows, provenance, with_record
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table
 from textclf.training import Standard
@@ -123,12 +121,7 @@ def train(
             "files": len(shards), "averaging": averaging,
             "missing_counts": [found.missing for found in survey.ngrams],
         },
-        "provenance": {
-            "textclf": __version__,
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind},
-        },
+        "provenance": provenance(vectors),
     }  # fmt: skip
     return TrainedFar(replace(model, description=description), validation, survey.rows, survey.refused)
 
@@ -187,8 +180,7 @@ def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: 
     with shard.local() as path, open_table(path, options, labelled=True) as table:
         for batch in table.batches():
             survey.add(batch, kinds, cased=cased)
-            for text, label in zip(batch.texts, batch.labels or [], strict=True):
-                digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+            digest_rows(digest, batch.texts, batch.labels or [])
         survey.refused = len(table.refused)
     return survey, digest.hexdigest()
 
@@ -213,12 +205,9 @@ def _before_training(
 
 def _class_weights(survey: Survey, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:
     """Return what a row of each class weighs, so that the mean over all rows is 1."""
-    n = np.array([survey.labels[label] for label in labels], np.float64)
-    chosen = settings.class_weight
-    if chosen == "none":
-        return (1.0,) * len(labels)
-    of_class = n.sum() / n if isinstance(chosen, str) else np.array([chosen.get(label, 1.0) for label in labels])
-    return tuple((of_class * n.sum() / (of_class * n).sum()).tolist())
+    rows = np.array([survey.labels[label] for label in labels], np.int64)
+    of_class = class_weights(settings.class_weight, labels, rows)
+    return tuple((of_class * rows.sum() / (of_class * rows).sum()).tolist())
 
 
 # --- the fit ----------------------------------------------------------------------------------------------------------
@@ -314,7 +303,5 @@ class _Fit:
         if self._settings.calibrate:
             loss = LOSSES["cross-entropy", self._settings.output]
             model = replace(model, temperature=fit_temperature(judged.Z, judged.Y, judged.weights, loss)[0])
-        P, y = model.probabilities_of(judged.Z), judged.Y.argmax(axis=1)
-        tally = Tally(model.labels)
-        tally.add_rows(judged.Y, P, words=judged.tokens, known=judged.known)
-        return replace(model, record=track_record(P, y, judged.familiar)), tally.evaluation()
+        P = model.probabilities_of(judged.Z)
+        return with_record(model, judged.Y, P, tokens=judged.tokens, known=judged.known, familiar=judged.familiar)

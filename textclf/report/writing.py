@@ -101,8 +101,7 @@ def _of_validation(trained: Trained, rows: Examples) -> Judgement | None:
         return None
     chosen = range(len(rows)) if trained.held_out_rows is None else trained.held_out_rows.tolist()
     matrix, Y = held_out.matrix, held_out.examples.Y
-    scaling = model.scaling
-    P = model.probabilities_of(held_out.logits if scaling is None else scaling.applied(held_out.logits))
+    P = model.probabilities_of(held_out.logits)
     predictions = Predictions(P, matrix.tokens, matrix.known, matrix.familiar, model.thresholds)
     judged = Judged(model)
     judged.add(Y, predictions)

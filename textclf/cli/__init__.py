@@ -3,7 +3,6 @@
 import errno
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
@@ -153,6 +152,8 @@ def _unexpected(error: Exception) -> str:
     """Return what to say: that memory was not enough, or the place of a fault for whoever mends it."""
     if _is_lack_of_memory(error):
         return "the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine."
+    import traceback
+
     where = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{Path(where.filename).name}:{where.lineno}"
     return f"unexpected {type(error).__name__} at {place} ({error}). This is a fault in textclf: report it."

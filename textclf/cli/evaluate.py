@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +38,21 @@ if TYPE_CHECKING:
     from textclf.measuring import Measurement
     from textclf.model import Model
     from textclf.tables import TableOptions
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the wrong rows, a report, the rows not used and the drift of one table go, if they are asked for."""
+
+    errors: Path | None
+    report: Path | None
+    refused: Path | None
+    drift: Path | None
+
+    @property
+    def paths(self) -> tuple[Path | None, ...]:
+        """All of them."""
+        return self.errors, self.report, self.refused, self.drift
 
 
 @click.command("evaluate", short_help="Measure a model on a table of texts and labels.")
@@ -84,15 +99,16 @@ def command(
     loaded = Model.load(model)
     options = replace(read_options(settings), multi_label=loaded.is_multi_label)
     check_refused(refused, options)
+    outputs = Outputs(errors, report, refused, drift)
     if cluster.is_named or are_shards(table):
         from textclf.cli.many_files import measure_files
 
-        if any(path is not None for path in (errors, report, refused, drift)):
+        if any(outputs.paths):
             raise click.UsageError("--errors, --report, --refused and --drift go with one table.")
         result = measure_files(model, table, options, cluster, target_precision=target_precision, quiet=quiet)
     else:
         result = _measure_table(
-            loaded, model, Path(table), options, errors, report, refused, drift,
+            loaded, model, Path(table), options, outputs,
             target_precision=target_precision, threads=threads, quiet=quiet, started=started,
         )  # fmt: skip
     if as_json:
@@ -104,39 +120,38 @@ def command(
 
 
 def _measure_table(
-    loaded: "Model", model: Path, table: Path, options: "TableOptions", errors: Path | None, report: Path | None,
-    refused: Path | None, drift: Path | None, *, target_precision: float | None, threads: int, quiet: bool,
-    started: float,
+    loaded: "Model", model: Path, table: Path, options: "TableOptions", outputs: Outputs,
+    *, target_precision: float | None, threads: int, quiet: bool, started: float,
 ) -> "Measurement":  # fmt: skip
-    """Measure a model on one table; write the wrong rows and the report that are asked for."""
+    """Measure a model on one table, and write what is asked for."""
     from textclf.measuring import measure, write_errors
     from textclf.tables import open_table
 
     gathered = None
-    if report is not None:
+    if outputs.report is not None:
         from textclf.report import Gathered, check_available
 
         check_available()
         gathered = Gathered(loaded)
-    check_knows_drift(loaded, drift)
-    check_outputs([model, table], errors, report, refused, drift)
+    check_knows_drift(loaded, outputs.drift)
+    check_outputs([model, table], *outputs.paths)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), options, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=quiet))
-        keep_errors = errors is not None or report is not None
+        keep_errors = outputs.errors is not None or outputs.report is not None
         result = measure(
             loaded, opened, threads=threads, keep_errors=keep_errors, target_precision=target_precision, progress=count,
             watch=gathered.watch if gathered is not None else None,
         )  # fmt: skip
     report_table(opened.name, opened.refused, opened.notes.sentences())
-    if refused is not None:
-        write_refused(refused, [(opened.name, opened.refused)])
-    report_drift(loaded, result.profile, opened.name, drift, quiet=quiet)
-    if errors is not None:
-        write_errors(errors, result.errors)
-    if report is not None and gathered is not None:
+    if outputs.refused is not None:
+        write_refused(outputs.refused, [(opened.name, opened.refused)])
+    report_drift(loaded, result.profile, opened.name, outputs.drift, quiet=quiet)
+    if outputs.errors is not None:
+        write_errors(outputs.errors, result.errors)
+    if outputs.report is not None and gathered is not None:
         from textclf.report import write_evaluation_report
 
         run = this_run({"model": model, "data": table}, started)
-        write_evaluation_report(report, gathered, result, opened.name, len(opened.refused), run)
+        write_evaluation_report(outputs.report, gathered, result, opened.name, len(opened.refused), run)
     return result

@@ -1,6 +1,5 @@
 """``textclf export``: a model for elsewhere, small or as ONNX."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import report_table, say
+from textclf.cli.output import json_line, report_table, say
 from textclf.errors import shown
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _write_small(
         described = {name: value for name, value in shrunk.model.description["export"].items() if name != "validation"}
         change = shrunk.change.as_dict() if shrunk.change else None
         sizes = {"model": str(target), "bytes": after, "bytes_before": before}
-        click.echo(json.dumps({**sizes, **described, "validation": change}, ensure_ascii=False))
+        click.echo(json_line({**sizes, **described, "validation": change}))
         return
     click.echo(f"{shown(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_kept(shrunk)}")
     click.echo(_change_text(shrunk))
@@ -139,6 +138,6 @@ def _write_onnx(path: Path, target: Path, as_json: bool, quiet: bool) -> None:
     write_onnx(Model.load(path), target, tokenizer)
     if as_json:
         sizes = {"bytes": target.stat().st_size, "tokenizer_bytes": tokenizer.stat().st_size}
-        click.echo(json.dumps({"model": str(target), "tokenizer": str(tokenizer), **sizes}, ensure_ascii=False))
+        click.echo(json_line({"model": str(target), "tokenizer": str(tokenizer), **sizes}))
     for each in (target, tokenizer):
         say(f"{shown(str(each))}: {each.stat().st_size / 1e6:.2f} MB", quiet=quiet)

@@ -11,7 +11,9 @@ from textclf.cli.output import open_chosen_vectors, say, warn
 from textclf.cli.progress import counting_steps
 
 if TYPE_CHECKING:
-    from textclf.distributed import Engine, TrainedFar
+    from collections.abc import Sequence
+
+    from textclf.distributed import Engine, SetAside, TrainedFar
     from textclf.labelling import Wanted
     from textclf.measuring import Measurement
     from textclf.settings import Settings
@@ -44,8 +46,7 @@ def label_files(
     for record in run.records[:_SHOWN_FILES]:
         for refusal in record.refusals:
             warn(f"{record.input}: not used: {refusal}.")
-    for aside in run.set_aside:
-        warn(f"set aside: {aside.reason}")
+    _warn_of(run.set_aside)
     unknown = sum(record.unknown for record in run.records)
     say(
         f"{run.rows:,} rows of {len(run.records):,} files labelled, {run.refused:,} not used,"
@@ -78,8 +79,7 @@ def measure_files(
     with engine(cluster) as workers, counting_steps("evaluating files", len(shards), quiet=quiet) as count:
         shared = workers.share(model, digest)
         done = evaluate(workers, shards, shared, digest, options, target_precision=target_precision, progress=count)
-    for aside in done.set_aside:
-        warn(f"set aside: {aside.reason}")
+    _warn_of(done.set_aside)
     say(f"{done.measurement.evaluation.n:,} rows of {done.files:,} files, {done.refused:,} not used.", quiet=quiet)
     return done.measurement
 
@@ -106,6 +106,11 @@ def train_files(
     if trained.refused:
         warn(f"{source}: {trained.refused:,} rows not used.")
     return trained
+
+
+def _warn_of(set_aside: "Sequence[SetAside]") -> None:
+    for aside in set_aside:
+        warn(f"set aside: {aside.reason}")
 
 
 def _seen_by(cluster: Cluster, place: str) -> str:

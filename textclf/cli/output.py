@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -70,6 +69,8 @@ def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]")
 
 def this_run(files: Mapping[str, Path | None], started: float) -> "Run":
     """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
+    import shlex
+
     from textclf.cli import ARGUMENTS
     from textclf.report import Run
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from textclf.distributed import TrainedFar
     from textclf.recipe import LabelledTexts, Trained
     from textclf.settings import Settings
+    from textclf.shelf import Shelf
     from textclf.tables import Examples, TableOptions
 
 
@@ -203,7 +204,6 @@ def command(
     from textclf.recipe import train
     from textclf.settings import Settings
     from textclf.shelf import shelf_within
-    from textclf.tables import read_examples
 
     started = time.perf_counter()
     cluster, averaging = cluster_of(settings), settings.pop("averaging")
@@ -213,6 +213,7 @@ def command(
         "--report": report,
         "--refused": refused,
         "--max-memory": max_memory,
+        "--resume": resume or None,
     }
     multi_label = settings["multi_label"]
     options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
@@ -230,15 +231,7 @@ def command(
     check_outputs([table, *([valid] if valid else [])], checkpoint.path)
     _say_where_it_begins(checkpoint, resume, quiet)
     shelf = shelf_within(max_memory, origin(table))
-    examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
-    held_out = read_examples(origin(valid), options) if valid is not None else None
-    tables = [examples] if held_out is None else [examples, held_out]
-    for read in tables:
-        report_table(read.name, read.refused, read.notes.sentences())
-    if refused is not None:
-        write_refused(refused, [(read.name, read.refused) for read in tables])
-    if held_out is not None:
-        _check_validation(held_out, examples, multi_label=multi_label)
+    examples, held_out = _read_tables(table, valid, options, shelf, refused)
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with going_on_later(checkpoint), showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
@@ -289,6 +282,24 @@ def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
     if multi_label and settings["class_weight"] != "none":
         raise click.UsageError("--class-weight goes with one label a text: with several, thresholds weigh rare labels.")
     return {**settings, "output": output or ("sigmoid" if multi_label else "softmax")}
+
+
+def _read_tables(
+    table: Path, valid: Path | None, options: "TableOptions", shelf: "Shelf", refused: Path | None
+) -> tuple["Examples", "Examples | None"]:
+    """Return the rows to train on and those to validate on; say, and write, which of their tables are not used."""
+    from textclf.tables import read_examples
+
+    examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
+    held_out = read_examples(origin(valid), options) if valid is not None else None
+    tables = [examples] if held_out is None else [examples, held_out]
+    for read in tables:
+        report_table(read.name, read.refused, read.notes.sentences())
+    if refused is not None:
+        write_refused(refused, [(read.name, read.refused) for read in tables])
+    if held_out is not None:
+        _check_validation(held_out, examples, multi_label=options.multi_label)
+    return examples, held_out
 
 
 def _check_validation(rows: "Examples", training: "Examples", *, multi_label: bool) -> None:

@@ -1,6 +1,5 @@
 """``textclf tune``: search for settings, and train with the best."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +16,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import open_chosen_vectors, report_table, say
+from textclf.cli.output import json_line, open_chosen_vectors, report_table, say
 from textclf.cli.progress import counting_steps
 from textclf.errors import shown
 
@@ -113,7 +112,7 @@ def _say_result(tuned: "Tuned", metric: str, target: Path, as_json: bool, quiet:
         "validation": tuned.description["validation"],
     }
     if as_json:
-        click.echo(json.dumps(figures, ensure_ascii=False))
+        click.echo(json_line(figures))
         return
     before = "" if plain is None or best is plain else f" (the plain recipe: {abs(plain.value):.4f})"
     click.echo(f"{metric} by cross-validation {abs(best.value):.4f}{before}, {tuned.tried} settings tried")

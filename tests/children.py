@@ -3,6 +3,7 @@
 `SOAK` is whether `make soak` runs the tests, with the counts of a release instead of those of a commit.
 """
 
+import functools
 import multiprocessing
 import os
 import resource
@@ -11,9 +12,11 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 import gensim.models  # noqa: F401 -- what commands import late, like the rest below
+import pytest
 
 import textclf.cli
 import textclf.cli.predict
@@ -28,6 +31,14 @@ SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["children"])
 LONGEST = 60
+
+
+@functools.cache
+def _serve() -> None:
+    """Start the server, which finds this module by the environment alone (Python 3.11 keeps its path from it)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        forkserver.ensure_running()
 
 
 @dataclass
@@ -60,6 +71,7 @@ class Child:
 
 def start(*arguments: object, folder: Path, prepare: Callable[[], None] | None = None) -> Child:
     """Start the command line in a folder, after `prepare`; return once it has taken over its signals."""
+    _serve()
     ready, told = _CONTEXT.Pipe(duplex=False)
     talk = folder / "talk.txt"
     process = _CONTEXT.Process(target=_main, args=([*map(str, arguments)], folder, talk, told, prepare))
@@ -86,6 +98,7 @@ def _main(arguments: list[str], folder: Path, talk: Path, told: object, prepare:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.stderr, sys.stdout = stream, open(1, "w", closefd=False)  # noqa: SIM115 -- a descriptor
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background is started without them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     textclf.cli.stopping.take_signals()
     told.send(True)

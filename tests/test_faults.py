@@ -136,7 +136,7 @@ def test_a_run_that_is_stopped_ends_at_once_with_a_word_and_the_old_file(number,
             time.sleep(moments.uniform(0, 1.0 if options else 0.3))
             seconds = child.kill(number)
             assert child.wait() in ((code,) if options else (code, 0))
-            assert seconds < 10  # 2 on a machine with nothing else to do
+            assert seconds < (2 if SOAK else 10)  # a machine that tests many things at once is slow
             if child.wait() == code:
                 assert child.said().strip().splitlines()[-1].startswith("Error: stopped")
             assert (there / "out").read_bytes() == b"old" or child.wait() == 0

@@ -1,0 +1,112 @@
+"""Let atheris look for bytes at which a reader of ours does anything but read or refuse.
+
+    python tests/fuzz.py TARGET [SECONDS]      TARGET: vectors, model, csv, jsonl, tokenizer
+
+It needs atheris, which is no dependency: `make fuzz` installs it in an environment of its own. What it starts from lies
+in tests/corpus/TARGET. Without atheris the same targets are run over that corpus by tests/test_fuzz_targets.py.
+"""
+
+import io
+import sys
+import tempfile
+from pathlib import Path
+
+CORPUS = Path(__file__).parent / "corpus"
+LONGEST = 1 << 16
+
+
+def vectors(content):
+    """Scan the bytes as a file of word vectors."""
+    from textclf.vectors.scan import scan
+
+    with _file(content) as path:
+        scan(path)
+
+
+def model(content):
+    """Read the bytes as a model file, header, description and arrays."""
+    from textclf.model import Model
+
+    with _file(content) as path:
+        Model.load(path)
+
+
+def csv(content):
+    """Read the bytes as a table in CSV, in batches small enough that rows lie across them."""
+    _table(content, "csv")
+
+
+def jsonl(content):
+    """Read the bytes as JSON Lines."""
+    _table(content, "jsonl")
+
+
+def tokenizer(content):
+    """Cut the bytes, as UTF-8 that may hold lone surrogates, one text a line."""
+    from textclf.tokenizer import tokenize
+
+    texts = content.decode("utf-8", "surrogateescape").split("\n")
+    tokens = tokenize(texts)
+    assert len(tokens) == len(texts)
+    assert len(tokens.text_numbers) == len(tokens.starts) == len(tokens.keys)
+    assert all(0 <= number < len(texts) for number in tokens.text_numbers.tolist())
+
+
+TARGETS = {target.__name__: target for target in (vectors, model, csv, jsonl, tokenizer)}
+
+
+def attempt(target, content):
+    """Run a target on bytes: it reads them or refuses them with an error for people, of one line."""
+    from textclf.errors import TextclfError
+
+    said = ""
+    try:
+        TARGETS[target](content)
+    except TextclfError as error:
+        said = str(error)
+    assert "\n" not in said, said
+
+
+def _table(content, kind):
+    from textclf.tables import TableOptions, open_table
+
+    options = TableOptions(text_column="text", format=kind, on_error="skip")
+    with open_table(io.BytesIO(content), options, labelled=False, batch_rows=3) as table:
+        rows = [row for batch in table.batches() for row in batch.rows]
+        rows += [refusal.row for refusal in table.refused]
+    assert sorted(rows) == list(range(1, len(rows) + 1))  # each row is used or listed
+
+
+class _file:  # noqa: N801 -- used like a function
+    def __init__(self, content):
+        self.content = content
+
+    def __enter__(self):
+        self.stream = tempfile.NamedTemporaryFile(prefix="textclf-fuzz-")
+        self.stream.write(self.content)
+        self.stream.flush()
+        return Path(self.stream.name)
+
+    def __exit__(self, *_error):
+        self.stream.close()
+
+
+def main(arguments):
+    """Fuzz one target for so many seconds, 60 by default."""
+    target, seconds = arguments[0], int(arguments[1]) if len(arguments) > 1 else 60
+    import atheris
+
+    with atheris.instrument_imports(include=["textclf"]):
+        import textclf.model
+        import textclf.tables
+        import textclf.tokenizer
+        import textclf.vectors.scan  # noqa: F401 -- imported to be watched
+    with tempfile.TemporaryDirectory() as found:
+        limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1500", f"-max_len={LONGEST}"]
+        atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", found, str(CORPUS / target)],
+                      lambda content: attempt(target, content))  # fmt: skip
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -189,6 +189,7 @@ def command(
     from dataclasses import replace
 
     from textclf.fitting import Listener
+    from textclf.memory import give_back_freed_memory
     from textclf.recipe import LabelledTexts, train
     from textclf.report import check_available, write_training_report
     from textclf.settings import Settings
@@ -202,6 +203,8 @@ def command(
         check_available()
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
     shelf = shelf_within(max_memory, origin(table))
+    if shelf.in_files:
+        give_back_freed_memory()
     examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     report_table(examples.name, examples.refused, examples.notes.sentences())
     held_out = _read_validation(valid, options, examples) if valid is not None else None

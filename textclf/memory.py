@@ -19,14 +19,23 @@ def keep_freed_memory() -> None:
     NumPy makes and drops an array for most operations. By default glibc asks the system for the larger ones anew,
     which clears each page when it is first touched: half the time of a training step. Elsewhere nothing changes.
     """
+    _set_limits(_LARGEST_KEPT, _MOST_KEPT)
+
+
+def give_back_freed_memory() -> None:
+    """Let the C library give back the memory of freed arrays of a megabyte and more: slower, where memory is scarce."""
+    _set_limits(1 << 20, 1 << 24)
+
+
+def _set_limits(largest: int, most: int) -> None:
     if sys.platform != "linux":
         return
     import ctypes
 
     with suppress(OSError, AttributeError):  # a C library without mallopt
         library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, _LARGEST_KEPT)
-        library.mallopt(_TRIM_THRESHOLD, _MOST_KEPT)
+        library.mallopt(_MMAP_THRESHOLD, largest)
+        library.mallopt(_TRIM_THRESHOLD, most)
 
 
 def let_go(*arrays: "npt.NDArray[Any]") -> None:

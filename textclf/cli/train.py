@@ -201,6 +201,7 @@ def command(
     from textclf.checkpoint import Checkpoint
     from textclf.distributed import are_shards
     from textclf.fitting import Listener
+    from textclf.memory import give_back_freed_memory
     from textclf.recipe import train
     from textclf.settings import Settings
     from textclf.shelf import shelf_within
@@ -231,6 +232,8 @@ def command(
     check_outputs([table, *([valid] if valid else [])], checkpoint.path)
     _say_where_it_begins(checkpoint, resume, quiet)
     shelf = shelf_within(max_memory, origin(table))
+    if shelf.in_files:
+        give_back_freed_memory()
     examples, held_out = _read_tables(table, valid, options, shelf, refused)
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with going_on_later(checkpoint), showing_epochs(len(examples), quiet=quiet) as show:

@@ -234,5 +234,5 @@ class _Piece:
     def __len__(self):
         return len(self.texts)
 
-    def select(self, chosen):
-        return _Piece([self.texts[i] for i in chosen])
+    def part(self, start, stop):
+        return _Piece(self.texts[start:stop])

@@ -19,7 +19,7 @@ def copy(source, target, added=("label", "confidence"), values=("pos", 0.5), **o
         open_writer(target, table, added) as writer,
     ):
         for batch in table.batches():
-            writer.write(batch, [values] * len(batch))
+            writer.write(batch, [[value] * len(batch) for value in values])
         return writer.added
 
 
@@ -144,7 +144,7 @@ def test_t33_a_parquet_file_that_is_replaced_before_the_end_is_refused(tmp_path)
             open_writer(tmp_path / "out.parquet", table, ["label"]) as writer,
         ):
             for batch in table.batches():
-                writer.write(batch, [["x"]] * len(batch))
+                writer.write(batch, [["x"] * len(batch)])
             other.replace(path)
 
     with pytest.raises(DataError, match="changed while it was read"):
@@ -210,7 +210,7 @@ def test_an_output_folder_that_is_missing_is_refused_before_any_work(write, tmp_
         copy(write("text\na\n"), tmp_path / "no" / "out.csv")
 
 
-def test_the_rows_of_added_values_are_counted(write):
+def test_added_values_are_counted(write):
     with (
         open_table(write("text\na\nb\n"), TableOptions(), labelled=False) as table,
         open_writer(io.BytesIO(), table, ["x"]) as writer,
@@ -236,7 +236,7 @@ def test_what_is_written_is_read_again(rows, kind):
         open_writer(stream, table, ["x"], form) as writer,
     ):
         for batch in table.batches():
-            writer.write(batch, [["y"]] * len(batch))
+            writer.write(batch, [["y"] * len(batch)])
     again = io.BytesIO(stream.getvalue())
     with open_table(again, TableOptions(format=form, separator=separator), labelled=False) as table:
         read = [tuple(cells[:2]) for batch in table.batches() for cells in table.cells(batch)]

@@ -69,7 +69,7 @@ def _pays(model: Model, characters: int) -> bool:
 
 def _pieces(batch: Batch, rows: int) -> Iterator[Batch]:
     for start in range(0, len(batch), rows):
-        yield batch.select(range(start, min(start + rows, len(batch))))
+        yield batch.part(start, start + rows)
 
 
 def _done(waiting: deque[tuple[Batch, Future[Predictions]]]) -> tuple[Batch, Predictions]:

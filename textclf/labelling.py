@@ -1,8 +1,10 @@
 """Label the rows of a table: what is added to each row, and rows in, rows out, in constant memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from textclf.arrays import Array
 from textclf.bulk import predict_batches
@@ -34,28 +36,28 @@ class Wanted:
             names += [f"label_top{rank}", f"confidence_top{rank}"]
         return names + ([f"p_{label}" for label in model.labels] if self.proba else [])
 
-    def values(self, model: Model, predictions: Predictions) -> Iterator[list[str | float]]:
-        """Give the values of the added columns for each row."""
-        cells, confidences = model.cells(predictions), predictions.confidence.round(6).tolist()
-        if self.top_k is None and not self.proba and self.answer_from is None:
-            yield from map(list, zip(cells, confidences, strict=True))
-            return
-        last = self.top_k or 1
-        ranked = (-predictions.P).argsort(axis=1, kind="stable")[:, self._first_rank(model) - 1 : last].tolist()
-        answers = [None] * len(predictions)
+    def values(self, model: Model, predictions: Predictions) -> list[Sequence[str | float]]:
+        """Return the added columns, each with a value for every row."""
+        columns: list[Sequence[str | float]] = [model.cells(predictions), _figures(predictions.confidence)]
         if self.answer_from is not None:
             answers = model.answered(predictions, self.answer_from).tolist()
-        rows = predictions.P.round(6).tolist()
-        for cell, confidence, best, row, answer in zip(cells, confidences, ranked, rows, answers, strict=True):
-            values: list[str | float] = [cell, confidence]
-            if answer is not None:
-                values.append("false" if answer else "true")
-            for number in best:
-                values += [model.labels[number], row[number]]
-            yield values + (row if self.proba else [])
+            columns.append(["false" if answer else "true" for answer in answers])
+        first, last = self._first_rank(model) - 1, self.top_k or 1
+        if last > first:
+            ranked = (-predictions.P).argsort(axis=1, kind="stable")
+            for best in ranked[:, first:last].T:
+                columns.append([model.labels[number] for number in best.tolist()])
+                columns.append(_figures(predictions.P[np.arange(len(best)), best]))
+        return columns + (list(map(_figures, predictions.P.T)) if self.proba else [])
 
     def _first_rank(self, model: Model) -> int:
         return 1 if model.is_multi_label and self.top_k else 2
+
+
+def _figures(probabilities: Array) -> list[float]:
+    """Return probabilities as they are written, shape (n,)."""
+    figures: list[float] = probabilities.round(6).tolist()
+    return figures
 
 
 @dataclass(frozen=True)
@@ -97,4 +99,4 @@ def label_rows(
 
 def written(model: Model, wanted: Wanted, writer: TableWriter) -> Callable[[Batch, Predictions], None]:
     """Return what writes each piece of a table with its labels."""
-    return lambda batch, predictions: writer.write(batch, list(wanted.values(model, predictions)))
+    return lambda batch, predictions: writer.write(batch, wanted.values(model, predictions))

@@ -43,6 +43,6 @@ def write_without(
                 raise DataError(f"{table.name}: expected the rows that were checked, found others. Check it again.")
             at += len(batch)
             kept = batch.select([i for i, row in enumerate(batch.rows) if row not in dropped])
-            writer.write(kept, [()] * len(kept))
+            writer.write(kept, [])
         if at != len(data):
             raise DataError(f"{table.name}: expected {len(data):,} rows, found {at:,}. Check it again.")

@@ -34,7 +34,9 @@ class Chars(NamedTuple):
     """N-grams of characters: as a double array (Aoe 1989), or, with no `cells`, in a dictionary of keys.
 
     State s has its child by letter a at state c = base of s + a, if the check of c is s; `cells`, flat, has base and
-    check of each state. State 0 is no n-gram, 1 the empty one; `without_row` is one that has no row, 0 if all have.
+    check of each state as the first two of `width` numbers: in the others, which a step brings into the cache with
+    them, stands what `Sums` has of the state. State 0 is no n-gram, 1 the empty one; `without_row` is one that has no
+    row, 0 if all have.
     `letters`, shape (0x110000,), has the letter of each code point, which for a dictionary is the code point itself.
     `kinds`, of the same shape: the class of each code point, and BLANK.
     """
@@ -43,6 +45,7 @@ class Chars(NamedTuple):
     letters: Any
     blank: Any
     cells: Any
+    width: Any
     without_row: Any
     lookup: Lookup
     shortest: int
@@ -89,9 +92,9 @@ def squeeze(codes: CodePoints, chars: Chars, letters: Integers) -> Number:
 @compiled
 def walk(chars: Chars, letters: Integers, states: Integers, counts: Integers, found: Integers) -> Number:
     """Count a text's n-grams of characters by steps through the trie; return how many different ones it has."""
-    cells = chars.cells
+    cells, width = chars.cells, np.uint64(chars.width)
     distinct = ZERO
-    root = cells[2]
+    root = cells[width]
     for p in range(len(letters)):
         states[p] = root + letters[p] if letters[p] else np.uint32(0)
     for state in states[1 : len(letters) - 1]:
@@ -100,8 +103,8 @@ def walk(chars: Chars, letters: Integers, states: Integers, counts: Integers, fo
         added = letters[n - 1 :]
         for p in range(len(added)):
             state = np.uint64(states[p])
-            child = np.uint64(cells[state << ONE]) + np.uint64(added[p])
-            state = child if cells[(child << ONE) | ONE] == state else ZERO
+            child = np.uint64(cells[state * width]) + np.uint64(added[p])
+            state = child if cells[child * width + ONE] == state else ZERO
             states[p] = state
             distinct = note(state, counts, found, distinct)
     return distinct

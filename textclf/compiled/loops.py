@@ -16,12 +16,13 @@ class Sums(NamedTuple):
     """What is summed: E or E Wᵀ; U of the n-grams of words, and of characters. `logs`: 1 + log c for each count c.
 
     Each is flat. A row is what the word weighs, or the n-gram's idf, and as many numbers as a multiple of 4: what is
-    needed at once then lies in one line of the cache.
+    needed at once then lies in one line of the cache. Rows of `of_chars` begin `char_width` numbers after each other.
     """
 
     E: Any
     of_words: Any
     of_chars: Any
+    char_width: Any
     logs: Any
 
 
@@ -75,9 +76,8 @@ def weigh_tf_idf(table: Array, logs: Array, counts: Integers, found: Integers, w
 
 
 @compiled
-def add_rows(table: Array, found: Integers, weights: Array, out: Array) -> None:
+def add_rows(table: Array, found: Integers, weights: Array, width: Number, out: Array) -> None:
     """Add the rows that are found, each times its weight, to `out`, four columns at a time."""
-    width = np.uint64(len(out)) + ONE
     for column in range(ZERO, np.uint64(len(out)), np.uint64(4)):
         a = b = c = d = 0.0
         for i in range(len(found)):
@@ -102,8 +102,9 @@ def add_words(words: Words, sums: Sums, counts: Counts, tokens: Keys, S: Array) 
     for key in tokens:
         distinct = note(row_of(words.lookup, key), counts.words, counts.found, distinct)
     found, weights = counts.found[:distinct], counts.weights[:distinct]
-    weigh_mean(sums.E, counts.words, found, weights, np.uint64(len(S)) + ONE)
-    add_rows(sums.E, found, weights, S)
+    width = np.uint64(len(S)) + ONE
+    weigh_mean(sums.E, counts.words, found, weights, width)
+    add_rows(sums.E, found, weights, width, S)
     return len(tokens) - (counts.words[none] - 1)
 
 
@@ -116,8 +117,9 @@ def add_word_ngrams(
     counts.word_ngrams[none] = 1
     total, distinct = count_words(words, tokens, keys, counts.word_ngrams, counts.found)
     found, weights = counts.found[:distinct], counts.weights[:distinct]
-    weigh_tf_idf(sums.of_words, sums.logs, counts.word_ngrams, found, weights, np.uint64(len(wide)) + ONE)
-    add_rows(sums.of_words, found, weights, wide)
+    width = np.uint64(len(wide)) + ONE
+    weigh_tf_idf(sums.of_words, sums.logs, counts.word_ngrams, found, weights, width)
+    add_rows(sums.of_words, found, weights, width, wide)
     return total, total - (counts.word_ngrams[none] - 1)
 
 
@@ -139,8 +141,9 @@ def add_char_ngrams(
         counts.char_ngrams[none] = 1
         distinct = look_up(chars, letters, keys, counts.char_ngrams, counts.found)
     found, weights = counts.found[:distinct], counts.weights[:distinct]
-    weigh_tf_idf(sums.of_chars, sums.logs, counts.char_ngrams, found, weights, np.uint64(len(wide)) + ONE)
-    add_rows(sums.of_chars, found, weights, wide)
+    width = np.uint64(sums.char_width)
+    weigh_tf_idf(sums.of_chars, sums.logs, counts.char_ngrams, found, weights, width)
+    add_rows(sums.of_chars, found, weights, width, wide)
     return total, total - (counts.char_ngrams[none] - 1)
 
 
@@ -153,7 +156,7 @@ def sum_texts(codes: CodePoints, offsets: Integers, words: Words, chars: Chars, 
     counts = Counts(
         np.zeros(len(sums.E) // (results.S.shape[1] + 1) + 1, np.uint32),
         np.zeros(len(sums.of_words) // wide + 1, np.uint32),
-        np.zeros(len(sums.of_chars) // wide + 1, np.uint32),
+        np.zeros(len(sums.of_chars) // sums.char_width + 1, np.uint32),
         np.empty(most, np.uint32),
         np.empty(most, np.float32),
     )

@@ -45,7 +45,8 @@ class Summing:
             first += len(table.dictionary)
         self._words, of_words = _words(features, *tables.get("words", (_no_table("words"), U[:0])))
         self._chars, of_chars = _chars(*tables.get("chars", (_no_table("chars"), U[:0])))
-        self._sums = Sums(_rows(features.words.weights, E.astype(np.float64)), of_words, of_chars, log_counts(0))
+        of_E = _rows(features.words.weights, E.astype(np.float64)).ravel()
+        self._sums = Sums(of_E, of_words, *of_chars, log_counts(0))
 
     def sums(self, texts: Sequence[str]) -> TextSums:
         """Return the sums of these texts; at least one must be given."""
@@ -67,11 +68,14 @@ class Summing:
 def _words(features: Features, table: NgramTable, U: Array) -> tuple[Words, Array]:
     words = features.words
     lookup, ngrams = Lookup(*words.dictionary.index), Lookup(*table.dictionary.index)
-    return Words(lookup, ngrams, table.shortest, table.longest), _rows(table.idf, U)
+    return Words(lookup, ngrams, table.shortest, table.longest), _rows(table.idf, U).ravel()
 
 
-def _chars(table: NgramTable, U: Array) -> tuple[Chars, Array]:
-    """Return the n-grams of characters as a trie, or, where not all are found by steps, as the dictionary they are."""
+def _chars(table: NgramTable, U: Array) -> tuple[Chars, tuple[Array, int]]:
+    """Return the n-grams of characters as a trie, or, where not all are found by steps, as the dictionary they are.
+
+    And `Sums.of_chars`, with `Sums.char_width`.
+    """
     codes = np.arange(0x110000, dtype=np.uint32)
     kinds = (class_table() + BLANK * is_space(codes)).astype(np.uint8)
     trie = Trie.of(table.dictionary, table.longest)
@@ -79,8 +83,9 @@ def _chars(table: NgramTable, U: Array) -> tuple[Chars, Array]:
     if trie is None:
         none = np.zeros(0, np.uint32)
         space, no_state = np.uint32(_SPACE), np.uint32(0)
-        chars = Chars(kinds, codes, space, none, no_state, lookup, table.shortest, table.longest)
-        return chars, _rows(table.idf, U)
+        chars = Chars(kinds, codes, space, none, 0, no_state, lookup, table.shortest, table.longest)
+        rows = _rows(table.idf, U)
+        return chars, (rows.ravel(), rows.shape[1])
     firsts, counts = trie.children()
     has_row = np.flatnonzero(trie.rows >= 0)
     idf = np.zeros(len(trie.rows), np.float32)
@@ -89,18 +94,29 @@ def _chars(table: NgramTable, U: Array) -> tuple[Chars, Array]:
     # Children of common n-grams are placed first, so that what is met often stands together.
     states, bases = lay_out(np.argsort(idf, kind="stable"), firsts, counts, trie.last, width)
     size = int(bases.max()) + width
-    cells = np.zeros((size, 2), np.uint32)
-    cells[:, 1] = 0xFFFFFFFF  # the check of a place that no state has: not even 0 may lead there
-    cells[states, 0] = bases
-    cells[states[1:], 1] = states[trie.parents[1:]]
     by_state = np.zeros(size, np.float32)
     by_state[states] = idf
     U_by_state = np.zeros((size, U.shape[1]), np.float32)
     U_by_state[states[has_row]] = U[trie.rows[has_row]]
+    table_of_states = _aligned(size, 2 + 1 + _wide(U.shape[1]))
+    table_of_states[:, 2 : 3 + _wide(U.shape[1])] = _rows(by_state, U_by_state)
+    cells = table_of_states.view(np.uint32)
+    cells[:, 1] = 0xFFFFFFFF  # the check of a place that no state has: not even 0 may lead there
+    cells[states, 0] = bases
+    cells[states[1:], 1] = states[trie.parents[1:]]
     blank = trie.letters[_SPACE]
     without_row = states[blank] if trie.rows[blank] < 0 else np.uint32(0)
-    chars = Chars(kinds, trie.letters, blank, cells.ravel(), without_row, lookup, table.shortest, table.longest)
-    return chars, _rows(by_state, U_by_state)
+    row = cells.shape[1]
+    chars = Chars(kinds, trie.letters, blank, cells.ravel(), row, without_row, lookup, table.shortest, table.longest)
+    return chars, (table_of_states.ravel()[2:], row)
+
+
+def _aligned(rows: int, columns: int) -> Array:
+    """Return zeros whose rows, of 8 columns or a multiple, begin where lines of the cache do, or half-way."""
+    columns = -(-columns // 8) * 8
+    room = np.zeros(rows * columns + 16, np.float32)
+    first = -(room.ctypes.data // 4) % 16
+    return room[first : first + rows * columns].reshape(rows, columns)
 
 
 def _no_table(kind: str) -> NgramTable:
@@ -113,8 +129,8 @@ def _wide(columns: int) -> int:
 
 
 def _rows(weights: Array, matrix: Array) -> Array:
-    """Return the rows of a matrix flat, each after its weight and padded with zeros to a multiple of 4."""
+    """Return the rows of a matrix, each after its weight and padded with zeros to a multiple of 4."""
     rows = np.zeros((len(matrix), 1 + _wide(matrix.shape[1])), matrix.dtype)
     rows[:, 0] = weights
     rows[:, 1 : 1 + matrix.shape[1]] = matrix
-    return rows.ravel()
+    return rows

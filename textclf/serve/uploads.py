@@ -103,7 +103,7 @@ class _Job:
             open_writer(cast(BinaryIO, gathered), table, self.wanted.columns(model)) as writer,
         ):
             for batch, predictions in predict_batches(model, table.batches(), threads=1, ahead=False):
-                writer.write(batch, list(self.wanted.values(model, predictions)))
+                writer.write(batch, self.wanted.values(model, predictions))
                 self.metrics.labelled(self.shelved.name, len(batch))
                 yield gathered.take()
         yield gathered.take()

@@ -94,9 +94,21 @@ class Records:
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes]]:
         """Give each row's bytes and its line end, which the last row of a file may lack."""
+        return zip(self.raws(), self.line_ends(), strict=True)
+
+    def raws(self) -> list[bytes]:
+        """Return each row's bytes without its line end."""
         block = self.block
-        for start, end, stop in zip(self.starts, self.ends, self.stops, strict=True):
-            yield block[start:end], block[end:stop]
+        return [block[start:end] for start, end in zip(self.starts, self.ends, strict=True)]
+
+    def line_ends(self) -> list[bytes]:
+        """Return each row's line end."""
+        block = self.block
+        return [block[end:stop] for end, stop in zip(self.ends, self.stops, strict=True)]
+
+    def part(self, start: int, stop: int) -> "Records":
+        """Return the rows from `start`, from 0, up to `stop`, or as far as there are any."""
+        return Records(self.block, self.starts[start:stop], self.ends[start:stop], self.stops[start:stop])
 
     def select(self, chosen: Sequence[int]) -> "Records":
         """Return the rows whose numbers, from 0, are `chosen`."""
@@ -135,6 +147,17 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def part(self, start: int, stop: int) -> "Batch":
+        """Return the rows from `start`, from 0, up to `stop`, or as far as there are any."""
+        labels, weights = self.labels, self.weights
+        return Batch(
+            self.rows[start:stop],
+            self.texts[start:stop],
+            None if labels is None else labels[start:stop],
+            None if weights is None else weights[start:stop],
+            self.records.part(start, stop),
+        )
 
     def select(self, chosen: Sequence[int]) -> "Batch":
         """Return the rows at the places `chosen`, from 0."""

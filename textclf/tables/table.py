@@ -121,7 +121,7 @@ class Table:
             self._note(run, batch)
             for start in range(0, len(batch), self._batch_rows):
                 whole = len(batch) <= self._batch_rows
-                yield batch if whole else batch.select(range(start, min(start + self._batch_rows, len(batch))))
+                yield batch if whole else batch.part(start, start + self._batch_rows)
         self._check_rows()
         if self._at.row == 1:
             raise DataError(f"{self.name}: expected rows of data, found no rows. Give a table with at least one.")

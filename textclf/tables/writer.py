@@ -4,8 +4,9 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
+from itertools import chain, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO, Protocol
@@ -14,7 +15,7 @@ from textclf.errors import DataError, OutputError
 from textclf.files import check_writable, written_whole
 from textclf.tables.delimited import SEPARATORS, DelimitedFormat
 from textclf.tables.kinds import SUFFIXES
-from textclf.tables.model import Batch, Format, clip
+from textclf.tables.model import Batch, Format, Records, clip
 from textclf.tables.parquet import join_columns
 from textclf.tables.source import Origin, display_name
 from textclf.tables.table import Table
@@ -22,7 +23,11 @@ from textclf.tables.table import Table
 Cell = str | int | float
 """An added value; numbers stay numbers in JSON Lines and Parquet."""
 
-Encode = Callable[[bytes, bytes, Sequence[Cell]], bytes]
+Columns = Sequence[Sequence[Cell]]
+"""One sequence for each added column, with one value for each row."""
+
+Extend = Callable[[Records, Columns], Iterable[bytes]]
+"""Gives the bytes of rows as written with their added values and their line ends, one after the other, in pieces."""
 
 
 class TableWriter(Protocol):
@@ -32,8 +37,8 @@ class TableWriter(Protocol):
     def added(self) -> tuple[str, ...]:
         """The names of the added columns, none of them a name that the table has."""
 
-    def write(self, batch: Batch, values: Sequence[Sequence[Cell]]) -> None:
-        """Write the rows of a batch; `values` has one row for each, with one value for each added column."""
+    def write(self, batch: Batch, columns: Columns) -> None:
+        """Write the rows of a batch with the values of the added columns, one for each row."""
 
 
 @contextmanager
@@ -98,15 +103,13 @@ class _TextWriter:
         self._separator = SEPARATORS.get(kind)
         stream.write(self._header())
 
-    def write(self, batch: Batch, values: Sequence[Sequence[Cell]]) -> None:
-        """Write the rows of a batch with their added values."""
+    def write(self, batch: Batch, columns: Columns) -> None:
+        """Write the rows of a batch with the values of the added columns."""
         if self._extend is not None:
-            extend = self._extend
-            rows = [extend(raw, end, row) for (raw, end), row in zip(batch.records, values, strict=True)]
+            pieces = self._extend(batch.records, columns)
         else:
-            cells = self._table.cells(batch)
-            rows = [self._converted(own, row) for own, row in zip(cells, values, strict=True)]
-        self._stream.write(b"".join(rows))
+            pieces = map(self._converted, self._table.cells(batch), _rows(columns, len(batch)))
+        self._stream.write(b"".join(pieces))
 
     def _header(self) -> bytes:
         form = self._table.format
@@ -114,7 +117,9 @@ class _TextWriter:
             return b""
         if self._extend is not None and isinstance(form, DelimitedFormat):
             mark = b"\xef\xbb\xbf" if self._table.notes.byte_order_mark else b""
-            return mark + self._extend(form.header, form.line_end, self.added)
+            line, end = form.header + form.line_end, len(form.header)
+            header = Records(line, [0], [end], [len(line)])
+            return b"".join([mark, *self._extend(header, [[name] for name in self.added])])
         return _joined([*self._table.columns, *self.added], self._separator) + b"\n"
 
     def _converted(self, own: list[str | None], row: Sequence[Cell]) -> bytes:
@@ -134,9 +139,9 @@ class _ParquetWriter:
         self._own: list[list[str | None]] = []
         self._values: list[tuple[int, Sequence[Cell]]] = []
 
-    def write(self, batch: Batch, values: Sequence[Sequence[Cell]]) -> None:
-        """Keep the rows of a batch with their added values."""
-        self._values += [(row - 1, added) for row, added in zip(batch.rows, values, strict=True)]
+    def write(self, batch: Batch, columns: Columns) -> None:
+        """Keep the rows of a batch with the values of the added columns."""
+        self._values += [(row - 1, added) for row, added in zip(batch.rows, _rows(columns, len(batch)), strict=True)]
         if self._table.kind != "parquet":
             self._own += self._table.cells(batch)
 
@@ -178,18 +183,43 @@ def _output_kind(target: Path | BinaryIO, table: Table, added: Sequence[str], gi
     return kind
 
 
-def _extension(table: Table, kind: Format, added: tuple[str, ...]) -> Encode | None:
-    """Return what adds values to a row as written, None when the output's format is not that of the table."""
+def _extension(table: Table, kind: Format, added: tuple[str, ...]) -> Extend | None:
+    """Return what adds values to rows as written, None when the output's format is not that of the table."""
     if table.kind != kind:
         return None
     form = table.format
     if isinstance(form, DelimitedFormat):
         separator, quotes = chr(form.dialect.separator), form.dialect.quotes
-        lead = separator.encode()
-        return lambda raw, end, row: raw + (lead if row else b"") + _joined(row, separator, quotes) + end
+        return lambda records, columns: _extended_fields(records, columns, separator, quotes)
     if not added:
-        return lambda raw, end, _: raw + end
-    return lambda raw, end, row: _extended_object(raw, dict(zip(added, row, strict=True)), table.name) + end
+        return lambda records, _: chain.from_iterable(records)
+    return lambda records, columns: _extended_objects(records, added, columns, table.name)
+
+
+def _extended_fields(records: Records, columns: Columns, separator: str, quotes: bool) -> Iterable[bytes]:
+    """Give the pieces of rows, a column at a time: row by row, more time would go into calls than into bytes."""
+    pieces: list[Iterable[bytes]] = [records.raws()]
+    for column in columns:
+        pieces += [repeat(separator.encode(), len(records)), _fields(column, separator, quotes)]
+    return chain.from_iterable(zip(*pieces, records.line_ends(), strict=True))
+
+
+def _fields(column: Sequence[Cell], separator: str, quotes: bool) -> Iterable[bytes]:
+    """Return the values of a column, all text or all numbers, as fields."""
+    texts = {cell: _field(cell, separator, quotes).encode() for cell in set(column) if isinstance(cell, str)}  # labels
+    if texts or not column:
+        return [texts[cell] for cell in column if isinstance(cell, str)]
+    return repr(list(column))[1:-1].encode().split(b", ")
+
+
+def _extended_objects(records: Records, added: Sequence[str], columns: Columns, name: str) -> Iterable[bytes]:
+    for (raw, end), row in zip(records, _rows(columns, len(records)), strict=True):
+        yield _extended_object(raw, dict(zip(added, row, strict=True)), name) + end
+
+
+def _rows(columns: Columns, count: int) -> Iterable[Sequence[Cell]]:
+    """Give the values of the added columns row by row; `count` is the number of rows, columns or none."""
+    return zip(*columns, strict=True) if columns else repeat((), count)
 
 
 def _extended_object(raw: bytes, added: dict[str, Cell], name: str) -> bytes:

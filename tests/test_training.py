@@ -18,9 +18,9 @@ from textclf.training import (
     minibatches,
     naive_bayes_scales,
     split,
-    standardized,
     train_network,
 )
+from textclf.vocabulary import standardized
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 

@@ -248,13 +248,18 @@ def side_by_side(columns: Sequence[Array], n: int) -> Array:
 
 def tf_idf(counts: SparseRows, idf: Array) -> SparseRows:
     """Return (1 + log count) · idf, each row scaled to length 1 (Manning et al. 2008, section 6.4: "ltc")."""
-    data = (1.0 + np.log(counts.data)) * idf[counts.columns]
-    lengths = np.sqrt(np.bincount(counts.row_numbers, weights=data * data, minlength=len(counts)))
-    return counts.with_data((data / lengths[counts.row_numbers]).astype(np.float32))
+    return unit_rows(counts.with_data((1.0 + np.log(counts.data)) * idf[counts.columns]))
 
 
-def inverse_document_frequency(document_frequency: Integers, n: int) -> Array:
-    """Return log((1 + n) / (1 + df)) + 1 for each row, shape (V,), float32."""
+def unit_rows(matrix: SparseRows) -> SparseRows:
+    """Return the matrix with each row scaled to length 1 (an empty row stays empty)."""
+    data, rows = matrix.data, matrix.row_numbers
+    lengths = np.sqrt(np.bincount(rows, weights=data * data, minlength=len(matrix)))
+    return matrix.with_data((data / lengths[rows]).astype(np.float32))
+
+
+def inverse_document_frequency(document_frequency: npt.NDArray[Any], n: float) -> Array:
+    """Return log((1 + n) / (1 + df)) + 1 for each row, shape (V,), float32; counts may be weighted, so no integers."""
     idf: Array = (np.log((1.0 + n) / (1.0 + document_frequency)) + 1.0).astype(np.float32)
     return idf
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from textclf.anchored import Anchor, fit_anchored
 from textclf.arrays import Array, Integers
 from textclf.calibration import fit_temperature
 from textclf.features import Features, TextMatrix
@@ -69,7 +70,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Fitting:
-    """The fit, which runs twice: on the training part, to validate, and on all rows."""
+    """The fit, which runs twice: on the training part, to validate, and on all rows.
+
+    With an `anchor` it goes on from another model's parameters.
+    """
 
     settings: Settings
     features: Features
@@ -78,6 +82,7 @@ class Fitting:
     network: Network
     E: Array
     listener: Listener
+    anchor: Anchor | None = None
 
     def fit(
         self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None
@@ -152,20 +157,25 @@ class Fitting:
         """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
         threads = self.settings.threads
         S = examples.words.times(E, threads=threads)
-        scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
+        scales = naive_bayes_scales(
+            examples.ngrams, examples.Y, examples.weights, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING
+        )
         sizes = [len(table.dictionary) for table in self.features.ngrams]
 
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
             freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
-            return fit_jointly(
-                network, S, examples, scales * freedom, loss,
-                JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads), start=start,
-                after_step=lambda number, value: self.listener.epoch(Epoch(done + number, value), done + steps),
-            )  # fmt: skip
+            chosen = JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads)
+
+            def note(number: int, value: float) -> None:
+                self.listener.epoch(Epoch(done + number, value), done + steps)
+
+            if self.anchor is not None:
+                return fit_anchored(self.anchor, S, examples, scales * freedom, loss, chosen, note)
+            return fit_jointly(network, S, examples, scales * freedom, loss, chosen, start=start, after_step=note)
 
         first = penalties or self._first_penalties(is_second=done > 0)
-        if penalties or valid is None or not self._is_worth_choosing(examples):
+        if penalties or self.anchor or valid is None or not self._is_worth_choosing(examples):
             return Choice(first, fit(first, None), 1)
         S_valid = valid.words.times(E, threads=threads)
 

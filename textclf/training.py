@@ -51,7 +51,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Examples:
-    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight, mean 1.
+    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight.
 
     Y is one-hot, or, where examples may have several labels or none, has a 1 for each label.
     """
@@ -193,7 +193,9 @@ def fit_jointly(
     return JointFit(best, scales * scaled_U, losses)
 
 
-def naive_bayes_scales(C: SparseRows, Y: Array, *, floor: float, smoothing: float) -> Array:
+def naive_bayes_scales(
+    C: SparseRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float
+) -> Array:
     """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
 
     The ratio is naive Bayes' (Wang & Manning 2012): how much likelier an n-gram is in the class than outside it. One
@@ -202,13 +204,14 @@ def naive_bayes_scales(C: SparseRows, Y: Array, *, floor: float, smoothing: floa
     it: Cᵀ (1 − Y), which for one-hot Y is the sum over the other classes.
     """
     transposed, k = C.transposed(), Y.shape[1]
-    inside = transposed.times(Y) + Y.dtype.type(smoothing)
+    w = np.ones(len(Y), Y.dtype) if weights is None else weights.astype(Y.dtype)
+    inside = transposed.times(Y * w[:, None]) + Y.dtype.type(smoothing)
     outside = inside.sum(axis=1, keepdims=True) - inside
-    others = 1 - Y.sum(axis=1, keepdims=True)  # 0 for an example of one class: Σ over classes counts it as often as
+    others = w[:, None] * (1 - Y.sum(axis=1, keepdims=True))  # 0 for an example of one class: Σ over classes counts it
     outside += transposed.times(others) + Y.dtype.type(smoothing if k == 1 else 0.0)  # it has classes, not once
     ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
     scales: Array = floor + np.abs(ratio)
-    mass = np.bincount(C.columns, weights=C.data**2, minlength=C.width)[:, None]
+    mass = np.bincount(C.columns, weights=C.data**2 * w[C.row_numbers], minlength=C.width)[:, None]
     total = mass.sum()
     if total:
         scales /= np.sqrt((mass * scales**2).sum(axis=0) / total)
@@ -343,18 +346,3 @@ def _validate(
         return mean_loss, *exact_and_macro_f1(Z > 0, valid.Y)
     matrix = confusion(valid.Y.argmax(axis=1), Z.argmax(axis=1), Z.shape[1])
     return mean_loss, float(np.trace(matrix) / len(valid)), macro_f1(matrix)
-
-
-def standardized(E: Array, C: SparseRows, *, length: float = 1.0) -> Array:
-    """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
-
-    Each of the d numbers gets the same spread, length / √d, over C's texts. Averaged vectors lie close together; left
-    so, a network sees almost the same input for every text. As a row of C sums to 1, moving every vector moves S
-    alike, and the zero row of a text without known words is the average text.
-    """
-    S = C.times(E)
-    mean = S.mean(axis=0, dtype=np.float64)
-    spread = S.std(axis=0, dtype=np.float64)
-    spread = np.where(spread > 1e-6, spread, 1.0) * (np.sqrt(E.shape[1]) / length)
-    moved: Array = ((E - mean) / spread).astype(E.dtype)
-    return moved

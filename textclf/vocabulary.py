@@ -9,9 +9,20 @@ import numpy as np
 from textclf.arrays import Array, Integers, Keys
 from textclf.dictionary import Dictionary, count_keys
 from textclf.errors import TrainingError
-from textclf.features import Features, TextMatrix, WordTable, learn_ngrams, side_by_side, word_weights
+from textclf.features import (
+    Features,
+    LearnedNgrams,
+    NgramTable,
+    TextMatrix,
+    WordTable,
+    inverse_document_frequency,
+    learn_ngrams,
+    side_by_side,
+    unit_rows,
+    word_weights,
+)
 from textclf.settings import Settings
-from textclf.sparse import stack_columns
+from textclf.sparse import SparseRows, stack_columns
 from textclf.strings import Strings
 from textclf.tokenizer import Tokens, keys_of, tokenize_blocks
 from textclf.vectors import WordVectors
@@ -38,31 +49,64 @@ class Vocabulary:
 
 
 def learn_vocabulary(
-    texts: Sequence[str], settings: Settings, vectors: WordVectors | None, rng: np.random.Generator
+    texts: Sequence[str],
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+    weights: Array | None = None,
 ) -> Vocabulary:
     """Return what these texts call for; `vectors` None starts from random ones.
 
+    With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
-    blocks = list(tokenize_blocks(texts))
-    if not any(len(block.keys) for block in blocks):
-        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
-    least = 1 if len(texts) < FEW_TEXTS else 2
-    learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in _ngram_kinds(texts, settings)]
+    blocks = cut(texts)
+    n = len(texts) if weights is None else round(float(weights.sum()))
+    least = fewest_texts(n)
+    kinds = _ngram_kinds(texts, settings, weights)
+    if weights is None:
+        learned = [learn_ngrams(blocks, kind, low, high, least) for kind, low, high in kinds]
+    else:
+        learned = [_weighed(learn_ngrams(blocks, kind, low, high, 1), weights, least) for kind, low, high in kinds]
     tables = tuple(each.table for each in learned)
     ngrams = stack_columns([each.matrix for each in learned], len(texts))
     familiar = side_by_side([each.familiar for each in learned], len(texts))
-    word_table, words, E = _learn_words(blocks, texts, settings, vectors, rng)
+    word_table, words, E = _learn_words(blocks, texts, settings, vectors, rng, UNSEEN_WORDS_A_TEXT * n)
     by_words = Features(word_table, ()).extract_tokens(blocks, texts)
     return Vocabulary(Features(word_table, tables), words, E, replace(by_words, ngrams=ngrams, familiar=familiar))
 
 
-def _ngram_kinds(texts: Sequence[str], settings: Settings) -> list[tuple[Any, int, int]]:
+def cut(texts: Sequence[str]) -> list[Tokens]:
+    """Return the texts' tokens; raises TrainingError when no text holds a word."""
+    blocks = list(tokenize_blocks(texts))
+    if not any(len(block.keys) for block in blocks):
+        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    return blocks
+
+
+def fewest_texts(n: int) -> int:
+    """Return in how many of n texts an n-gram must stand to be kept."""
+    return 1 if n < FEW_TEXTS else 2
+
+
+def _weighed(learned: LearnedNgrams, weights: Array, least: int) -> LearnedNgrams:
+    """Return what would have been learnt had each text stood there as often as its weight says."""
+    table, matrix = learned.table, learned.matrix
+    frequency = np.bincount(matrix.columns, weights=weights[matrix.row_numbers], minlength=matrix.width)
+    idf = inverse_document_frequency(frequency, float(weights.sum()))
+    texts = np.bincount(matrix.columns, minlength=matrix.width)
+    keep = np.maximum(frequency, texts) >= least  # weights below 1 make a text count less, but drop no n-gram
+    reweighed = matrix.with_data(matrix.data * (idf / table.idf)[matrix.columns]).keep_columns(keep)
+    kept = NgramTable(table.kind, table.shortest, table.longest, Dictionary(table.dictionary.keys[keep]), idf[keep])
+    return LearnedNgrams(kept, unit_rows(reweighed), learned.familiar)
+
+
+def _ngram_kinds(texts: Sequence[str], settings: Settings, weights: Array | None) -> list[tuple[Any, int, int]]:
     longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
     kinds: list[tuple[Any, int, int]] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
-        mean_length = sum(map(len, texts)) / max(len(texts), 1)
+        mean_length = np.average([len(text) for text in texts], weights=weights) if len(texts) else 0.0
         wanted = longest and settings.recipe != "fast" and mean_length <= LONGEST_FOR_CHARS
         chars = CHAR_NGRAMS if wanted else (0, 0)
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
@@ -74,6 +118,7 @@ def _learn_words(
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
+    most_unseen: int,
 ) -> tuple[WordTable, Strings, Array]:
     """Return the table of E's words, those words, and E before training.
 
@@ -86,21 +131,21 @@ def _learn_words(
         seen += [block.keys for block in tokenize_blocks(texts, lower=False)]
     keys, occurrences = count_keys(np.concatenate(seen))
     if vectors is None:
-        kept, strings = keys, _strings_of(blocks, keys)
+        kept, strings = keys, strings_of(blocks, keys)
         counts = occurrences
         E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
         known, places = np.unique(keys_of(vectors.words), return_index=True)
         rows = Dictionary(keys).rows(known)
-        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT * len(texts)))
+        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, most_unseen))
         kept, strings = known[keep], [vectors.words[int(place)] for place in places[keep]]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
-        E = _centred(vectors.matrix, places[keep])
+        E = unit_vectors(vectors.matrix, places[keep])
     weights = word_weights(settings.weighting, counts, np.minimum(counts, len(texts)), len(texts))
     return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings), E
 
 
-def _centred(matrix: Array, places: Integers) -> Array:
+def unit_vectors(matrix: Array, places: Integers) -> Array:
     """Return these rows without the mean of all rows, each of length 1."""
     rows = matrix[places] - matrix.mean(axis=0)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -108,7 +153,7 @@ def _centred(matrix: Array, places: Integers) -> Array:
     return unit
 
 
-def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
+def strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
     """Return the word of each key, all of which stand in the blocks."""
     dictionary, found = Dictionary(keys), [""] * len(keys)
     for block in blocks:
@@ -116,3 +161,21 @@ def _strings_of(blocks: Sequence[Tokens], keys: Keys) -> list[str]:
         for row, string in zip(dictionary.rows(distinct).tolist(), block.strings(firsts.tolist()), strict=True):
             found[row] = string
     return found
+
+
+def standardized(E: Array, C: SparseRows, weights: Array | None = None, *, length: float = 1.0) -> Array:
+    """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
+
+    Each of the d numbers gets the same spread, length / √d, over C's texts. Averaged vectors lie close together; left
+    so, a network sees almost the same input for every text. As a row of C sums to 1, moving every vector moves S
+    alike, and the zero row of a text without known words is the average text. `weights`, shape (n,): of the texts.
+    """
+    S = C.times(E)
+    if weights is None:
+        mean, spread = S.mean(axis=0, dtype=np.float64), S.std(axis=0, dtype=np.float64)
+    else:
+        mean = np.average(S, axis=0, weights=weights)
+        spread = np.sqrt(np.average((S - mean) ** 2, axis=0, weights=weights))
+    spread = np.where(spread > 1e-6, spread, 1.0) * (np.sqrt(E.shape[1]) / length)
+    moved: Array = ((E - mean) / spread).astype(E.dtype)
+    return moved

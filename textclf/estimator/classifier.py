@@ -40,12 +40,12 @@ _KIND = "label_kind"
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
-    """Texts to labels by averaged word vectors, n-grams and a neural network; parameters are named as `train`'s options.
+    """Texts to labels by averaged word vectors, n-grams and a neural network; parameters are named as those of `train`.
 
-    X is a list or one column of texts (NumPy, pandas, Polars), y one label a text: strings, whole numbers, truth values.
+    X is a list or a column of texts (NumPy, pandas, Polars), y one label a text: strings, whole numbers, truth values.
 
-    `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: how much is tried out, ``fast``,
-    ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0) for none;
+    `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: how much is tried out,
+    ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0) for none;
     None for what suits the texts. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights cost, None
     for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `valid_fraction`: the share of each class
     that penalties and temperature are chosen on. `calibrate`: whether the temperature is. `random_state`: the seed.
@@ -150,11 +150,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     # --- answering --------------------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Classes:  # noqa: ANN401
-        """Return the label of each text, shape (n,); of a multi-label model the tuple of its labels, in an object array."""
+        """Return the label of each text, shape (n,); from a multi-label model the tuple of its labels."""
         check_is_fitted(self, "model_")
         predictions = self.model_.predict(_some(X), threads=self.threads)
         if not self.model_.is_multi_label:
-            return self.classes_[predictions.P[:, self._columns].argmax(axis=1)]
+            likeliest: Classes = self.classes_[predictions.P[:, self._columns].argmax(axis=1)]
+            return likeliest
         sets = np.empty(len(predictions), object)
         sets[:] = self.model_.label_sets(predictions.given)
         return sets
@@ -165,7 +166,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return self.model_.predict(_some(X), threads=self.threads).P[:, self._columns]
 
     def decision_function(self, X: Any) -> Array:  # noqa: ANN401
-        """Return Z[L] / T, shape (n, k), in the order of `classes_`; with two labels the second's minus the first's, (n,)."""
+        """Return Z[L] / T, shape (n, k), in the order of `classes_`; with two labels their difference, shape (n,)."""
         check_is_fitted(self, "model_")
         matrix = self.model_.features.extract(_some(X))
         Z = self.model_.logits(matrix, threads=self.threads)[:, self._columns] / self.model_.temperature
@@ -181,7 +182,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return explain(self.model_, texts_of([text]), ExplainSettings(name, method))[0]
 
     def evaluate(self, X: Any, y: Any) -> Evaluation | MultiLabelEvaluation:  # noqa: ANN401
-        """Return all figures on labelled texts: `accuracy`, `macro_f1`, `per_class`, …; `as_dict` has them as plain values.
+        """Return all figures on labelled texts, such as `accuracy` and `per_class`; `as_dict` gives plain values.
 
         For a multi-label model y holds cells such as ``a|b``.
         """
@@ -264,9 +265,9 @@ def _rows(X: Any, y: Any, classes: Any, sample_weight: Any) -> tuple[LabelledTex
     y = labels_of(y, len(texts))
     known = np.unique(y if classes is None else np.concatenate([y, np.asarray(classes)]))
     if kind_of(known) != kind_of(y) or (classes is not None and kind_of(np.asarray(classes)) != kind_of(y)):
-        raise InputError(
-            f"y: expected labels of the kind of the others ({known.dtype}), found {y.dtype}. Convert them."
-        )
+        raise InputError(f"y: expected labels of one kind, found {y.dtype} beside {known.dtype}. Convert them.")
+    if len(known) < 2:
+        raise InputError(f"y: expected two classes or more, found one class, {known[0]!r}. Add texts of another.")
     names, weights = names_of(y), weights_of(sample_weight, texts)
     more = tuple(sorted(names_of(known)))
     if weights is None:

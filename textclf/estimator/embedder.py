@@ -60,7 +60,7 @@ class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         return self.features_.extract(texts).words.times(self.E_).astype(np.float32)
 
     def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:  # noqa: ANN401
-        """Return a name for each of the d numbers, shape (d,): vector0, vector1, …"""
+        """Return vector0, vector1 and so on: a name for each of the d numbers, shape (d,)."""
         check_is_fitted(self, "E_")
         return np.array([f"vector{number}" for number in range(self.E_.shape[1])], object)
 

@@ -56,7 +56,8 @@ def labels_of(y: Any, n: int) -> Classes:  # noqa: ANN401 - whatever holds a col
     if y.dtype.kind == "O" and any(label is None or label != label for label in y.tolist()):
         raise InputError("y: expected a label in each row, found none (None or NaN). Fill it, or leave the row out.")
     check_classification_targets(y)
-    return y
+    labels: Classes = y
+    return labels
 
 
 def weights_of(sample_weight: Any, texts: Sequence[str]) -> npt.NDArray[np.float64] | None:  # noqa: ANN401

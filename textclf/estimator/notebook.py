@@ -15,9 +15,7 @@ def card(model: Model) -> str:
         "labels": _labels(model),
         "trained on": f"{_rows(description)} texts",
         "vectors": _vectors(model),
-        "n-grams": ", ".join(
-            f"{len(table.dictionary):,} of {table.shortest}–{table.longest} {table.kind}" for table in model.features.ngrams
-        ) or "none",
+        "n-grams": ", ".join(map(_ngrams, model.features.ngrams)) or "none",
         "network": " → ".join(map(str, model.network.sizes)) + f", {model.output}",
         "validation": _validation(description.get("validation")),
     }  # fmt: skip

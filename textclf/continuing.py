@@ -85,7 +85,9 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
     for name in sorted(given & {*KEPT, "optimizer"} - {"vectors"}):
         if getattr(wanted, name) != getattr(fixed, name):
             expected, found = _plain(getattr(fixed, name)), _plain(getattr(wanted, name))
-            raise ModelError(f"{name}: expected {expected}, the model's, found {found}. Leave it out, or train anew.")
+            raise ModelError(
+                f"{name}: to go on from the model expected {expected}, found {found}. Leave it out, or train anew."
+            )
     if given & {"word_ngrams", "char_ngrams"}:
         raise ModelError("n-grams: their lengths are the model's. Leave them out, or train anew.")
     return replace(fixed, vectors=wanted.vectors) if "vectors" in given else fixed

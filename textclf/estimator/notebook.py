@@ -3,6 +3,7 @@
 from html import escape
 
 from textclf.errors import shown
+from textclf.features import NgramTable
 from textclf.model import Model
 
 _MOST_LABELS, _LONGEST_LABEL = 20, 40
@@ -24,9 +25,11 @@ def card(model: Model) -> str:
         f'<td style="text-align:left">{escape(shown(value))}</td></tr>'
         for name, value in lines.items()
     )
-    return (
-        f'<table><caption style="text-align:left"><b>textclf.TextClassifier</b></caption><tbody>{rows}</tbody></table>'
-    )
+    return f'<table><caption style="text-align:left"><b>TextClassifier</b></caption><tbody>{rows}</tbody></table>'
+
+
+def _ngrams(table: NgramTable) -> str:
+    return f"{len(table.dictionary):,} of {table.shortest}–{table.longest} {table.kind}"
 
 
 def _labels(model: Model) -> str:

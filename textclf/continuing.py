@@ -227,7 +227,8 @@ def _more_words(
         E = _as_the_old(model, vectors, table.dictionary.rows(known), places, new)
     weights = word_weights(settings.weighting, occurrences, np.minimum(occurrences, len(texts)), len(texts))
     dictionary, origin = _merged(table.dictionary, added)
-    strings = [model.words[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]
+    old_strings = list(model.words)
+    strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]
     merged = WordTable(dictionary, _joined(table.weights, weights, origin), table.cased)
     return merged, Strings.of(strings), _joined(model.E, E.astype(np.float32), origin)
 

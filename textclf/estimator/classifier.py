@@ -47,8 +47,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: how much is tried out,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
     for none; None for what suits the texts. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights
-    cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `valid_fraction`: the share of each class
-    that penalties and temperature are chosen on. `calibrate`: whether the temperature is. `random_state`: the seed.
+    cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `valid_fraction`: the share of
+    each class that penalties and temperature are chosen on. `calibrate`: whether the temperature is.
+    `random_state`: the seed.
 
     Fitted, it has `classes_`, shape (k,); `model_`, all that a model file holds; and `validation_`, the figures on rows
     held out, or None. Arguments that are wrong raise InputError, which is a ValueError and says what to do.
@@ -267,7 +268,9 @@ def _rows(X: Any, y: Any, classes: Any, sample_weight: Any) -> tuple[LabelledTex
     if kind_of(known) != kind_of(y) or (classes is not None and kind_of(np.asarray(classes)) != kind_of(y)):
         raise InputError(f"y: expected labels of one kind, found {y.dtype} beside {known.dtype}. Convert them.")
     if len(known) < 2:
-        raise InputError(f"y: expected two classes or more, found one class, {known[0]!r}. Add texts of another.")
+        raise InputError(
+            f"y: expected two classes or more, found one class, {known.tolist()[0]!r}. Add texts of another."
+        )
     names, weights = names_of(y), weights_of(sample_weight, texts)
     more = tuple(sorted(names_of(known)))
     if weights is None:

@@ -47,7 +47,9 @@ def _refuse(found: str, advice: str) -> NoReturn:
 def labels_of(y: Any, n: int) -> Classes:  # noqa: ANN401 - whatever holds a column of labels
     """Return the labels of n texts, shape (n,); raises InputError, or ValueError, when they are not one a text."""
     if y is None:
-        raise InputError("y: expected a label for each text: this classifier requires y to be passed, found None.")
+        raise InputError(
+            "y: expected labels: fit requires y to be passed, but the target y is None. Give one for each text."
+        )
     if hasattr(y, "to_numpy"):
         y = y.to_numpy()
     y = column_or_1d(y, warn=True)
@@ -55,9 +57,20 @@ def labels_of(y: Any, n: int) -> Classes:  # noqa: ANN401 - whatever holds a col
         raise InputError(f"y: expected as many labels as texts, {n}, found {len(y)}. Give one for each.")
     if y.dtype.kind == "O" and any(label is None or label != label for label in y.tolist()):
         raise InputError("y: expected a label in each row, found none (None or NaN). Fill it, or leave the row out.")
-    check_classification_targets(y)
-    labels: Classes = y
+    labels: Classes = _of_one_kind(y)
+    check_classification_targets(labels)
     return labels
+
+
+def _of_one_kind(y: Classes) -> Classes:
+    """Return labels as strings, numbers or truth values; raises InputError when an array of objects mixes them."""
+    kinds = {type(label) for label in y.tolist()} if y.dtype.kind == "O" else {str}
+    if all(issubclass(kind, str) for kind in kinds):
+        return y
+    if len(kinds) > 1 or not kinds <= {bool, int, float}:
+        found = " and ".join(sorted(kind.__name__ for kind in kinds))
+        raise InputError(f"y: expected strings, whole numbers or truth values, found {found}. Convert them.")
+    return np.array(y.tolist())
 
 
 def weights_of(sample_weight: Any, texts: Sequence[str]) -> npt.NDArray[np.float64] | None:  # noqa: ANN401
@@ -77,10 +90,7 @@ def kind_of(classes: Classes) -> str:
 
 def names_of(labels: Classes) -> list[str]:
     """Return each label as a model file writes it; raises InputError when that cannot be told back."""
-    kind = kind_of(labels)
     names = [str(label) for label in labels.tolist()]
-    if kind == "str" and not all(isinstance(label, str) for label in labels.tolist()):
-        raise InputError("y: expected labels of one kind: strings, whole numbers or truth values. Convert them.")
     if "" in names:
         raise InputError("y: expected labels, found an empty one. Give it a name, such as 'none'.")
     return names

@@ -72,7 +72,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
         valid_fraction: float = 0.1,
         calibrate: bool = True,
-        random_state: int | np.random.RandomState | None = 1,
+        random_state: Any = 1,  # noqa: ANN401 - a number, NumPy's RandomState, or None
         threads: int = 2,
     ) -> None:
         self.vectors = vectors
@@ -145,7 +145,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
                 seed=int(seed),
                 threads=self.threads,
             )
-        except (TextclfError, TypeError, IndexError) as error:
+        except (TypeError, IndexError):
+            given = f"hidden={self.hidden!r}, char_ngrams={self.char_ngrams!r}"
+            raise InputError(
+                f"parameters: expected hidden=(64,) and char_ngrams=(3, 5), or the like, found {given}."
+            ) from None
+        except TextclfError as error:
             raise InputError(str(error)) from None
 
     # --- answering --------------------------------------------------------------------------------------------------

@@ -9,7 +9,8 @@ from strategies import class_numbers, counts_and_truth
 
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
-from textclf.joint import JointSettings, blocks_of, fit_jointly, naive_bayes_scales
+from textclf.joint import JointSettings, blocks_of, fit_jointly
+from textclf.naive_bayes import naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
 from textclf.training import EpochSettings, minibatches, standardized, train_network
 
@@ -205,7 +206,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
     network = Network.start((3, classes), "relu", rng, np.float64)
     fits = []
     for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
-        scales = naive_bayes_scales(part.ngrams, part.Y, floor=0.3, smoothing=0.3, counted=part.weights > 0)
+        scales = naive_bayes_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
         fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
     np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)

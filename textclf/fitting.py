@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from textclf.anchored import Anchor, fit_anchored
 from textclf.arrays import Array, Integers
 from textclf.calibration import fit_temperature
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
-from textclf.joint import JointFit, JointSettings, blocks_of, fit_jointly, naive_bayes_scales
+from textclf.joint import JointFit, JointSettings, blocks_of, fit_jointly
 from textclf.memory import let_go
 from textclf.model import Model
+from textclf.naive_bayes import naive_bayes_scales
 from textclf.network import LOSSES, Loss, Network
 from textclf.parallel import in_order
 from textclf.penalties import Choice, Penalties, choose_penalties
@@ -67,7 +69,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Fitting:
-    """The fit, which runs twice: on the training part, to validate, and on all rows."""
+    """The fit, which runs twice: on the training part, to validate, and on all rows.
+
+    With an `anchor` it goes on from another model's parameters.
+    """
 
     settings: Settings
     features: Features
@@ -77,6 +82,7 @@ class Fitting:
     E: Array
     listener: Listener
     shelf: Shelf = MEMORY
+    anchor: Anchor | None = None
 
     def fit(
         self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
@@ -162,21 +168,25 @@ class Fitting:
             in_order(lambda rows: _product(examples.words, E, rows), blocks_of(examples.words), threads)
         )
         scales = naive_bayes_scales(
-            examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, counted=examples.weights > 0
+            examples.ngrams, examples.Y, examples.weights, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING
         )
         sizes = [len(table.dictionary) for table in self.features.ngrams]
 
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
             freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
-            return fit_jointly(
-                network, S, examples, scales * freedom, loss,
-                JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads), start=start,
-                after_step=lambda number, value: self.listener.epoch(Epoch(done + number, value), done + steps),
-            )  # fmt: skip
+            chosen = JointSettings(steps, JOINT_TOLERANCE, penalties.l2, threads)
+
+            def note(number: int, value: float) -> None:
+                self.listener.epoch(Epoch(done + number, value), done + steps)
+
+            freely = scales * freedom
+            if self.anchor is not None:
+                return fit_anchored(self.anchor, S, examples, freely, loss, chosen, start=start, after_step=note)
+            return fit_jointly(network, S, examples, freely, loss, chosen, start=start, after_step=note)
 
         first = penalties or self._first_penalties(is_second=done > 0)
-        if penalties or valid is None or not self._is_worth_choosing(examples):
+        if penalties or self.anchor or valid is None or not self._is_worth_choosing(examples):
             return Choice(first, fit(first, begin), 1)
         S_valid = valid.words.times(E, threads=threads)
 

@@ -295,9 +295,12 @@ class Network:
                 delta *= self.activation.sigma_prime(trace.Z[number - 1])  # … ⊙ σ′(Z[l-1])
         return Gradients(gradient, views, dX=delta)
 
-    def penalty(self, l2: float) -> float:
-        """Return ½ `l2` Σ‖W‖², the sum over all weights; biases are free."""
-        return 0.5 * l2 * sum(float(np.vdot(layer.W, layer.W)) for layer in self.layers)
+    def costs(self, l2: float) -> Array:
+        """Return c, shape of θ, of the penalty ½ Σ c θ²: `l2` for every weight; biases are free."""
+        costs = np.zeros_like(self.theta)
+        for layer in layer_views(costs, self.sizes):
+            layer.W[:] = l2
+        return costs
 
 
 @dataclass(frozen=True)

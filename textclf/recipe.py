@@ -12,7 +12,7 @@
 import hashlib
 import platform
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ import numpy as np
 from textclf import __version__
 from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
+from textclf.continuing import grow, old_penalties, rows_seen
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.examples import Examples, deal, split
@@ -43,15 +44,30 @@ FEW_ROWS = 2000
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights."""
+    """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights.
+
+    A row of weight 2 counts as two such rows do. `more_labels`: labels that a model is to know though no row has them.
+    """
 
     texts: Sequence[str]
     labels: Sequence[str]
     weights: Sequence[float] | None = None
+    more_labels: tuple[str, ...] = ()
 
     def row_weights(self) -> Array:
-        """Return each row's weight, shape (n,): 1 where none are given."""
-        return np.ones(len(self.texts)) if self.weights is None else np.array(self.weights, np.float64)
+        """Return each row's weight, shape (n,): 1 where none are given; raises TrainingError when none is above 0."""
+        weights = np.ones(len(self.texts)) if self.weights is None else np.array(self.weights, np.float64)
+        if not weights.sum() > 0:
+            raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
+        return weights
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model to go on from, and, if some are still at hand, rows it was trained on: they stand for all of those."""
+
+    model: Model
+    replay: LabelledTexts | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ def train(
     vectors: WordVectors | None,
     *,
     valid: LabelledTexts | None = None,
+    start: Start | None = None,
     listener: Listener = NOBODY,
     shelf: Shelf = MEMORY,
 ) -> Trained:
@@ -86,33 +103,34 @@ def train(
 
     The matrices are kept on the `shelf`, in memory or in files, which does not change the model.
 
+    With `start` it goes on from a model, as `continuing` tells; `settings` must then be the `kept_settings`.
+
     Raises TrainingError when the rows cannot be trained on: one class only, or no text with a word.
     """
-    sets = label_sets(data.labels, multi_label=settings.multi_label)
-    labels = _classes(sets, settings.multi_label)
     rng = np.random.default_rng(settings.seed)
-    listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
-    vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, shelf)
-    features, matrix = vocabulary.features, vocabulary.matrix
-    Y = multi_hot(sets, labels)
-    examples = _examples(matrix, Y, _weights(data, Y, labels, settings))
-    E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
-    listener.say(_what_was_found(features, matrix, vectors))
-    network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener, shelf)
+    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay)
+    sets = label_sets(rows.labels, multi_label=settings.multi_label)
+    labels = _classes(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
+    listener.say(f"{len(rows.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
+    ground = _Ground(rows, sets, labels, settings, vectors, listener, shelf)
+    fitting, examples, matrix = ground.begin(start, rng)
+    n, Y = len(data.texts), examples.Y
     if valid is not None:
-        rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
+        rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, fitting.features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
-        train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
+        train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
+        train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
         rows_held_out = _held_out_rows(examples, matrix, valid_rows) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
-    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng)
+    penalties = None if start is None else old_penalties(start.model, settings.l2)
+    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, penalties)
+    fitted = fitted if start is None else replace(fitted, model=_as_before(fitted.model, start.model))
     validation = held_out = None
     if rows_held_out is not None:
-        if valid is None and _is_cross_validated(settings, len(Y)):
+        if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
             listener.say(f"cross-validating in {FOLDS} parts")
             held_out = fitting.cross_validated(fitted, examples, matrix, deal(strata(Y), FOLDS, rng), rng)
             valid_rows = np.arange(len(Y))
@@ -123,13 +141,65 @@ def train(
         fitted = replace(fitted, model=model)
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
-    model = _described(fitted, data, sets, settings, vectors, validation)
+    model = _described(fitted, data, settings, vectors, validation, start)
     return Trained(model, validation, held_out, valid_rows)
 
 
-def _classes(sets: Sequence[LabelSet], multi_label: bool) -> tuple[str, ...]:
-    classes = tuple(sorted({label for row in sets for label in row}))
-    if multi_label and all(len(row) == len(classes) for row in sets):
+@dataclass(frozen=True)
+class _Ground:
+    """What is trained on, and how."""
+
+    data: LabelledTexts
+    sets: Sequence[LabelSet]
+    labels: tuple[str, ...]
+    settings: Settings
+    vectors: WordVectors | None
+    listener: Listener
+    shelf: Shelf
+
+    def begin(self, start: Start | None, rng: np.random.Generator) -> tuple[Fitting, Examples, TextMatrix]:
+        """Return the fit to do, from scratch or on from a model, and what it is done on."""
+        data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
+        Y = multi_hot(self.sets, labels)
+        weights = _weights(data, Y, labels, settings)
+        if start is not None:
+            grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.shelf)
+            vocabulary, E, network, anchor = grown.vocabulary, grown.vocabulary.E, grown.anchor.network, grown.anchor
+        else:
+            copies, anchor = (None if data.weights is None else data.row_weights()), None
+            vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.shelf, copies)
+            length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
+            E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length)
+            network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+        features, matrix = vocabulary.features, vocabulary.matrix
+        self.listener.say(_what_was_found(features, matrix, vectors))
+        fitting = Fitting(
+            settings, features, vocabulary.words, labels, network, E, self.listener, self.shelf, anchor
+        )  # fmt: skip
+        return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
+
+
+def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts) -> LabelledTexts:
+    """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
+    weights = replay.row_weights()
+    together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
+    return LabelledTexts(
+        [*data.texts, *replay.texts], [*data.labels, *replay.labels], together.tolist(), data.more_labels
+    )
+
+
+def _as_before(model: Model, old: Model) -> Model:
+    """Return the model with the temperature and the thresholds of the one before, until rows held out tell others."""
+    thresholds = model.thresholds
+    if thresholds is not None and old.thresholds is not None:
+        thresholds = thresholds.copy()
+        thresholds[[model.labels.index(label) for label in old.labels]] = old.thresholds
+    return replace(model, temperature=old.temperature, thresholds=thresholds)
+
+
+def _classes(sets: Sequence[LabelSet], multi_label: bool, known: Set[str]) -> tuple[str, ...]:
+    classes = tuple(sorted({label for row in sets for label in row} | known))
+    if multi_label and not known and all(len(row) == len(classes) for row in sets):
         found = f"that every row has {', '.join(map(repr, classes))[:60]}" if classes else "no label in any row"
         raise TrainingError(f"labels: expected some that rows have and others lack, found {found}. Add other rows.")
     if not multi_label and len(classes) < 2:
@@ -147,27 +217,25 @@ def _what_labels(sets: Sequence[LabelSet], k: int, multi_label: bool) -> str:
 
 
 def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
-    """Return what each row weighs: its own weight times its class's."""
+    """Return what each row weighs: its own weight times its class's, which are 1 in the mean over the rows."""
     own = data.row_weights()
     chosen = settings.class_weight
     if chosen == "none":
         return own
     y = Y.argmax(axis=1)
+    rows_of = np.bincount(y, weights=own, minlength=len(labels))
     if isinstance(chosen, str):
-        of_class: Array = len(y) / (len(labels) * np.bincount(y, minlength=len(labels)))
+        of_class: Array = own.sum() / (len(labels) * np.maximum(rows_of, 1e-9))
     else:
         strangers = sorted(set(chosen) - set(labels))
         if strangers:
             raise TrainingError(f"class weights: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
         of_class = np.array([chosen.get(label, 1.0) for label in labels])
-    weights: Array = own * of_class[y]
+    mean = float(rows_of @ of_class) / own.sum()
+    if not mean > 0:
+        raise TrainingError("class weights: expected some above 0 for labels that rows have, found none. Correct them.")
+    weights: Array = own * of_class[y] / mean
     return weights
-
-
-def _examples(matrix: TextMatrix, Y: Array, weights: Array) -> Examples:
-    if not weights.sum() > 0:
-        raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
-    return Examples(matrix.words, matrix.ngrams, Y, (weights / weights.mean()).astype(np.float32))
 
 
 def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers) -> tuple[Examples, TextMatrix]:
@@ -180,7 +248,7 @@ def _validation_file(
 ) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
     matrix = features.extract(valid.texts)
-    return _examples(matrix, Y, valid.row_weights()), matrix
+    return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
 
 
 def _is_cross_validated(settings: Settings, n: int) -> bool:
@@ -213,18 +281,19 @@ def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | Mul
 def _described(
     fitted: Fitted,
     data: LabelledTexts,
-    sets: Sequence[LabelSet],
     settings: Settings,
     vectors: WordVectors | None,
     validation: Evaluation | MultiLabelEvaluation | None,
+    start: Start | None,
 ) -> Model:
-    model = fitted.model
+    model, old = fitted.model, start.model.description if start else None
     description = {
         **model.description,
         "settings": settings.as_dict(),
         "penalties": vars(fitted.penalties) if fitted.penalties else None,
         "validation": validation.summary() if validation else None,
-        "data": _data_summary(data, sets),
+        "data": _data_summary(data, label_sets(data.labels, multi_label=settings.multi_label)),
+        **({"before": [*old.get("before", []), old["data"]]} if old else {}),
         "provenance": {
             "textclf": __version__,
             "python": platform.python_version(),

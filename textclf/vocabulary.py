@@ -48,31 +48,27 @@ def learn_vocabulary(
     vectors: WordVectors | None,
     rng: np.random.Generator,
     shelf: Shelf = MEMORY,
+    weights: Array | None = None,
 ) -> Vocabulary:
     """Return what these texts call for; `vectors` None starts from random ones.
 
     Large arrays go to the shelf; where that is in files, texts are cut anew each time that they are gone through.
+    With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
-    kinds = ngram_kinds(sum(map(len, texts)) / max(len(texts), 1), settings)
+    n = len(texts) if weights is None else round(float(weights.sum()))
+    lengths = np.fromiter(map(len, texts), np.float64, len(texts))
+    kinds = ngram_kinds(float(np.average(lengths, weights=weights)) if len(texts) else 0.0, settings)
     cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files, spelled=vectors is None)
-    is_cased = vectors is not None and vectors.is_cased
-    of_words, *of_ngrams = _count(cuts, is_cased)
-    if not len(of_words[0]):
-        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    of_words, *of_ngrams = count_all(cuts, vectors is not None and vectors.is_cased)
     word_table, words, E = learn_words(
-        len(texts), of_words, settings, vectors, rng, lambda keys: _strings_of(cuts, keys)
+        len(texts), of_words, settings, vectors, rng, lambda keys: strings_of(cuts, keys), UNSEEN_WORDS_A_TEXT * n
     )
-    least = least_texts(len(texts))
-    tallies = [
-        NgramTally(kind, Dictionary(keys[counts >= least]), least, shelf)
-        for kind, (keys, counts) in zip(kinds, of_ngrams, strict=True)
-    ]
+    tallies = tallies_of(kinds, of_ngrams, least_texts(n), shelf, weights)
     by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
 
     def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
-        counted = [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
-        return by_words.extract_tokens([block.tokens], block.texts), counted
+        return by_words.extract_tokens([block.tokens], block.texts), counts_of(block, tallies)
 
     for of_block, counted in cuts.each(look_up, last=True):
         C.add(of_block.words)
@@ -91,6 +87,18 @@ def learn_vocabulary(
     return Vocabulary(Features(word_table, tuple(each.table for each in learned)), words, E, matrix)
 
 
+def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: int) -> TextMatrix:
+    """Return what `features.extract` does, the large arrays on the shelf."""
+    C = RowStack(shelf, len(features.words.dictionary))
+    ngrams = RowStack(shelf, sum(len(table.dictionary) for table in features.ngrams))
+    rest = []
+    for part in in_order(features.extract, text_blocks(texts), threads):
+        C.add(part.words)
+        ngrams.add(part.ngrams)
+        rest.append((part.tokens, part.known, part.familiar))
+    return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
+
+
 @dataclass(frozen=True)
 class Block:
     """Consecutive texts, their tokens, and their n-grams of each kind: the number of the text, and the key, of each."""
@@ -98,6 +106,11 @@ class Block:
     texts: Sequence[str]
     tokens: Tokens
     ngrams: list[tuple[Integers, Keys]]
+
+
+def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseRows, Integers]]:
+    """Return what each tally counts in a block."""
+    return [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
 
 
 class Cuts:
@@ -132,8 +145,11 @@ class Cuts:
             yield made
 
 
-def _count(cuts: Cuts, is_cased: bool) -> list[tuple[Keys, Integers]]:
-    """Return the distinct keys of the words, and of each kind of n-grams, and how often each stands in all texts."""
+def count_all(cuts: Cuts, is_cased: bool) -> list[tuple[Keys, Integers]]:
+    """Return the distinct keys of the words, and of each kind of n-grams, and how often each stands in all texts.
+
+    Raises TrainingError when no text holds a word.
+    """
 
     def keys_of_block(block: Block) -> list[Keys]:
         words = [block.tokens.keys, *([tokenize(block.texts, lower=False).keys] if is_cased else [])]
@@ -144,7 +160,25 @@ def _count(cuts: Cuts, is_cased: bool) -> list[tuple[Keys, Integers]]:
         counters = counters or [KeyCounter() for _ in keys]
         for counter, each in zip(counters, keys, strict=True):
             counter.add(each)
-    return [counter.counts(cuts.threads) for counter in counters]
+    counted = [counter.counts(cuts.threads) for counter in counters]
+    if not counted or not len(counted[0][0]):
+        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    return counted
+
+
+def tallies_of(
+    kinds: Sequence[Kind],
+    counted: Sequence[tuple[Keys, Integers]],
+    least: int,
+    shelf: Shelf,
+    weights: Array | None = None,
+) -> list[NgramTally]:
+    """Return what tallies the n-grams of each kind that may stand in `least` texts, by how often they stand in all."""
+    heaviest = 1.0 if weights is None else max(1.0, float(weights.max(initial=0.0)))
+    return [
+        NgramTally(kind, Dictionary(keys[counts * heaviest >= least]), least, shelf, weights)
+        for kind, (keys, counts) in zip(kinds, counted, strict=True)
+    ]
 
 
 def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
@@ -169,34 +203,37 @@ def learn_words(
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
-    strings_of: Callable[[Keys], list[str]],
+    spell: Callable[[Keys], list[str]],
+    most_unseen: int | None = None,
 ) -> tuple[WordTable, Strings, Array]:
     """Return the table of E's words, those words, and E before training, for n texts.
 
-    `counted`: the words' keys and how often each stands in the texts; `strings_of` gives the words of keys.
+    `counted`: the words' keys and how often each stands in the texts; `spell` gives the words of keys.
+    `most_unseen`: how many of the commonest that the texts lack are kept at the most, None for what suits n.
 
     The words are those of the texts that have a vector, and the commonest others that have; their rows are the
     pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
     """
     keys, occurrences = counted
     if vectors is None:
-        kept, strings = keys, strings_of(keys)
+        kept, strings = keys, spell(keys)
         counts = occurrences
         E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
         all_words = list(vectors.words)
         known, places = np.unique(keys_of(all_words), return_index=True)
         rows = Dictionary(keys).rows(known)
-        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT * n))
+        unseen = UNSEEN_WORDS_A_TEXT * n if most_unseen is None else most_unseen
+        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, unseen))
         kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
-        E = _centred(vectors.matrix, places[keep])
+        E = unit_vectors(vectors.matrix, places[keep])
     weights = word_weights(settings.weighting, counts, np.minimum(counts, n), n)
     is_cased = vectors is not None and vectors.is_cased
     return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings), E
 
 
-def _centred(matrix: Array, places: Integers) -> Array:
+def unit_vectors(matrix: Array, places: Integers) -> Array:
     """Return these rows without the mean of all rows, each of length 1."""
     rows = matrix[places] - matrix.mean(axis=0)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -204,7 +241,7 @@ def _centred(matrix: Array, places: Integers) -> Array:
     return unit
 
 
-def _strings_of(cuts: Cuts, keys: Keys) -> list[str]:
+def strings_of(cuts: Cuts, keys: Keys) -> list[str]:
     """Return the word of each key, all of which stand in the texts."""
     dictionary, found = Dictionary(keys), [""] * len(keys)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from textclf.cli.options import (
     FILE,
@@ -29,11 +30,13 @@ from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
     from textclf.distributed import TrainedFar
-    from textclf.recipe import LabelledTexts, Trained
+    from textclf.model import Model
+    from textclf.recipe import LabelledTexts, Start, Trained
     from textclf.settings import Settings
     from textclf.tables import Examples, TableOptions
 
 
+_GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP}  # what a person wrote, in a --config file too
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
@@ -113,6 +116,8 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option("--weight-column", metavar="NAME", help="The column of the examples' weights.")
 @click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
 @_number("valid_fraction", click.FloatRange, default=0.1, show_default=True, help="Share of each class to validate on.")
+@click.option("--init-from", type=FILE, metavar="MODEL", help="Go on from this model: what it knows is held.")
+@click.option("--replay", type=FILE, metavar="FILE", help="With --init-from: old rows, to stand for all of its rows.")
 @_choice("recipe", "auto", "How much is tried out: nothing; what takes seconds; all.")
 @click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder.")
@@ -168,6 +173,8 @@ def command(
     table: Path,
     target: Path,
     valid: Path | None,
+    init_from: Path | None,
+    replay: Path | None,
     no_cache: bool,
     max_memory: int | None,
     weight_column: str | None,
@@ -182,6 +189,7 @@ def command(
     textclf train reviews.csv -o model.safetensors
     textclf train tweets.tsv -o model.safetensors --vectors glove.txt.gz
     textclf train tickets.csv -o model.safetensors --multi-label
+    textclf train new.csv -o newer.safetensors --init-from model.safetensors
     textclf train 'labelled/*.csv' -o model.safetensors --workers 2
     """
     from dataclasses import replace
@@ -189,38 +197,44 @@ def command(
     from textclf.distributed import are_shards
     from textclf.fitting import Listener
     from textclf.recipe import train
-    from textclf.settings import Settings
     from textclf.shelf import shelf_within
     from textclf.tables import read_examples
 
     started = time.perf_counter()
     cluster, averaging = cluster_of(settings), settings.pop("averaging")
     used = {"--valid": valid, "--weight-column": weight_column, "--report": report, "--max-memory": max_memory}
-    multi_label = settings["multi_label"]
-    options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
-    chosen = Settings(**_with_output(settings))
+    used |= {"--init-from": init_from, "--replay": replay}
+    options = replace(read_options(settings), weight_column=weight_column)
     if report is not None:
         from textclf.report import check_available
 
         check_available()
-    check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report)
+    inputs = [path for path in (table, valid, init_from, replay, Path(settings["vectors"])) if path]
+    check_outputs(inputs, target, report)
+    old, chosen = _settings(init_from, replay, settings)
+    options = replace(options, multi_label=chosen.multi_label)
     if cluster.is_named or are_shards(str(table)):
         _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
         return
     shelf = shelf_within(max_memory, origin(table))
     examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     report_table(examples.name, examples.refused, examples.notes.sentences())
-    held_out = _read_validation(valid, options, examples) if valid is not None else None
+    start = _start(old, replay, options) if old else None
+    held_out = _read_validation(valid, options, examples, old.labels if old else ()) if valid is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         checked = _labelled(held_out) if held_out is not None else None
-        trained = train(_labelled(examples), chosen, vectors, valid=checked, listener=listener, shelf=shelf)
+        trained = train(
+            _labelled(examples), chosen, vectors, valid=checked, start=start, listener=listener, shelf=shelf
+        )
     trained.model.save(target)
     if report is not None:
         from textclf.report import write_training_report
 
-        run = this_run({"data": table, "validation data": valid}, started)
+        run = this_run(
+            {"data": table, "validation data": valid, "model before": init_from, "old data": replay}, started
+        )
         write_training_report(report, trained, examples, run, valid=held_out)
     _say_result(trained, target, as_json, quiet)
 
@@ -241,6 +255,38 @@ def _train_files(
     _say_result(trained, target, as_json, quiet)
 
 
+def _settings(
+    init_from: Path | None, replay: Path | None, settings: dict[str, Any]
+) -> tuple["Model | None", "Settings"]:
+    """Return the model to go on from, if any, and the settings, of which it fixes some."""
+    from textclf.continuing import kept_settings
+    from textclf.model import Model
+    from textclf.settings import Settings
+
+    if init_from is None:
+        if replay is not None:
+            raise click.UsageError("--replay goes with --init-from: it stands for the rows of the model given there.")
+        return None, Settings(**_with_output(settings))
+    context = click.get_current_context()
+    given = frozenset(name for name in settings if context.get_parameter_source(name) in _GIVEN)
+    model = Model.load(init_from)
+    wanted = Settings(**_with_output({**settings, "multi_label": settings["multi_label"] or model.is_multi_label}))
+    return model, kept_settings(model, wanted, given)
+
+
+def _start(model: "Model", replay: Path | None, options: "TableOptions") -> "Start":
+    from dataclasses import replace
+
+    from textclf.recipe import LabelledTexts, Start
+    from textclf.tables import read_examples
+
+    if replay is None:
+        return Start(model)
+    rows = read_examples(origin(replay), replace(options, weight_column=None))
+    report_table(rows.name, rows.refused, rows.notes.sentences())
+    return Start(model, LabelledTexts(rows.texts, rows.labels))
+
+
 def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings with the output that goes with one label a text, or several; refuse what does not."""
     multi_label, output = settings["multi_label"], settings["output"]
@@ -251,15 +297,15 @@ def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
     return {**settings, "output": output or ("sigmoid" if multi_label else "softmax")}
 
 
-def _read_validation(path: Path, options: "TableOptions", training: "Examples") -> "Examples":
-    """Return the rows of a table to validate on; each label must be one of the training rows'."""
+def _read_validation(path: Path, options: "TableOptions", training: "Examples", old: tuple[str, ...]) -> "Examples":
+    """Return the rows of a table to validate on; each label must be one of the training rows', or an old one."""
     from textclf.labels import label_sets
     from textclf.measuring import check_known
     from textclf.tables import read_examples
 
     rows = read_examples(origin(path), options)
     known, found = (label_sets(table.labels, multi_label=options.multi_label) for table in (training, rows))
-    check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels})))
+    check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels} | {*old})))
     return rows
 
 

@@ -39,8 +39,9 @@ from textclf.fitting import (
     SCALE_FLOOR,
     SCALE_SMOOTHING,
 )
-from textclf.joint import JointFit, JointSettings, Rows, minimize, scales_of
+from textclf.joint import JointFit, JointSettings, Rows, minimize
 from textclf.model import Model
+from textclf.naive_bayes import scales_of
 from textclf.network import LOSSES, Loss, Network
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table

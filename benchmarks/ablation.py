@@ -19,7 +19,7 @@ import numpy as np
 from peers import SETS, read
 
 from textclf import features, fitting, vocabulary
-from textclf.joint import naive_bayes_scales
+from textclf.naive_bayes import naive_bayes_scales
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
 from textclf.vectors import open_vectors
@@ -31,7 +31,7 @@ Variant = tuple[dict[str, Any], list[Any], bool]
 """Settings, patches to be in force meanwhile, and whether there are vectors."""
 
 
-def _even_scales(C: Any, Y: Any, **_: float) -> Any:  # noqa: ANN401 - stands in for naive_bayes_scales
+def _even_scales(C: Any, Y: Any, *_: Any, **__: float) -> Any:  # noqa: ANN401 - stands in for naive_bayes_scales
     return np.ones_like(naive_bayes_scales(C, Y, floor=1.0, smoothing=1.0))
 
 

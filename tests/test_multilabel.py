@@ -13,7 +13,6 @@ from sklearn import metrics
 from textclf.cli import run
 from textclf.errors import ModelError, TextclfError, TrainingError
 from textclf.examples import split
-from textclf.joint import naive_bayes_scales
 from textclf.labels import cut_labels, join_labels, multi_hot
 from textclf.model import Model
 from textclf.model_file import read_model, write_model
@@ -28,6 +27,7 @@ from textclf.multilabel import (
     new_tally,
     strata,
 )
+from textclf.naive_bayes import naive_bayes_scales
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
 

@@ -1,5 +1,7 @@
 """Parameters are found as the settings say: splits, batches, early stopping, and the joint fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import oracles
 import pytest
@@ -11,7 +13,8 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
 from textclf.fitting import Listener
-from textclf.joint import JointSettings, fit_jointly, naive_bayes_scales
+from textclf.joint import JointSettings, fit_jointly
+from textclf.naive_bayes import naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
@@ -95,6 +98,18 @@ def test_one_epoch_of_gradient_descent_is_the_sum_over_its_batches_by_hand():
         by_hand.theta[:] -= 0.3 * by_hand.backward(delta, trace, l2=0.01).theta
     np.testing.assert_allclose(found.network.theta, by_hand.theta, rtol=1e-6)
     assert found.E is E
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_mini_batches_take_steps_as_long_in_whatever_weights_are_counted(optimizer):
+    examples, E = problem(n=20)
+    network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
+    found = []
+    for unit in (1, 256):
+        weighed = replace(examples, weights=examples.weights * unit)
+        chosen = settings(optimizer=optimizer, epochs=3, batch_size=8)
+        found.append(train_network(network, E, weighed, None, LOSS, chosen, np.random.default_rng(5)).network.theta)
+    np.testing.assert_array_equal(found[0], found[1])
 
 
 def test_the_same_generator_gives_the_same_bytes():
@@ -210,7 +225,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
     network = Network.start((3, classes), "relu", rng, np.float64)
     fits = []
     for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
-        scales = naive_bayes_scales(part.ngrams, part.Y, floor=0.3, smoothing=0.3, counted=part.weights > 0)
+        scales = naive_bayes_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
         fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
     np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)

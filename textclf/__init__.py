@@ -1,3 +1,23 @@
 """Classify texts with word embeddings and a neural network written by hand in NumPy."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textclf.estimator import SentenceEmbedder, TextClassifier, load
+
 __version__ = "0.1.0"
+
+__all__ = ["SentenceEmbedder", "TextClassifier", "__version__", "load"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - classes and a function
+    """Return a name of `textclf.estimator`, which brings scikit-learn along: it is imported when it is asked for."""
+    if name in __all__:
+        from textclf import estimator
+
+        return getattr(estimator, name)
+    raise AttributeError(f"module 'textclf' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.arrays import Array, Integers, Keys
 from textclf.dictionary import Dictionary
@@ -14,6 +15,7 @@ from textclf.parallel import in_order
 from textclf.shelf import RowStack, Shelf
 from textclf.sparse import SparseRows, sum_entries
 
+Flags = npt.NDArray[np.bool_]
 Kind = tuple[Literal["words", "chars"], int, int]
 """Of words or of characters, the shortest and the longest."""
 
@@ -31,14 +33,18 @@ class NgramTally:
     """Counts the n-grams of one kind in texts, and keeps those that stand in at least `least_texts` of them.
 
     `candidates` holds them all, and others. An n-gram of one training text only says which text it was, so it is worth
-    its room only where texts are few.
+    its room only where texts are few. With `weights`, a text of weight 2 counts as two texts.
     """
 
-    def __init__(self, kind: Kind, candidates: Dictionary, least_texts: int, shelf: Shelf) -> None:
+    def __init__(
+        self, kind: Kind, candidates: Dictionary, least_texts: int, shelf: Shelf, weights: Array | None = None
+    ) -> None:
         self._kind, self._candidates, self._least = kind, candidates, least_texts
         self._counts = RowStack(shelf, len(candidates))
         self._in_texts = np.zeros(len(candidates), np.int64)
         self._totals: list[Integers] = []
+        self._weights, self._weighed = weights, np.zeros(len(candidates) if weights is not None else 0)
+        self._seen = 0
 
     def count(self, n: int, found: tuple[Integers, Keys]) -> tuple[SparseRows, Integers]:
         """Return how often each candidate stands in each of n texts, and how many n-grams each has in all."""
@@ -50,18 +56,20 @@ class NgramTally:
         """Take up what `count` returned of the next texts."""
         self._counts.add(counts)
         self._in_texts += np.bincount(counts.columns, minlength=counts.width)
+        if self._weights is not None:
+            of_rows = self._weights[self._seen : self._seen + len(counts)][counts.row_numbers]
+            self._weighed += np.bincount(counts.columns, weights=of_rows, minlength=counts.width)
         self._totals.append(totals)
+        self._seen += len(counts)
 
     def learned(self, threads: int) -> LearnedNgrams:
         """Return the table, and what it makes of the texts."""
-        n = sum(map(len, self._totals))
-        parts, keep = self._counts.parts(), self._in_texts >= self._least
-        idf = inverse_document_frequency(self._in_texts[keep], n)
-        kind, shortest, longest = self._kind
+        parts = self._counts.parts()
+        table, keep = self._table()
+        idf = table.idf
         # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
-        elsewhere = (self._in_texts > self._least).astype(np.float32)
+        elsewhere = (self._in_so_many() > self._least).astype(np.float32)
         familiar = [_share(part, elsewhere, totals) for part, totals in zip(parts, self._totals, strict=True)]
-        table = NgramTable(kind, shortest, longest, Dictionary(self._candidates.keys[keep]), idf)
 
         def weigh(part: SparseRows) -> SparseRows:
             weighted = tf_idf(part.keep_columns(keep), idf)
@@ -71,6 +79,30 @@ class NgramTally:
         # Each part is dropped as it is weighed, so that what is counted and what is weighed are never both there whole.
         weighted = in_order(weigh, (parts.pop(0) for _ in range(len(parts))), threads)
         return LearnedNgrams(table, weighted, np.concatenate(familiar))
+
+    def added(self, known: Dictionary) -> tuple[NgramTable, Array]:
+        """Return the table, and which share of each text's n-grams has rows for its sake alone, shape (n,).
+
+        Those are n-grams that too few other texts have, and that are not among the `known` ones.
+        """
+        parts = self._counts.parts()
+        table, keep = self._table()
+        alone = keep & (self._in_so_many() <= self._least) & (known.rows(self._candidates.keys.astype(np.uint64)) < 0)
+        shares = [_share(part, alone.astype(np.float32), n) for part, n in zip(parts, self._totals, strict=True)]
+        return table, np.concatenate(shares)
+
+    def _table(self) -> tuple[NgramTable, Flags]:
+        frequency: npt.NDArray[Any] = self._in_texts
+        n = float(self._seen)
+        if self._weights is not None:
+            frequency, n = self._weighed, float(self._weights.sum())
+        keep = self._in_so_many() >= self._least
+        idf = inverse_document_frequency(frequency[keep], n)
+        return NgramTable(*self._kind, Dictionary(self._candidates.keys[keep]), idf), keep
+
+    def _in_so_many(self) -> npt.NDArray[Any]:
+        """Return in how many texts each candidate stands: a weight below 1 makes a text count less, but drops none."""
+        return self._in_texts if self._weights is None else np.maximum(self._weighed, self._in_texts)
 
 
 def _share(counts: SparseRows, marked: Array, totals: Integers) -> Array:

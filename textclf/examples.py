@@ -10,7 +10,7 @@ from textclf.sparse import SparseRows
 
 @dataclass(frozen=True)
 class Examples:
-    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight, mean 1.
+    """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight.
 
     Y is one-hot, or, where examples may have several labels or none, has a 1 for each label.
     """

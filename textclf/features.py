@@ -267,8 +267,8 @@ def log_counts(most: int) -> Array:
     return logs
 
 
-def inverse_document_frequency(document_frequency: Integers, n: int) -> Array:
-    """Return log((1 + n) / (1 + df)) + 1 for each row, shape (V,), float32."""
+def inverse_document_frequency(document_frequency: npt.NDArray[Any], n: float) -> Array:
+    """Return log((1 + n) / (1 + df)) + 1 for each row, shape (V,), float32; counts may be weighted, so no integers."""
     idf: Array = (np.log((1.0 + n) / (1.0 + document_frequency)) + 1.0).astype(np.float32)
     return idf
 

@@ -6,14 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from textclf.anchored import Anchor, fit_anchored
 from textclf.arrays import Array, Integers
 from textclf.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
-from textclf.joint import JointFit, JointSettings, fit_jointly, naive_bayes_scales
+from textclf.joint import JointFit, JointSettings, fit_jointly
 from textclf.memory import let_go
 from textclf.model import Model
+from textclf.naive_bayes import naive_bayes_scales
 from textclf.network import LOSSES, Loss, Network
 from textclf.parallel import in_order
 from textclf.penalties import Choice, Moves, Penalties, choose_penalties
@@ -75,7 +77,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Fitting:
-    """The fit, which runs twice: on the training part, to validate, and on all rows."""
+    """The fit, which runs twice: on the training part, to validate, and on all rows.
+
+    With an `anchor` it goes on from another model's parameters.
+    """
 
     settings: Settings
     features: Features
@@ -86,6 +91,7 @@ class Fitting:
     listener: Listener
     shelf: Shelf = MEMORY
     recorder: Recorder = NOTHING_KEPT
+    anchor: Anchor | None = None
 
     def fit(
         self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
@@ -126,6 +132,10 @@ class Fitting:
         if not self.settings.calibrate:
             return fitted, held_out
         examples, loss = held_out.examples, LOSSES["cross-entropy", self.settings.output]
+        if self.anchor is not None:
+            # New rows alone would teach vector scaling that labels which none of them has are never right.
+            temperature, _ = fit_temperature(held_out.logits, examples.Y, examples.weights, loss)
+            return replace(fitted, model=replace(fitted.model, temperature=temperature)), held_out
         rng = np.random.default_rng(self.settings.seed)
         found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng)
         model = replace(fitted.model, temperature=found.temperature)
@@ -187,23 +197,25 @@ class Fitting:
             in_order(lambda rows: _product(examples.words, E, rows), blocks_of(examples.words), threads)
         )
         scales = naive_bayes_scales(
-            examples.ngrams, examples.Y, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, counted=examples.weights > 0
+            examples.ngrams, examples.Y, examples.weights, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING
         )
         sizes = [len(table.dictionary) for table in self.features.ngrams]
 
-        worth = self._is_worth_choosing(examples)
+        worth = self.anchor is None and self._is_worth_choosing(examples)
         tolerance = CHOOSING_TOLERANCE if worth else JOINT_TOLERANCE
 
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
             freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
-            noted = self.recorder.within(_NOTED)
-            return fit_jointly(
-                network, S, examples, scales * freedom, loss,
-                JointSettings(steps, tolerance, penalties.l2, threads), start=start,
-                after_step=lambda number, value: self.listener.epoch(Epoch(done + number, value), done + steps),
-                recorder=noted,
-            )  # fmt: skip
+            chosen = JointSettings(steps, tolerance, penalties.l2, threads)
+
+            def note(number: int, value: float) -> None:
+                self.listener.epoch(Epoch(done + number, value), done + steps)
+
+            more: dict[str, Any] = {"start": start, "after_step": note, "recorder": self.recorder.within(_NOTED)}
+            if self.anchor is not None:
+                return fit_anchored(self.anchor, S, examples, scales * freedom, loss, chosen, **more)
+            return fit_jointly(network, S, examples, scales * freedom, loss, chosen, **more)
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)

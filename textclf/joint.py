@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from textclf.arrays import Array
 from textclf.checkpoint import NOTHING_KEPT, Recorder, state_of, steps_of
@@ -39,6 +39,20 @@ class JointSettings:
     l2: float
     """What a weight costs, in units of one example's loss: the same for the network's W and the n-grams' U."""
     threads: int
+    held: "Held | None" = None
+    """Where old parameters are held, if the fit goes on from a model; else all are held at 0."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """Old parameters θ⁰ and U⁰: ½ Σ costs (θ − θ⁰)² + ½ l2 ‖(U − U⁰) / scales‖² is then what parameters cost.
+
+    `costs`, shape of θ, are those of the network's parameters, biases too.
+    """
+
+    network: Network
+    U: Array
+    costs: Array
 
 
 @dataclass(frozen=True)
@@ -67,7 +81,8 @@ def fit_jointly(
 ) -> JointFit:
     """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS.
 
-    It starts from `network` and zero U, or goes on from an earlier fit with other `scales`, l2 or weights.
+    It starts from `network` and zero U, or from what is `held`, or goes on from an earlier fit with other `scales`, l2
+    or weights.
 
     Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
     n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
@@ -122,10 +137,10 @@ def minimize(
     recorder: Recorder = NOTHING_KEPT,
 ) -> JointFit:
     """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
-    objective = _Objective(network, rows, _columns(scales, loss), loss, settings.l2)
+    objective = _Objective(network, rows, _columns(scales, loss), loss, settings.l2, settings.held)
+    begin = objective.centre if start is None else objective.theta_of(start.network, start.U)
     losses: list[float] = [] if start is None else [*start.losses]
 
-    theta = objective.theta_of(start.network if start else network, start.U if start else None)
     state = recorder.found(_NOTED)
     if state is not None:
         losses = state.arrays["losses"].tolist()
@@ -138,7 +153,7 @@ def minimize(
 
     found = lbfgs(
         objective.loss_and_gradient,
-        theta if state is None else steps_of(state, theta),
+        begin if state is None else steps_of(state, begin),
         iterations=settings.iterations,
         tolerance=0.0,
         gain=settings.tolerance,
@@ -226,6 +241,14 @@ class _Objective:
     columns: _Columns
     loss: Loss
     l2: float
+    held: Held | None
+
+    @cached_property
+    def centre(self) -> Array:
+        """θ of what is held, where parameters cost nothing; where nothing is held, that of the network, and U = 0."""
+        if self.held is None:
+            return self.theta_of(self.network, None)
+        return self.theta_of(self.held.network, self.held.U)
 
     def parts(self, theta: Array) -> tuple[Network, Array]:
         """Return the network and U, shape (V, k), that θ stands for."""
@@ -244,22 +267,31 @@ class _Objective:
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss of θ, and its gradient."""
         part, scaled_U = self._views(theta)
+        moved, moved_U = (part, scaled_U) if self.held is None else self._views(theta - self.centre)
         gradient = np.empty_like(theta)
         of_network, dU = self._views(gradient)
         U = self.columns.scales * scaled_U
         value, dtheta, CT_delta = self.rows.gradient(part, U, self.columns.spread, self.loss)
         of_network.theta[:] = dtheta
-        for layer, weights in zip(of_network.layers, part.layers, strict=True):
-            layer.W[:] += weights.W * theta.dtype.type(self.l2)
+        cost = self._network_cost(moved, of_network) + 0.5 * self.l2 * float(np.vdot(moved_U, moved_U))
         np.multiply(CT_delta, self.columns.scales, out=dU)  # dU = Cᵀ δ, and U = scales · (U / scales)
-        dU += scaled_U * theta.dtype.type(self.l2)
-        cost = part.penalty(self.l2) + 0.5 * self.l2 * float(np.vdot(scaled_U, scaled_U))
+        dU += moved_U * theta.dtype.type(self.l2)
         return float(value) + cost, gradient
+
+    def _network_cost(self, moved: Network, gradient: Network) -> float:
+        """Return what the network's parameters, or how far they moved, cost, and add its gradient to this one."""
+        if self.held is None:
+            for layer, weights in zip(gradient.layers, moved.layers, strict=True):
+                layer.W[:] += weights.W * gradient.theta.dtype.type(self.l2)
+            return moved.penalty(self.l2)
+        pull = self.held.costs.astype(moved.theta.dtype) * moved.theta
+        gradient.theta[:] += pull
+        return 0.5 * float(np.vdot(pull, moved.theta))
 
     def curvature(self, p: Array) -> Array:
         """Return an estimate of the second derivative by each of θ alone, the diagonal of the Hessian.
 
-        By a weight it is l2 + Σ w p (1 − p) x², x being what the weight is multiplied by, p the classes' shares.
+        By a weight it is its cost + Σ w p (1 − p) x², x being what it is multiplied by, p the classes' shares.
         """
         variance = _TYPICAL_VARIANCE * np.maximum(p * (1 - p), 1e-4)
         squares, CT_squares = self.rows.squares(self.network)
@@ -269,8 +301,11 @@ class _Objective:
         last = part.layers[-1]
         last.W[:] *= (variance / variance.mean())[:, None]
         last.b[:] *= variance / variance.mean()
-        for layer in part.layers:
-            layer.W[:] += self.l2
+        if self.held is None:
+            for layer in part.layers:
+                layer.W[:] += self.l2
+        else:
+            part.theta[:] += self.held.costs
         narrow = variance if self.columns.spread is None else variance.sum(keepdims=True)
         by_U[:] = CT_squares * self.columns.scales**2 * narrow + self.l2
         return curvature
@@ -306,47 +341,3 @@ def squares_of(block: Block, network: Network) -> tuple[Array, ...]:
     CT_squares = block.C.with_data(block.C.data**2).transposed_times(block.weights)
     let_go(block.S, block.C.columns, block.C.data)
     return part.theta, CT_squares
-
-
-def naive_bayes_scales(
-    C: SparseRows, Y: Array, *, floor: float, smoothing: float, counted: npt.NDArray[np.bool_] | None = None
-) -> Array:
-    """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
-
-    The ratio is naive Bayes' (Wang & Manning 2012): how much likelier an n-gram is in the class than outside it. One
-    that separates classes may have a large weight; one that does not must earn it. Scaled so that the mean
-    length of a row of C, each entry times its scale, stays what it was. Outside a class are the examples that lack
-    it: Cᵀ (1 − Y), which for one-hot Y is the sum over the other classes. Where `counted`, shape (n,), is False, the
-    row is as if it were not there.
-    """
-    return scales_of(class_counts(C, Y, counted), floor=floor, smoothing=smoothing)
-
-
-def class_counts(C: SparseRows, Y: Array, counted: npt.NDArray[np.bool_] | None = None) -> list[Array]:
-    """Return Cᵀ Y, Cᵀ (1 − Σ Y) and Σ C², shapes (V, k), (V, 1) and (V, 1): what `scales_of` needs, to be added up."""
-    k = Y.shape[1]
-    present = np.ones((len(C), 1), Y.dtype) if counted is None else counted[:, None].astype(Y.dtype)
-    inside, others, mass = np.zeros((C.width, k), Y.dtype), np.zeros((C.width, 1), Y.dtype), np.zeros((C.width, 1))
-    for rows in blocks_of(C):
-        part, here = C.slice(rows.start, rows.stop), present[rows]
-        inside += part.transposed_times(Y[rows] * here)
-        # 0 for an example of one class: Σ over classes counts it as often as it has classes, not once.
-        others += part.transposed_times((1 - Y[rows].sum(axis=1, keepdims=True)) * here)
-        mass += part.with_data(part.data**2).transposed_times(here)
-        let_go(part.columns, part.data)
-    return [inside, others, mass]
-
-
-def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Array:
-    """Return `naive_bayes_scales` of what `class_counts` counted."""
-    inside, others, mass = counts
-    k = inside.shape[1]
-    inside = inside + inside.dtype.type(smoothing)
-    outside = inside.sum(axis=1, keepdims=True) - inside
-    outside += others + inside.dtype.type(smoothing if k == 1 else 0.0)
-    ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
-    scales: Array = floor + np.abs(ratio)
-    total = mass.sum()
-    if total:
-        scales /= np.sqrt((mass * scales**2).sum(axis=0) / total)
-    return scales.astype(np.float32)

@@ -242,6 +242,10 @@ class Model:
         """Return how many bytes the model's file would have."""
         return len(model_bytes(*self._content())[0])
 
+    def digest(self) -> str:
+        """Return the SHA-256 that the model's file would have."""
+        return model_bytes(*self._content())[1]
+
     def _content(self) -> tuple[Arrays, dict[str, Any]]:
         """Return the arrays and the description that the model's file has."""
         small = self.is_in_bytes

@@ -10,9 +10,7 @@
 """
 
 import hashlib
-import platform
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +20,8 @@ from textclf import __version__
 from textclf.abstention import track_record
 from textclf.arrays import Array, Integers
 from textclf.checkpoint import NOTHING_KEPT, Recorder
+from textclf.classes import class_weights, classes_of, what_labels
+from textclf.continuing import as_before, grow, old_penalties, rows_seen, usual_with
 from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.examples import Examples, deal, split
@@ -31,6 +31,7 @@ from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.model import Model
 from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
 from textclf.network import Network
+from textclf.provenance import data_summary, digest_of, provenance
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
 from textclf.training import standardized
@@ -41,21 +42,33 @@ FOLDS = 5
 FEW_ROWS = 2000
 """Up to so many rows all are cross-validated: a tenth of them would say too little."""
 
-MOST_SINGLE_LABELS = 1000
-"""Beyond so many, with fewer than two rows each, it is not labels: rows times labels would fill the memory."""
-
 
 @dataclass(frozen=True)
 class LabelledTexts:
-    """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights."""
+    """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights.
+
+    A row of weight 2 counts as two such rows do. `more_labels`: labels that a model is to know though no row has them.
+    """
 
     texts: Sequence[str]
     labels: Sequence[str]
     weights: Sequence[float] | None = None
+    more_labels: tuple[str, ...] = ()
 
     def row_weights(self) -> Array:
-        """Return each row's weight, shape (n,): 1 where none are given."""
-        return np.ones(len(self.texts)) if self.weights is None else np.array(self.weights, np.float64)
+        """Return each row's weight, shape (n,): 1 where none are given; raises TrainingError when none is above 0."""
+        weights = np.ones(len(self.texts)) if self.weights is None else np.array(self.weights, np.float64)
+        if not weights.sum() > 0:
+            raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
+        return weights
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model to go on from, and, if some are still at hand, rows it was trained on: they stand for all of those."""
+
+    model: Model
+    replay: LabelledTexts | None = None
 
 
 @dataclass(frozen=True)
@@ -83,6 +96,7 @@ def train(
     vectors: WordVectors | None,
     *,
     valid: LabelledTexts | None = None,
+    start: Start | None = None,
     listener: Listener = NOBODY,
     shelf: Shelf = MEMORY,
     recorder: Recorder = NOTHING_KEPT,
@@ -94,13 +108,15 @@ def train(
     in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
     each other around the small products of the blocks, which `settings.threads` of our own work on.
 
+    With `start` it goes on from a model, as `continuing` tells; `settings` must then be the `kept_settings`.
+
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, or no text with a word.
     """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
-        return _train(data, settings, vectors, valid, listener, shelf, recorder)
+        return _train(data, settings, vectors, valid, start, listener, shelf, recorder)
 
 
 def _train(
@@ -108,39 +124,41 @@ def _train(
     settings: Settings,
     vectors: WordVectors | None,
     valid: LabelledTexts | None,
+    start: Start | None,
     listener: Listener,
     shelf: Shelf,
     recorder: Recorder,
 ) -> Trained:
-    sets = label_sets(data.labels, multi_label=settings.multi_label)
-    labels = _classes(sets, settings.multi_label)
-    if all(text == data.texts[0] for text in data.texts):
+    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay)
+    sets = label_sets(rows.labels, multi_label=settings.multi_label)
+    labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
+    if start is None and all(text == data.texts[0] for text in data.texts):
         raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
-    summary = _data_summary(data, sets)
-    recorder.begin(lambda: _identity(data, summary, settings, vectors, valid))
+    n = len(data.texts)
+    summary = data_summary(data.texts, data.labels, sets[:n])
+    recorder.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
-    listener.say(f"{len(data.texts):,} texts, {_what_labels(sets, len(labels), settings.multi_label)}")
-    vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, shelf)
-    features, matrix = vocabulary.features, vocabulary.matrix
-    Y = multi_hot(sets, labels)
-    examples = _examples(matrix, Y, _weights(data, Y, labels, settings))
-    E = standardized(vocabulary.E, matrix.words, length=JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0)
-    listener.say(_what_was_found(features, matrix, vectors))
-    network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    fitting = Fitting(settings, features, vocabulary.words, labels, network, E, listener, shelf, recorder)
+    listener.say(f"{len(rows.texts):,} texts, {what_labels(sets, len(labels), settings.multi_label)}")
+    fitting, examples, matrix = _Ground(rows, sets, labels, settings, vectors, listener, shelf, recorder).begin(
+        start, rng
+    )
+    Y = examples.Y
     if valid is not None:
-        rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, features, labels, settings)
+        rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, fitting.features, labels, settings)
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
-        train_rows, valid_rows = split(strata(Y), settings.valid_fraction, rng)
+        train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
+        train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
         rows_held_out = _held_out_rows(examples, matrix, valid_rows) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
-    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng)
+    penalties = None if start is None else old_penalties(start.model, settings.l2)
+    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, penalties)
+    fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
     validation = held_out = None
     if rows_held_out is not None:
-        if valid is None and _is_cross_validated(settings, len(Y)):
+        if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
             listener.say(f"cross-validating in {FOLDS} parts")
             held_out = fitting.cross_validated(fitted, examples, matrix, deal(strata(Y), FOLDS, rng), rng)
             valid_rows = np.arange(len(Y))
@@ -149,68 +167,68 @@ def _train(
         fitted, held_out = fitting.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out)
         fitted = replace(fitted, model=model)
-    fitted = replace(fitted, model=_with_usual(fitted.model, matrix, vectors))
+    model = _with_usual(fitted.model, matrix.take(np.arange(n)) if rows is not data else matrix, vectors)
+    fitted = replace(fitted, model=model if start is None else usual_with(model, start.model))
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
-    model = _described(fitted, summary, settings, vectors, validation)
+    model = _described(fitted, summary, settings, vectors, validation, start)
     return Trained(model, validation, held_out, valid_rows)
 
 
-def _classes(sets: Sequence[LabelSet], multi_label: bool) -> tuple[str, ...]:
-    classes = tuple(sorted({label for row in sets for label in row}))
-    if multi_label and all(len(row) == len(classes) for row in sets):
-        found = f"that every row has {', '.join(map(repr, classes))[:60]}" if classes else "no label in any row"
-        raise TrainingError(f"labels: expected some that rows have and others lack, found {found}. Add other rows.")
-    if len(classes) > MOST_SINGLE_LABELS and 2 * len(classes) > len(sets):
-        raise TrainingError(
-            f"labels: expected several rows of each, found {len(classes):,} labels in {len(sets):,} rows. "
-            "Is this the right label column?"
+@dataclass(frozen=True)
+class _Ground:
+    """What is trained on, and how."""
+
+    data: LabelledTexts
+    sets: Sequence[LabelSet]
+    labels: tuple[str, ...]
+    settings: Settings
+    vectors: WordVectors | None
+    listener: Listener
+    shelf: Shelf
+    recorder: Recorder
+
+    def begin(self, start: Start | None, rng: np.random.Generator) -> tuple[Fitting, Examples, TextMatrix]:
+        """Return the fit to do, from scratch or on from a model, and what it is done on."""
+        data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
+        Y = multi_hot(self.sets, labels)
+        weights = _weights(data, Y, labels, settings)
+        if start is not None:
+            grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.shelf)
+            vocabulary, E, network, anchor = grown.vocabulary, grown.vocabulary.E, grown.anchor.network, grown.anchor
+        else:
+            copies, anchor = (None if data.weights is None else data.row_weights()), None
+            vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.shelf, copies)
+            length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
+            E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length)
+            network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+        features, matrix = vocabulary.features, vocabulary.matrix
+        self.listener.say(_what_was_found(features, matrix, vectors))
+        fitting = Fitting(
+            settings, features, vocabulary.words, labels, network, E, self.listener, self.shelf, self.recorder, anchor
         )
-    if not multi_label and len(classes) < 2:
-        found = f"only {classes[0]!r}" if classes else "no rows"
-        raise TrainingError(f"labels: expected at least two classes, found {found}. Add rows of another class.")
-    return classes
+        return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
 
 
-def _what_labels(sets: Sequence[LabelSet], k: int, multi_label: bool) -> str:
-    if not multi_label:
-        return f"{k} classes"
-    without = sum(not row for row in sets)
-    said = f"{k} label{'s' * (k > 1)}, {sum(map(len, sets)) / len(sets):.1f} a text"
-    return f"{said}; without any: {without:,}" if without else said
+def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts) -> LabelledTexts:
+    """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
+    weights = replay.row_weights()
+    together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
+    return LabelledTexts(
+        [*data.texts, *replay.texts], [*data.labels, *replay.labels], together.tolist(), data.more_labels
+    )
 
 
 def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
-    """Return what each row weighs: its own weight times its class's."""
+    """Return what each row weighs: its own weight times its class's, which are 1 in the mean over the rows."""
     own = data.row_weights()
     chosen = settings.class_weight
     if chosen == "none":
         return own
     y = Y.argmax(axis=1)
-    weights: Array = own * class_weights(chosen, labels, np.bincount(y, minlength=len(labels)))[y]
+    of_class = class_weights(chosen, labels, np.bincount(y, weights=own, minlength=len(labels)))
+    weights: Array = own * of_class[y]
     return weights
-
-
-def class_weights(chosen: str | Mapping[str, float], labels: Sequence[str], rows: Integers) -> Array:
-    """Return what a row of each class weighs, shape (k,), given how many rows each has.
-
-    Raises TrainingError when a weight is chosen for a label that no row has.
-    """
-    if chosen == "none":
-        return np.ones(len(labels))
-    if isinstance(chosen, str):
-        balanced: Array = rows.sum() / (len(labels) * rows)
-        return balanced
-    strangers = sorted(set(chosen) - set(labels))
-    if strangers:
-        raise TrainingError(f"class weights: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
-    return np.array([chosen.get(label, 1.0) for label in labels])
-
-
-def _examples(matrix: TextMatrix, Y: Array, weights: Array) -> Examples:
-    if not weights.sum() > 0:
-        raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
-    return Examples(matrix.words, matrix.ngrams, Y, (weights / weights.mean()).astype(np.float32))
 
 
 def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers) -> tuple[Examples, TextMatrix]:
@@ -223,7 +241,7 @@ def _validation_file(
 ) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
     matrix = features.extract(valid.texts)
-    return _examples(matrix, Y, valid.row_weights()), matrix
+    return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
 
 
 def _is_cross_validated(settings: Settings, n: int) -> bool:
@@ -280,49 +298,19 @@ def _described(
     settings: Settings,
     vectors: WordVectors | None,
     validation: Evaluation | MultiLabelEvaluation | None,
+    start: Start | None,
 ) -> Model:
-    model = fitted.model
+    model, old = fitted.model, start.model.description if start else None
     description = {
         **model.description,
         "settings": settings.as_dict(),
         "penalties": vars(fitted.penalties) if fitted.penalties else None,
         "validation": validation.summary() if validation else None,
         "data": summary,
+        **({"before": [*old.get("before", []), old["data"]]} if old else {}),
         "provenance": provenance(vectors),
     }
     return replace(model, description=description)
-
-
-def provenance(vectors: WordVectors | None) -> dict[str, Any]:
-    """Return with which versions and vectors a model is made; plain values."""
-    return {
-        "textclf": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind} if vectors else None,
-    }
-
-
-def _data_summary(data: LabelledTexts, sets: Sequence[LabelSet]) -> dict[str, Any]:
-    counts = Counter(label for row in sets for label in row)
-    return {
-        "texts": len(data.texts),
-        "sha256": _digest(data),
-        "classes": len(counts),
-        "largest": max(counts.values()),
-    }
-
-
-def _digest(data: LabelledTexts) -> str:
-    digest = hashlib.sha256()
-    digest_rows(digest, data.texts, data.labels)
-    return digest.hexdigest()
-
-
-def digest_rows(digest: "hashlib._Hash", texts: Sequence[str], labels: Sequence[str]) -> None:
-    """Add labelled texts, in their order, to a digest."""
-    for text, label in zip(texts, labels, strict=True):
-        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
 
 
 def _identity(
@@ -331,12 +319,17 @@ def _identity(
     settings: Settings,
     vectors: WordVectors | None,
     valid: LabelledTexts | None,
+    start: Start | None,
 ) -> dict[str, Any]:
     """Return what decides the outcome of a training, to the last bit; keys are what a message calls it."""
-    weights = [rows.row_weights().tobytes() for rows in (data, valid) if rows is not None]
+    replay = start.replay if start else None
+    weights = [rows.row_weights().tobytes() for rows in (data, valid, replay) if rows is not None]
     return {
         "rows": summary["sha256"],
-        "validation rows": _digest(valid) if valid is not None else None,
+        "further labels": sorted(data.more_labels),
+        "validation rows": digest_of(valid.texts, valid.labels) if valid is not None else None,
+        "model to go on from": start.model.digest() if start is not None else None,
+        "old rows": digest_of(replay.texts, replay.labels) if replay is not None else None,
         "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
         "vectors": vectors.sha256 if vectors is not None else None,
         "settings": {name: value for name, value in settings.as_dict().items() if name != "vectors"},

@@ -174,6 +174,7 @@ class _Learner:
     def __init__(self, network: Network, E: Array, examples: Examples, loss: Loss, settings: EpochSettings) -> None:
         self.network, self.E, self.settings = network, E, settings
         self._examples, self._loss = examples, loss
+        self._mean_weight = float(examples.weights.mean())  # steps are as long whatever weights are counted in
         self.optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
         self.vector_optimizer = RowAdagrad(settings.vector_rate)
         # Vectors that stand still, and texts that lose no words, give the same S at every step.
@@ -199,7 +200,7 @@ class _Learner:
             S = C.times(self.E)
         trace = self.network.forward(S, dropout=settings.dropout, rng=rng)
         delta = self._loss.delta(trace.Z[-1], Y)
-        delta *= (weights / len(rows))[:, None]
+        delta *= (weights / (len(rows) * self._mean_weight))[:, None]
         vectors_learn = C is not None and settings.vector_rate > 0
         gradients = self.network.backward(delta, trace, l2=settings.l2, to_input=vectors_learn)
         self.optimizer.step(self.network.theta, gradients.theta)
@@ -251,7 +252,7 @@ class Standard:
     spread: Array
 
     @staticmethod
-    def of_sums(n: int, total: Array, squares: Array, *, length: float) -> "Standard":
+    def of_sums(n: float, total: Array, squares: Array, *, length: float) -> "Standard":
         """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ S² over the rows."""
         mean = total / n
         deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
@@ -263,21 +264,23 @@ class Standard:
         return moved
 
 
-def standardized(E: Array, C: SparseRows, *, length: float = 1.0) -> Array:
+def standardized(E: Array, C: SparseRows, weights: Array | None = None, *, length: float = 1.0) -> Array:
     """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
 
     Each of the d numbers gets the same spread, length / √d, over C's texts. Averaged vectors lie close together; left
     so, a network sees almost the same input for every text. As a row of C sums to 1, moving every vector moves S
-    alike, and the zero row of a text without known words is the average text.
+    alike, and the zero row of a text without known words is the average text. `weights`, shape (n,): of the texts.
     """
+    w = np.ones(len(C)) if weights is None else weights
     total, squares = np.zeros(E.shape[1]), np.zeros(E.shape[1])
     for start in range(0, len(C), _ROWS):
         part = C.slice(start, min(start + _ROWS, len(C)))
         S = part.times(E).astype(np.float64)
         let_go(part.columns, part.data)
-        total += S.sum(axis=0)
-        squares += np.einsum("nd,nd->d", S, S)
-    return Standard.of_sums(len(C), total, squares, length=length).applied(E)
+        weighted = S * w[start : start + _ROWS, None]
+        total += weighted.sum(axis=0)
+        squares += np.einsum("nd,nd->d", weighted, S)
+    return Standard.of_sums(float(w.sum()), total, squares, length=length).applied(E)
 
 
 _ROWS = 4096  # whose S is looked at together: that of all rows would be the largest array of all

@@ -48,31 +48,28 @@ def learn_vocabulary(
     vectors: WordVectors | None,
     rng: np.random.Generator,
     shelf: Shelf = MEMORY,
+    weights: Array | None = None,
 ) -> Vocabulary:
     """Return what these texts call for; `vectors` None starts from random ones.
 
     Large arrays go to the shelf; where that is in files, texts are cut anew each time that they are gone through.
+    With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
-    kinds = ngram_kinds(sum(map(len, texts)) / max(len(texts), 1), settings)
+    n = len(texts) if weights is None else round(float(weights.sum()))
+    lengths = np.fromiter(map(len, texts), np.float64, len(texts))
+    kinds = ngram_kinds(float(np.average(lengths, weights=weights)) if len(texts) else 0.0, settings)
     cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files, spelled=vectors is None)
-    is_cased = vectors is not None and vectors.is_cased
-    of_words, as_they_stand, *of_ngrams = _count(cuts, is_cased=is_cased)
-    if not len(of_words[0]):
-        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    found = count_all(cuts, is_cased=vectors is not None and vectors.is_cased)
+    most_unseen = UNSEEN_WORDS_A_TEXT * n
     word_table, words, E = learn_words(
-        len(texts), _added(of_words, as_they_stand), settings, vectors, rng, lambda keys: _strings_of(cuts, keys)
+        len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(cuts, keys), most_unseen
     )
-    least = least_texts(len(texts))
-    tallies = [
-        NgramTally(kind, _frequent([of_words, others] if kind[0] == "words" else [others], least), least, shelf)
-        for kind, others in zip(kinds, of_ngrams, strict=True)
-    ]
+    tallies = tallies_of(kinds, found, least_texts(n), shelf, weights)
     by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
 
     def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
-        counted = [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
-        return by_words.extract_tokens([block.tokens], block.texts), counted
+        return by_words.extract_tokens([block.tokens], block.texts), counts_of(block, tallies)
 
     for of_block, counted in cuts.each(look_up, last=True):
         C.add(of_block.words)
@@ -91,6 +88,18 @@ def learn_vocabulary(
     return Vocabulary(Features(word_table, tuple(each.table for each in learned)), words, E, matrix)
 
 
+def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: int) -> TextMatrix:
+    """Return what `features.extract` does, the large arrays on the shelf."""
+    C = RowStack(shelf, len(features.words.dictionary))
+    ngrams = RowStack(shelf, sum(len(table.dictionary) for table in features.ngrams))
+    rest = []
+    for part in in_order(features.extract, text_blocks(texts), threads):
+        C.add(part.words)
+        ngrams.add(part.ngrams)
+        rest.append((part.tokens, part.known, part.familiar))
+    return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
+
+
 @dataclass(frozen=True)
 class Block:
     """Consecutive texts, their tokens, and their n-grams of each kind: the number of the text, and the key, of each."""
@@ -98,6 +107,11 @@ class Block:
     texts: Sequence[str]
     tokens: Tokens
     ngrams: list[tuple[Integers, Keys]]
+
+
+def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseRows, Integers]]:
+    """Return what each tally counts in a block."""
+    return [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
 
 
 class Cuts:
@@ -136,11 +150,30 @@ Counted = tuple[Keys, Integers]
 """Distinct keys in rising order, and how often each was met."""
 
 
-def _count(cuts: Cuts, *, is_cased: bool) -> list[Counted]:
-    """Return what stands in all texts: the words, words as they stand if `is_cased`, and each kind of n-grams.
+@dataclass(frozen=True)
+class Counts:
+    """What stands in all texts: the words, words as they stand if vectors are cased, and each kind of n-grams.
 
     N-grams of words are given without those of one word, which are counted already: sorting them again would cost
     more than all else here.
+    """
+
+    words: Counted
+    as_they_stand: Counted
+    ngrams: list[Counted]
+
+    def all_words(self) -> Counted:
+        """Return the words in either form, and how often each was met."""
+        keys, places = np.unique(np.concatenate([self.words[0], self.as_they_stand[0]]), return_inverse=True)
+        counts = np.zeros(len(keys), np.int64)
+        np.add.at(counts, places, np.concatenate([self.words[1], self.as_they_stand[1]]))
+        return keys, counts
+
+
+def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
+    """Return what stands in all texts, with words as they stand if `is_cased`.
+
+    Raises TrainingError when no text holds a word.
     """
 
     def keys_of_block(block: Block) -> list[Keys]:
@@ -153,20 +186,26 @@ def _count(cuts: Cuts, *, is_cased: bool) -> list[Counted]:
     for keys in cuts.each(keys_of_block):
         for counter, each in zip(counters, keys, strict=True):
             counter.add(each)
-    return [counter.counts(cuts.threads) for counter in counters]
+    words, as_they_stand, *of_kinds = [counter.counts(cuts.threads) for counter in counters]
+    if not len(words[0]):
+        raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
+    return Counts(words, as_they_stand, of_kinds)
 
 
-def _added(one: Counted, other: Counted) -> Counted:
-    """Return the sums of two counts."""
-    keys, places = np.unique(np.concatenate([one[0], other[0]]), return_inverse=True)
-    counts = np.zeros(len(keys), np.int64)
-    np.add.at(counts, places, np.concatenate([one[1], other[1]]))
-    return keys, counts
+def tallies_of(
+    kinds: Sequence[Kind], counts: Counts, least: int, shelf: Shelf, weights: Array | None = None
+) -> list[NgramTally]:
+    """Return what tallies the n-grams of each kind that may stand in `least` texts, by how often they stand in all."""
+    heaviest = 1.0 if weights is None else max(1.0, float(weights.max(initial=0.0)))
 
+    def frequent(counted: Sequence[Counted]) -> Dictionary:
+        keys = [keys[occurrences * heaviest >= least] for keys, occurrences in counted]
+        return Dictionary(np.unique(np.concatenate(keys)))
 
-def _frequent(counted: Sequence[Counted], least: int) -> Dictionary:
-    """Return the keys that were met `least` times or oftener."""
-    return Dictionary(np.unique(np.concatenate([keys[counts >= least] for keys, counts in counted])))
+    return [
+        NgramTally(kind, frequent([counts.words, others] if kind[0] == "words" else [others]), least, shelf, weights)
+        for kind, others in zip(kinds, counts.ngrams, strict=True)
+    ]
 
 
 def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
@@ -191,34 +230,37 @@ def learn_words(
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
-    strings_of: Callable[[Keys], list[str]],
+    spell: Callable[[Keys], list[str]],
+    most_unseen: int | None = None,
 ) -> tuple[WordTable, Strings, Array]:
     """Return the table of E's words, those words, and E before training, for n texts.
 
-    `counted`: the words' keys and how often each stands in the texts; `strings_of` gives the words of keys.
+    `counted`: the words' keys and how often each stands in the texts; `spell` gives the words of keys.
+    `most_unseen`: how many of the commonest that the texts lack are kept at the most, None for what suits n.
 
     The words are those of the texts that have a vector, and the commonest others that have; their rows are the
     pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
     """
     keys, occurrences = counted
     if vectors is None:
-        kept, strings = keys, strings_of(keys)
+        kept, strings = keys, spell(keys)
         counts = occurrences
         E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
         all_words = list(vectors.words)
         known, places = np.unique(keys_of(all_words), return_index=True)
         rows = Dictionary(keys).rows(known)
-        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT * n))
+        unseen = UNSEEN_WORDS_A_TEXT * n if most_unseen is None else most_unseen
+        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, unseen))
         kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
-        E = _centred(vectors.matrix, places[keep])
+        E = unit_vectors(vectors.matrix, places[keep])
     weights = word_weights(settings.weighting, counts, np.minimum(counts, n), n)
     is_cased = vectors is not None and vectors.is_cased
     return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings), E
 
 
-def _centred(matrix: Array, places: Integers) -> Array:
+def unit_vectors(matrix: Array, places: Integers) -> Array:
     """Return these rows without the mean of all rows, each of length 1."""
     rows = matrix[places] - matrix.mean(axis=0)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
@@ -226,7 +268,7 @@ def _centred(matrix: Array, places: Integers) -> Array:
     return unit
 
 
-def _strings_of(cuts: Cuts, keys: Keys) -> list[str]:
+def strings_of(cuts: Cuts, keys: Keys) -> list[str]:
     """Return the word of each key, all of which stand in the texts."""
     dictionary, found = Dictionary(keys), [""] * len(keys)
 

@@ -27,12 +27,12 @@ from textclf.cli.options import (
 )
 from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, warn, write_refused
 from textclf.cli.progress import showing_epochs
+from textclf.cli.starting import model_and_settings, say_where_it_begins
 from textclf.cli.stopping import going_on_later
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
-    from textclf.checkpoint import Checkpoint
     from textclf.distributed import TrainedFar
     from textclf.recipe import LabelledTexts, Trained
     from textclf.settings import Settings
@@ -120,6 +120,8 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option("--weight-column", metavar="NAME", help="The column of the examples' weights.")
 @click.option("--valid", type=FILE, metavar="FILE", help="Validate on this table instead of a part of TABLE.")
 @_number("valid_fraction", NumberRange, default=0.1, show_default=True, help="Share of each class to validate on.")
+@click.option("--init-from", type=FILE, metavar="MODEL", help="Go on from this model: what it knows is held.")
+@click.option("--replay", type=FILE, metavar="FILE", help="With --init-from: old rows, to stand for all of its rows.")
 @_choice("recipe", "auto", "How much is tried out: nothing; what takes seconds; all.")
 @click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help="Pretrained vectors.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder.")
@@ -179,6 +181,8 @@ def command(
     target: Path,
     refused: Path | None,
     valid: Path | None,
+    init_from: Path | None,
+    replay: Path | None,
     no_cache: bool,
     max_memory: int | None,
     weight_column: str | None,
@@ -194,6 +198,7 @@ def command(
     textclf train reviews.csv -o model.safetensors
     textclf train tweets.tsv -o model.safetensors --vectors glove.txt.gz
     textclf train tickets.csv -o model.safetensors --multi-label
+    textclf train new.csv -o newer.safetensors --init-from model.safetensors
     textclf train 'labelled/*.csv' -o model.safetensors --workers 2
     """
     from dataclasses import replace
@@ -202,8 +207,7 @@ def command(
     from textclf.distributed import are_shards
     from textclf.fitting import Listener
     from textclf.memory import give_back_freed_memory
-    from textclf.recipe import train
-    from textclf.settings import Settings
+    from textclf.recipe import Start, train
     from textclf.shelf import shelf_within
 
     started = time.perf_counter()
@@ -211,36 +215,44 @@ def command(
     used = {
         "--valid": valid,
         "--weight-column": weight_column,
+        "--init-from": init_from,
+        "--replay": replay,
         "--report": report,
         "--refused": refused,
         "--max-memory": max_memory,
         "--resume": resume or None,
     }
-    multi_label = settings["multi_label"]
-    options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
-    chosen = Settings(**_with_output(settings))
+    options = replace(read_options(settings), weight_column=weight_column)
+    old, chosen = model_and_settings(init_from, replay, settings)
+    options = replace(options, multi_label=chosen.multi_label)
     if report is not None:
         from textclf.report import check_available
 
         check_available()
     check_refused(refused, options)
-    check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report, refused)
+    inputs = [path for path in (table, valid, init_from, replay) if path is not None]
+    check_outputs([*inputs, Path(chosen.vectors)], target, report, refused)
     if cluster.is_named or are_shards(str(table)):
         _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
         return
     checkpoint = Checkpoint(target, resume=resume)
-    check_outputs([table, *([valid] if valid else [])], checkpoint.path)
-    _say_where_it_begins(checkpoint, resume, quiet)
+    check_outputs(inputs, checkpoint.path)
+    say_where_it_begins(checkpoint, resume, quiet)
     shelf = shelf_within(max_memory, origin(table))
     if shelf.in_files:
         give_back_freed_memory()
-    examples, held_out = _read_tables(table, valid, options, shelf, refused)
+    examples, held_out, old_rows = _read_tables(table, valid, replay, options, shelf, refused)
+    if held_out is not None:
+        _check_validation(held_out, examples, old.labels if old else (), multi_label=options.multi_label)
+    start = Start(old, _labelled(old_rows) if old_rows is not None else None) if old is not None else None
     vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
     with going_on_later(checkpoint), showing_epochs(len(examples), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         checked = _labelled(held_out) if held_out is not None else None
-        rows = _labelled(examples)
-        trained = train(rows, chosen, vectors, valid=checked, listener=listener, shelf=shelf, recorder=checkpoint)
+        trained = train(
+            _labelled(examples), chosen, vectors, valid=checked, start=start, listener=listener, shelf=shelf,
+            recorder=checkpoint,
+        )  # fmt: skip
         trained.model.save(target)
     if checkpoint.trouble is not None:
         warn(str(checkpoint.trouble))
@@ -248,7 +260,9 @@ def command(
     if report is not None:
         from textclf.report import write_training_report
 
-        run = this_run({"data": table, "validation data": valid}, started)
+        run = this_run(
+            {"data": table, "validation data": valid, "model before": init_from, "old data": replay}, started
+        )
         write_training_report(report, trained, examples, run, valid=held_out)
     _say_result(trained, target, as_json, quiet)
 
@@ -269,49 +283,37 @@ def _train_files(
     _say_result(trained, target, as_json, quiet)
 
 
-def _say_where_it_begins(checkpoint: "Checkpoint", resume: bool, quiet: bool) -> None:
-    name, is_there = shown(str(checkpoint.path)), checkpoint.path.exists()
-    if resume:
-        say(f"going on from {name}" if is_there else f"no {name}: training from the start", quiet=quiet)
-    elif is_there:
-        warn(f"{name}: a training was stopped; this one starts anew. --resume would go on.")
-
-
-def _with_output(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings with the output that goes with one label a text, or several; refuse what does not."""
-    multi_label, output = settings["multi_label"], settings["output"]
-    if multi_label and output == "softmax":
-        raise click.UsageError("--multi-label goes with --output sigmoid: a softmax gives each text one label.")
-    if multi_label and settings["class_weight"] != "none":
-        raise click.UsageError("--class-weight goes with one label a text: with several, thresholds weigh rare labels.")
-    return {**settings, "output": output or ("sigmoid" if multi_label else "softmax")}
-
-
 def _read_tables(
-    table: Path, valid: Path | None, options: "TableOptions", shelf: "Shelf", refused: Path | None
-) -> tuple["Examples", "Examples | None"]:
-    """Return the rows to train on and those to validate on; say, and write, which of their tables are not used."""
+    table: Path,
+    valid: Path | None,
+    replay: Path | None,
+    options: "TableOptions",
+    shelf: "Shelf",
+    refused: Path | None,
+) -> tuple["Examples", "Examples | None", "Examples | None"]:
+    """Return the rows to train on, those to validate on, and old ones; say, and write, which rows are not used."""
+    from dataclasses import replace
+
     from textclf.tables import read_examples
 
     examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
     held_out = read_examples(origin(valid), options) if valid is not None else None
-    tables = [examples] if held_out is None else [examples, held_out]
-    for read in tables:
-        report_table(read.name, read.refused, read.notes.sentences())
+    old = read_examples(origin(replay), replace(options, weight_column=None)) if replay is not None else None
+    read = [each for each in (examples, held_out, old) if each is not None]
+    for each in read:
+        report_table(each.name, each.refused, each.notes.sentences())
     if refused is not None:
-        write_refused(refused, [(read.name, read.refused) for read in tables])
-    if held_out is not None:
-        _check_validation(held_out, examples, multi_label=options.multi_label)
-    return examples, held_out
+        write_refused(refused, [(each.name, each.refused) for each in read])
+    return examples, held_out, old
 
 
-def _check_validation(rows: "Examples", training: "Examples", *, multi_label: bool) -> None:
-    """Refuse rows to validate on with a label that is not one of the training rows'."""
+def _check_validation(rows: "Examples", training: "Examples", old: tuple[str, ...], *, multi_label: bool) -> None:
+    """Refuse rows to validate on with a label that is neither one of the training rows' nor an old one."""
     from textclf.labels import label_sets
     from textclf.measuring import check_known
 
     known, found = (label_sets(table.labels, multi_label=multi_label) for table in (training, rows))
-    check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels})))
+    check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels} | {*old})))
 
 
 def _labelled(examples: "Examples") -> "LabelledTexts":

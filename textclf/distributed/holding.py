@@ -16,10 +16,11 @@ from textclf.distributed.shards import Shard
 from textclf.errors import DataError
 from textclf.examples import Examples, split
 from textclf.features import TextMatrix
-from textclf.joint import Block, JointFit, JointSettings, RowsHere, add_up, blocks_for, class_counts, minimize
+from textclf.joint import Block, JointFit, JointSettings, RowsHere, add_up, blocks_for, minimize
 from textclf.labels import label_sets, multi_hot
 from textclf.measuring import check_known
 from textclf.model import Model
+from textclf.naive_bayes import class_counts
 from textclf.network import ACTIVATIONS, LOSSES, Loss, Network
 from textclf.sparse import stack_rows
 from textclf.tables import TableOptions, open_table
@@ -166,7 +167,7 @@ def counts(plan: Plan, group: Group, everything: bool) -> list[Array]:
     """Return the sums that naive Bayes' scales need, and the weight of each class, shape (k,)."""
     examples = held(plan, group).weighed(everything=everything)
     of_classes = (examples.Y * examples.weights[:, None]).sum(axis=0, dtype=np.float64)
-    return [*class_counts(examples.ngrams, examples.Y, examples.weights > 0), of_classes]
+    return [*class_counts(examples.ngrams, examples.Y, examples.weights), of_classes]
 
 
 def squares(plan: Plan, group: Group, given: tuple[Parameters, bool]) -> list[Array]:

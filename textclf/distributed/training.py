@@ -16,6 +16,7 @@ import numpy as np
 
 from textclf.arrays import Array
 from textclf.calibration import fit_temperature
+from textclf.classes import class_weights
 from textclf.counting import Kind
 from textclf.dictionary import Dictionary
 from textclf.distributed import holding
@@ -36,10 +37,12 @@ from textclf.fitting import (
     SCALE_FLOOR,
     SCALE_SMOOTHING,
 )
-from textclf.joint import JointFit, JointSettings, Rows, minimize, scales_of
+from textclf.joint import JointFit, JointSettings, Rows, minimize
 from textclf.model import Model
+from textclf.naive_bayes import scales_of
 from textclf.network import LOSSES, Loss, Network
-from textclf.recipe import class_weights, digest_rows, provenance, with_record
+from textclf.provenance import digest_rows, provenance
+from textclf.recipe import with_record
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table
 from textclf.training import Standard
@@ -206,8 +209,7 @@ def _before_training(
 def _class_weights(survey: Survey, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:
     """Return what a row of each class weighs, so that the mean over all rows is 1."""
     rows = np.array([survey.labels[label] for label in labels], np.int64)
-    of_class = class_weights(settings.class_weight, labels, rows)
-    return tuple((of_class * rows.sum() / (of_class * rows).sum()).tolist())
+    return tuple(class_weights(settings.class_weight, labels, rows).tolist())
 
 
 # --- the fit ----------------------------------------------------------------------------------------------------------

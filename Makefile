@@ -30,7 +30,7 @@ soak: $(VENV)/installed-test
 # 4,000 of each format; then atheris, in an environment of its own, for a minute on each reader.
 fuzz: mutants $(VENV)/installed-fuzz
 	$(BIN)/python -m pytest tests/hostile -m long_running -k "$(CASES)"
-	for target in vectors model csv jsonl tokenizer; do $(VENV)-fuzz/bin/python tests/fuzz.py $$target 60 || exit 1; done
+	for target in vectors model csv jsonl tokenizer request; do $(VENV)-fuzz/bin/python tests/fuzz.py $$target 60 || exit 1; done
 
 mutants: $(VENV)/installed-test
 	$(BIN)/python benchmarks/mutants.py
@@ -57,7 +57,7 @@ $(VENV)/installed-test: $(VENV)/bin/python pyproject.toml
 # atheris has wheels up to Python 3.13; it is no dependency of the package or of its tests.
 $(VENV)/installed-fuzz: $(VENV)/bin/python pyproject.toml
 	$(PYTHON) -m venv $(VENV)-fuzz
-	$(VENV)-fuzz/bin/python -m pip install --quiet --editable . atheris
+	$(VENV)-fuzz/bin/python -m pip install --quiet --editable ".[serve]" atheris
 	@touch $@
 
 clean:

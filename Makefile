@@ -8,6 +8,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
+SOAKED := $(addprefix tests/,test_faults.py test_checkpoint.py test_same_answer.py test_sequences.py test_tables_csv.py \
+	test_tables_writer.py hostile/test_row_law.py)
 
 .PHONY: demo test soak fuzz mutants lint types clean
 
@@ -22,9 +24,10 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
 
-# What takes long: 200 kills, every stop of every training, the grid of 144, 16 threads of 4,000 predictions.
+# What takes long: 200 kills, every stop of every training, the grid of 144, 16 threads of 4,000 predictions, 500 lives of
+# a model, 56,000 tables.
 soak: $(VENV)/installed-test
-	TEXTCLF_SOAK=1 $(BIN)/python -m pytest tests/test_faults.py tests/test_checkpoint.py tests/test_same_answer.py
+	TEXTCLF_SOAK=1 $(BIN)/python -m pytest $(SOAKED)
 
 # Minutes to hours: every byte, every flip, the longest texts ($(CASES) names some: make fuzz CASES=M08); damaged files,
 # 4,000 of each format; then atheris, in an environment of its own, for a minute on each reader.

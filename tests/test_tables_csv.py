@@ -124,6 +124,26 @@ def test_what_the_fast_reader_accepts_the_careful_one_reads_the_same(block, fina
         assert seen(fast) == seen(again) == seen(careful)
 
 
+def test_a_row_above_the_limit_is_left_to_the_careful_reader(monkeypatch):
+    block = b"a,b\nlonger,b\n"
+    assert plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)).texts == ["a", "longer"]
+    for limit, is_plain in ((8, True), (7, False)):
+        monkeypatch.setattr("textclf.tables.plain.RECORD_LIMIT", limit)
+        assert (plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)) is not None) == is_plain
+
+
+def test_a_field_above_the_limit_is_refused_by_the_careful_reader(monkeypatch, write):
+    monkeypatch.setattr("textclf.tables.careful.RECORD_LIMIT", 200_000)
+    kept = csv.field_size_limit(200_000)
+    try:
+        rows = f"text,label\n\0,x\n{'a' * 200_000},y\n"
+        assert [label for _, label in rows_of(write(rows))] == ["x", "y"]
+        with pytest.raises(DataError, match=r"t\.csv:3: expected fields of at most 0 MiB, found a longer one"):
+            rows_of(write(rows.replace("a,y", "aa,y")))
+    finally:
+        csv.field_size_limit(kept)
+
+
 FIELD = st.text(st.sampled_from('ab,"\n é😀'), max_size=6)
 
 

@@ -221,6 +221,12 @@ def test_the_rows_of_added_values_are_counted(write):
             writer.write(batch, [["only one"]])
 
 
+def test_without_added_columns_json_lines_stay_as_they_are(write, tmp_path):
+    content = '{"text": "a",  "n": 1.10}\r\n{"text": "b"}'
+    copy(write(content, "t.jsonl"), tmp_path / "o.jsonl", added=(), values=())
+    assert (tmp_path / "o.jsonl").read_bytes() == content.encode()
+
+
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 

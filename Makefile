@@ -11,7 +11,7 @@ OUT ?= out
 SOAKED := $(addprefix tests/,test_faults.py test_checkpoint.py test_same_answer.py test_sequences.py test_tables_csv.py \
 	test_tables_writer.py hostile/test_row_law.py)
 
-.PHONY: demo test soak fuzz mutants lint types clean
+.PHONY: demo test coverage soak fuzz mutants survivors lint types clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -23,6 +23,12 @@ demo: $(VENV)/installed
 
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest
+
+# Which lines and branches no test runs, children's included; some tests of time and memory may fail meanwhile.
+coverage: $(VENV)/installed-test
+	-$(BIN)/python -m coverage run -m pytest
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
 
 # What takes long: 200 kills, every stop of every training, the grid of 144, 16 threads of 4,000 predictions, 500 lives of
 # a model, 56,000 tables.
@@ -37,6 +43,10 @@ fuzz: mutants $(VENV)/installed-fuzz
 
 mutants: $(VENV)/installed-test
 	$(BIN)/python benchmarks/mutants.py
+
+# Changes of the readers' code that no test notices: an hour or more.
+survivors: $(VENV)/installed-test
+	$(BIN)/python benchmarks/survivors.py
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -64,4 +74,4 @@ $(VENV)/installed-fuzz: $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-fuzz $(OUT) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-fuzz $(OUT) .coverage* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,6 +9,7 @@ import os
 import resource
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,8 +27,11 @@ import textclf.corpus
 import textclf.recipe
 import textclf.tables
 import textclf.vectors  # all of these for the server
+from textclf import files
 
 SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
+TABLES = 20 if SOAK else 1
+"""How many times as many tables a release tries as a commit."""
 _CONTEXT = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(["children"])
 LONGEST = 60
@@ -111,3 +115,19 @@ def _main(arguments: list[str], folder: Path, talk: Path, told: object, prepare:
 def leftovers(folder: Path) -> list[str]:
     """Return the names of temporary files."""
     return [path.name for path in folder.iterdir() if ".textclf-part" in path.name]
+
+
+def break_call(call: str, after: bool, fail: Callable[[], None], put: Callable[..., None] = setattr) -> None:
+    """Let `fail` happen before, or after, each system call of this name that writes a file."""
+    place = {"write": files._Temporary, "close": files._Temporary, "replace": Path, "mkstemp": tempfile}.get(call, os)
+    real = getattr(place, call)
+
+    def broken(*arguments: object, **keywords: object) -> object:
+        if not after:
+            fail()
+        found = real(*arguments, **keywords)
+        if after:
+            fail()
+        return found
+
+    put(place, call, broken)

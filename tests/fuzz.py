@@ -1,12 +1,15 @@
 """Let atheris look for bytes at which a reader of ours does anything but read or refuse.
 
-    python tests/fuzz.py TARGET [SECONDS]      TARGET: vectors, model, csv, jsonl, tokenizer
+    python tests/fuzz.py TARGET [SECONDS]      TARGET: vectors, model, csv, jsonl, tokenizer, request
 
 It needs atheris, which is no dependency: `make fuzz` installs it in an environment of its own. What it starts from lies
 in tests/corpus/TARGET. Without atheris the same targets are run over that corpus by tests/test_fuzz_targets.py.
 """
 
+import asyncio
+import functools
 import io
+import json
 import sys
 import tempfile
 from pathlib import Path
@@ -52,7 +55,34 @@ def tokenizer(content):
     assert all(0 <= number < len(texts) for number in tokens.text_numbers.tolist())
 
 
-TARGETS = {target.__name__: target for target in (vectors, model, csv, jsonl, tokenizer)}
+def request(content):
+    """Answer the bytes as a request to the service: its path, headers a line, a blank line, the body."""
+    head, _, body = content.partition(b"\n\n")
+    path, *lines = head.split(b"\n")
+    pairs = [(name.lower(), value.strip()) for name, _, value in (line.partition(b":") for line in lines)]
+    # What the parser of requests sees to before any of our code runs: the length is true.
+    headers = [pair for pair in pairs if pair[0] != b"content-length"] + [(b"content-length", b"%d" % len(body))]
+    scope = {
+        "type": "http", "method": "POST", "path": path.decode("latin-1"), "raw_path": path, "query_string": b"",
+        "headers": headers,
+    }  # fmt: skip
+    parts = [{"body": body[: len(body) // 2], "more_body": True}, {"body": body[len(body) // 2 :]}]
+    sent = []
+
+    async def receive():
+        return {"type": "http.request", **parts.pop(0)} if parts else {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    guard, loop = _guard()
+    loop.run_until_complete(guard(scope, receive, send))
+    said = json.loads(b"".join(message.get("body", b"") for message in sent))
+    assert sent[0]["status"] == 200 or 400 <= sent[0]["status"] < 500, said
+    assert sent[0]["status"] == 200 or "\n" not in said["error"]
+
+
+TARGETS = {target.__name__: target for target in (vectors, model, csv, jsonl, tokenizer, request)}
 
 
 def attempt(target, content):
@@ -77,6 +107,32 @@ def _table(content, kind):
     assert sorted(rows) == list(range(1, len(rows) + 1))  # each row is used or listed
 
 
+@functools.cache
+def _guard():
+    """Return the guard of a service that reads requests and labels nothing, and a loop to run it in."""
+    from textclf.serve.guard import Guard
+    from textclf.serve.messages import ExplainRequest, PredictRequest, Problem, answer, parsed
+    from textclf.serve.metrics import Metrics
+    from textclf.serve.settings import Limits, ServeSettings
+
+    limits = Limits(body=2000, upload=1000, texts=4, characters=100, headers=20, address=200)
+
+    def reading(kind):
+        async def read(body):
+            return answer(parsed(kind, body, limits, limits.texts).model_dump())
+
+        return read
+
+    async def elsewhere(_scope, _receive, send):
+        response = Problem(404, "path: there is nothing here.").response()
+        await send({"type": "http.response.start", "status": 404, "headers": response.raw_headers})
+        await send({"type": "http.response.body", "body": response.body})
+
+    direct = {"/predict": reading(PredictRequest), "/explain": reading(ExplainRequest)}
+    settings = ServeSettings({"one": Path("model")}, limits=limits)
+    return Guard(elsewhere, settings, Metrics(), direct), asyncio.new_event_loop()
+
+
 class _file:  # noqa: N801 -- used like a function
     def __init__(self, content):
         self.content = content
@@ -97,6 +153,8 @@ def main(arguments):
     import atheris
 
     with atheris.instrument_imports(include=["textclf"]):
+        if target == "request":
+            import textclf.serve.guard
         import textclf.model
         import textclf.tables
         import textclf.tokenizer

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from children import SOAK, leftovers, run, start
+from children import SOAK, break_call, leftovers, run, start
 
 from textclf import cli, files
 
@@ -77,15 +77,7 @@ def test_a_run_that_is_killed_at_any_moment_leaves_the_old_file_or_the_new_one(p
 
 def die(call, after):
     """Let a system call of writing end this process, before it or after it."""
-    place = {"write": files._Temporary, "close": files._Temporary, "replace": Path, "mkstemp": tempfile}.get(call, os)
-    real = getattr(place, call)
-
-    def dies(*arguments, **keywords):
-        if after:
-            real(*arguments, **keywords)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    setattr(place, call, dies)
+    break_call(call, after, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
 @pytest.mark.parametrize("call", ["mkstemp", "write", "fchmod", "fsync", "close", "replace"])

@@ -133,6 +133,16 @@ def test_a_folder_and_a_missing_file_are_told_apart(tmp_path):
         read_model(tmp_path / "none")
 
 
+@pytest.mark.parametrize(("mapped", "reader"), [(True, "memmap"), (False, "fromfile")])
+def test_a_file_that_the_system_does_not_give_is_named(mapped, reader, path, monkeypatch):
+    def refuse(*_arguments, **_settings):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(np, reader, refuse)
+    with pytest.raises(ModelError, match=r"m\.safetensors: cannot be read \(Permission denied\)"):
+        read_model(path, mapped=mapped)
+
+
 LAYOUTS = {
     "a hole": {"a": ("F32", [1], 0, 4), "b": ("F32", [1], 8, 12)},
     "an overlap": {"a": ("F32", [2], 0, 8), "b": ("F32", [1], 4, 8)},

@@ -4,6 +4,7 @@ import csv
 import io
 
 import pytest
+from children import TABLES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -109,7 +110,7 @@ def seen(run):
 
 
 @given(CSV_BYTES, st.booleans(), st.integers(1, 3), st.booleans())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500 * TABLES, deadline=None)
 @example(b'a,"b"\r\n', True, 2, True)
 @example(b'"",""\n""""', True, 2, True)
 @example(b"a,\n", True, 2, True)
@@ -123,11 +124,31 @@ def test_what_the_fast_reader_accepts_the_careful_one_reads_the_same(block, fina
         assert seen(fast) == seen(again) == seen(careful)
 
 
+def test_a_row_above_the_limit_is_left_to_the_careful_reader(monkeypatch):
+    block = b"a,b\nlonger,b\n"
+    assert plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)).texts == ["a", "longer"]
+    for limit, is_plain in ((8, True), (7, False)):
+        monkeypatch.setattr("textclf.tables.plain.RECORD_LIMIT", limit)
+        assert (plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)) is not None) == is_plain
+
+
+def test_a_field_above_the_limit_is_refused_by_the_careful_reader(monkeypatch, write):
+    monkeypatch.setattr("textclf.tables.careful.RECORD_LIMIT", 200_000)
+    kept = csv.field_size_limit(200_000)
+    try:
+        rows = f"text,label\n\0,x\n{'a' * 200_000},y\n"
+        assert [label for _, label in rows_of(write(rows))] == ["x", "y"]
+        with pytest.raises(DataError, match=r"t\.csv:3: expected fields of at most 0 MiB, found a longer one"):
+            rows_of(write(rows.replace("a,y", "aa,y")))
+    finally:
+        csv.field_size_limit(kept)
+
+
 FIELD = st.text(st.sampled_from('ab,"\n é😀'), max_size=6)
 
 
 @given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=12), st.sampled_from(["\n", "\r\n"]))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300 * TABLES, deadline=None)
 def test_what_the_csv_module_writes_the_fast_reader_reads(rows, line_end):
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator=line_end).writerows(rows)
@@ -137,7 +158,7 @@ def test_what_the_csv_module_writes_the_fast_reader_reads(rows, line_end):
 
 
 @given(CSV_BYTES, st.integers(1, 7))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500 * TABLES, deadline=None)
 def test_the_size_of_the_blocks_changes_no_row(content, size):
     def read(raw):
         with open_table(raw, TableOptions(format="csv", on_error="skip"), labelled=True) as table:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 
 import polars as pl
 import pytest
@@ -314,3 +315,60 @@ def test_the_columns_of_a_fasttext_file_are_label_and_text(write):
         assert [(table.values(batch, "label"), table.values(batch, "text")) for batch in table.batches()] == [
             (["x"], ["a b"])
         ]
+
+
+def test_a_parquet_table_without_columns_is_refused(parquet):
+    with pytest.raises(DataError, match="expected columns, found none"):
+        texts_of(parquet({}))
+
+
+def test_a_plain_line_is_the_value_of_its_one_column(write):
+    with open_table(write("a\n\nb\n", "t.txt"), TableOptions(), labelled=False) as table:
+        (batch,) = table.batches()
+        assert table.values(batch, "text") == ["a", "", "b"]
+
+
+def test_a_line_above_the_limit_is_refused_by_number(write, monkeypatch):
+    monkeypatch.setattr("textclf.tables.lines.RECORD_LIMIT", 4)
+    examples = [(b"four\n", ["four"], None), (b"a\nfive5\n", None, "t.txt:2: row 2: expected at most 0 MiB in a row")]
+    for content, texts, said in examples:
+        path = write(content, "t.txt")
+        if said is None:
+            assert texts_of(path) == texts
+            continue
+        with pytest.raises(DataError, match=said):
+            texts_of(path)
+
+
+def test_nested_values_of_json_lines_keep_the_spelling_of_their_numbers(write):
+    path = write('{"text": "t", "more": {"a": 1.10, "b": [true, null, "é", {}]}}\n')
+    with open_table(path, TableOptions(), labelled=False) as table:
+        (batch,) = table.batches()
+        assert list(table.cells(batch)) == [["t", '{"a":1.10,"b":[true,null,"é",{}]}']]
+
+
+def test_a_row_that_is_lost_on_the_way_stops_the_command(write, monkeypatch):
+    from textclf.tables import table as module
+
+    def losing(run, *, multi_label):
+        batch, refused = settled(run, multi_label=multi_label)
+        return batch.select(range(len(batch) - 1)), refused
+
+    settled = module.settled
+    monkeypatch.setattr(module, "settled", losing)
+    with pytest.raises(DataError, match=r"expected 2 rows, found 2, of which 1 are used or refused\. This is a fault"):
+        rows_of(write(GOOD * 2))
+
+
+def test_a_parquet_row_that_is_promised_and_not_there_stops_the_command(parquet, monkeypatch):
+    from textclf.tables import table as module
+
+    @contextmanager
+    def promising(path, options, labelled):
+        with parquet_as_lines(path, options, labelled) as (form, lines, rows):
+            yield form, lines, rows + 1
+
+    parquet_as_lines = module.parquet_as_lines
+    monkeypatch.setattr(module, "parquet_as_lines", promising)
+    with pytest.raises(DataError, match=r"expected 3 rows, found 2, of which 2 are used or refused"):
+        texts_of(parquet({"text": ["a", "b"]}))

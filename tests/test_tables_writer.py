@@ -5,6 +5,7 @@ import json
 
 import polars as pl
 import pytest
+from children import TABLES
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -220,11 +221,17 @@ def test_added_values_are_counted(write):
             writer.write(batch, [["only one"]])
 
 
+def test_without_added_columns_json_lines_stay_as_they_are(write, tmp_path):
+    content = '{"text": "a",  "n": 1.10}\r\n{"text": "b"}'
+    copy(write(content, "t.jsonl"), tmp_path / "o.jsonl", added=(), values=())
+    assert (tmp_path / "o.jsonl").read_bytes() == content.encode()
+
+
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=20), st.sampled_from([("csv", ","), ("tsv", "\t")]))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200 * TABLES, deadline=None)
 def test_what_is_written_is_read_again(rows, kind):
     rows = [row for row in rows if "".join(row).strip("\0") or not any(row)]  # a line of nothing but NUL is refused
     lines = "".join(json.dumps({"text": text, "other": other}) + "\n" for text, other in rows) or '{"text": "a"}\n'

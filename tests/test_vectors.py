@@ -7,6 +7,7 @@ import os
 import pickle
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from textclf.errors import VectorsError
 from textclf.files import sha256
 from textclf.vectors import cached_entries, clear_cache, nearest, open_vectors, save_word2vec, starter_path, to_grid
 from textclf.vectors.model import WordVectors
+from textclf.vectors.scan import open_unpacked
 
 WORDS = ["the", "good", "Good", "naïve", "好", "🙂", "x1"]
 MATRIX = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
@@ -162,6 +164,79 @@ def test_folders_pipes_and_missing_files_are_told_apart(tmp_path):
     ]:
         with pytest.raises(VectorsError, match=expected):
             open_vectors(path)
+
+
+def test_a_file_that_the_system_does_not_give_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    for path, why in ((tmp_path / "file" / "v.vec", "Not a directory"), (Path("/proc/self/mem"), "Input/output error")):
+        for cache in (True, False):
+            with pytest.raises(VectorsError, match=f"^{path}: cannot be read .{why}"):
+                open_vectors(path, cache=cache)
+    with (
+        pytest.raises(VectorsError, match=f"^{tmp_path}: cannot be read .Is a directory"),
+        open_unpacked(tmp_path, is_gzip=False),
+    ):
+        pass
+
+
+def test_a_byte_order_mark_before_binary_vectors_is_refused(tmp_path):
+    path = write(tmp_path, "word2vec binary")
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    with pytest.raises(VectorsError, match="found a byte order mark before binary vectors"):
+        open_vectors(path, cache=False)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [(b"", "v:3: expected a word and 2 numbers, found an empty line"),
+     (b"w" * 1001 + b" 1 2", "v:3: expected words of at most 1000 bytes, found a longer one"),
+     (b"w" * 1000 + b" 1 2", None)],
+)  # fmt: skip
+def test_a_line_without_a_word_or_with_one_too_long_is_refused_with_its_number(line, said, tmp_path):
+    (tmp_path / "v").write_bytes(b"3 2\na 1 2\n" + line + b"\nb 1 2\n")
+    if said is None:
+        assert open_vectors(tmp_path / "v", cache=False).words[1] == "w" * 1000
+        return
+    with pytest.raises(VectorsError, match=said):
+        open_vectors(tmp_path / "v", cache=False)
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "said"),
+    [("word2vec binary", ValueError("odd"), r"the vectors are damaged or cut \(odd\)"),
+     ("word2vec binary", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), r"a word is not utf-8 \(bad\)"),
+     ("word2vec text", keyed(WORDS[:3], MATRIX[:3]), "expected 7 words, found 3. Is it cut"),
+     ("word2vec text", ValueError("odd"), None)],
+    ids=["damaged", "not UTF-8", "fewer words", "text is read line by line"],
+)  # fmt: skip
+def test_where_gensim_disagrees_with_the_scan_nothing_is_taken_for_granted(kind, outcome, said, tmp_path, monkeypatch):
+    def load(*_arguments, **_settings):
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    path = write(tmp_path, kind)
+    monkeypatch.setattr("gensim.models.KeyedVectors.load_word2vec_format", load)
+    if said is None:
+        assert list(open_vectors(path, cache=False).words) == WORDS
+        return
+    with pytest.raises(VectorsError, match=said):
+        open_vectors(path, cache=False)
+
+
+def test_a_fasttext_file_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr("textclf.vectors.opening._CHILD_SECONDS", 0.01)
+    (tmp_path / "v").write_bytes((793712314).to_bytes(4, "little") + bytes(100))
+    with pytest.raises(VectorsError, match="reading these fastText vectors took too long"):
+        open_vectors(tmp_path / "v", cache=False)
+
+
+def test_a_large_file_is_announced(tmp_path, monkeypatch):
+    said = []
+    path = write(tmp_path, "word2vec text")
+    monkeypatch.setattr("textclf.vectors.opening._SLOW_BYTES", path.stat().st_size)
+    open_vectors(path, cache=False, say=said.append)
+    assert said == [f"reading {path} (word2vec text); later uses take it from the cache"]
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def test_a_model_that_is_not_what_it_says_is_refused_at_once(content, said, tmp_
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "m.safetensors"
     path.write_bytes(content() if callable(content) else content)
-    with within(3):
+    with within(10, megabytes=100):
         refused(said, "predict", path, "good")
     assert not Path("a-pickle-ran").exists()
 

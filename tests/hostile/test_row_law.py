@@ -5,6 +5,7 @@ import io
 import json
 
 import pytest
+from children import TABLES
 from hostile import MODEL, accepted, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table
 
 
-@settings(max_examples=300)
+@settings(max_examples=300 * TABLES)
 @given(
     st.lists(
         st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\r\n", b"\0", b"\xe9", b"x,y\n", b'"b",y\n']), max_size=40

@@ -238,11 +238,9 @@ def _decoded(raw: bytes, offset: int) -> str:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise RowRefused(f"expected keys that differ, found {clip(key)} twice")
-            seen.add(key)
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in values if keys.count(key) > 1)
+        raise RowRefused(f"expected keys that differ, found {clip(twice)} twice")
     return values
 
 

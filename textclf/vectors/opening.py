@@ -14,7 +14,7 @@ import numpy as np
 from textclf.errors import VectorsError
 from textclf.vectors import cache as vector_cache
 from textclf.vectors.model import WordVectors
-from textclf.vectors.scan import Scan, check_values, open_unpacked, scan
+from textclf.vectors.scan import Scan, cannot_be_read, check_values, open_unpacked, scan
 
 STARTER = "starter"
 _CHILD_SECONDS = 60
@@ -52,7 +52,10 @@ def open_vectors(
     scanned: Scan | None = None
     if not (cache and path.is_file()):
         scanned = scan(path, encoding=encoding)
-    digest = vector_cache.digest_of(path)
+    try:
+        digest = vector_cache.digest_of(path)
+    except OSError as error:
+        raise cannot_be_read(path, error) from None
     found = vector_cache.load(digest, name) if cache else None
     if found is not None:
         return found

@@ -67,7 +67,7 @@ def scan(path: Path, *, encoding: str = "utf-8") -> Scan:
     gzipped ones are unpacked to their end, checksum and all; of binary ones the header is held against the size.
     """
     _check_regular(path)
-    with path.open("rb") as raw:
+    with open_unpacked(path, is_gzip=False) as raw:
         head = raw.read(16)
     is_gzip = head.startswith(_GZIP)
     with open_unpacked(path, is_gzip) as stream:
@@ -140,7 +140,7 @@ def _check_regular(path: Path) -> None:
             f"{path}: no such file of word vectors. Check the name; `--vectors starter` are those that come along."
         ) from None
     except OSError as error:
-        raise VectorsError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.") from None
+        raise cannot_be_read(path, error) from None
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
         raise VectorsError(f"{path}: expected a file of word vectors, found {what}. Name a regular file.")
@@ -159,7 +159,12 @@ def open_unpacked(path: Path, is_gzip: bool) -> Iterator[BinaryIO]:
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise VectorsError(f"{path}: the gzip data are damaged or cut ({error}). Get the file again.") from None
     except OSError as error:
-        raise VectorsError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.") from None
+        raise cannot_be_read(path, error) from None
+
+
+def cannot_be_read(path: Path, error: OSError) -> VectorsError:
+    """Return what to say of a file that the system does not give."""
+    return VectorsError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.")
 
 
 class _Bounded:
@@ -257,16 +262,19 @@ def _check_line(path: Path, number: int, line: bytes, dimension: int, encoding: 
             f"{path}:{number}: expected {encoding}, found byte 0x{word[error.start]:02x} in a word. "
             "Convert the file to UTF-8."
         ) from None
-    if not _ALL_NUMBERS.fullmatch(b" ".join(fields[1:])):
+    numbers = b" ".join(fields[1:])
+    if not _ALL_NUMBERS.fullmatch(numbers):
         bad = next(field for field in fields[1:] if not _NUMBER.fullmatch(field))
         raise VectorsError(f"{path}:{number}: expected a number, found {_clip(bad)}, in the vector of {_clip(word)}.")
-    if b"e" in line or b"E" in line or len(line) > 30 * dimension:
+    # Too large for a float takes an exponent or many digits.
+    if b"e" in numbers or b"E" in numbers or len(numbers) > 30 * dimension:
         values = np.array([float(field) for field in fields[1:]])
         if not np.isfinite(values.astype(np.float32)).all():
             raise VectorsError(f"{path}:{number}: a number in the vector of {_clip(word)} is not finite.")
 
 
-_ALL_NUMBERS = re.compile(rb"(?:[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?(?: |$))+")
+# Like _NUMBER, but possessive: nothing is tried twice, which takes half the time off every line of a file.
+_ALL_NUMBERS = re.compile(rb"(?:[-+]?+(?>\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+(?: |$))++")
 
 
 def check_values(path: Path, words: list[str], matrix: Array) -> list[str]:

@@ -11,7 +11,6 @@ import click
 from textclf.cli.options import (
     FILE,
     Bytes,
-    Cluster,
     NumberRange,
     check_outputs,
     check_refused,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from textclf.checkpoint import Checkpoint
     from textclf.distributed import TrainedFar
     from textclf.recipe import LabelledTexts, Trained
-    from textclf.settings import Settings
     from textclf.shelf import Shelf
     from textclf.tables import Examples, TableOptions
 
@@ -199,6 +197,7 @@ def command(
     from dataclasses import replace
 
     from textclf.checkpoint import Checkpoint
+    from textclf.cli.many_files import train_files
     from textclf.distributed import are_shards
     from textclf.fitting import Listener
     from textclf.memory import give_back_freed_memory
@@ -214,7 +213,6 @@ def command(
         "--report": report,
         "--refused": refused,
         "--max-memory": max_memory,
-        "--resume": resume or None,
     }
     multi_label = settings["multi_label"]
     options = replace(read_options(settings), weight_column=weight_column, multi_label=multi_label)
@@ -225,11 +223,17 @@ def command(
         check_available()
     check_refused(refused, options)
     check_outputs([table, Path(chosen.vectors), *([valid] if valid else [])], target, report, refused)
-    if cluster.is_named or are_shards(str(table)):
-        _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
-        return
     checkpoint = Checkpoint(target, resume=resume)
     check_outputs([table, *([valid] if valid else [])], checkpoint.path)
+    if cluster.is_named or are_shards(str(table)):
+        _refuse_for_many_files(used)
+        _say_where_it_begins(checkpoint, resume, quiet)
+        far = train_files(
+            str(table), target, options, chosen, cluster, checkpoint, averaging=averaging, cache=not no_cache,
+            quiet=quiet,
+        )  # fmt: skip
+        _say_result(far, target, as_json, quiet)
+        return
     _say_where_it_begins(checkpoint, resume, quiet)
     shelf = shelf_within(max_memory, origin(table))
     if shelf.in_files:
@@ -242,9 +246,6 @@ def command(
         rows = _labelled(examples)
         trained = train(rows, chosen, vectors, valid=checked, listener=listener, shelf=shelf, recorder=checkpoint)
         trained.model.save(target)
-    if checkpoint.trouble is not None:
-        warn(str(checkpoint.trouble))
-    checkpoint.remove()
     if report is not None:
         from textclf.report import write_training_report
 
@@ -253,20 +254,10 @@ def command(
     _say_result(trained, target, as_json, quiet)
 
 
-def _train_files(
-    source: Path, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster, averaging: str,
-    used: dict[str, Any], no_cache: bool, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
-    """Train on many files; refuse the options that go with one table."""
-    from textclf.cli.many_files import train_files
-
+def _refuse_for_many_files(used: dict[str, Any]) -> None:
     for option, value in used.items():
         if value is not None:
             raise click.UsageError(f"{option} goes with one table, not with many files.")
-    trained = train_files(
-        str(source), target, options, settings, cluster, averaging=averaging, cache=not no_cache, quiet=quiet
-    )
-    _say_result(trained, target, as_json, quiet)
 
 
 def _say_where_it_begins(checkpoint: "Checkpoint", resume: bool, quiet: bool) -> None:

@@ -227,8 +227,16 @@ def test_a_model_of_many_files_warns_of_texts_unlike_its_own_and_of_no_others(pa
     said = capsys.readouterr()
     assert "unlike those of training" not in said.err
     assert "before calibration" in said.out
-    assert run(["evaluate", str(path), str(odd)]) == 0
-    assert "texts unlike those of training" in capsys.readouterr().err
+    drift = tmp_path / "drift.json"
+    for source in (odd, tmp_path / "odd*.csv"):
+        target = tmp_path / f"labelled-{source == odd}"
+        for command in (
+            ["evaluate", str(path), str(source)],
+            ["predict", str(path), "-i", str(source), "-o", str(target)],
+        ):
+            assert run([*command, "--drift", str(drift)]) == 0
+            assert "texts unlike those of training" in capsys.readouterr().err
+            assert json.loads(drift.read_text("utf-8"))["texts"] == 120
 
 
 def test_classes_get_a_calibration_of_their_own_where_that_is_better(tmp_path):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from textclf.cli.options import Cluster
-from textclf.cli.output import open_chosen_vectors, say, warn
+from textclf.cli.output import open_chosen_vectors, report_drift, say, warn
 from textclf.cli.progress import counting_steps
 from textclf.cli.stopping import going_on_later
 
@@ -26,11 +26,12 @@ _SHOWN_FILES = 20
 
 def label_files(
     model: Path, source: str, output: str, options: "TableOptions", wanted: "Wanted", cluster: Cluster,
-    *, target_precision: float | None, quiet: bool,
+    *, target_precision: float | None, drift: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Label the files that `source` names into the folder `output`."""
     from textclf.distributed import Job, find_shards, label
     from textclf.files import sha256
+    from textclf.model import Model
 
     shards = find_shards(_seen_by(cluster, source))
     digest = sha256(model)
@@ -49,6 +50,8 @@ def label_files(
         for refusal in record.refusals:
             warn(f"{record.input}: not used: {refusal}.")
     _warn_of(run.set_aside)
+    loaded = Model.load(model)
+    report_drift(loaded, run.profile(loaded), source, drift, quiet=quiet)
     unknown = sum(record.unknown for record in run.records)
     say(
         f"{run.rows:,} rows of {len(run.records):,} files labelled, {run.refused:,} not used,"

@@ -1,7 +1,7 @@
 """What a step of training on many machines costs, measured here, and what it would cost with up to 256 workers.
 
     python benchmarks/scale_training.py measure --data DIR
-    python benchmarks/scale_training.py simulate [--rows 100000000]
+    python benchmarks/scale_training.py simulate [--rows 100000000] [--parameters 20e6]
 
 `measure` trains on IMDB in eight uneven files: in this process, and with 1 and 2 worker processes. It takes the time of
 each step apart (the sums over the rows, what is sent, the coordinator's own work), counts the bytes, and sets beside
@@ -42,14 +42,15 @@ class Costs:
     """What a step costs, from `measure` on IMDB; of other texts, other numbers.
 
     `row`: seconds of one core for the sums over a row. `parameters`: how many numbers travel. `own`: seconds of the
-    coordinator for each of them, for the step itself. `call`: seconds to hand out tasks and take them back, beside the
-    bytes. `spread`: the standard deviation of the logarithm of a worker's time at a step.
+    coordinator for each of them, for the step itself. `call`, `task`: seconds to send next to nothing and take it back,
+    and of that for each worker. `spread`: the standard deviation of the logarithm of a worker's time at a step.
     """
 
     row: float = 20e-6
     parameters: float = 700e3
     own: float = 60e-9
-    call: float = 0.012
+    call: float = 0.03
+    task: float = 0.002
     spread: float = 0.1
     frequencies: tuple[tuple[float, float], ...] = ((2, 0.5), (4, 0.3), (16, 0.15), (1000, 0.05))
     """In how many texts n-grams stand, and which share of them does so."""
@@ -80,7 +81,7 @@ def step_seconds(costs: Costs, rows: int, workers: int, network: Network, *, loc
     size = 4 * costs.parameters / network.bandwidth
     out = np.ceil(np.log2(workers + 1)) * (network.latency + size)
     back = network.latency + workers * share_sent(costs, workers) * size
-    return float(work + (out + back + costs.call + costs.own * costs.parameters) / local)
+    return float(work + (out + back + costs.call + costs.task * workers + costs.own * costs.parameters) / local)
 
 
 def simulate(rows: int, costs: Costs) -> None:
@@ -144,7 +145,7 @@ def measure(data: Path) -> None:
                 watched = Watched(engine, workers)
                 steps, _ = _trained(shards, watched)
                 call, network = _network(engine, workers, watched)
-            simulated = step_seconds(replace(costs, call=call), found.rows, workers, network)
+            simulated = step_seconds(replace(costs, call=call, task=0.0), found.rows, workers, network)
             share, back = share_sent(costs, workers), [f"{each / 1e6:.2f}" for each in watched.back]
             print(
                 f"{workers} worker(s): a step {median(steps):.3f} s, simulated {simulated:.3f} s;"
@@ -205,9 +206,11 @@ def main() -> None:
     parser.add_argument("what", choices=["measure", "simulate"])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--rows", type=int, default=100_000_000)
+    parser.add_argument("--parameters", type=float, help="so many, each of which stands in every worker's texts")
     chosen = parser.parse_args()
     if chosen.what == "simulate":
-        simulate(chosen.rows, Costs())
+        many = {"parameters": chosen.parameters, "frequencies": ((1e9, 1.0),)} if chosen.parameters else {}
+        simulate(chosen.rows, replace(Costs(), **many))
     elif chosen.data is None:
         parser.error("give --data DIR")
     else:

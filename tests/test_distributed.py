@@ -13,11 +13,10 @@ import pytest
 from hypothesis import given, strategies
 
 from textclf.cli import run
-from textclf.distributed import Job, Listener, Serial, dask_engine, find_shards, label, predict
+from textclf.distributed import Job, Serial, dask_engine, find_shards, label, predict
 from textclf.distributed.surveying import Frequent
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.files import sha256
-from textclf.model import Model
 from textclf.tables import TableOptions
 
 ROOT = Path(__file__).parent.parent
@@ -290,111 +289,7 @@ def test_errors_and_reports_are_of_one_table(model, shards, capsys):
     assert "go with one table" in capsys.readouterr().err
 
 
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def parts(tmp_path_factory):
-    """Cut the training reviews unevenly into eight files."""
-    header, *rows = (ROOT / "data" / "reviews-train.csv").read_text("utf-8").splitlines()
-    folder = tmp_path_factory.mktemp("parts")
-    cuts = [0, 100, 130, 300, 310, 500, 620, 640, len(rows)]
-    for number in range(8):
-        chosen = rows[cuts[number] : cuts[number + 1]]
-        (folder / f"part-{number}.csv").write_text("\n".join([header, *chosen]) + "\n", "utf-8")
-    return folder
-
-
-FIXED = ["--l2", "0.15", "--valid-fraction", "0", "--quiet"]
-
-
-@pytest.fixture(scope="module")
-def one_machine(tmp_path_factory):
-    """Train on the whole table in this process."""
-    path = tmp_path_factory.mktemp("one") / "model.safetensors"
-    assert run(["train", str(ROOT / "data" / "reviews-train.csv"), "-o", str(path), *FIXED]) == 0
-    return Model.load(path)
-
-
-@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["serial", "processes"])
-def test_training_on_many_files_finds_what_one_machine_finds(one_machine, parts, tmp_path, workers):
-    path = tmp_path / "m.safetensors"
-    assert run(["train", str(parts), "-o", str(path), *FIXED, *workers]) == 0
-    found = Model.load(path)
-    assert found.features.ngrams[0].dictionary.keys.tolist() == one_machine.features.ngrams[0].dictionary.keys.tolist()
-    assert np.allclose(found.features.ngrams[1].idf, one_machine.features.ngrams[1].idf)
-    losses = [each.description["history"][-1]["loss"] for each in (found, one_machine)]
-    assert losses[0] == pytest.approx(losses[1], abs=1e-4)
-    texts = ["A film that stays with you.", "Two hours I will not get back.", "So so."]
-    assert pytest.approx(one_machine.predict(texts).P, abs=5e-3) == found.predict(texts).P
-
-
-def test_averaging_now_and_then_comes_near_to_one_machine(one_machine, parts, tmp_path):
-    path = tmp_path / "m.safetensors"
-    assert run(["train", str(parts), "-o", str(path), *FIXED, "--averaging", "now and then", "--workers", "2"]) == 0
-    _, *rows = (ROOT / "data" / "reviews-test.csv").read_text("utf-8").splitlines()
-    found = Model.load(path).predict(rows).classes
-    assert np.mean(found == one_machine.predict(rows).classes) > 0.9
-
-
-def test_rows_are_held_out_and_the_probabilities_calibrated(parts, tmp_path, capsys):
-    path = tmp_path / "m.safetensors"
-    assert run(["train", str(parts), "-o", str(path), "--class-weight", "balanced", "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert said["data"]["files"] == 8
-    assert 70 < said["validation"]["texts"] < 90
-    found = Model.load(path)
-    assert found.temperature != 1.0
-    assert len(found.record.right) == said["validation"]["texts"]
-
-
-def test_a_lost_worker_is_survived_in_training(one_machine, parts):
-    from textclf.distributed import train
-    from textclf.settings import Settings
-    from textclf.vectors import open_vectors
-
-    with dask_engine(workers=2) as engine:
-        victim = next(iter(engine._client.run(os.getpid).values()))
-        steps = []
-
-        def step(number, loss):
-            if not steps:
-                os.kill(victim, signal.SIGKILL)
-            steps.append(loss)
-
-        settings = Settings(l2=0.15, valid_fraction=0.0)
-        vectors = open_vectors("starter", say=lambda _: None)
-        shards = find_shards(str(parts))
-        found = train(engine, shards, TableOptions(), settings, vectors, listener=Listener(step=step))
-    assert found.rows == 800
-    assert steps[-1] == pytest.approx(one_machine.description["history"][-1]["loss"], abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--multi-label"], "multi_label: expected False"),
-        (["--optimizer", "adam"], "optimizer: expected 'lbfgs'"),
-        (["--target-precision", "0.9"], "target_precision: expected None"),
-    ],
-)
-def test_what_many_files_cannot_do_is_refused(parts, tmp_path, capsys, arguments, message):
-    assert run(["train", str(parts), "-o", str(tmp_path / "m"), *arguments]) == 1
-    assert message in capsys.readouterr().err
-
-
-def test_options_of_one_table_do_not_go_with_many(parts, tmp_path, capsys):
-    assert run(["train", str(parts), "-o", str(tmp_path / "m"), "--weight-column", "w"]) == 2
-    assert "--weight-column goes with one table" in capsys.readouterr().err
-    assert run(["train", str(parts), "-o", str(tmp_path / "m"), "--vectors", "none"]) == 2
-    assert "--vectors none goes with one table" in capsys.readouterr().err
-
-
-def test_one_label_in_all_files_cannot_be_trained_on(tmp_path, capsys):
-    for name in "ab":
-        (tmp_path / f"{name}.csv").write_text("text,label\na day,x\n")
-    assert run(["train", str(tmp_path / "*.csv"), "-o", str(tmp_path / "m")]) == 1
-    assert "expected at least two classes, found only 'x'" in capsys.readouterr().err
+# --- counts ---------------------------------------------------------------------------------------------------------
 
 
 def keyed(counts):

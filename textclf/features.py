@@ -35,6 +35,7 @@ from textclf.tokenizer import (
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
+Marks = npt.NDArray[np.bool_]
 START = np.uint64(0x0101010101010101)  # stands for the start of a text in n-grams of words; as good a key as any
 
 
@@ -185,25 +186,31 @@ class Features:
     words: WordTable
     ngrams: tuple[NgramTable, ...]
 
-    def extract(self, texts: Sequence[str]) -> TextMatrix:
-        """Return the matrices of these texts, made a block of texts at a time."""
-        return self.extract_tokens(tokenize_blocks(texts), texts)
+    def extract(self, texts: Sequence[str], elsewhere: Sequence[Marks] | None = None) -> TextMatrix:
+        """Return the matrices of these texts, made a block of texts at a time.
 
-    def extract_tokens(self, blocks: Iterable[Tokens], texts: Sequence[str]) -> TextMatrix:
-        """Return the matrices of texts that are already cut into `blocks`."""
+        `elsewhere`, where these are texts of training: which n-grams of each kind count as familiar, shape (V,); else
+        all that have a row do.
+        """
+        return self.extract_tokens(tokenize_blocks(texts), texts, elsewhere)
+
+    def extract_tokens(
+        self, blocks: Iterable[Tokens], texts: Sequence[str], elsewhere: Sequence[Marks] | None = None
+    ) -> TextMatrix:
+        """Return the matrices of texts that are already cut into `blocks`; `elsewhere` as `extract` says."""
         parts = []
         first = 0
         for tokens in blocks:
             cased = tokenize(texts[first : first + len(tokens)], lower=False) if self.words.cased else None
-            parts.append(self._extract_block(tokens, cased))
+            parts.append(self._extract_block(tokens, cased, elsewhere or [None] * len(self.ngrams)))
             first += len(tokens)
         return stack_texts(parts)
 
-    def _extract_block(self, tokens: Tokens, cased: Tokens | None) -> TextMatrix:
+    def _extract_block(self, tokens: Tokens, cased: Tokens | None, elsewhere: Sequence[Marks | None]) -> TextMatrix:
         rows = self.words.rows_of(tokens, cased)
         counts = sum_entries(tokens.text_numbers, rows, len(tokens), len(self.words.dictionary))
         known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
-        ngrams = [ngram_matrix(tokens, table) for table in self.ngrams]
+        ngrams = [ngram_matrix(tokens, table, marks) for table, marks in zip(self.ngrams, elsewhere, strict=True)]
         return TextMatrix(
             weighted_mean(counts, self.words.weights),
             stack_columns([matrix for matrix, _ in ngrams], len(tokens)),
@@ -231,12 +238,16 @@ def weighted_mean(counts: SparseRows, weights: Array) -> SparseRows:
     return counts.with_data((data / totals[counts.row_numbers]).astype(np.float32))
 
 
-def ngram_matrix(tokens: Tokens, table: NgramTable) -> tuple[SparseRows, Array]:
-    """Return the tf-idf of the n-grams in each text, rows of length 1, and the share of each text's that are known."""
+def ngram_matrix(tokens: Tokens, table: NgramTable, elsewhere: Marks | None = None) -> tuple[SparseRows, Array]:
+    """Return the tf-idf of the n-grams in each text, rows of length 1, and the share of each text's that are known.
+
+    With `elsewhere`, shape (V,), those of the marked rows alone count as known.
+    """
     text_numbers, keys = table.entries(tokens)
     rows = table.dictionary.rows(keys)
     counts = sum_entries(text_numbers, rows, len(tokens), len(table.dictionary))
-    return tf_idf(counts, table.idf), share_of_texts(text_numbers, rows >= 0, len(tokens))
+    known = rows >= 0 if elsewhere is None else np.append(elsewhere, False)[rows]  # a row of -1 is the last
+    return tf_idf(counts, table.idf), share_of_texts(text_numbers, known, len(tokens))
 
 
 def share_of_texts(text_numbers: Integers, marked: npt.NDArray[np.bool_], n: int) -> Array:

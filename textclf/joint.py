@@ -24,7 +24,6 @@ from textclf.optim import Steps, lbfgs
 from textclf.sparse import SparseRows, blocks_of
 
 _NOTED = "steps"
-_LARGEST_NOTED = 1 << 28  # bytes; a fit whose steps are larger is started again when it was stopped
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
 
@@ -41,6 +40,8 @@ class JointSettings:
     threads: int
     held: "Held | None" = None
     """Where old parameters are held, if the fit goes on from a model; else all are held at 0."""
+    largest_noted: int = 1 << 28
+    """Bytes; a fit whose steps are larger is started again when it was stopped."""
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def minimize(
 
     def note(steps: Steps) -> None:
         losses.append(steps.loss / total)
-        if (2 * len(steps.history) + 2) * steps.theta.nbytes <= _LARGEST_NOTED:
+        if (2 * len(steps.history) + 2) * steps.theta.nbytes <= settings.largest_noted:
             recorder.note(_NOTED, lambda: state_of(steps, losses))
         after_step(steps.iteration, losses[-1])
 

@@ -331,6 +331,13 @@ def _identity(
         "model to go on from": start.model.digest() if start is not None else None,
         "old rows": digest_of(replay.texts, replay.labels) if replay is not None else None,
         "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
+        **decides(settings, vectors),
+    }
+
+
+def decides(settings: Settings, vectors: WordVectors | None) -> dict[str, Any]:
+    """Return what, beside the rows, decides the outcome of a training; keys are what a message calls it."""
+    return {
         "vectors": vectors.sha256 if vectors is not None else None,
         "settings": {name: value for name, value in settings.as_dict().items() if name != "vectors"},
         "version of textclf": __version__,

@@ -103,9 +103,12 @@ def command(
     if cluster.is_named or are_shards(table):
         from textclf.cli.many_files import measure_files
 
-        if any(outputs.paths):
-            raise click.UsageError("--errors, --report, --refused and --drift go with one table.")
+        if any((errors, report, refused)):
+            raise click.UsageError("--errors, --report and --refused go with one table.")
+        check_knows_drift(loaded, drift)
+        check_outputs([model], drift)
         result = measure_files(model, table, options, cluster, target_precision=target_precision, quiet=quiet)
+        report_drift(loaded, result.profile, table, drift, quiet=quiet)
     else:
         result = _measure_table(
             loaded, model, Path(table), options, outputs,

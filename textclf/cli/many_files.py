@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from textclf.cli.options import Cluster
-from textclf.cli.output import open_chosen_vectors, say, warn
+from textclf.cli.output import open_chosen_vectors, report_drift, say, warn
 from textclf.cli.progress import counting_steps
+from textclf.cli.stopping import going_on_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from textclf.checkpoint import Checkpoint
     from textclf.distributed import Engine, SetAside, TrainedFar
     from textclf.labelling import Wanted
     from textclf.measuring import Measurement
@@ -24,11 +26,12 @@ _SHOWN_FILES = 20
 
 def label_files(
     model: Path, source: str, output: str, options: "TableOptions", wanted: "Wanted", cluster: Cluster,
-    *, target_precision: float | None, quiet: bool,
+    *, target_precision: float | None, drift: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Label the files that `source` names into the folder `output`."""
     from textclf.distributed import Job, find_shards, label
     from textclf.files import sha256
+    from textclf.model import Model
 
     shards = find_shards(_seen_by(cluster, source))
     digest = sha256(model)
@@ -47,6 +50,8 @@ def label_files(
         for refusal in record.refusals:
             warn(f"{record.input}: not used: {refusal}.")
     _warn_of(run.set_aside)
+    loaded = Model.load(model)
+    report_drift(loaded, run.profile(loaded), source, drift, quiet=quiet)
     unknown = sum(record.unknown for record in run.records)
     say(
         f"{run.rows:,} rows of {len(run.records):,} files labelled, {run.refused:,} not used,"
@@ -86,7 +91,7 @@ def measure_files(
 
 def train_files(
     source: str, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster,
-    *, averaging: str, cache: bool, quiet: bool,
+    checkpoint: "Checkpoint", *, averaging: str, cache: bool, quiet: bool,
 ) -> "TrainedFar":  # fmt: skip
     """Train a model on the labelled rows of the files that `source` names, and write it."""
     from typing import cast
@@ -97,12 +102,13 @@ def train_files(
     vectors = open_chosen_vectors(settings.vectors, cache=cache, quiet=quiet)
     if vectors is None:
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
-    with engine(cluster) as workers:
+    with going_on_later(checkpoint), engine(cluster) as workers:
         listener = Listener(say=lambda text: say(text, quiet=quiet))
         trained = train(
-            workers, shards, options, settings, vectors, averaging=cast(Averaging, averaging), listener=listener
-        )
-    trained.model.save(target)
+            workers, shards, options, settings, vectors, averaging=cast(Averaging, averaging), listener=listener,
+            recorder=checkpoint,
+        )  # fmt: skip
+        trained.model.save(target)
     if trained.refused:
         warn(f"{source}: {trained.refused:,} rows not used.")
     return trained

@@ -102,9 +102,13 @@ def command(
         if cluster.is_named or are_shards(source):
             from textclf.cli.many_files import label_files
 
-            if output is None or as_json or refused is not None or drift is not None:
-                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, nothing else.")
-            label_files(model, source, output, options, wanted, cluster, target_precision=target_precision, quiet=quiet)
+            if output is None or as_json or refused is not None:
+                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
+            check_outputs([model], drift)
+            label_files(
+                model, source, output, options, wanted, cluster,
+                target_precision=target_precision, drift=drift, quiet=quiet,
+            )  # fmt: skip
             return
         from textclf.cli.label_table import label_table
 

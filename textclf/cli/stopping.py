@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from textclf.cli.output import warn
 from textclf.errors import OutputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def outcome(error: BaseException) -> tuple[int, str]:
 
 @contextmanager
 def going_on_later(checkpoint: "Checkpoint") -> Iterator[None]:
-    """When the block is stopped, write the checkpoint, and let the message say how to go on."""
+    """When the block is stopped, write the checkpoint, and let the message say how to go on; else remove it."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -53,6 +54,9 @@ def going_on_later(checkpoint: "Checkpoint") -> Iterator[None]:
         if checkpoint.path.exists():
             stop.add_note(f"go on with: {_command_to_go_on()}")
         raise
+    if checkpoint.trouble is not None:
+        warn(str(checkpoint.trouble))
+    checkpoint.remove()
 
 
 def _command_to_go_on() -> str:

@@ -11,7 +11,6 @@ import click
 from textclf.cli.options import (
     FILE,
     Bytes,
-    Cluster,
     NumberRange,
     check_outputs,
     check_refused,
@@ -25,7 +24,7 @@ from textclf.cli.options import (
     table_options,
     threads_option,
 )
-from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, warn, write_refused
+from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, write_refused
 from textclf.cli.progress import showing_epochs
 from textclf.cli.starting import model_and_settings, say_where_it_begins
 from textclf.cli.stopping import going_on_later
@@ -35,7 +34,6 @@ from textclf.settings import CHOICES, RANGES
 if TYPE_CHECKING:
     from textclf.distributed import TrainedFar
     from textclf.recipe import LabelledTexts, Trained
-    from textclf.settings import Settings
     from textclf.shelf import Shelf
     from textclf.tables import Examples, TableOptions
 
@@ -204,6 +202,7 @@ def command(
     from dataclasses import replace
 
     from textclf.checkpoint import Checkpoint
+    from textclf.cli.many_files import train_files
     from textclf.distributed import are_shards
     from textclf.fitting import Listener
     from textclf.memory import give_back_freed_memory
@@ -220,7 +219,6 @@ def command(
         "--report": report,
         "--refused": refused,
         "--max-memory": max_memory,
-        "--resume": resume or None,
     }
     options = replace(read_options(settings), weight_column=weight_column)
     old, chosen = model_and_settings(init_from, replay, settings)
@@ -232,11 +230,17 @@ def command(
     check_refused(refused, options)
     inputs = [path for path in (table, valid, init_from, replay) if path is not None]
     check_outputs([*inputs, Path(chosen.vectors)], target, report, refused)
-    if cluster.is_named or are_shards(str(table)):
-        _train_files(table, target, options, chosen, cluster, averaging, used, no_cache, as_json, quiet)
-        return
     checkpoint = Checkpoint(target, resume=resume)
     check_outputs(inputs, checkpoint.path)
+    if cluster.is_named or are_shards(str(table)):
+        _refuse_for_many_files(used)
+        say_where_it_begins(checkpoint, resume, quiet)
+        far = train_files(
+            str(table), target, options, chosen, cluster, checkpoint, averaging=averaging, cache=not no_cache,
+            quiet=quiet,
+        )  # fmt: skip
+        _say_result(far, target, as_json, quiet)
+        return
     say_where_it_begins(checkpoint, resume, quiet)
     shelf = shelf_within(max_memory, origin(table))
     if shelf.in_files:
@@ -254,9 +258,6 @@ def command(
             recorder=checkpoint,
         )  # fmt: skip
         trained.model.save(target)
-    if checkpoint.trouble is not None:
-        warn(str(checkpoint.trouble))
-    checkpoint.remove()
     if report is not None:
         from textclf.report import write_training_report
 
@@ -267,20 +268,10 @@ def command(
     _say_result(trained, target, as_json, quiet)
 
 
-def _train_files(
-    source: Path, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster, averaging: str,
-    used: dict[str, Any], no_cache: bool, as_json: bool, quiet: bool,
-) -> None:  # fmt: skip
-    """Train on many files; refuse the options that go with one table."""
-    from textclf.cli.many_files import train_files
-
+def _refuse_for_many_files(used: dict[str, Any]) -> None:
     for option, value in used.items():
         if value is not None:
             raise click.UsageError(f"{option} goes with one table, not with many files.")
-    trained = train_files(
-        str(source), target, options, settings, cluster, averaging=averaging, cache=not no_cache, quiet=quiet
-    )
-    _say_result(trained, target, as_json, quiet)
 
 
 def _read_tables(

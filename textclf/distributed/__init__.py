@@ -2,10 +2,11 @@
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
 from textclf.distributed.evaluating import Evaluated, evaluate
+from textclf.distributed.fit import Averaging, Listener
 from textclf.distributed.frames import predict
 from textclf.distributed.labelling import Job, Run, SetAside, label
 from textclf.distributed.shards import Shard, are_shards, find_shards, is_url
-from textclf.distributed.training import Averaging, Listener, TrainedFar, train
+from textclf.distributed.training import TrainedFar, train
 
 __all__ = [
     "Averaging",

@@ -4,6 +4,8 @@ An engine runs one job on many tasks and gives each result as it comes. What goe
 task's outcome; a worker that is lost costs the time of its task, which another does again.
 """
 
+import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +14,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textclf.errors import DataError, TextclfError, shown
+from textclf.memory import keep_freed_memory
 from textclf.pages import check_packages
 
 if TYPE_CHECKING:
@@ -163,6 +166,25 @@ def _shipping(name: str, content: bytes) -> Any:  # noqa: ANN401 - a class of an
     return Shipping()
 
 
+def _readying(*, same_terminal: bool) -> Any:  # noqa: ANN401 - a class of an optional package
+    from distributed import WorkerPlugin
+
+    class Readying(WorkerPlugin):  # type: ignore[misc] # the package is skipped by mypy
+        """Lets each worker, also one that joins later, keep freed memory as the command line does.
+
+        One of the `same_terminal` does not hear its Ctrl-C: this process does, and ends it.
+        """
+
+        name = "textclf-readying"
+
+        def setup(self, worker: Any) -> None:  # noqa: ANN401
+            keep_freed_memory()
+            if same_terminal and threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    return Readying()
+
+
 @contextmanager
 def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> Iterator[DaskEngine]:
     """Give an engine on the cluster of a scheduler (tcp://host:port), or on so many processes of this machine.
@@ -181,6 +203,7 @@ def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> 
                 f"--scheduler: expected a Dask scheduler at {scheduler}, found none ({shown(str(error))[:200]})."
             ) from error
         with client:
+            client.register_plugin(_readying(same_terminal=False))
             yield DaskEngine(client, same_machine=False)
         return
     # A worker that is shot for its memory would be started again without end: the system's own limit stands.
@@ -192,4 +215,5 @@ def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> 
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):  # fmt: skip
+        client.register_plugin(_readying(same_terminal=True))
         yield DaskEngine(client, same_machine=True)

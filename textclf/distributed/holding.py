@@ -13,18 +13,19 @@ from textclf.arrays import Array, Integers
 from textclf.distributed.engines import SharedFile
 from textclf.distributed.labelling import loaded
 from textclf.distributed.shards import Shard
+from textclf.drift import Profile
 from textclf.errors import DataError
 from textclf.examples import Examples, split
-from textclf.features import TextMatrix
+from textclf.features import Marks, TextMatrix, inverse_document_frequency, stack_texts
 from textclf.joint import Block, JointFit, JointSettings, RowsHere, add_up, blocks_for, minimize
 from textclf.labels import label_sets, multi_hot
 from textclf.measuring import check_known
 from textclf.model import Model
 from textclf.naive_bayes import class_counts
 from textclf.network import ACTIVATIONS, LOSSES, Loss, Network
-from textclf.sparse import stack_rows
 from textclf.tables import TableOptions, open_table
 from textclf.training import Standard
+from textclf.vocabulary import least_texts
 
 Group = tuple[Shard, ...]
 """The files of one worker."""
@@ -34,13 +35,15 @@ Group = tuple[Shard, ...]
 class Plan:
     """What a worker has to know: the model before training, how files are read, and which rows are held out.
 
-    `weights`, shape (k,): what a row of each class weighs. `standard`: how E is standardized; None as long as unknown.
+    `rows`: how many there are in all. `valid_fraction`: of each class of a file. `weights`, shape (k,): what a row of
+    each class weighs. `standard`: how E is standardized; None as long as unknown.
     """
 
     run: str
     model: SharedFile
     digest: str
     options: TableOptions
+    rows: int
     valid_fraction: float
     seed: int
     loss: tuple[str, str]
@@ -85,6 +88,13 @@ class Held:
         return made
 
     @cached_property
+    def columns(self) -> Integers:
+        """The n-grams that stand in these texts: of the others the gradient is 0, and does not travel."""
+        stands = np.zeros(self.examples.ngrams.width, np.bool_)
+        stands[self.examples.ngrams.columns] = True
+        return np.flatnonzero(stands).astype(np.int32)
+
+    @cached_property
     def _made(self) -> dict[str, Array]:
         return {}
 
@@ -127,13 +137,7 @@ def _read(plan: Plan, group: Group) -> Held:
         Ys.append(Y)
         valid.append(chosen + n)
         n += len(Y)
-    matrix = TextMatrix(
-        stack_rows([part.words for part in parts]),
-        stack_rows([part.ngrams for part in parts]),
-        np.concatenate([part.tokens for part in parts]),
-        np.concatenate([part.known for part in parts]),
-        np.concatenate([part.familiar for part in parts]),
-    )
+    matrix = stack_texts(parts)
     Y = np.concatenate(Ys)
     weights = np.array(plan.weights, np.float32)[Y.argmax(axis=1)]
     return Held(model, matrix, Examples(matrix.words, matrix.ngrams, Y, weights), np.concatenate(valid))
@@ -150,7 +154,13 @@ def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Arr
         raise DataError(f"{shard.url}: expected rows to use, found none.")
     sets = label_sets(labels, multi_label=False)
     check_known(shard.url, range(1, len(sets) + 1), sets, model.labels)
-    return model.features.extract(texts), multi_hot(sets, model.labels)
+    return model.features.extract(texts, _elsewhere(plan, model)), multi_hot(sets, model.labels)
+
+
+def _elsewhere(plan: Plan, model: Model) -> list[Marks]:
+    """Return which n-grams the model would know of a text without that text: so many others must have them."""
+    of_least = inverse_document_frequency(np.array([least_texts(plan.rows)]), plan.rows)
+    return [np.asarray(table.idf < of_least) for table in model.features.ngrams]  # the more texts, the lower the idf
 
 
 # --- what is asked ----------------------------------------------------------------------------------------------------
@@ -170,17 +180,32 @@ def counts(plan: Plan, group: Group, everything: bool) -> list[Array]:
     return [*class_counts(examples.ngrams, examples.Y, examples.weights), of_classes]
 
 
+def columns(plan: Plan, group: Group) -> Integers:
+    """Return the n-grams that stand in these texts, in rising order."""
+    return held(plan, group).columns
+
+
+def profile(plan: Plan, group: Group) -> Profile:
+    """Return what these texts are like, rows held out and others."""
+    rows = held(plan, group)
+    found = rows.model.profile()
+    found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.familiar)
+    return found
+
+
 def squares(plan: Plan, group: Group, given: tuple[Parameters, bool]) -> list[Array]:
-    """Return Σ w x² as `joint.Rows.squares` does."""
+    """Return Σ w x² as `joint.Rows.squares` does, of these texts' n-grams alone."""
     parameters, everything = given
-    return RowsHere(_blocks(plan, group, everything), map).squares(parameters.network)
+    *others, of_columns = RowsHere(_blocks(plan, group, everything), map).squares(parameters.network)
+    return [*others, of_columns[held(plan, group).columns]]
 
 
 def gradient(plan: Plan, group: Group, given: tuple[Parameters, Array | None, bool]) -> list[Array]:
-    """Return loss and gradient as `joint.Rows.gradient` does."""
+    """Return loss and gradient as `joint.Rows.gradient` does, of these texts' n-grams alone."""
     parameters, spread, everything = given
     rows = RowsHere(_blocks(plan, group, everything), map)
-    return rows.gradient(parameters.network, parameters.U, spread, _loss(plan))
+    *others, CT_delta = rows.gradient(parameters.network, parameters.U, spread, _loss(plan))
+    return [*others, CT_delta[held(plan, group).columns]]
 
 
 def local_fit(

@@ -7,15 +7,18 @@ made from. A task whose record and output are sound is passed over. At the end t
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from textclf import __version__
 from textclf.bulk import BATCH_ROWS
 from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.shards import Folder, Shard
+from textclf.drift import Profile
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.files import sha256
 from textclf.labelling import Wanted, label_rows, written
@@ -25,6 +28,7 @@ from textclf.tables import TableOptions, open_table, open_writer
 MANIFEST = "manifest.json"
 _RECORDS = ".textclf"
 _SHOWN_REFUSALS = 10
+_FOR_US = ("made_from", "profile", "refusals")
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ class Job:
 class Record:
     """What became of one file: rows labelled and refused, and the output's name, size and SHA-256.
 
-    `made_from`: marks of the job and the state of the input. `refusals`: the first refused rows, for people.
+    `made_from`: marks of the job and the state of the input. `profile`: the counts of what its texts are like (see
+    `drift`). `refusals`: the first refused rows, for people.
     """
 
     input: str
@@ -65,6 +70,7 @@ class Record:
     answered: int
     bytes: int
     sha256: str
+    profile: list[list[int]]
     refusals: tuple[str, ...] = ()
 
 
@@ -92,6 +98,13 @@ class Run:
     def refused(self) -> int:
         """How many rows were not used."""
         return sum(record.refused for record in self.records)
+
+    def profile(self, model: Model) -> Profile:
+        """Return what the texts of all files are like, labelled by this model."""
+        found = model.profile()
+        for record in self.records:
+            found.merge(replace(found, counts=np.array(record.profile)))
+        return found
 
 
 def label(
@@ -146,8 +159,7 @@ def _manifest(run: Run, job: Job) -> dict[str, Any]:
         "rows": run.rows,
         "refused": run.refused,
         "files": [
-            {key: value for key, value in asdict(record).items() if key not in ("made_from", "refusals")}
-            for record in run.records
+            {key: value for key, value in asdict(record).items() if key not in _FOR_US} for record in run.records
         ],
         "set_aside": [asdict(each) for each in run.set_aside],
     }
@@ -180,6 +192,7 @@ def _label_shard(job: Job, shard: Shard) -> Record:
             counts.answered,
             target.stat().st_size,
             sha256(target),
+            counts.profile.counts.tolist(),
             tuple(str(refusal) for refusal in table.refused[:_SHOWN_REFUSALS]),
         )
     folder.write(record, json.dumps(asdict(new)).encode())

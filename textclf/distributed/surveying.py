@@ -34,14 +34,13 @@ class Frequent:
 
     def add(self, keys: Keys, counts: Integers) -> None:
         """Add counts of keys that are distinct and in rising order."""
-        if not len(self.keys):
-            self.keys, self.counts = keys, counts
-        else:
-            together = np.concatenate((self.keys, keys))
-            order = np.argsort(together, kind="stable")
-            together, both = together[order], np.concatenate((self.counts, counts))[order]
-            starts = np.flatnonzero(np.concatenate(([True], together[1:] != together[:-1])))
-            self.keys, self.counts = together[starts], np.add.reduceat(both, starts)
+        # Looked up, not sorted together: there are millions here, and each file brings some hundred thousand.
+        places = np.searchsorted(self.keys, keys)
+        is_new = places == len(self.keys)
+        is_new[~is_new] = self.keys[places[~is_new]] != keys[~is_new]
+        self.counts[places[~is_new]] += counts[~is_new]
+        self.keys = np.insert(self.keys, places[is_new], keys[is_new])
+        self.counts = np.insert(self.counts, places[is_new], counts[is_new])
         if len(self.keys) > self.most:
             self._cut()
 

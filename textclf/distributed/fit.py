@@ -1,0 +1,227 @@
+"""The fit over rows that workers hold: parameters go out, sums over the rows come in, and the steps are made here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any, Literal, TypeVar, cast
+
+import numpy as np
+
+from textclf.arrays import Array, Integers
+from textclf.calibration import Scaling, fit_calibration
+from textclf.checkpoint import Recorder, State
+from textclf.distributed import holding
+from textclf.distributed.engines import Engine
+from textclf.distributed.holding import Group, Judged, Parameters, Plan
+from textclf.drift import Profile
+from textclf.errors import TextclfError
+from textclf.evaluation import Evaluation
+from textclf.fitting import (
+    JOINT_ITERATIONS,
+    JOINT_L2,
+    JOINT_LENGTH,
+    JOINT_TOLERANCE,
+    MOVE_ITERATIONS,
+    SCALE_FLOOR,
+    SCALE_SMOOTHING,
+)
+from textclf.joint import JointFit, JointSettings, Rows, minimize
+from textclf.model import Model
+from textclf.naive_bayes import scales_of
+from textclf.network import LOSSES, Loss, Network
+from textclf.recipe import with_record
+from textclf.settings import Settings
+from textclf.training import Standard
+
+Part = TypeVar("Part")
+
+Averaging = Literal["every step", "now and then"]
+ROUNDS, LOCAL_STEPS = 8, 8
+_LARGEST_NOTED = 1 << 32
+"""Bytes: a step over many files may take minutes, so that more of it is worth keeping than on one machine."""
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how training goes: `say` of each part in a sentence, `step` of each step and its loss."""
+
+    say: Callable[[str], None] = lambda _: None
+    step: Callable[[int, float], None] = lambda _number, _loss: None
+
+
+NOBODY = Listener()
+
+
+def gathered(
+    engine: Engine, job: Callable[..., Part], tasks: Sequence[Any], given: object = None, *, stay: bool = False
+) -> list[Part]:
+    """Return what the job makes of each task, in the tasks' order; raises the first error."""
+    found: dict[int, Part] = {}
+    places = {id(task): number for number, task in enumerate(tasks)}
+    for task, outcome in engine.run(job, tasks, given, stay=stay):
+        if isinstance(outcome, TextclfError):
+            raise outcome
+        found[places[id(task)]] = outcome
+    return [found[number] for number in range(len(tasks))]
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where rows are held: who works, on which groups of files, by which plan."""
+
+    engine: Engine
+    groups: list[Group]
+    plan: Plan
+
+    def ask(self, job: Callable[..., Part], given: object = None) -> list[Part]:
+        """Return what the job makes of each group, in their order."""
+        return gathered(self.engine, partial(job, self.plan), self.groups, given, stay=True)
+
+    @cached_property
+    def columns(self) -> list[Integers]:
+        """The n-grams that stand in each group's texts."""
+        return self.ask(holding.columns)
+
+
+@dataclass(frozen=True)
+class _FarRows:
+    """Rows that workers hold: a sum over all is the sum of what the groups return, in their order.
+
+    A group returns the sums of n-grams that stand in its texts; those of the others are 0.
+    """
+
+    workplace: Workplace
+    V: int
+    everything: bool
+
+    def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
+        """Return loss and gradients as `joint.Rows` says."""
+        given = (Parameters.of(network, U), spread, self.everything)
+        return self._added(self.workplace.ask(holding.gradient, given))
+
+    def squares(self, network: Network) -> list[Array]:
+        """Return the sums of squares as `joint.Rows` says."""
+        given = (Parameters.of(network, np.zeros((0, 0), np.float32)), self.everything)
+        return self._added(self.workplace.ask(holding.squares, given))
+
+    def _added(self, parts: list[list[Array]]) -> list[Array]:
+        whole = np.zeros((self.V, parts[0][-1].shape[1]), parts[0][-1].dtype)
+        for columns, part in zip(self.workplace.columns, parts, strict=True):
+            whole[columns] += part[-1]
+        return [*holding.added([part[:-1] for part in parts]), whole]
+
+
+class Fit:
+    """The fit on the training part, to validate, and the last one on all rows."""
+
+    def __init__(
+        self, workplace: Workplace, start: Model, settings: Settings, averaging: Averaging, listener: Listener,
+        recorder: Recorder,
+    ) -> None:  # fmt: skip
+        self._workplace, self._start, self._settings = workplace, start, settings
+        self._averaging, self._listener, self._recorder = averaging, listener, recorder
+        self._loss = LOSSES[settings.loss, settings.output]
+        self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
+
+    def run(self) -> tuple[Model, Evaluation | None]:
+        """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""
+        ask = self._workplace.ask
+        n, total, squares = holding.added(ask(holding.moments))
+        standard = Standard.of_sums(int(n), total, squares, length=JOINT_LENGTH)
+        self._workplace = replace(self._workplace, plan=replace(self._workplace.plan, standard=standard))
+        ask = self._workplace.ask
+        holds_out = self._settings.valid_fraction > 0
+        fit = self._fitted("first", None, everything=not holds_out)
+        model = replace(self._start, E=standard.applied(np.asarray(self._start.E)), network=fit.network, U=fit.U)
+        validation, scaling = None, None
+        if holds_out:
+            judged = Judged.joined(ask(holding.judge, Parameters.of(fit.network, fit.U)))
+            if len(judged.Z):
+                model, scaling, validation = self._validated(model, judged)
+            self._listener.say("fitting once more, on all rows")
+            last = self._fitted("last", JointFit(fit.network, fit.U, []), everything=True)
+            again = replace(model, network=last.network, U=last.U)
+            model = again if scaling is None else again.scaled(scaling)
+            fit = replace(fit, losses=fit.losses + last.losses)
+        model = replace(model, usual=self._usual(model))
+        ask(holding.release)
+        history = [{"number": i, "loss": value} for i, value in enumerate(fit.losses, 1)]
+        return replace(model, description={**model.description, "history": history}), validation
+
+    def _usual(self, model: Model) -> Profile:
+        """Return what all texts are like, and how sure the model was of those it was not fitted to."""
+        usual = model.profile()
+        for found in self._workplace.ask(holding.profile):
+            usual.merge(found)
+        if model.record is not None:
+            usual.add_confidence(model.record.confidence)
+        return usual
+
+    def _fitted(self, name: str, start: JointFit | None, *, everything: bool) -> JointFit:
+        """Return a fit, or what is left of one that was stopped; it is noted under its name."""
+        found = self._noted(name)
+        if found is None:
+            *counts, of_classes = holding.added(self._workplace.ask(holding.counts, everything))
+            scales = scales_of(counts, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
+            fit = self._together if self._averaging == "every step" else self._averaged
+            found = fit(name, start, scales, of_classes, everything)
+            self._note(name, found)
+        return found
+
+    def _together(
+        self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
+    ) -> JointFit:
+        """Return what one machine finds, up to the order in which numbers are added."""
+        total = float(of_classes.sum())
+        most = MOVE_ITERATIONS if start is not None else self._settings.epochs or JOINT_ITERATIONS
+        steps = JointSettings(most, JOINT_TOLERANCE, self.l2, threads=1, largest_noted=_LARGEST_NOTED)
+        return minimize(
+            cast(Rows, _FarRows(self._workplace, len(scales), everything)), self._start.network, scales, self._loss,
+            steps, of_classes / total, total, start=start, after_step=self._listener.step,
+            recorder=self._recorder.within(name),
+        )  # fmt: skip
+
+    def _averaged(
+        self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
+    ) -> JointFit:
+        """Return the mean of what the groups find by steps of their own, weighed by their rows, again and again."""
+        total = float(of_classes.sum())
+        settings = JointSettings(LOCAL_STEPS, JOINT_TOLERANCE, self.l2, threads=1)
+        now = self._noted(f"{name}/round") or start or JointFit(self._start.network, np.asarray(self._start.U), [])
+        before = 0 if start is None else len(start.losses)
+        for number in range(len(now.losses) - before + 1, ROUNDS + 1):
+            given = (Parameters.of(now.network, now.U), scales, settings, of_classes / total, total, everything)
+            weight, loss, theta, U = holding.added(self._workplace.ask(holding.local_fit, given))
+            network = replace(now.network, theta=(theta / weight).astype(np.float32))
+            now = JointFit(network, (U / weight).astype(np.float32), [*now.losses, float(loss / weight)])
+            self._note(f"{name}/round", now)
+            self._listener.step(number, now.losses[-1])
+        return now
+
+    def _note(self, name: str, fit: JointFit) -> None:
+        arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
+        self._recorder.note(name, State(arrays).itself)
+
+    def _noted(self, name: str) -> JointFit | None:
+        state = self._recorder.found(name)
+        if state is None:
+            return None
+        network = replace(self._start.network, theta=state.array("network", self._start.network.theta))
+        U = state.array("U", np.asarray(self._start.U))
+        return JointFit(network, U, [float(value) for value in state.arrays["losses"]])
+
+    def _validated(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
+        """Return the model with what the rows held out teach about its answers, and how it does on them."""
+        Z, scaling = judged.Z, None
+        if self._settings.calibrate:
+            loss = LOSSES["cross-entropy", self._settings.output]
+            rng = np.random.default_rng(self._settings.seed)
+            found = fit_calibration(Z, judged.Y, judged.weights, loss, rng)
+            model, scaling = replace(model, temperature=found.temperature), found.scaling
+            if scaling is not None:
+                model, Z = model.scaled(scaling), scaling.applied(Z)
+        P = model.probabilities_of(Z)
+        model, validation = with_record(
+            model, judged.Y, P, tokens=judged.tokens, known=judged.known, familiar=judged.familiar
+        )
+        return model, scaling, validation

@@ -23,7 +23,7 @@ from textclf.predictions import Predictions
 from textclf.recipe import LabelledTexts, train
 from textclf.reliability import Reliability
 from textclf.settings import Settings
-from textclf.vectors import open_vectors
+from textclf.vectors import WordVectors, open_vectors
 
 TARGETS = (0.90, 0.95, 0.99)
 _RESAMPLES = 100
@@ -89,6 +89,22 @@ def is_drift(model: Model, found: Predictions) -> bool:
     return drift is not None and drift.differs
 
 
+def false_alarms(data: LabelledTexts, vectors: WordVectors) -> str:
+    """Return a cell: how many resamples of training rows held out are called different by a model of the others."""
+    rng = np.random.default_rng(0)
+    order = rng.permutation(len(data.texts)).tolist()
+    kept, rest = order[: 3 * len(order) // 4], order[3 * len(order) // 4 :]
+    others = LabelledTexts([data.texts[i] for i in kept], [data.labels[i] for i in kept])
+    model = train(others, Settings(), vectors).model
+    found = model.predict([data.texts[i] for i in rest], threads=2)
+    alarms = 0
+    for _ in range(_RESAMPLES):
+        rows = rng.integers(0, len(rest), _STRANGERS)
+        drawn = Predictions(found.P[rows], found.tokens[rows], found.known[rows], found.familiar[rows])
+        alarms += is_drift(model, drawn)
+    return f"{alarms} of {_RESAMPLES}"
+
+
 def without(explanation: Explanation, tokens: Sequence[int]) -> str:
     """Return the text without some of its tokens, by their numbers."""
     text = list(explanation.shown)
@@ -139,6 +155,7 @@ def main() -> None:
         " | ".join(map(str, TARGETS)): [],
         "answered: " + " | ".join(strangers): [],
         "different: " + " | ".join(strangers): [],
+        "resamples of training rows called different": [],
         "without named words | without random ones | named fall further | sum off by | seconds for 1,000 | times "
         "predicting them": [],
     }
@@ -153,6 +170,7 @@ def main() -> None:
             promises(careful, found, careful.classes_of(labels)),
             " | ".join(f"{careful.answered(other, answer_from).mean():.1%}" for other in others),
             " | ".join("yes" if is_drift(careful, other) else "no" for other in others),
+            false_alarms(training, vectors),
             explanations(plain, texts),
         )
         for table, row in zip(tables.values(), rows, strict=True):

@@ -47,9 +47,9 @@ class Costs:
     and of that for each worker. `spread`: the standard deviation of the logarithm of a worker's time at a step.
     """
 
-    row: float = 7.5e-6
+    row: float = 2.7e-6
     parameters: float = 440e3
-    own: float = 70e-9
+    own: float = 23e-9
     call: float = 0.03
     task: float = 0.002
     spread: float = 0.1

@@ -108,7 +108,7 @@ def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_print
     follow(page, place)
     assert len((place / "labelled" / "manifest.json").read_text("utf-8")) > 0
     for rest, shown in re.findall(
-        r"    python (benchmarks/scale_training\.py simulate.*)\n\n```text\n(.*?)```",
+        r"    python (benchmarks/scale_training\.py simulate[^\n]*)\n\n```text\n(.*?)```",
         page.read_text("utf-8"),
         re.DOTALL,
     ):

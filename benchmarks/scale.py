@@ -140,6 +140,8 @@ def _half_way(command: Sequence[str], folder: Path, act: Callable[[int], None]) 
     """Start a run with two workers, act on its session once a quarter of the files is done; return how many were."""
     process = subprocess.Popen([*TEXTCLF, *command, str(folder), "--workers", "2"], start_new_session=True)
     while len(list(folder.glob("*.parquet"))) < SHARDS // 4:
+        if process.poll() is not None:
+            raise SystemExit(f"{command}: exit code {process.returncode} before a quarter was done")
         time.sleep(0.1)
     act(process.pid)
     finished = len(list(folder.glob("*.parquet")))

@@ -31,6 +31,7 @@ from textclf.tables import TableOptions, open_table
 from textclf.vectors import open_vectors
 
 STEPS = 12
+EVERYWHERE = ((1e9, 1.0),)
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 
 
@@ -46,13 +47,15 @@ class Costs:
     and of that for each worker. `spread`: the standard deviation of the logarithm of a worker's time at a step.
     """
 
-    row: float = 20e-6
-    parameters: float = 700e3
-    own: float = 60e-9
+    row: float = 2.7e-6
+    parameters: float = 440e3
+    own: float = 23e-9
     call: float = 0.03
     task: float = 0.002
     spread: float = 0.1
-    frequencies: tuple[tuple[float, float], ...] = ((2, 0.5), (4, 0.3), (16, 0.15), (1000, 0.05))
+    frequencies: tuple[tuple[float, float], ...] = (
+        (2, 0.385), (3, 0.162), (5, 0.221), (12, 0.167), (58, 0.056), (497, 0.008),
+    )  # fmt: skip
     """In how many texts n-grams stand, and which share of them does so."""
 
 
@@ -87,14 +90,16 @@ def step_seconds(costs: Costs, rows: int, workers: int, network: Network, *, loc
 def simulate(rows: int, costs: Costs) -> None:
     """Print how many times faster training gets with more workers."""
     networks = {"10 Gb/s, 0.1 ms": Network(1e-4, 1.25e9), "1 Gb/s, 0.5 ms": Network(5e-4, 1.25e8)}
-    print(f"{rows:,} rows; {costs}")
-    print(f"{'':32}" + "".join(f"{workers:>8}" for workers in WORKERS))
+    everywhere = " of every text" if costs.frequencies == EVERYWHERE else ""
+    print(f"{rows:,} rows, {costs.parameters:,.0f} parameters{everywhere}: times as fast as one worker")
+    print(f"{'workers':30}" + "".join(f"{workers:>7}" for workers in WORKERS))
     for name, network in networks.items():
         for local in (1, 8):
             seconds = [step_seconds(costs, rows, workers, network, local=local) for workers in WORKERS]
             label = f"{name}, each {local} step{'s' * (local > 1)}"
-            print(f"{label:32}" + "".join(f"{seconds[0] / each:8.1f}" for each in seconds))
-            print(f"{'  seconds a step':32}" + "".join(f"{each:8.1f}" for each in seconds))
+            print(f"{label:30}" + "".join(f"{seconds[0] / each:7.1f}" for each in seconds))
+    seconds = [step_seconds(costs, rows, workers, networks["10 Gb/s, 0.1 ms"]) for workers in WORKERS]
+    print(f"{'seconds a step, first row':30}" + "".join(f"{each:7.2f}" for each in seconds))
 
 
 # --- what it is made of, measured here -------------------------------------------------------------------------------
@@ -102,11 +107,11 @@ def simulate(rows: int, costs: Costs) -> None:
 
 @dataclass
 class Watched:
-    """An engine that is watched at the calls for gradients: their seconds, and the bytes of what is sent."""
+    """An engine, watched at the calls for gradients: this process's time for them, and the bytes of what is sent."""
 
     engine: Engine
     workers: int
-    seconds: list[float] = field(default_factory=list)
+    processor: list[float] = field(default_factory=list)
     out: int = 0
     back: list[int] = field(default_factory=list)
 
@@ -116,10 +121,10 @@ class Watched:
 
     def run(self, job: Any, tasks: Sequence[Any], given: object = None, *, stay: bool = False) -> Iterator[Any]:  # noqa: ANN401
         """Pass on, and watch."""
-        began = time.perf_counter()
+        began = time.process_time()
         outcomes = list(self.engine.run(job, tasks, given, stay=stay))
         if getattr(getattr(job, "func", None), "__name__", "") == "gradient":
-            self.seconds.append(time.perf_counter() - began)
+            self.processor.append(time.process_time() - began)
             self.out = len(pickle.dumps(given, 5))
             self.back = [len(pickle.dumps(outcome, 5)) for _, outcome in outcomes]
         yield from outcomes
@@ -138,7 +143,7 @@ def measure(data: Path) -> None:
         alone = Watched(Serial(), 1)
         steps, found = _trained(shards, alone)
         costs = _costs(steps, alone, found)
-        print(f"{found.rows:,} rows, alone: a step {median(steps):.3f} s; {costs}")
+        print(f"{found.rows:,} rows, alone: a step {median(steps.seconds):.3f} s; {costs}")
         print(f"a row kept: {_bytes_kept(shards, found.model):,.0f} bytes")
         for workers in (1, 2):
             with dask_engine(workers=workers) as engine:
@@ -148,32 +153,40 @@ def measure(data: Path) -> None:
             simulated = step_seconds(replace(costs, call=call, task=0.0), found.rows, workers, network)
             share, back = share_sent(costs, workers), [f"{each / 1e6:.2f}" for each in watched.back]
             print(
-                f"{workers} worker(s): a step {median(steps):.3f} s, simulated {simulated:.3f} s;"
+                f"{workers} worker(s): a step {median(steps.seconds):.3f} s, simulated {simulated:.3f} s;"
                 f" a call {call * 1e3:.0f} ms, {network.bandwidth / 1e6:,.0f} MB/s;"
                 f" sent out {watched.out / 1e6:.2f} MB, back {'+'.join(back)} MB"
                 f" (share {sum(watched.back) / workers / max(watched.out, 1):.2f}, simulated {share:.2f})"
             )
 
 
-def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[list[float], TrainedFar]:
-    """Train by some steps; return the seconds of each."""
-    at: list[float] = []
-    listener = Listener(step=lambda _number, _loss: at.append(time.perf_counter()))
+@dataclass
+class Steps:
+    """Seconds of each step, and this process's processor time of each."""
+
+    seconds: list[float]
+    processor: list[float]
+
+
+def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[Steps, TrainedFar]:
+    """Train by some steps; return what each took."""
+    at: list[tuple[float, float]] = []
+    listener = Listener(step=lambda _number, _loss: at.append((time.perf_counter(), time.process_time())))
     settings = Settings(l2=0.15, valid_fraction=0.0, epochs=STEPS)
     vectors = open_vectors("starter", say=lambda _: None)
     found = train(engine, shards, TableOptions(), settings, vectors, listener=listener)
-    return np.diff(at).tolist(), found
+    return Steps(*np.diff(at, axis=0).T.tolist()), found
 
 
-def _costs(steps: Sequence[float], alone: Watched, found: TrainedFar) -> Costs:
-    parameters = alone.out / 4
-    own = max(median(steps) - median(alone.seconds), 0.0)
+def _costs(steps: Steps, alone: Watched, found: TrainedFar) -> Costs:
+    parameters, gradient = alone.out / 4, median(alone.processor)
+    own = max(median(steps.processor) - gradient, 0.0)
     idf = np.concatenate([table.idf for table in found.model.features.ngrams]).astype(np.float64)
     texts = np.round((1 + found.rows) / np.exp(idf - 1) - 1)
     edges = [2, 3, 4, 8, 32, 256, np.inf]
     parts = [texts[(texts >= low) & (texts < high)] for low, high in pairwise(edges)]
     frequencies = tuple((round(float(np.median(part)), 1), round(len(part) / len(texts), 3)) for part in parts)
-    return Costs(median(alone.seconds) / found.rows, parameters, own / parameters, frequencies=frequencies)
+    return Costs(gradient / found.rows, parameters, own / parameters, frequencies=frequencies)
 
 
 def _bytes_kept(shards: Sequence[Shard], model: Model) -> float:
@@ -209,7 +222,7 @@ def main() -> None:
     parser.add_argument("--parameters", type=float, help="so many, each of which stands in every worker's texts")
     chosen = parser.parse_args()
     if chosen.what == "simulate":
-        many = {"parameters": chosen.parameters, "frequencies": ((1e9, 1.0),)} if chosen.parameters else {}
+        many = {"parameters": chosen.parameters, "frequencies": EVERYWHERE} if chosen.parameters else {}
         simulate(chosen.rows, replace(Costs(), **many))
     elif chosen.data is None:
         parser.error("give --data DIR")

@@ -239,6 +239,12 @@ def test_a_model_of_many_files_warns_of_texts_unlike_its_own_and_of_no_others(pa
             assert json.loads(drift.read_text("utf-8"))["texts"] == 120
 
 
+def test_of_very_many_rows_no_more_are_held_out_than_one_machine_looks_at(parts, monkeypatch):
+    monkeypatch.setattr("textclf.distributed.training.MOST_HELD_OUT", 40)
+    found = trained(Serial(), parts, Settings(char_ngrams=(0, 0)))
+    assert 30 <= found.validation.n <= 50
+
+
 def test_classes_get_a_calibration_of_their_own_where_that_is_better(tmp_path):
     rng = np.random.default_rng(3)
     words = {"a": ("gut", "schön"), "b": ("übel", "mies"), "c": ("eins", "zwei")}

@@ -103,6 +103,21 @@ def test_a_reader_who_comes_from_scikit_learn_sees_both_run(place):
     assert {f"python3 {name}" for name in programs(page)} < set(commands)
 
 
+def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_prints(place):
+    page = ROOT / "docs" / "scale.md"
+    follow(page, place)
+    assert len((place / "labelled" / "manifest.json").read_text("utf-8")) > 0
+    for rest, shown in re.findall(
+        r"    python (benchmarks/scale_training\.py simulate[^\n]*)\n\n```text\n(.*?)```",
+        page.read_text("utf-8"),
+        re.DOTALL,
+    ):
+        done = subprocess.run(
+            [sys.executable, *rest.split()], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+        )
+        assert done.stdout == shown
+
+
 def test_the_two_commands_of_the_readme_are_targets_of_the_makefile():
     targets = re.findall(r"^    make (\w+)", (ROOT / "README.md").read_text("utf-8"), re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text("utf-8")
@@ -182,7 +197,11 @@ def options():
     return {opt for command in EVERY.values() for p in command.params for opt in (*p.opts, *p.secondary_opts)}
 
 
-@pytest.mark.parametrize("name", ["usage.md", "service.md", "tutorial.md", "from_fasttext.md", "from_scikit_learn.md"])
+@pytest.mark.parametrize(
+    "name", ["usage.md", "scale.md", "service.md", "tutorial.md", "from_fasttext.md", "from_scikit_learn.md"]
+)
 def test_every_option_that_the_pages_name_exists(name):
-    text = re.sub(r"\b(curl|uvicorn) .*", "", (ROOT / "docs" / name).read_text("utf-8"))  # options of other programs
+    text = re.sub(
+        r"\b(curl|uvicorn|python benchmarks/\S+) .*", "", (ROOT / "docs" / name).read_text("utf-8")
+    )  # options of other programs
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - options() <= {"--help", "--reload"}

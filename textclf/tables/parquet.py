@@ -5,6 +5,7 @@ Parquet's pages mostly carry no checksum: a byte changed inside a value can go u
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from textclf.tables.source import display_name, open_bytes
 MAGIC = b"PAR1"
 
 _CHILD = Path(__file__).with_name("parquet_child.py")
+_MOST_WAITING = 30
+"""How many times the processor time that the child may take it may take by the clock."""
 _MEMORY_FLOOR = 8 << 30
 """Bytes of address space that the child may take beside thirty times the file: allocators reserve more than is used."""
 
@@ -67,15 +70,20 @@ def _run_child(arguments: list[str], path: Path) -> None:
     size = path.stat().st_size
     polars = importlib.util.find_spec("polars")
     library = str(Path(str(polars.origin)).parents[1]) if polars else ""
-    command = [sys.executable, "-I", str(_CHILD), *arguments, str(_MEMORY_FLOOR + 30 * size), library]
     seconds = 60 + size // 1_000_000
+    limits = [str(_MEMORY_FLOOR + 30 * size), str(seconds)]
+    command = [sys.executable, "-I", str(_CHILD), *arguments, *limits, library]
     name = display_name(path)
+    too_long = f"{name}: expected a Parquet file, found none that is read in {seconds} s. Write it again."
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False)
+        # The child's limit is processor time: on a machine that is busy with other things a sound file takes long.
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_WAITING * seconds, check=False
+        )
     except subprocess.TimeoutExpired as error:
-        raise DataError(
-            f"{name}: expected a Parquet file, found none that is read in {seconds} s. Write it again."
-        ) from error
+        raise DataError(too_long) from error
+    if done.returncode == -signal.SIGXCPU:
+        raise DataError(too_long)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         reason = said[-1] if done.returncode == 3 and said else f"the reader died, code {done.returncode}"

@@ -14,9 +14,10 @@ _SLICE = 10_000
 
 def main(arguments: list[str]) -> int:
     """Run `lines PARQUET JSONL` or `join PARQUET ADDED_JSONL OUTPUT`; return the exit code."""
-    command, source, *paths, limit, library = arguments
+    command, source, *paths, limit, seconds, library = arguments
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
+    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
     sys.path.append(library)
     try:
         program = _lines if command == "lines" else _join

@@ -21,12 +21,13 @@ demo: $(VENV)/installed
 	$(BIN)/textclf predict $(OUT)/sentiment.safetensors -i data/reviews-test.csv -o $(OUT)/labelled.csv
 	@echo "Written to $(OUT)/: the model, report.html (open it in a browser), errors.csv and labelled.csv."
 
+# On all cores, the tests of a file on one of them.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadfile
 
 # Which lines and branches no test runs, children's included; some tests of time and memory may fail meanwhile.
 coverage: $(VENV)/installed-test
-	-$(BIN)/python -m coverage run -m pytest
+	-$(BIN)/python -m coverage run -m pytest -n logical --dist loadfile
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -63,8 +63,11 @@ class Child:
     def wait(self) -> int:
         """Return the exit code, negative for a signal."""
         self.process.join(LONGEST)
-        assert self.process.exitcode is not None, "the child does not end"
-        return self.process.exitcode
+        code = self.process.exitcode
+        if code is None:
+            self.process.kill()  # else it may go on for ever
+        assert code is not None, "the child does not end"
+        return code
 
     def said(self) -> str:
         """Return what it said on standard error; there must be no traceback in it."""

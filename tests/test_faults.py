@@ -297,7 +297,7 @@ def limit_memory(more):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_too_little_memory_is_one_line_and_a_whole_file(name, place, there):
-    for megabytes in (*(range(0, 640, 10) if SOAK else (8, 32, 128)), 1280):
+    for megabytes in (*(range(0, 640, 10) if SOAK else (8, 32, 64, 128)), 1280):
         (there / "out").write_bytes(b"old")
         child = start(*COMMANDS[name], folder=there, prepare=partial(limit_memory, megabytes << 20))
         code, said = child.wait(), child.said()

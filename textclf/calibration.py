@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from textclf.arrays import Array
+from textclf.memory import check_room_for_blas
 from textclf.network import Loss
 
 _FARTHEST = float(np.log(8.0))  # |log T| stays below
@@ -159,6 +160,7 @@ def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
 
     prior = np.concatenate([[_PRIOR], np.full(2 * k, _CLASS_PRIOR)])
     bounds = [(-_FARTHEST, _FARTHEST)] * (k + 1) + [(None, None)] * k
+    check_room_for_blas()
     found = minimize(
         cost, np.zeros(2 * k + 1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
     ).x

@@ -1,5 +1,6 @@
 """How the process keeps its memory, and gives back what it has looked at of files."""
 
+import functools
 import mmap
 import sys
 from contextlib import suppress
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # the numbers of mallopt(3)
 _LARGEST_KEPT = 32 << 20  # the most that the C library allows
 _MOST_KEPT = 1 << 30
+_BLAS_BUFFER = 33 << 20  # what a library of linear algebra takes at its first use, and a page or two
 
 
 def keep_freed_memory() -> None:
@@ -25,6 +27,18 @@ def keep_freed_memory() -> None:
 def give_back_freed_memory() -> None:
     """Let the C library give back the memory of freed arrays of a megabyte and more: slower, where memory is scarce."""
     _set_limits(1 << 20, 1 << 24)
+
+
+@functools.cache
+def check_room_for_blas() -> None:
+    """Raise MemoryError where SciPy's linear algebra, at its first use, would not get its buffer.
+
+    It would ask the system for it without an end, and the run would never end either.
+    """
+    try:
+        mmap.mmap(-1, _BLAS_BUFFER).close()
+    except OSError as error:
+        raise MemoryError from error
 
 
 def _set_limits(largest: int, most: int) -> None:

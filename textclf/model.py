@@ -99,6 +99,11 @@ class Model:
         one_layer = len(self.network.layers) == 1
         return Summing(self.features, self._double_EW if one_layer else np.asarray(self.E), np.asarray(self.U))
 
+    @property
+    def is_compiled(self) -> bool:
+        """Whether `compiled` has been made, so that a prediction by compiled loops waits for nothing."""
+        return "compiled" in self.__dict__
+
     def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
 

@@ -51,14 +51,15 @@ class Service:
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
-        """Watch the models' files while the application runs."""
-        watch = asyncio.create_task(self.shelf.watch())
+        """Make the models quick, and watch their files, while the application runs."""
+        tasks = [asyncio.create_task(work) for work in (self.shelf.quicken(), self.shelf.watch())]
         try:
             yield
         finally:
-            watch.cancel()
-            with suppress(asyncio.CancelledError):
-                await watch
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             self.batcher.close()
             self.uploads.close()
 

@@ -106,9 +106,10 @@ def _read(path: Path, scanned: Scan, name: str, digest: str, encoding: str) -> W
     notes = [*check_values(path, words, matrix), *_alike(words)]
     if scanned.is_open:
         notes.append("the last line has no line end: is its last number whole?")
-    keep = [place for place, word in enumerate(words) if word]
-    distinct = list({words[place]: place for place in reversed(keep)}.values())[::-1]
-    if len(distinct) < len(words):
+    different = set(words)
+    if len(different) < len(words) or "" in different:
+        keep = [place for place, word in enumerate(words) if word]
+        distinct = list({words[place]: place for place in reversed(keep)}.values())[::-1]
         notes.append(f"{len(words) - len(distinct):,} words stand twice or are empty: the first of each is kept")
         distinct.sort()
         words, matrix = [words[place] for place in distinct], matrix[distinct]

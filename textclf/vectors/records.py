@@ -12,6 +12,7 @@ from textclf.errors import VectorsError
 LONGEST_WORD = 1_000
 
 _BLOCK = 1 << 22
+_NEWLINE = 0x0A
 
 
 def check_records(stream: BinaryIO, path: Path, words: int, dimension: int, encoding: str) -> None:
@@ -25,7 +26,7 @@ def check_records(stream: BinaryIO, path: Path, words: int, dimension: int, enco
     for number in range(1, words + 1):
         if len(buffer) - place < least:
             buffer, place = buffer[place:] + stream.read(_BLOCK + least), 0
-        while buffer[place : place + 1] == b"\n":  # some writers end a record with one
+        while place < len(buffer) and buffer[place] == _NEWLINE:  # some writers end a record with one
             place += 1
         end = buffer.find(b" ", place, place + LONGEST_WORD + 1)
         if end < 0 and len(buffer) - place > LONGEST_WORD:
@@ -41,12 +42,12 @@ def check_records(stream: BinaryIO, path: Path, words: int, dimension: int, enco
             )
         if end == place:
             raise VectorsError(f"{path}: expected a word, found none (word {number:,}). {_ADVICE}")
+        word = buffer[place:end]
         try:
-            buffer[place:end].decode(encoding)
+            word.decode(encoding)
         except UnicodeDecodeError as error:
             raise VectorsError(
-                f"{path}: expected {encoding}, found byte 0x{buffer[place + error.start]:02x} in word {number:,}. "
-                f"{_ADVICE}"
+                f"{path}: expected {encoding}, found byte 0x{word[error.start]:02x} in word {number:,}. {_ADVICE}"
             ) from None
         place = stop
     if (buffer[place:] + stream.read(_BLOCK)).strip(b"\r\n"):

@@ -279,17 +279,17 @@ _ALL_NUMBERS = re.compile(rb"(?:[-+]?+(?>\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d
 
 def check_values(path: Path, words: list[str], matrix: Array) -> list[str]:
     """Refuse values that are not finite, and return what is suspicious about the others."""
-    finite = np.isfinite(matrix).all(axis=1)
-    if not finite.all():
-        place = int(np.flatnonzero(~finite)[0])
+    least, largest = float(matrix.min(initial=0.0)), float(matrix.max(initial=0.0))  # NaN if any is
+    if not math.isfinite(largest - least):
+        place = int(np.flatnonzero(~np.isfinite(matrix).all(axis=1))[0])
         raise VectorsError(
             f"{path}: a number in the vector of {words[place]!r} (word {place + 1}) is not finite. Get the file again."
         )
     notes = []
-    largest = float(np.abs(matrix).max(initial=0.0))
+    largest = max(largest, -least)
     if largest > 1e6:
         notes.append(f"a value as large as {largest:.3g}: was this file read as what it is?")
-    zero = int((~matrix.any(axis=1)).sum())
+    zero = int((~matrix[np.flatnonzero(matrix[:, 0] == 0.0)].any(axis=1)).sum())
     if zero > math.ceil(len(matrix) / 100):
         notes.append(f"{zero:,} words have a vector of zeros")
     return notes

@@ -216,8 +216,8 @@ def main() -> int:
             copied(source, tree / name)
         for module in {tuple(MODULES[change.module]): change.module for change in drawn}.values():
             unchanged = Change(module, 0, "", (ROOT / "textclf" / module).read_text("utf-8"))
-            if noticed(unchanged, given.longest, tree):
-                sys.exit(f"the tests of {module} fail without any change")
+            if found := noticed(unchanged, given.longest, tree):
+                sys.exit(f"the tests of {module} do not pass without any change, says {found}")
         for change in sorted(drawn):
             found = noticed(change, given.longest, tree)
             outcomes[change.module][found] += 1

@@ -4,7 +4,8 @@
 
 DIR holds a folder for each set, with train.csv and test.csv. textclf gets the table and no option but the time.
 fastText is tuned on a tenth of each class of the training rows, and trained on the others; its texts are cut into
-lower-case tokens, as in the other comparisons. Test rows are only measured. Needs the packages of the extras `bench`
+lower-case tokens, as in the other comparisons; now and then it ends with "Encountered NaN", or does not end: run it
+again, perhaps with another seed. Test rows are only measured. Needs the packages of the extras `bench`
 and `tune`.
 """
 

@@ -174,7 +174,7 @@ def test_the_command_trains_a_model_and_says_what_it_found(tmp_path, capsys):
     table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
     rows = "".join(f"{text},{label}\n" for text, label in zip(DATA.texts, DATA.labels, strict=True))
     table.write_text(f"text,label\n{rows}")
-    arguments = ["tune", str(table), "-o", str(model), "--vectors", "none", "--duration", "5", "--json"]
+    arguments = ["tune", str(table), "-o", str(model), "--vectors", "none", "--duration", "10", "--json"]
     assert run(arguments) == 0
     said = capsys.readouterr()
     found = json.loads(said.out)

@@ -156,6 +156,13 @@ def test_t32_a_header_of_a_hundred_thousand_columns_is_refused_soon(write):
         rows_of(write(",".join(f"c{i}" for i in range(100_000)) + "\n"))
 
 
+def test_t28_a_key_twice_among_a_hundred_thousand_is_refused_soon(write):
+    keys = ", ".join(f'"k{i}": 0' for i in range(100_000))
+    row = f'{{"text": "a", {keys}, "k99999": 1}}\n'
+    with within(20), pytest.raises(DataError, match=r"t\.jsonl:2: .*'k99999' twice"):
+        rows_of(write(GOOD + row.encode(), "t.jsonl"))
+
+
 @pytest.mark.parametrize("change", ["grow", "touch"])
 def test_t33_a_file_that_changes_while_it_is_read_is_refused(change, write):
     path = write(b"text,label\na,x\n")

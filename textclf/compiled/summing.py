@@ -98,8 +98,9 @@ def _chars(table: NgramTable, U: Array) -> tuple[Chars, tuple[Array, int]]:
     by_state[states] = idf
     U_by_state = np.zeros((size, U.shape[1]), np.float32)
     U_by_state[states[has_row]] = U[trie.rows[has_row]]
-    table_of_states = _aligned(size, 2 + 1 + _wide(U.shape[1]))
-    table_of_states[:, 2 : 3 + _wide(U.shape[1])] = _rows(by_state, U_by_state)
+    rows = _rows(by_state, U_by_state)
+    table_of_states = _aligned(size, 2 + rows.shape[1])
+    table_of_states[:, 2 : 2 + rows.shape[1]] = rows
     cells = table_of_states.view(np.uint32)
     cells[:, 1] = 0xFFFFFFFF  # the check of a place that no state has: not even 0 may lead there
     cells[states, 0] = bases

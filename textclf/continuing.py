@@ -43,6 +43,7 @@ from textclf.vocabulary import (
     counts_of,
     extracted,
     least_texts,
+    most_kept,
     strings_of,
     tallies_of,
     unit_vectors,
@@ -130,7 +131,7 @@ def grow(
     _check_vectors(model, vectors)
     n, old = rows_seen(model), model.features
     kinds: list[Kind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
-    cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files, spelled=vectors is None)
+    cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
     found = count_all(cuts, is_cased=old.words.cased)
     words, strings, E = _more_words(model, cuts, found.all_words(), settings, vectors, rng)
     tallies = tallies_of(kinds, found, least_texts(n + len(texts)), shelf)

@@ -55,10 +55,11 @@ class NgramTally:
     def add(self, counts: SparseRows, totals: Integers) -> None:
         """Take up what `count` returned of the next texts."""
         self._counts.add(counts)
-        self._in_texts += np.bincount(counts.columns, minlength=counts.width)
+        # Not by bincount, which would go through all candidates for each block.
+        np.add.at(self._in_texts, counts.columns, 1)
         if self._weights is not None:
             of_rows = self._weights[self._seen : self._seen + len(counts)][counts.row_numbers]
-            self._weighed += np.bincount(counts.columns, weights=of_rows, minlength=counts.width)
+            np.add.at(self._weighed, counts.columns, of_rows)
         self._totals.append(totals)
         self._seen += len(counts)
 

@@ -64,7 +64,7 @@ class SparseRows:
 
         C itself serves: Cᵀ kept by rows would take as much room again, and hardly less time.
         """
-        product: Array = self.scipy.T @ D
+        product: Array = self._transposed_scipy @ D
         return product
 
     def transposed(self) -> "SparseRows":
@@ -109,7 +109,17 @@ class SparseRows:
         """The same matrix for scipy's products, sharing the arrays."""
         from scipy.sparse import csr_array
 
-        matrix = csr_array((self.data, self.columns, self.offsets), shape=(len(self), self.width), copy=False)
+        return self._sharing(csr_array((len(self), self.width), dtype=self.data.dtype))
+
+    @cached_property
+    def _transposed_scipy(self) -> Any:  # noqa: ANN401 - scipy ships no types
+        from scipy.sparse import csc_array
+
+        return self._sharing(csc_array((self.width, len(self)), dtype=self.data.dtype))
+
+    def _sharing(self, matrix: Any) -> Any:  # noqa: ANN401 - scipy ships no types
+        # Given to its constructor, arrays that are parts of larger ones, as those of a block are, would be copied.
+        matrix.indptr, matrix.indices, matrix.data = self.offsets, self.columns, self.data
         matrix.has_sorted_indices = True
         matrix.has_canonical_format = True
         return matrix

@@ -32,7 +32,7 @@ NAME = "words-1"
 BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
 END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
-_BLOCK = 1 << 21  # code points worked on at a time: their arrays stay near the processor's cache
+_BLOCK = 1 << 19  # code points worked on at a time: their arrays stay near the processor's cache
 
 CodePoints = npt.NDArray[np.uint32]
 
@@ -60,6 +60,11 @@ class Tokens:
         """The number of each token's text, shape (T,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory they take."""
+        return sum(array.nbytes for array in (self.keys, self.offsets, self.starts, self.ends, self.codes))
+
     def without_places(self) -> "Tokens":
         """Return the tokens without their places and the code points, which take most of the room."""
         return Tokens(self.keys, self.offsets, self.starts[:0].copy(), self.ends[:0].copy(), self.codes[:0].copy())
@@ -83,16 +88,18 @@ def tokenize_blocks(texts: Sequence[str], *, lower: bool = True) -> Iterator[Tok
         yield _tokenize_block(part, lower)
 
 
-def text_blocks(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+def text_blocks(texts: Iterable[str]) -> Iterator[Sequence[str]]:
     """Give the texts that are worked on together: consecutive ones, as many as memory near the processor serves."""
-    first, size = 0, 0
-    for number, text in enumerate(texts):
+    block: list[str] = []
+    size, is_first = 0, True
+    for text in texts:
+        block.append(text)
         size += len(text)
         if size >= _BLOCK:
-            yield texts[first : number + 1]
-            first, size = number + 1, 0
-    if first < len(texts) or not texts:
-        yield texts[first:]
+            yield block
+            block, size, is_first = [], 0, False
+    if block or is_first:
+        yield block
 
 
 def keys_of(words: Sequence[str]) -> Keys:

@@ -1,7 +1,9 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TypeVar
 
 import numpy as np
@@ -52,14 +54,14 @@ def learn_vocabulary(
 ) -> Vocabulary:
     """Return what these texts call for; `vectors` None starts from random ones.
 
-    Large arrays go to the shelf; where that is in files, texts are cut anew each time that they are gone through.
+    Large arrays go to the shelf.
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
     n = len(texts) if weights is None else round(float(weights.sum()))
     lengths = np.fromiter(map(len, texts), np.float64, len(texts))
     kinds = ngram_kinds(float(np.average(lengths, weights=weights)) if len(texts) else 0.0, settings)
-    cuts = Cuts(texts, kinds, settings.threads, keep=not shelf.in_files, spelled=vectors is None)
+    cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
     found = count_all(cuts, is_cased=vectors is not None and vectors.is_cased)
     most_unseen = UNSEEN_WORDS_A_TEXT * n
     word_table, words, E = learn_words(
@@ -108,21 +110,38 @@ class Block:
     tokens: Tokens
     ngrams: list[tuple[Integers, Keys]]
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory the tokens and the n-grams take."""
+        return self.tokens.nbytes + sum(numbers.nbytes + keys.nbytes for numbers, keys in self.ngrams)
+
 
 def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseRows, Integers]]:
     """Return what each tally counts in a block."""
     return [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
 
 
+MOST_KEPT = 1 << 28
+"""Bytes of cut texts that are kept; writing more than that into memory takes as long as cutting texts again."""
+
+
+def most_kept(shelf: Shelf) -> int:
+    """Return how many bytes of cut texts are kept beside what goes to the shelf."""
+    return 0 if shelf.in_files else MOST_KEPT
+
+
 class Cuts:
     """Texts cut into tokens and n-grams, a block at a time.
 
-    With `keep` they are kept, else they are cut each time; with `spelled` it is kept too how tokens are spelled.
+    The first blocks are kept, up to `most_kept` bytes of them, the others are cut each time that they are gone through.
+    With `spelled` it is kept too how tokens are spelled.
     """
 
-    def __init__(self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, *, keep: bool, spelled: bool) -> None:
-        self._spelled = spelled
-        self._texts, self.kinds, self.threads, self._keep = texts, kinds, threads, keep
+    def __init__(
+        self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, *, most_kept: int, spelled: bool
+    ) -> None:
+        self._texts, self.kinds, self.threads = texts, kinds, threads
+        self._most_kept, self._spelled = most_kept, spelled
         self._kept: list[Block] = []
 
     def __len__(self) -> int:
@@ -130,20 +149,25 @@ class Cuts:
 
     def each(self, function: Callable[[Block], Made], *, last: bool = False) -> Iterator[Made]:
         """Give what `function` makes of each block, in order; none is kept after the `last` time."""
-        if self._kept:
-            blocks = self._kept
-            yield from in_order(function, (blocks.pop(0) for _ in range(len(blocks))) if last else blocks, self.threads)
-            return
+        kept, self._kept = deque(self._kept), []
+        done = sum(len(block.texts) for block in kept)
+        others = text_blocks(islice(self._texts, done, None)) if not done or done < len(self._texts) else ()
+        parts: Iterator[Block | Sequence[str]] = chain((kept.popleft() for _ in range(len(kept))), others)
 
-        def cut(texts: Sequence[str]) -> tuple[Block, Made]:
-            tokens = tokenize(texts)
-            block = Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds])
+        def made_of(part: Block | Sequence[str]) -> tuple[Block, Made]:
+            block = part if isinstance(part, Block) else self._cut(part)
             return block, function(block)
 
-        for block, made in in_order(cut, text_blocks(self._texts), self.threads):
-            if self._keep and not last:
+        is_full = last
+        for block, made in in_order(made_of, parts, self.threads):
+            if not is_full:
                 self._kept.append(block if self._spelled else replace(block, tokens=block.tokens.without_places()))
+                is_full = sum(each.nbytes for each in self._kept) > self._most_kept
             yield made
+
+    def _cut(self, texts: Sequence[str]) -> "Block":
+        tokens = tokenize(texts)
+        return Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds])
 
 
 Counted = tuple[Keys, Integers]

@@ -112,7 +112,12 @@ def _main(arguments: list[str], folder: Path, talk: Path, told: object, prepare:
     told.close()
     if prepare is not None:
         prepare()
-    textclf.cli.main(arguments)
+    try:
+        textclf.cli.main(arguments)
+    finally:
+        if "COVERAGE_PROCESS_CONFIG" in os.environ:  # its file is written now, for longer than the run took to end
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def leftovers(folder: Path) -> list[str]:

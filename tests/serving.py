@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import re
 import socket
 import subprocess
@@ -23,17 +24,25 @@ VECTORS = WordVectors(
 )
 TEXTS = ["good film", "the fine film", "bad film", "ill", "good good", "the bad bad film", "fine!", "so ill"] * 3
 
+MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
+"""Whether coverage counts what the service runs, for which it takes time and memory of its own."""
+
 # What the child runs: the service as the command runs it, with limits of the test's choosing.
 _CHILD = """
 import json, sys
 from pathlib import Path
+from textclf.cli.stopping import take_signals
 from textclf.serve import Limits, ServeSettings, serve
+take_signals()
 given = json.loads(sys.argv[1])
 models = {name: Path(path) for name, path in given.pop("models").items()}
 limits = Limits(**given.pop("limits"))
 if not given.pop("loops"):
     sys.modules["numba"] = None
-serve(ServeSettings(models, port=0, limits=limits, **given), lambda address: print(address, file=sys.stderr))
+try:
+    serve(ServeSettings(models, port=0, limits=limits, **given), lambda address: print(address, file=sys.stderr))
+except KeyboardInterrupt:  # SIGTERM too: a process that ends by itself keeps what coverage counted
+    pass
 """
 
 

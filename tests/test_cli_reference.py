@@ -134,6 +134,7 @@ def test_sentences_and_awkward_names_come_back_from_a_config_as_they_were(tmp_pa
         ("quiet = 1", "expected true or false for 'quiet', found 1."),
         ("epochs = {a = 1}", "for 'epochs', found another value."),
         ("epochs = ", "expected TOML such as"),
+        ("hidden = [8, 4]", "expected text or a number for 'hidden', found [8, 4]."),
     ],
 )
 def test_a_config_that_does_not_fit_is_refused(tmp_path, capsys, content, message):
@@ -143,11 +144,38 @@ def test_a_config_that_does_not_fit_is_refused(tmp_path, capsys, content, messag
     assert message in capsys.readouterr().err
 
 
-def test_a_value_out_of_range_in_a_config_is_wrong_usage(tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("epochs = 0", "0 is not in the range"),
+        ("max-memory = 0", "expected a size such as 2MB, found '0'"),
+        ("char-ngrams = 3", "expected SHORTEST-LONGEST of 1 to 10 such as 3-5, or none, found '3'"),
+        ("hidden = -1", "expected sizes of 1 to 100000 such as 128,64, or none, found '-1'"),
+        ("hidden = 1.5", "expected sizes of 1 to 100000 such as 128,64, or none, found '1.5'"),
+    ],
+)
+def test_a_value_out_of_range_in_a_config_is_wrong_usage(tmp_path, capsys, content, message):
     path = tmp_path / "c.toml"
-    path.write_text("epochs = 0")
+    path.write_text(content)
     assert run(["train", "t.csv", "-o", "m.bin", "--config", str(path)]) == 2
-    assert "0 is not in the range" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
+
+
+def test_numbers_in_a_config_are_read_as_in_a_call(place, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("c.toml").write_text("hidden = 8\nmax-memory = 4000000000\nl2 = 1e-3\nepochs = 2")
+    call = ["train", str(place / "tweets.tsv"), "--vectors", "none", "--optimizer", "adam", "--quiet", "-o"]
+    assert run([*call, "a", "--hidden", "8", "--max-memory", "4000000000", "--l2", "0.001", "--epochs", "2"]) == 0
+    assert run([*call, "b", "--config", "c.toml"]) == 0
+    assert Path("a").read_bytes() == Path("b").read_bytes()
+
+
+def test_one_sentence_or_several_and_numbers_among_them_come_from_a_config(place, tmp_path, capsys):
+    path = tmp_path / "c.toml"
+    for sentences, count in (('"so late again"', 1), ('["what a day", 3]', 2)):
+        path.write_text(f"sentences = {sentences}")
+        assert run(["predict", str(place / "trained.safetensors"), "--config", str(path)]) == 0
+        assert len(capsys.readouterr().out.splitlines()) == count
 
 
 def test_a_config_that_is_missing_is_named(capsys):

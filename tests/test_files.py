@@ -10,7 +10,7 @@ import pytest
 
 from textclf import files
 from textclf.errors import OutputError
-from textclf.files import written_whole
+from textclf.files import user_cache, written_whole
 
 
 def write(path, content):
@@ -22,6 +22,13 @@ def temporary(folder, name, process, random="ab_12cd9"):
     path = folder / f".{name}.{process}.{random}.textclf-part"
     path.write_bytes(b"half")
     return path
+
+
+def failing(code):
+    def fails(*_arguments, **_keywords):
+        raise OSError(code, os.strerror(code))
+
+    return fails
 
 
 @pytest.fixture
@@ -109,6 +116,13 @@ def test_temporaries_of_dead_processes_are_swept_and_of_live_ones_kept(tmp_path,
     assert live.exists()
 
 
+def test_the_temporary_of_another_users_process_is_kept(tmp_path, monkeypatch):
+    foreign = temporary(tmp_path, "model", 1)
+    monkeypatch.setattr(os, "kill", failing(errno.EPERM))  # what the system answers to whoever is not root
+    write(tmp_path / "model", b"new")
+    assert foreign.exists()
+
+
 def test_a_temporary_of_another_file_is_never_swept(tmp_path, dead_process):
     kept = [
         temporary(tmp_path, f"model.{dead_process}", os.getpid()),  # a live one, of a file named model.NUMBER
@@ -126,14 +140,18 @@ def test_a_temporary_of_another_file_is_never_swept(tmp_path, dead_process):
 def test_a_failing_system_call_is_said_of_the_output_and_changes_nothing(call, code, tmp_path, monkeypatch):
     path = tmp_path / "model"
     path.write_bytes(b"old")
-
-    def fails(*_arguments, **_keywords):
-        raise OSError(code, os.strerror(code))
-
     places = {"fsync": os, "fchmod": os, "replace": Path, "mkstemp": files.tempfile}
-    monkeypatch.setattr(places[call], call, fails)
+    monkeypatch.setattr(places[call], call, failing(code))
     with pytest.raises(OutputError, match=f"model: cannot be written .{os.strerror(code)}"):
         write(path, b"new")
     monkeypatch.undo()
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["model"]
+
+
+def test_what_is_kept_for_later_stands_in_the_users_cache_unless_a_folder_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "of the user"))
+    monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "named"))
+    assert user_cache("vectors") == tmp_path / "named" / "vectors"
+    monkeypatch.delenv("TEXTCLF_CACHE_DIR")
+    assert user_cache("vectors") == tmp_path / "of the user" / "textclf" / "vectors"

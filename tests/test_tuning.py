@@ -1,8 +1,11 @@
 """A search for settings: what is tried, what is kept, and that the time is kept to."""
 
 import json
+import multiprocessing
 import time
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from textclf.cli import run
@@ -11,7 +14,7 @@ from textclf.model import Model
 from textclf.recipe import LabelledTexts
 from textclf.settings import Settings
 from textclf.tuning import Tuning, tune
-from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
+from textclf.tuning.worker import Measured, OutOfTime, Work, Worker, _serve
 
 DATA = LabelledTexts(["good day", "bad day", "good film", "bad film"] * 6, ["pos", "neg", "pos", "neg"] * 6)
 
@@ -135,8 +138,6 @@ def test_a_metric_that_does_not_suit_the_labels_is_refused(tmp_path):
 
 @pytest.fixture(scope="module")
 def worker():
-    import numpy as np
-
     folds = np.arange(len(DATA.texts)) // 4 % 3
     with Worker(Work(DATA, folds, "none", cache=False)) as found:
         yield found
@@ -162,6 +163,27 @@ def test_what_fails_in_the_process_is_told(worker):
     stranger = Settings(vectors="none", class_weight={"xyz": 1.0})
     with pytest.raises(TextclfError, match="no row has the label 'xyz'"):
         worker.measure(stranger, 0, time.monotonic() + 60)
+
+
+def test_the_process_answers_until_its_parent_is_gone_and_then_ends(tmp_path):
+    work = Work(DATA, np.arange(len(DATA.texts)) // 4 % 3, "none", cache=False)
+    context = multiprocessing.get_context("spawn")
+    mine, its = context.Pipe()
+    process = context.Process(target=_serve, args=(work, its))
+    process.start()
+    its.close()
+    mine.send(("measure", PLAIN, 0))
+    assert mine.recv().figures["texts"] == 8
+    mine.send(("measure", replace(PLAIN, class_weight={"xyz": 1.0}), 0))
+    assert "no row has the label 'xyz'" in str(mine.recv())
+    mine.send(("measure", replace(PLAIN, optimizer="adam", hidden=(100_000, 100_000), epochs=1), 0))
+    assert str(mine.recv()) == "the memory is not enough for these settings."
+    mine.send(("train", PLAIN, str(tmp_path / "model")))
+    assert mine.recv()["labels"] == ["neg", "pos"]
+    assert Model.load(tmp_path / "model").labels == ("neg", "pos")
+    mine.close()
+    process.join(60)
+    assert process.exitcode == 0
 
 
 def test_a_process_that_dies_is_an_error_of_one_line(worker):

@@ -179,13 +179,6 @@ class Model:
         """Return a row's labels as one cell of a table: joined, or the label as it is where there is one a text."""
         return join_labels(labels) if self.is_multi_label else labels[0]
 
-    def probabilities(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
-        """Return P, shape (n, k), for features already extracted; each row's sum is 1 where a text has one label.
-
-        Sums are taken in float64: a text then gets the same printed figures alone and in any batch.
-        """
-        return self.probabilities_of(self.logits(matrix, threads=threads))
-
     def probabilities_of(self, Z: Array) -> Array:
         """Return the probabilities, shape (n, k), of weighted sums Z[L]."""
         P = OUTPUTS[self.output](Z / self.temperature)

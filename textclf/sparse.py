@@ -67,11 +67,6 @@ class SparseRows:
         product: Array = self._transposed_scipy @ D
         return product
 
-    def transposed(self) -> "SparseRows":
-        """Return Cᵀ, shape (V, n), kept by rows, for products Cᵀ δ."""
-        by_columns = self.scipy.tocsc()
-        return SparseRows(by_columns.indptr, by_columns.indices, by_columns.data, len(self))
-
     def slice(self, start: int, stop: int) -> "SparseRows":
         """Return rows start … stop - 1 without copying their entries."""
         first, last = self.offsets[start], self.offsets[stop]

@@ -34,9 +34,7 @@ class Kinds(click.ParamType[tuple[str, ...]]):
         """Return the kinds."""
         from textclf.check import DROPPABLE
 
-        if isinstance(value, tuple):
-            return value
-        kinds = tuple(part.strip() for part in str(value).split(","))
+        kinds = tuple(part.strip() for part in value.split(","))
         for kind in kinds:
             if kind not in DROPPABLE:
                 self.fail(f"expected kinds of {', '.join(DROPPABLE)}, found {kind!r}.", param, ctx)

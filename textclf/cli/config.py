@@ -81,8 +81,18 @@ def _read(path: Path, command: click.Command) -> Values:
         if is_flag != isinstance(value, bool):
             wanted = "true or false" if is_flag else "text or a number"
             raise TextclfError(f"{path}: expected {wanted} for {key!r}, found {value!r}.")
-        values[str(parameter.name)] = value
+        takes_several = parameter.nargs != 1 or (isinstance(parameter, click.Option) and parameter.multiple)
+        if isinstance(value, list) and not takes_several:
+            raise TextclfError(f"{path}: expected text or a number for {key!r}, found {value!r}.")
+        values[str(parameter.name)] = value if is_flag else _as_written(value, takes_several)
     return values
+
+
+def _as_written(value: Any, takes_several: bool) -> str | list[str]:
+    """Return a value as it would stand in a call, which is what the types of options know how to read."""
+    if takes_several:
+        return [str(each) for each in (value if isinstance(value, list) else [value])]
+    return str(value)
 
 
 def _as_toml(values: Values, ctx: click.Context) -> str:

@@ -58,8 +58,6 @@ class Bytes(click.ParamType[int]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the bytes; a kB is 1000 of them, a KiB 1024."""
-        if isinstance(value, int):
-            return value
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?", value.strip().lower())
         if found is None or float(found[1]) == 0:
             self.fail(f"expected a size such as 2MB, found {value!r}.", param, ctx)

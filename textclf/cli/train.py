@@ -48,8 +48,6 @@ class Sizes(click.ParamType[tuple[int, ...]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
         """Return the sizes."""
-        if isinstance(value, tuple):
-            return value
         if value == "none":
             return ()
         try:
@@ -70,7 +68,7 @@ class Span(click.ParamType[tuple[int, int]]):
         """Return both lengths; (0, 0) for none."""
         if value == "none":
             return (0, 0)
-        first, _, last = str(value).partition("-")
+        first, _, last = value.partition("-")
         if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 10):
             self.fail(f"expected SHORTEST-LONGEST of 1 to 10 such as 3-5, or none, found {value!r}.", param, ctx)
         return int(first), int(last)
@@ -83,7 +81,7 @@ class ClassWeight(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the word, or the file's weights by label; raises DataError when the file is not as expected."""
-        if value in ("none", "balanced") or not isinstance(value, str):
+        if value in ("none", "balanced"):
             return value
         from textclf.errors import DataError
 
@@ -128,7 +126,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option(
     "--char-ngrams", type=Span(), metavar="A-B|none", help="N-grams of characters. [default: 1-5, for short texts]"
 )
-@click.option("--hidden", type=Sizes(), default=(), metavar="N,N…|none", help="Hidden layers' sizes. [default: none]")
+@click.option("--hidden", type=Sizes(), default="none", show_default=True, metavar="N,N…|none", help="Hidden layers' sizes.")
 @_choice("activation", "relu", "Of the hidden layers.")
 @_choice("loss", "cross-entropy", "What is minimized.")
 @click.option(

@@ -1,6 +1,7 @@
 """The work of `features` and `sparse` on many texts, and steps of training, as compiled loops: the extra `fast`.
 
-It needs Numba. NumPy's form is the definition, and what runs where Numba is not installed or the input too small for it to pay.
+It needs Numba. NumPy's form is the definition, and what runs where Numba is not installed or the input too small for
+it to pay.
 Importing this package imports no Numba.
 """
 

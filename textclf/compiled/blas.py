@@ -78,7 +78,7 @@ def meet(signals: Any, sched_yield: Number, me: Number) -> None:
     tries = 0
     while _load(others) < count:
         tries += 1
-        if tries > 10_000:
+        if tries > 1_000_000:
             _yield(sched_yield)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from textclf.anchored import Anchor, fit_anchored
 from textclf.arrays import Array, Integers
 from textclf.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.checkpoint import NOTHING_KEPT, Recorder, State
+from textclf.compiled.hastening import quicker_steps
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
 from textclf.joint import JointFit, JointSettings, fit_jointly
@@ -22,6 +24,7 @@ from textclf.penalties import Choice, Moves, Penalties, choose_penalties
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
 from textclf.sparse import SparseRows, blocks_of
+from textclf.stepping import MakeSteps
 from textclf.strings import Strings
 from textclf.training import Epoch, EpochSettings, train_network
 
@@ -109,6 +112,7 @@ class Fitting:
             trained = train_network(
                 network, E, examples, valid, loss, chosen, rng,
                 after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), recorder=self.recorder,
+                hasten=partial(_quicker_steps, settings),
             )  # fmt: skip
             network, E, epochs = trained.network, trained.E, trained.history
         U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
@@ -290,3 +294,8 @@ def _product(C: SparseRows, E: Array, rows: slice) -> Array:
 
 def _plain(epoch: Epoch) -> dict[str, Any]:
     return {name: value for name, value in vars(epoch).items() if value is not None}
+
+
+def _quicker_steps(settings: Settings, seconds: float) -> MakeSteps | None:
+    # Without a hidden layer a step is little but reading texts' words, which the loops leave as it is.
+    return quicker_steps(seconds, threads=settings.threads) if settings.hidden else None

@@ -4,6 +4,7 @@ Each keeps its state (velocities, moments) in arrays like the parameter it moves
 costs a few passes over memory and no new array.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -90,23 +91,33 @@ class Adam:
 
     def step(self, theta: Array, gradient: Array) -> None:
         """Change `theta` in place by one step."""
-        if self.moments is None:
-            self.moments = np.zeros((3, *theta.shape), theta.dtype)
+        epsilon, rate = self.advance(theta)
+        assert self.moments is not None
         m, v, buffer = self.moments
-        self.steps += 1
-        # m and v are kept without their factors (1 − β₁) and (1 − β₂), which are drawn out of the sums and come in at
-        # the end as constants, as the corrections do: ten passes over the arrays instead of more.
         m *= self.beta1
         m += gradient
         np.multiply(gradient, gradient, out=buffer)
         v *= self.beta2
         v += buffer
-        root = np.sqrt((1.0 - self.beta2**self.steps) / (1.0 - self.beta2))  # √v̂ = √v / root
         np.sqrt(v, out=buffer)
-        buffer += self.epsilon * root
+        buffer += epsilon
         np.divide(m, buffer, out=buffer)
-        buffer *= self.learning_rate * root * (1.0 - self.beta1) / (1.0 - self.beta1**self.steps)
+        buffer *= rate
         theta -= buffer
+
+    def advance(self, theta: Array) -> tuple[float, float]:
+        """Count a step, and return what stands for ε and for η in it.
+
+        m and v are kept without their factors (1 − β₁) and (1 − β₂), which are drawn out of the sums and come in at
+        the end as constants, as the corrections do: ten passes over the arrays instead of more. The constants are
+        Python's numbers, as NumPy's of float64 would make it calculate in float64.
+        """
+        if self.moments is None:
+            self.moments = np.zeros((3, *theta.shape), theta.dtype)
+        self.steps += 1
+        root = math.sqrt((1.0 - self.beta2**self.steps) / (1.0 - self.beta2))  # √v̂ = √v / root
+        rate = self.learning_rate * root * (1.0 - self.beta1) / (1.0 - self.beta1**self.steps)
+        return self.epsilon * root, rate
 
     def state(self) -> dict[str, Array]:
         """Return both moments and the number of steps taken."""

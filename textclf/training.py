@@ -4,6 +4,7 @@ Knows matrices, parameters and losses; of texts and files it knows nothing. Lett
 ``C`` sparse features, ``E`` vectors, ``S`` = C E, ``Y`` one-hot truth, ``U`` the n-grams' rows.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from textclf.multilabel import exact_and_macro_f1
 from textclf.network import Loss, Network
 from textclf.optim import OPTIMIZERS, RowAdagrad
 from textclf.sparse import SparseRows
+from textclf.stepping import MakeSteps, PlainSteps, Steps
 
 
 @dataclass(frozen=True)
@@ -80,11 +82,13 @@ def train_network(
     *,
     after_epoch: Callable[[Epoch], None] = lambda _: None,
     recorder: Recorder = NOTHING_KEPT,
+    hasten: Callable[[float], MakeSteps | None] = lambda _: None,
 ) -> TrainedNetwork:
     """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
 
     The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
     copied, not changed. After each epoch `recorder` notes all that is needed to go on; what it finds is gone on from.
+    `hasten` is told how many seconds the epochs to come would take at the last one's pace, and may give quicker steps.
     Raises TrainingError when the loss is no longer finite.
     """
     network = Network(network.sizes, network.activation, network.theta.copy())
@@ -96,8 +100,10 @@ def train_network(
     while not course.is_over(valid is not None):
         number = len(course.best.history) + 1
         share = 1.0 - 0.9 * (number - 1) / max(settings.epochs - 1, 1)
+        begin = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told in the next lines
             mean_loss = learner.epoch(rng, share)
+        left = (settings.epochs - number) * (time.perf_counter() - begin)
         if not np.isfinite(mean_loss):
             raise TrainingError(
                 f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."
@@ -106,6 +112,8 @@ def train_network(
         course.take(epoch)
         recorder.note(_NOTED, lambda: course.state(rng))
         after_epoch(epoch)
+        if not learner.is_hastened and left > 0 and (quicker := hasten(left)):
+            learner.hasten(quicker)
     return course.best
 
 
@@ -174,40 +182,46 @@ class _Learner:
     def __init__(self, network: Network, E: Array, examples: Examples, loss: Loss, settings: EpochSettings) -> None:
         self.network, self.E, self.settings = network, E, settings
         self._examples, self._loss = examples, loss
-        self._mean_weight = float(examples.weights.mean())  # steps are as long whatever weights are counted in
+        self._weights = examples.weights / examples.weights.mean()  # steps are as long whatever they are counted in
         self.optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
         self.vector_optimizer = RowAdagrad(settings.vector_rate)
+        self._steps: Steps = PlainSteps(network, settings.batch_size, settings.dropout, settings.l2)
+        self.is_hastened = False
         # Vectors that stand still, and texts that lose no words, give the same S at every step.
         self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(E)
+
+    def hasten(self, make: MakeSteps) -> None:
+        """Take the steps to come otherwise."""
+        settings, self.is_hastened = self.settings, True
+        self._steps = make(self.network, settings.batch_size, settings.dropout, settings.l2)
 
     def epoch(self, rng: np.random.Generator, share: float) -> float:
         """Go through all examples once, at this share of the learning rates, and return their mean loss."""
         self.optimizer.learning_rate = self.settings.learning_rate * share
         self.vector_optimizer.learning_rate = self.settings.vector_rate * share
         total = 0.0
-        for rows in minibatches(len(self._examples), self.settings.batch_size, rng):
-            total += self._step(rows, rng)
-        return total / float(self._examples.weights.sum())
+        with self._steps.epoch():
+            for rows in minibatches(len(self._examples), self.settings.batch_size, rng):
+                total += self._step(rows, rng)
+        return total / float(self._weights.sum())
 
     def _step(self, rows: Integers, rng: np.random.Generator) -> float:
         settings, examples = self.settings, self._examples
-        Y, weights = examples.Y[rows], examples.weights[rows]
         C = None
         if self._S is not None:
-            S = self._S.take(rows, axis=0)
+            Z = self._steps.forward(self._S, rows, rng)
         else:
             C = _drop_words(examples.words.take(rows), settings.word_dropout, rng)
-            S = C.times(self.E)
-        trace = self.network.forward(S, dropout=settings.dropout, rng=rng)
-        delta = self._loss.delta(trace.Z[-1], Y)
-        delta *= (weights / (len(rows) * self._mean_weight))[:, None]
+            Z = self._steps.forward(C.times(self.E), None, rng)
+        value, delta = self._loss.value_and_delta(Z, examples.Y.take(rows, axis=0))
+        weights = self._weights.take(rows)
+        delta *= (weights / len(rows))[:, None]
         vectors_learn = C is not None and settings.vector_rate > 0
-        gradients = self.network.backward(delta, trace, l2=settings.l2, to_input=vectors_learn)
-        self.optimizer.step(self.network.theta, gradients.theta)
+        dX = self._steps.backward(delta, self.optimizer, to_input=vectors_learn)
         if C is not None and vectors_learn:
-            columns, dE = _gradient_rows(C, gradients.dX)
+            columns, dE = _gradient_rows(C, dX)
             self.vector_optimizer.step_rows(self.E, columns, dE)
-        return float(np.vdot(self._loss.value(trace.Z[-1], Y), weights))
+        return float(np.vdot(value, weights))
 
 
 def _drop_words(C: SparseRows, share: float, rng: np.random.Generator) -> SparseRows:

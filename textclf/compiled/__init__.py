@@ -1,12 +1,14 @@
-"""The work of `features` and `sparse` on many texts as compiled loops: the extra `fast`, which needs Numba.
+"""The work of `features` and `sparse` on many texts, and steps of training, as compiled loops: the extra `fast`.
 
-NumPy's form is the definition, and what runs where Numba is not installed or the input too small for it to pay.
+It needs Numba. NumPy's form is the definition, and what runs where Numba is not installed or the input too small for
+it to pay.
 Importing this package imports no Numba.
 """
 
 import hashlib
 import os
 from functools import cache
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,18 +20,18 @@ def are_available() -> bool:
     return find_spec("numba") is not None
 
 
-def are_kept() -> bool:
-    """Whether the loops were compiled before and kept, so that loading them takes about a second."""
-    return any(loops_folder().glob("*/loops.sum_texts-*.nbi"))
+def are_kept(last: str = "loops.sum_texts") -> bool:
+    """Whether the loops up to this one were compiled before and kept, so that loading them takes about a second."""
+    return any(loops_folder().glob(f"*/{last}-*.nbi"))
 
 
-def prepare() -> bool:
-    """Import the loops; return False if they cannot be used here: no Numba, or no folder to keep them in."""
+def prepare(name: str = "loops") -> bool:
+    """Import these loops; return False if they cannot be used here: no Numba, or no folder to keep them in."""
     folder = loops_folder()
     try:
         # Else Numba would take the folder of the sources, where nothing tells old loops from new ones.
         folder.mkdir(parents=True, exist_ok=True)
-        import textclf.compiled.loops  # noqa: F401
+        import_module(f"{__name__}.{name}")
     except (OSError, ImportError):
         return False
     return os.access(folder, os.W_OK)

@@ -14,6 +14,8 @@ from hypothesis import given, strategies
 
 from textclf.cli import run
 from textclf.distributed import Job, Serial, dask_engine, find_shards, label, predict
+from textclf.distributed.engines import DaskEngine
+from textclf.distributed.shards import Folder
 from textclf.distributed.surveying import Frequent
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.files import sha256
@@ -161,6 +163,49 @@ def test_the_files_of_a_url_are_read_and_written_through_fsspec(model, shards, t
     assert contents(tmp_path / "out") == one_by_one(model, shards, tmp_path)
 
 
+def test_a_cluster_elsewhere_is_sent_the_model_and_labels_alike(model, shards, tmp_path):
+    from distributed import LocalCluster
+
+    there = {"host": "127.0.0.1", "protocol": "tcp://", "dashboard_address": "127.0.0.1:0"}
+    with LocalCluster(n_workers=2, threads_per_worker=1, processes=False, **there) as cluster:
+        options = ["--scheduler", cluster.scheduler_address, "--quiet"]
+        assert run(["predict", str(model), "-i", str(shards), "-o", str(tmp_path / "out"), *options]) == 0
+        for worker in cluster.workers.values():
+            (sent,) = Path(worker.local_directory).glob("textclf-*")
+            assert sent.read_bytes() == model.read_bytes()
+    assert contents(tmp_path / "out") == one_by_one(model, shards, tmp_path)
+
+
+def test_an_address_without_a_scheduler_is_an_error(model, shards, tmp_path, capsys):
+    options = ["-i", str(shards), "-o", str(tmp_path / "out"), "--scheduler", "nowhere://1"]
+    assert run(["predict", str(model), *options]) == 1
+    assert "--scheduler: expected a Dask scheduler at nowhere://1, found none" in capsys.readouterr().err
+
+
+def test_a_task_that_ends_every_worker_is_given_up_with_its_name():
+    import dask
+
+    with dask.config.set({"distributed.scheduler.allowed-failures": 1}), dask_engine(workers=1) as engine:
+        ((task, outcome),) = engine.run(signal.raise_signal, [signal.SIGKILL])
+    assert task == signal.SIGKILL
+    assert "expected to be worked on, found that 2 workers were lost at it" in str(outcome)
+
+
+def test_a_cluster_that_has_lost_all_its_workers_is_waited_for_and_then_an_error(monkeypatch):
+    class Deserted:
+        asked = 0
+
+        def scatter(self, *_, **__):
+            self.asked += 1
+            raise TimeoutError
+
+    client = Deserted()
+    monkeypatch.setattr("textclf.distributed.engines._PAUSE", 0.0)
+    with pytest.raises(TextclfError, match="the cluster: expected workers that take parameters, found none"):
+        list(DaskEngine(client, same_machine=True).run(len, ["a"], given=1))
+    assert client.asked == 40
+
+
 def test_memory_and_other_file_systems_hold_outputs_too(model):
     import fsspec
 
@@ -184,6 +229,40 @@ def test_shards_are_found_by_folder_pattern_and_name_and_marks_are_left_out(tmp_
         path.write_text("text\na\n")
     monkeypatch.chdir(tmp_path)
     assert [shard.name for shard in find_shards(source)] == names
+
+
+def test_what_a_file_system_refuses_is_said_of_the_address(model, tmp_path):
+    import fsspec
+
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/gone/a.csv", b"text\ngood\n")
+    for address, said in (
+        ("memory://gone/no.csv", "cannot be listed"),
+        ("nosuch://gone/a.csv", "expected an address that can be read"),
+    ):
+        with pytest.raises(DataError, match=said):
+            find_shards(address)
+    (shard,) = found = find_shards("memory://gone/a.csv")
+    assert shard.name == "a.csv"
+    memory.rm("/gone/a.csv")
+    with pytest.raises(DataError, match=r"memory://.*gone/a.csv: cannot be fetched"):
+        label(Serial(), found, job(Serial(), model, tmp_path / "out"))
+
+
+def test_marks_and_folders_of_a_url_are_left_out(tmp_path):
+    for name in ("a.csv", "_SUCCESS", ".hidden.csv", "folder.csv/b.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("text\na\n")
+    assert [shard.name for shard in find_shards(f"file://{tmp_path}/*")] == ["a.csv"]
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(model, shards, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file/out: expected a folder to write to \(Not a directory\)"):
+        label(Serial(), find_shards(str(shards)), job(Serial(), model, tmp_path / "file" / "out"))
+    with pytest.raises(OutputError, match=r"file://.*/file/out/a.csv: cannot be written"):
+        Folder(f"file://{tmp_path}/file/out").write("a.csv", b"text\n")
+    assert Folder(str(tmp_path)).digest("none.csv") is None
 
 
 def test_no_file_found_is_an_error(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -372,3 +373,11 @@ def test_a_parquet_row_that_is_promised_and_not_there_stops_the_command(parquet,
     monkeypatch.setattr(module, "parquet_as_lines", promising)
     with pytest.raises(DataError, match=r"expected 3 rows, found 2, of which 2 are used or refused"):
         texts_of(parquet({"text": ["a", "b"]}))
+
+
+def test_a_parquet_reader_that_uses_up_its_time_is_ended_and_told(parquet, tmp_path, monkeypatch):
+    endless = tmp_path / "endless.py"
+    endless.write_text(f"import os\nos.kill(os.getpid(), {int(signal.SIGXCPU)})\n")  # what its limit does to it
+    monkeypatch.setattr("textclf.tables.parquet._CHILD", endless)
+    with pytest.raises(DataError, match="expected a Parquet file, found none that is read in 60 s"):
+        texts_of(parquet({"text": ["a"]}))

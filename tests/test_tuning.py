@@ -2,6 +2,7 @@
 
 import json
 import multiprocessing
+import threading
 import time
 from dataclasses import replace
 
@@ -128,6 +129,12 @@ def test_a_study_goes_on_where_it_was(tmp_path):
     assert again.best.settings == first.best.settings
 
 
+def test_what_an_earlier_run_found_is_left_out_where_it_is_now_too_large(tmp_path):
+    study = tmp_path / "s.sqlite"
+    assert search(tmp_path, study=study).best.settings.word_ngrams == 3
+    assert search(tmp_path, study=study, max_size=2000).best.bytes <= 2000
+
+
 def test_a_metric_that_does_not_suit_the_labels_is_refused(tmp_path):
     with pytest.raises(TrainingError, match="metric: expected one that suits the labels, found 'micro-f1'"):
         search(tmp_path, metric="micro-f1")
@@ -186,9 +193,12 @@ def test_the_process_answers_until_its_parent_is_gone_and_then_ends(tmp_path):
     assert process.exitcode == 0
 
 
-def test_a_process_that_dies_is_an_error_of_one_line(worker):
+def test_a_process_that_dies_is_an_error_of_one_line_and_another_takes_its_place(worker):
     worker._process.kill()
     worker._process.join()
+    threading.Timer(0.05, lambda: worker._process.kill()).start()  # the new one is still importing
+    with pytest.raises(TextclfError, match="the process that trained was ended: its memory was not enough"):
+        worker.measure(PLAIN, 2, time.monotonic() + 60)
     assert worker.measure(PLAIN, 2, time.monotonic() + 60).figures["accuracy"] == 1.0
 
 

@@ -14,9 +14,11 @@ import pytest
 from gensim.models import FastText, KeyedVectors
 from gensim.models.fasttext import save_facebook_model
 
+from textclf.cli import run
 from textclf.errors import VectorsError
 from textclf.files import sha256
 from textclf.vectors import cached_entries, clear_cache, nearest, open_vectors, save_word2vec, starter_path, to_grid
+from textclf.vectors.cache import store
 from textclf.vectors.model import WordVectors
 from textclf.vectors.scan import open_unpacked
 
@@ -274,6 +276,30 @@ def test_a_damaged_cache_entry_is_made_anew(part, own_cache, tmp_path):
     assert isinstance(open_vectors(path).matrix, np.memmap)
 
 
+def test_a_cache_entry_of_sound_parts_that_do_not_fit_is_made_anew(own_cache, tmp_path):
+    path = write(tmp_path, "word2vec text")
+    open_vectors(path)
+    (matrix,) = own_cache.glob("vectors/*/*/matrix.npy")
+    np.save(matrix, MATRIX[:1])
+    assert list(open_vectors(path).words) == WORDS
+    assert np.load(matrix).shape == MATRIX.shape
+
+
+def test_a_remembered_digest_that_is_none_is_not_believed(own_cache, tmp_path):
+    path = write(tmp_path, "word2vec text")
+    first = open_vectors(path)
+    (note,) = own_cache.glob("vectors/*/seen/*")
+    note.write_text("0" * 63)
+    assert open_vectors(path).sha256 == first.sha256
+
+
+def test_of_two_processes_that_keep_the_same_vectors_both_are_content(own_cache, tmp_path):
+    vectors = open_vectors(write(tmp_path, "word2vec text"))
+    assert store(vectors)
+    (entry,) = own_cache.glob("vectors/*/*/about.json")
+    assert [path for path in entry.parent.parent.iterdir() if path.name.startswith(".part")] == []
+
+
 def test_what_killed_runs_left_in_the_cache_is_swept_and_what_is_being_made_is_not(own_cache, tmp_path):
     folder = own_cache / "vectors" / "v1"
     dead, old, live = (folder / name for name in (".part-999999999.x", ".part-x", f".part-{os.getpid()}.x"))
@@ -315,6 +341,25 @@ def test_a_name_of_the_downloader_is_taken_from_its_folder_and_no_code_is_run(tm
     words, error = done.stdout.splitlines()
     assert words.split() == WORDS
     assert error.startswith("no-such-vectors: no such file, ")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        (OSError("no route to host"), r"such: no such file, and it could not be fetched \(no route to host\)"),
+        (ValueError("Incorrect model/corpus name"), "such: no such file, nor a name that gensim's downloader knows"),
+        ("a folder", "such: these data are not word vectors. Give another name."),
+    ],
+)
+def test_what_cannot_be_had_from_the_downloader_is_said_in_a_line(outcome, said, tmp_path, monkeypatch):
+    def load(_name, *, return_path):
+        if isinstance(outcome, Exception):
+            raise outcome
+        return str(tmp_path)
+
+    monkeypatch.setattr("gensim.downloader.load", load)
+    with pytest.raises(VectorsError, match=said):
+        open_vectors("such", cache=False)
 
 
 # --- training and the starter vectors ---------------------------------------------------------------------------------
@@ -365,3 +410,45 @@ def test_the_starter_vectors_are_small_and_know_what_is_near():
     assert nearest(vectors, "boring", 1)[0][0] in {"dull", "tedious"}
     with pytest.raises(VectorsError, match="starter: no word 'Xyzzy'"):
         nearest(vectors, "Xyzzy", 1)
+
+
+def test_numbers_with_exponents_are_read_as_what_they_are(tmp_path):
+    (tmp_path / "v.txt").write_text("2 3\ngood 1e-3 -2.5E+1 3\nbad 0.1 1e2 .5\n")
+    assert (
+        open_vectors(tmp_path / "v.txt", cache=False).matrix.tolist()
+        == np.array([[1e-3, -25.0, 3.0], [0.1, 100.0, 0.5]], np.float32).tolist()
+    )
+
+
+def test_the_cache_is_listed_and_cleared_by_the_command(own_cache, tmp_path, capsys):
+    path = write(tmp_path, "word2vec text")
+    open_vectors(path)
+    assert run(["vectors", "cache", "list"]) == 0
+    assert capsys.readouterr().out.endswith(f" MB  {path}\n")
+    assert run(["vectors", "cache", "list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == str(path)
+    assert run(["vectors", "cache", "clear"]) == 0
+    assert capsys.readouterr().err.endswith(" MB removed\n")
+    assert run(["vectors", "cache", "list"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+def test_vectors_on_a_grid_pack_well_and_several_workers_are_warned_of(tmp_path, capsys):
+    (tmp_path / "corpus.txt").write_text("the good film was good\na bad film\n" * 40)
+    command = ["vectors", "train", str(tmp_path / "corpus.txt"), "--dimension", "50", "--epochs", "1", "--workers", "2"]
+    for bits in ("8", "32"):
+        assert run([*command, "-o", str(tmp_path / f"{bits}.bin.gz"), "--bits", bits]) == 0
+    said = capsys.readouterr().err
+    assert said.count("Warning: with more than one worker two runs give two results.\n") == 2
+    assert (tmp_path / "8.bin.gz").stat().st_size < 0.8 * (tmp_path / "32.bin.gz").stat().st_size
+    assert run([*command, "-o", str(tmp_path / "none.bin"), "--min-count", "1000"]) == 1
+    assert "no word stands there 1000 times. Lower --min-count." in capsys.readouterr().err
+
+
+def test_what_is_odd_about_vectors_is_told_where_they_are_used(own_cache, tmp_path, capsys):
+    (tmp_path / "v.txt").write_text("3 2\ngood 1 2\nbad 2 1\ngood 3 3\n")
+    (tmp_path / "t.csv").write_text("text,label\n" + "good,a\nbad,b\n" * 5)
+    command = ["train", str(tmp_path / "t.csv"), "-o", str(tmp_path / "m"), "--vectors", str(tmp_path / "v.txt")]
+    assert run([*command, "--recipe", "fast", "--quiet"]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"Warning: {tmp_path / 'v.txt'}: ")

@@ -88,5 +88,5 @@ def _unpacked(path: Path) -> Iterator[BinaryIO]:
     try:
         with gzip.open(path, "rb") as stream:
             yield cast(BinaryIO, stream)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except (EOFError, zlib.error) as error:
         raise DataError(f"{path}: the gzip data are damaged or cut ({error}). Get the file again.") from None

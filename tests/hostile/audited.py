@@ -2,7 +2,8 @@
 
 Called with a folder and a command. What the command does that no command may do is written, a line each, to the file
 `violations` in the folder. Writing is allowed within the folder alone. Three programs may be started: the two that read
-Parquet and native fastText files apart, and `uname -p`, by which Python tells gensim what machine it is on. Where coverage runs, its data files may come and go.
+Parquet and native fastText files apart, and `uname -p`, by which Python tells gensim what machine it is on.
+Where coverage runs, its data files may come and go.
 """
 
 import os

@@ -126,7 +126,9 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @click.option(
     "--char-ngrams", type=Span(), metavar="A-B|none", help="N-grams of characters. [default: 1-5, for short texts]"
 )
-@click.option("--hidden", type=Sizes(), default="none", show_default=True, metavar="N,N…|none", help="Hidden layers' sizes.")
+@click.option(
+    "--hidden", type=Sizes(), default="none", show_default=True, metavar="N,N…|none", help="Hidden layers' sizes."
+)
 @_choice("activation", "relu", "Of the hidden layers.")
 @_choice("loss", "cross-entropy", "What is minimized.")
 @click.option(

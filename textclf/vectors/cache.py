@@ -9,10 +9,10 @@ import hashlib
 import json
 import os
 import shutil
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -78,33 +78,30 @@ def store(vectors: WordVectors) -> bool:
     """Keep converted vectors for later; return False when the cache folder cannot be written."""
     folder = cache_folder()
     strings = vectors.words if isinstance(vectors.words, Strings) else Strings.of(vectors.words)
-    temporary = None
+    arrays = {"matrix": vectors.matrix, "words": strings.blob, "offsets": strings.offsets}
+    about = {
+        "name": vectors.name,
+        "kind": vectors.kind,
+        "notes": list(vectors.notes),
+        "shapes": [list(array.shape) for array in arrays.values()],
+    }
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sweep_folders(folder, _PART)
-        temporary = Path(tempfile.mkdtemp(prefix=f"{_PART}{os.getpid()}.", dir=folder))
-        arrays = {"matrix": vectors.matrix, "words": strings.blob, "offsets": strings.offsets}
-        for part, array in arrays.items():
-            with (temporary / f"{part}.npy").open("wb") as stream:
-                np.save(stream, array, allow_pickle=False)
-                stream.flush()
-                os.fsync(stream.fileno())
-        about = {
-            "name": vectors.name,
-            "kind": vectors.kind,
-            "notes": list(vectors.notes),
-            "shapes": [list(array.shape) for array in arrays.values()],
-        }
-        (temporary / "about.json").write_text(json.dumps(about), "utf-8")
-        target = folder / vectors.sha256
-        if load(vectors.sha256, vectors.name) is None:
-            shutil.rmtree(target, ignore_errors=True)  # a damaged entry
-        temporary.rename(target)  # fails when another process was faster: its entry is as good
+        with TemporaryDirectory(prefix=f"{_PART}{os.getpid()}.", dir=folder, ignore_cleanup_errors=True) as name:
+            temporary = Path(name)
+            for part, array in arrays.items():
+                with (temporary / f"{part}.npy").open("wb") as stream:
+                    np.save(stream, array, allow_pickle=False)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            (temporary / "about.json").write_text(json.dumps(about), "utf-8")
+            target = folder / vectors.sha256
+            if load(vectors.sha256, vectors.name) is None:
+                shutil.rmtree(target, ignore_errors=True)  # a damaged entry
+            temporary.rename(target)  # fails when another process was faster: its entry is as good
     except OSError:
         return load(vectors.sha256, vectors.name) is not None
-    finally:
-        if temporary is not None:
-            shutil.rmtree(temporary, ignore_errors=True)
     return True
 
 

@@ -202,7 +202,10 @@ LOSSES = {
     (loss.name, loss.output): loss
     for loss in (
         Loss(
-            "cross-entropy", "softmax", _softmax_cross_entropy, _softmax_cross_entropy_delta,
+            "cross-entropy",
+            "softmax",
+            _softmax_cross_entropy,
+            _softmax_cross_entropy_delta,
             _softmax_cross_entropy_and_delta,
         ),
         Loss("cross-entropy", "sigmoid", _sigmoid_cross_entropy, _sigmoid_cross_entropy_delta),

@@ -88,7 +88,7 @@ def train_network(
 
     The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
     copied, not changed. After each epoch `recorder` notes all that is needed to go on; what it finds is gone on from.
-    `hasten` is told how many seconds the epochs to come would take at the last one's pace, and may give quicker steps.
+    `hasten` is told how many seconds the network alone would take for the epochs to come, and may give quicker steps.
     Raises TrainingError when the loss is no longer finite.
     """
     network = Network(network.sizes, network.activation, network.theta.copy())
@@ -100,10 +100,8 @@ def train_network(
     while not course.is_over(valid is not None):
         number = len(course.best.history) + 1
         share = 1.0 - 0.9 * (number - 1) / max(settings.epochs - 1, 1)
-        begin = time.perf_counter()
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told in the next lines
             mean_loss = learner.epoch(rng, share)
-        left = (settings.epochs - number) * (time.perf_counter() - begin)
         if not np.isfinite(mean_loss):
             raise TrainingError(
                 f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."
@@ -112,8 +110,7 @@ def train_network(
         course.take(epoch)
         recorder.note(_NOTED, lambda: course.state(rng))
         after_epoch(epoch)
-        if not learner.is_hastened and left > 0 and (quicker := hasten(left)):
-            learner.hasten(quicker)
+        learner.hasten(hasten, settings.epochs - number)
     return course.best
 
 
@@ -186,20 +183,24 @@ class _Learner:
         self.optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
         self.vector_optimizer = RowAdagrad(settings.vector_rate)
         self._steps: Steps = PlainSteps(network, settings.batch_size, settings.dropout, settings.l2)
-        self.is_hastened = False
+        self._has_quicker_steps, self._seconds = False, 0.0
         # Vectors that stand still, and texts that lose no words, give the same S at every step.
         self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(E)
 
-    def hasten(self, make: MakeSteps) -> None:
-        """Take the steps to come otherwise."""
-        settings, self.is_hastened = self.settings, True
-        self._steps = make(self.network, settings.batch_size, settings.dropout, settings.l2)
+    def hasten(self, find: Callable[[float], MakeSteps | None], epochs: int) -> None:
+        """Take the steps of this many epochs to come otherwise, if `find` says how."""
+        settings = self.settings
+        if self._has_quicker_steps or not epochs or self.E.dtype != self.network.theta.dtype:
+            return
+        if make := find(epochs * self._seconds):
+            self._has_quicker_steps = True
+            self._steps = make(self.network, settings.batch_size, settings.dropout, settings.l2)
 
     def epoch(self, rng: np.random.Generator, share: float) -> float:
         """Go through all examples once, at this share of the learning rates, and return their mean loss."""
         self.optimizer.learning_rate = self.settings.learning_rate * share
         self.vector_optimizer.learning_rate = self.settings.vector_rate * share
-        total = 0.0
+        total = self._seconds = 0.0
         with self._steps.epoch():
             for rows in minibatches(len(self._examples), self.settings.batch_size, rng):
                 total += self._step(rows, rng)
@@ -207,17 +208,18 @@ class _Learner:
 
     def _step(self, rows: Integers, rng: np.random.Generator) -> float:
         settings, examples = self.settings, self._examples
-        C = None
-        if self._S is not None:
-            Z = self._steps.forward(self._S, rows, rng)
-        else:
-            C = _drop_words(examples.words.take(rows), settings.word_dropout, rng)
-            Z = self._steps.forward(C.times(self.E), None, rng)
+        C, S, of_S = None, self._S, rows  # type: SparseRows | None, Array | None, Integers | None
+        if S is None:
+            C, of_S = _drop_words(examples.words.take(rows), settings.word_dropout, rng), None
+            S = C.times(self.E)
+        begin = time.perf_counter()
+        Z = self._steps.forward(S, of_S, rng)
         value, delta = self._loss.value_and_delta(Z, examples.Y.take(rows, axis=0))
         weights = self._weights.take(rows)
         delta *= (weights / len(rows))[:, None]
         vectors_learn = C is not None and settings.vector_rate > 0
         dX = self._steps.backward(delta, self.optimizer, to_input=vectors_learn)
+        self._seconds += time.perf_counter() - begin
         if C is not None and vectors_learn:
             columns, dE = _gradient_rows(C, dX)
             self.vector_optimizer.step_rows(self.E, columns, dE)

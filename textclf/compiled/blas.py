@@ -2,13 +2,19 @@
 
 import ctypes
 import os
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from textclf.arrays import Array, Integers
 from textclf.compiled.jit import Number, compiled
+
+Code: TypeAlias = Any
+"""What Numba and LLVM hand over while code is made."""
 
 _NAMES = ("scipy_cblas_sgemm64_", "cblas_sgemm64_")
 """As it is called in NumPy's wheels, and in other builds whose whole numbers have 64 bits."""
@@ -37,7 +43,7 @@ def find_functions() -> Functions | None:
     return None
 
 
-def _address(function: Any) -> int:
+def _address(function: Code) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
@@ -50,7 +56,7 @@ class Operand(NamedTuple):
 
 
 @compiled
-def operand(array: Any, start: Number, width: Number, transposed: bool) -> Operand:
+def operand(array: Array, start: Number, width: Number, transposed: bool) -> Operand:
     """Return the matrix that begins at `start` of a flat array."""
     return Operand(array.ctypes.data + 4 * start, width, transposed)
 
@@ -67,7 +73,7 @@ def multiply(sgemm: Number, shape: tuple[Number, Number, Number], left: Operand,
 
 
 @compiled
-def meet(signals: Any, sched_yield: Number, me: Number) -> None:
+def meet(signals: Integers, sched_yield: Number, me: Number) -> None:
     """Go on when the other of two threads, numbered 0 and 1, has come here as often; what it wrote is then seen.
 
     `signals` has a count for each in a line of the cache of its own. Waiting takes microseconds, so it does not sleep.
@@ -82,59 +88,63 @@ def meet(signals: Any, sched_yield: Number, me: Number) -> None:
             _yield(sched_yield)
 
 
-def meeting_place() -> Any:
+def meeting_place() -> Integers:
     """Return the `signals` of two threads that have not met."""
-    import numpy as np
-
     return np.zeros(2 * _LINE, np.int64)
 
+
+# --- instructions that Numba has no words for -----------------------------------------------------------------------
 
 _LONG, _INT, _FLOAT = ir.IntType(64), ir.IntType(32), ir.FloatType()
 
 
-def _call(builder: Any, address: Any, arguments: list[Any]) -> Any:
+def _built(function: Callable[..., Code]) -> Code:
+    """Let compiled code call what the function says how to build."""
+    return intrinsic(function)
+
+
+def _call(builder: Code, address: Code, arguments: list[Code]) -> Code:
     kind = ir.FunctionType(_INT, [argument.type for argument in arguments])
     return builder.call(builder.inttoptr(address, kind.as_pointer()), arguments)
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _sgemm(typing: Any, address: Any, numbers: Any, places: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        transposed, *sizes = (builder.extract_value(arguments[1], i) for i in range(5))
-        left, left_width, right, right_width, out, out_width = (builder.extract_value(arguments[2], i) for i in range(6))
-        pointer = ir.IntType(8).as_pointer()
-        left, right, out = (builder.inttoptr(place, pointer) for place in (left, right, out))
-        flags = [builder.trunc(flag, _INT) for flag in (transposed, sizes[0])]
+@_built
+def _sgemm(typing: Code, address: Code, numbers: Code, places: Code) -> Code:
+    def code(context: Code, builder: Code, signature: Code, arguments: Code) -> Code:
+        numbers = [builder.extract_value(arguments[1], i) for i in range(5)]
+        places = [builder.extract_value(arguments[2], i) for i in range(6)]
+        flags = [builder.trunc(flag, _INT) for flag in numbers[:2]]
+        left, right, out = (builder.inttoptr(place, ir.IntType(8).as_pointer()) for place in places[::2])
         _call(builder, arguments[0], [
-            ir.Constant(_INT, 101), *flags, *sizes[1:], ir.Constant(_FLOAT, 1.0), left, left_width,
-            right, right_width, ir.Constant(_FLOAT, 0.0), out, out_width,
+            ir.Constant(_INT, 101), *flags, *numbers[2:], ir.Constant(_FLOAT, 1.0), left, places[1], right, places[3],
+            ir.Constant(_FLOAT, 0.0), out, places[5],
         ])  # fmt: skip
         return context.get_dummy_value()
 
-    kinds = (types.int64, types.UniTuple(types.int64, 5), types.UniTuple(types.int64, 6))
+    kinds = (types.int64, types.UniTuple(types.int64, 5), types.UniTuple(types.int64, 6))  # type: ignore[no-untyped-call]
     return types.void(*kinds), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _yield(typing: Any, address: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+@_built
+def _yield(typing: Code, address: Code) -> Code:
+    def code(context: Code, builder: Code, signature: Code, arguments: Code) -> Code:
         _call(builder, arguments[0], [])
         return context.get_dummy_value()
 
     return types.void(types.int64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _load(typing: Any, place: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+@_built
+def _load(typing: Code, place: Code) -> Code:
+    def code(context: Code, builder: Code, signature: Code, arguments: Code) -> Code:
         return builder.load_atomic(builder.inttoptr(arguments[0], _LONG.as_pointer()), "acquire", 8)
 
     return types.int64(types.int64), code
 
 
-@intrinsic  # type: ignore[untyped-decorator]
-def _store(typing: Any, place: Any, value: Any) -> Any:
-    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+@_built
+def _store(typing: Code, place: Code, value: Code) -> Code:
+    def code(context: Code, builder: Code, signature: Code, arguments: Code) -> Code:
         builder.store_atomic(arguments[1], builder.inttoptr(arguments[0], _LONG.as_pointer()), "release", 8)
         return context.get_dummy_value()
 

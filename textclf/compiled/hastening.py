@@ -5,7 +5,7 @@ from functools import partial
 from textclf.compiled import are_available, are_kept, prepare
 from textclf.stepping import MakeSteps
 
-_SECONDS_TO_LOAD, _SECONDS_TO_COMPILE = 5.0, 60.0
+_SECONDS_TO_LOAD, _SECONDS_TO_COMPILE = 3.0, 40.0
 """What plain steps would have to take for the compiled ones to be worth loading; or, for once, compiling."""
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from textclf.arrays import Array
+from textclf.arrays import Array, Integers
 from textclf.compiled.blas import meet, multiply, operand
 from textclf.compiled.jit import Number, compiled
 
@@ -68,7 +68,7 @@ def share(total: Number, unit: Number, me: Number) -> tuple[Number, Number]:
 
 
 @compiled
-def place_of(sizes: Any, layer: Number) -> Number:
+def place_of(sizes: Integers, layer: Number) -> Number:
     """Return where the parameters of a layer begin, the first being 1."""
     place = 0
     for l in range(1, layer):  # noqa: E741
@@ -77,7 +77,7 @@ def place_of(sizes: Any, layer: Number) -> Number:
 
 
 @compiled
-def start_of(sizes: Any, capacity: Number, layer: Number) -> Number:
+def start_of(sizes: Integers, capacity: Number, layer: Number) -> Number:
     """Return where the matrix of a layer begins in `A` and arrays like it."""
     place = 0
     for l in range(layer):  # noqa: E741

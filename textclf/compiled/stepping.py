@@ -22,6 +22,7 @@ from textclf.stepping import PlainSteps, Steps
 
 _UNITS = (12, 16, 24, 32, 48, 64)  # rows that BLAS kernels take at a time are divisors of one of these
 _ALONE, _PLAIN = 0, -1
+_SHARED_WORK = 2_000_000  # examples of a batch times parameters; for less, two threads are not sooner done than one
 
 
 def compiled_steps(network: Network, batch_size: int, dropout: float, l2: float, *, threads: int) -> Steps:
@@ -29,9 +30,14 @@ def compiled_steps(network: Network, batch_size: int, dropout: float, l2: float,
     functions = find_functions()
     if functions is None or network.theta.dtype != np.float32 or min(network.sizes) < 2:
         return PlainSteps(network, batch_size, dropout, l2)
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    is_worth_sharing = batch_size * len(network.theta) >= _SHARED_WORK
     step = _new_step(network, batch_size, dropout, l2, functions)
-    return CompiledSteps(network, step, dropout, l2, is_shared=min(threads, cores) > 1)
+    return CompiledSteps(network, step, dropout, l2, is_shared=is_worth_sharing and min(threads, _cores()) > 1)
+
+
+def _cores() -> int:
+    """Return on how many cores this process may run: two threads that wait for each other need two."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _new_step(network: Network, batch_size: int, dropout: float, l2: float, functions: Functions) -> Step:
@@ -53,26 +59,34 @@ class CompiledSteps:
     def __init__(self, network: Network, step: Step, dropout: float, l2: float, *, is_shared: bool) -> None:
         self._network, self._step, self._dropout, self._l2 = network, step, dropout, l2
         self._plain = PlainSteps(network, len(step.rows), dropout, l2)
-        self._is_shared, self._follower = is_shared, None  # type: bool, Thread | None
+        self._is_shared, self._is_in_epoch = is_shared, False
+        self._follower: Thread | None = None
         self._units: dict[tuple[int, bool], int] = {}
         self._n, self._unit = 0, _PLAIN
         # Now, for a thread that fails to compile what it should do would be waited for without an end.
-        kind = (numba.typeof(step),)
+        kind = (numba.typeof(step),)  # type: ignore[no-untyped-call]
         lead.compile(kind)  # type: ignore[attr-defined]
         follow.compile(kind)  # type: ignore[attr-defined]
 
     @contextmanager
     def epoch(self) -> Iterator[None]:
-        """Have the second thread ready, if there is one. It waits without sleeping, as BLAS libraries' threads do."""
-        self._begin()
+        """Have a second thread, if there shall be one: it begins with the first step and ends with the epoch.
+
+        It waits without sleeping, as BLAS libraries' threads do. Where S is made anew for each step, it would wait most
+        of the time, and is left out.
+        """
+        self._is_in_epoch = True
         try:
             yield
         finally:
+            self._is_in_epoch = False
             self._end()
 
     def forward(self, S: Array, rows: Integers | None, rng: np.random.Generator) -> Array:
         """Return Z[L]."""
         self._n = len(S) if rows is None else len(rows)
+        if rows is not None and self._is_shared and self._is_in_epoch and self._follower is None:
+            self._begin()
         self._unit = self._unit_of(self._n)
         if self._unit == _PLAIN:
             return self._plain.forward(S, rows, rng)
@@ -124,9 +138,8 @@ class CompiledSteps:
         return self._layer(self._step.delta, 0)[: self._n if to_input else 0]
 
     def _begin(self) -> None:
-        if self._is_shared:
-            self._follower = Thread(target=follow, args=(self._step,), daemon=True)
-            self._follower.start()
+        self._follower = Thread(target=follow, args=(self._step,), daemon=True)
+        self._follower.start()
 
     def _end(self) -> None:
         if self._follower is not None:
@@ -135,7 +148,7 @@ class CompiledSteps:
             self._follower = None
 
     def _change(self, **arrays: Array) -> None:
-        """Work on other arrays from now on; the second thread begins anew, if it has begun, as it knows the old ones."""
+        """Work on other arrays from now on; a second thread begins anew, as it knows the old ones."""
         if all(getattr(self._step, name) is array for name, array in arrays.items()):
             return
         was_shared = self._follower is not None

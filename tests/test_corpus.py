@@ -42,5 +42,5 @@ def test_packed_data_that_are_damaged_are_said_to_be_so(damage, said, tmp_path):
 
 def test_a_corpus_without_a_word_is_refused(tmp_path):
     (tmp_path / "c.txt").write_text("\n \n")
-    with pytest.raises(DataError, match="c.txt: expected texts, found no word in any"):
+    with pytest.raises(DataError, match="expected texts, found no word in any"):
         corpus(tmp_path / "c.txt")

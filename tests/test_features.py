@@ -188,6 +188,16 @@ def test_products_are_those_of_dense_matrices_bit_for_bit_with_any_threads(C, d,
     np.testing.assert_array_equal(rows.keep_columns(keep).scipy.toarray(), C[:, keep])
 
 
+def test_products_of_some_rows_copy_none_of_them():
+    rng = np.random.default_rng(0)
+    C = sum_entries(rng.integers(0, 100, 5000), rng.integers(0, 40, 5000), 100, 40)
+    part = C.slice(10, 20)  # of which a constructor of SciPy's would make a copy, as it is less than half of all
+    part.transposed_times(np.ones((10, 2), np.float32))
+    for matrix in (part.scipy, part._transposed_scipy):
+        assert np.shares_memory(matrix.data, C.data)
+        assert np.shares_memory(matrix.indices, C.columns)
+
+
 @given(st.data(), st.integers(1, 5))
 def test_stacks_lie_side_by_side_and_one_below_the_other(data, n):
     parts = [data.draw(matrices(rows=n)).astype(np.float32) for _ in range(data.draw(st.integers(1, 3)))]

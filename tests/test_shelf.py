@@ -12,6 +12,7 @@ from textclf.dictionary import KeyCounter, count_keys
 from textclf.memory import let_go
 from textclf.parallel import in_order
 from textclf.shelf import RowStack, Shelf, shelf_within
+from textclf.vocabulary import Block, Cuts
 
 
 @pytest.mark.parametrize("in_files", [False, True])
@@ -107,3 +108,26 @@ def test_a_size_that_is_none_is_refused(size):
     outcome = CliRunner().invoke(cli, ["train", "t.csv", "-o", "m", f"--max-memory={size}"])
     assert outcome.exit_code == 2
     assert "expected a size such as 2MB" in outcome.output
+
+
+@pytest.mark.parametrize("most_kept", [0, 100_000, 1 << 28])
+def test_texts_are_gone_through_alike_whatever_part_of_their_cuts_is_kept(most_kept, monkeypatch):
+    monkeypatch.setattr("textclf.tokenizer._BLOCK", 1000)
+    texts = [f"text {i} of some {i % 7} others" for i in range(300)]
+    cuts = Cuts(texts, [("words", 1, 2), ("chars", 1, 3)], 2, most_kept=most_kept, spelled=False)
+
+    def keys(block):
+        return [block.tokens.keys.tolist(), *(keys.tolist() for _, keys in block.ngrams)]
+
+    first = list(cuts.each(keys))
+    kept = len(cuts._kept)
+    assert {0: kept <= 1, 100_000: 1 < kept < len(first), 1 << 28: kept == len(first)}[most_kept]
+    assert list(cuts.each(keys)) == list(cuts.each(keys, last=True)) == first
+    assert not cuts._kept
+    assert sum(len(words) for words, *_ in first) == 6 * len(texts)
+
+
+def test_no_texts_are_one_block_without_any():
+    cuts = Cuts([], [("words", 1, 2)], 1, most_kept=1 << 20, spelled=True)
+    assert [len(block.tokens) for block in cuts.each(lambda block: block)] == [0]
+    assert all(isinstance(block, Block) for block in cuts.each(lambda block: block))

@@ -14,6 +14,7 @@ import csv
 import json
 import os
 import platform
+import random
 import re
 import statistics
 import subprocess
@@ -125,14 +126,13 @@ def compare(comparison: Comparison, pairs: int) -> list[Result]:
 # --- what is compared -----------------------------------------------------------------------------------------------
 
 
-def repeat_rows(source: Path, target: Path, count: int, *, label: bool = False) -> Path:
-    """Write `count` rows of texts, with or without labels: those of `source`, from the first on again and again."""
-    columns = ["text", "label"] if label else ["text"]
+def repeat_rows(source: Path, target: Path, count: int) -> Path:
+    """Write `count` rows of texts: those of `source`, from the first on again and again."""
     with source.open(encoding="utf-8", newline="") as stream:
-        found = [[row[column] for column in columns] for row in csv.DictReader(stream)]
+        found = [[row["text"]] for row in csv.DictReader(stream)]
     with target.open("w", encoding="utf-8", newline="") as stream:
         rows = csv.writer(stream, lineterminator="\n")
-        rows.writerow(columns)
+        rows.writerow(["text"])
         rows.writerows(islice(cycle(found), count))
     return target
 
@@ -220,22 +220,41 @@ def training(data: Path, work: Path, python: str) -> Comparison:
     return Comparison("train on IMDB", textclf("train", source, "-o", work / "imdb.safetensors", "-q"), peers, wanted)
 
 
-def training_grows(data: Path, work: Path) -> str:
-    """Train on ag_news rows repeated, ten times as many, with and without n-grams of characters, and in files.
+def sentences_of_reviews(source: Path, targets: dict[int, Path]) -> None:
+    """Write tables of so many different sentences each, of IMDB's reviews and with their labels."""
+    with source.open(encoding="utf-8", newline="") as stream:
+        found = {
+            sentence.strip(): row["label"]
+            for row in csv.DictReader(stream)
+            for sentence in re.split(r"(?<=[.!?])\s+|<br\s*/?>", row["text"])
+            if len(sentence) > _LEAST_CHARACTERS
+        }
+    drawn = random.Random(0).sample(sorted(found.items()), max(targets))
+    for count, target in targets.items():
+        with target.open("w", encoding="utf-8", newline="") as stream:
+            csv.writer(stream, lineterminator="\n").writerows([("text", "label"), *drawn[:count]])
 
-    Return a Markdown table: the factor of time, peak memory, and its growth in bytes for each further token.
+
+_LEAST_CHARACTERS = 20
+
+
+def training_grows(data: Path, work: Path) -> str:
+    """Train on different sentences, ten times as many, with and without n-grams of characters, and in files.
+
+    Return a Markdown table: the factor of time, peak memory, and its growth in bytes for each further word.
     """
-    lines = ["| | time | processor time | MB, few rows | MB, ten times | bytes a token |", "|---|---|---|---|---|---|"]
-    tables = [repeat_rows(data / "ag_news" / "test.csv", work / f"{n}.csv", n, label=True) for n in _GROWING]
-    with tables[1].open(encoding="utf-8", newline="") as stream:
-        tokens = sum(len(re.findall(r"[\w']+", row["text"])) for row in csv.DictReader(stream))
-    further = tokens * (1 - _GROWING[0] / _GROWING[1])
-    for options in ((), ("--recipe", "fast"), ("--recipe", "fast", "--max-memory", "1MB")):
+    lines = ["| | time | processor time | MB, few rows | MB, ten times | bytes a word |", "|---|---|---|---|---|---|"]
+    tables = [work / f"{count}.csv" for count in _GROWING]
+    sentences_of_reviews(data / "imdb" / "train.csv", dict(zip(_GROWING, tables, strict=True)))
+    few_words, many_words = (len(re.findall(r"[\w']+", table.read_text("utf-8"))) for table in tables)
+    further = many_words - few_words
+    in_files = ("--max-memory", "1MB")
+    for options in ((), in_files, ("--recipe", "fast"), ("--recipe", "fast", *in_files)):
         few, many = (run(textclf("train", table, "-o", work / "grown", "-q", *options)) for table in tables)
-        bytes_a_token = (many.peak - few.peak) * 2**20 / further
+        bytes_a_word = (many.peak - few.peak) * 2**20 / further
         lines.append(
             f"| {' '.join(options) or 'plain'} | {many.seconds / few.seconds:.1f} | {many.cpu / few.cpu:.1f} "
-            f"| {few.peak:.0f} | {many.peak:.0f} | {bytes_a_token:.0f} |"
+            f"| {few.peak:.0f} | {many.peak:.0f} | {bytes_a_word:.0f} |"
         )
     return "\n".join(lines)
 

@@ -208,9 +208,10 @@ class _Learner:
 
     def _step(self, rows: Integers, rng: np.random.Generator) -> float:
         settings, examples = self.settings, self._examples
-        C, S, of_S = None, self._S, rows  # type: SparseRows | None, Array | None, Integers | None
+        C: SparseRows | None = None
+        S, of_S = self._S, None if self._S is None else rows
         if S is None:
-            C, of_S = _drop_words(examples.words.take(rows), settings.word_dropout, rng), None
+            C = _drop_words(examples.words.take(rows), settings.word_dropout, rng)
             S = C.times(self.E)
         begin = time.perf_counter()
         Z = self._steps.forward(S, of_S, rng)

@@ -268,8 +268,9 @@ def _check_line(path: Path, number: int, line: bytes, dimension: int, encoding: 
         raise VectorsError(f"{path}:{number}: expected a number, found {_clip(bad)}, in the vector of {_clip(word)}.")
     # Too large for a float takes an exponent or many digits.
     if b"e" in numbers or b"E" in numbers or len(numbers) > 30 * dimension:
-        values = np.array([float(field) for field in fields[1:]])
-        if not np.isfinite(values.astype(np.float32)).all():
+        with np.errstate(over="ignore"):
+            values = np.array([float(field) for field in fields[1:]]).astype(np.float32)
+        if not np.isfinite(values).all():
             raise VectorsError(f"{path}:{number}: a number in the vector of {_clip(word)} is not finite.")
 
 

@@ -211,10 +211,11 @@ def test_an_output_folder_that_is_missing_is_refused_before_any_work(write, tmp_
         copy(write("text\na\n"), tmp_path / "no" / "out.csv")
 
 
-def test_added_values_are_counted(write):
+@pytest.mark.parametrize("form", ["csv", "tsv", "jsonl"])
+def test_added_values_are_counted_also_where_rows_change_their_format(form, write):
     with (
         open_table(write("text\na\nb\n"), TableOptions(), labelled=False) as table,
-        open_writer(io.BytesIO(), table, ["x"]) as writer,
+        open_writer(io.BytesIO(), table, ["x"], form) as writer,
     ):
         batch = next(table.batches())
         with pytest.raises(ValueError, match="zip"):

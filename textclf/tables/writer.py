@@ -108,7 +108,8 @@ class _TextWriter:
         if self._extend is not None:
             pieces = self._extend(batch.records, columns)
         else:
-            pieces = map(self._converted, self._table.cells(batch), _rows(columns, len(batch)))
+            rows = zip(self._table.cells(batch), _rows(columns, len(batch)), strict=True)
+            pieces = (self._converted(own, added) for own, added in rows)
         self._stream.write(b"".join(pieces))
 
     def _header(self) -> bytes:

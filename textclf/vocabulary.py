@@ -158,11 +158,12 @@ class Cuts:
             block = part if isinstance(part, Block) else self._cut(part)
             return block, function(block)
 
-        is_full = last
+        room = 0 if last else self._most_kept
         for block, made in in_order(made_of, parts, self.threads):
-            if not is_full:
-                self._kept.append(block if self._spelled else replace(block, tokens=block.tokens.without_places()))
-                is_full = sum(each.nbytes for each in self._kept) > self._most_kept
+            narrow = block if self._spelled else replace(block, tokens=block.tokens.without_places())
+            room -= narrow.nbytes
+            if room >= 0:
+                self._kept.append(narrow)
             yield made
 
     def _cut(self, texts: Sequence[str]) -> "Block":

@@ -66,9 +66,9 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     text = options.text_column or _guess(free, TEXT_NAMES)
     wants_label = labelled and options.label_column is None
     names = (*LABEL_NAMES, *LABELS_NAMES) if options.multi_label else LABEL_NAMES
-    label = _guess([column for column in free if column != text], names) if wants_label else options.label_column
+    label = _guess(free, names) if wants_label else options.label_column
     text = text or _only_one(free, [label or _guess(free, names)])
-    label = label or (_only_one(free, [text]) if wants_label and text else None)
+    label = label or (_only_one(free, [text]) if wants_label else None)
     if text is None or (labelled and label is None):
         raise DataError(_unclear(columns, "text" if text is None else "label", name))
     return Chosen(text, label, options.weight_column)

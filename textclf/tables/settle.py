@@ -15,11 +15,12 @@ def settled(run: Run, *, multi_label: bool) -> tuple[Batch, list[Refusal]]:
         labels = [_joined(cell, refused, i) for i, cell in enumerate(labels)]
     elif labels is not None:
         refused |= {i: "expected a label, found none" for i, label in enumerate(labels) if not label.strip()}
-    weights = None if run.weights is None else [_weight(spelt) for spelt in run.weights]
-    if weights is not None and run.weights is not None:
-        for i, weight in enumerate(weights):
-            if math.isnan(weight):
-                refused.setdefault(i, f"expected a weight of at least 0, found {run.weights[i][:30]!r}")
+    weights = None
+    if run.weights is not None:
+        weights = [_weight(spelt) for spelt in run.weights]
+        for i, spelt in enumerate(run.weights):
+            if math.isnan(weights[i]):
+                refused.setdefault(i, f"expected a weight of at least 0, found {spelt[:30]!r}")
     batch = Batch(run.rows, run.texts, labels, weights, run.records)
     if not refused:
         return batch, run.refused

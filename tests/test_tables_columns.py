@@ -10,21 +10,12 @@ from textclf.tables.model import Batch, Position, Records, clip
 from textclf.tables.source import Source
 
 TEXTS = [
-    "text",
-    "sentence",
-    "review",
-    "content",
-    "body",
-    "message",
-    "comment",
-    "tweet",
-    "question",
-    "title",
-    "headline",
-    "utterance",
-    "document",
-]
-LABELS = ["label", "class", "category", "sentiment", "target", "intent", "stars", "rating", "topic", "tag", "score"]
+    "text", "sentence", "review", "content", "body", "message", "comment", "tweet", "question", "title", "headline",
+    "utterance", "document",
+]  # fmt: skip
+LABELS = [
+    "label", "class", "category", "sentiment", "target", "intent", "stars", "rating", "topic", "tag", "score",
+]  # fmt: skip
 SEVERAL = ["labels", "classes", "categories", "targets", "intents", "topics", "tags", "genres"]
 
 

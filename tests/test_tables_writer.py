@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from textclf.errors import DataError, OutputError
 from textclf.tables import TableOptions, check_not_same, open_table, open_writer
+from textclf.tables.writer import fresh_names
 
 
 def copy(source, target, added=("label", "confidence"), values=("pos", 0.5), **options):
@@ -226,6 +227,89 @@ def test_without_added_columns_json_lines_stay_as_they_are(write, tmp_path):
     content = '{"text": "a",  "n": 1.10}\r\n{"text": "b"}'
     copy(write(content, "t.jsonl"), tmp_path / "o.jsonl", added=(), values=())
     assert (tmp_path / "o.jsonl").read_bytes() == content.encode()
+
+
+def test_names_that_are_taken_are_numbered_on():
+    assert fresh_names(["a", "b", "a"], ["a", "a_2", "c"]) == ("a_3", "b", "a_4")
+    assert fresh_names([], ["a"]) == ()
+
+
+def copied(content, kind, columns, added=("n", "w"), **options):
+    """Return a table with columns added, in a format; the values are those of all rows, whatever the batches."""
+    target, at = io.BytesIO(), 0
+    with (
+        open_table(io.BytesIO(content), TableOptions(**options), labelled=False) as table,
+        open_writer(target, table, added, kind) as writer,
+    ):
+        for batch in table.batches():
+            writer.write(batch, [column[at : at + len(batch)] for column in columns])
+            at += len(batch)
+    return target.getvalue()
+
+
+VALUES = [[1, 20], ["p,q", 'r"\r']]
+COPIES = {
+    ("csv", "csv"): b'text,n,w\r\na,1,"p,q"\r\nb,20,"r""\r"\n',
+    ("csv", "tsv"): b'text\tn\tw\na\t1\tp,q\nb\t20\t"r""\r"\n',
+    ("csv", "jsonl"): b'{"text": "a", "n": 1, "w": "p,q"}\n{"text": "b", "n": 20, "w": "r\\"\\r"}\n',
+    ("jsonl", "jsonl"): b'{"text":"a", "n": 1, "w": "p,q"}\r\n {"text":"b", "n": 20, "w": "r\\"\\r"}',
+    ("jsonl", "csv"): b'text,n,w\na,1,"p,q"\nb,20,"r""\r"\n',
+    ("lines", "csv"): b'text,n,w\na,1,"p,q"\nb,20,"r""\r"\n',
+}
+CONTENTS = {"csv": b"text\r\na\r\nb\n", "jsonl": b'{"text":"a" }\r\n {"text":"b"} ', "lines": b"a\r\nb"}
+
+
+@pytest.mark.parametrize(("form", "kind"), COPIES)
+def test_rows_get_their_values_in_every_pair_of_formats(form, kind):
+    assert copied(CONTENTS[form], kind, VALUES, format=form) == COPIES[form, kind]
+
+
+def test_rows_keep_their_bytes_where_nothing_is_added():
+    assert copied(b'"text"\r\n"a"\nb', "csv", [], added=(), format="csv") == b'"text"\r\n"a"\nb'
+    assert copied(b"a\r\n\nb", "lines", [], added=(), format="lines") == b"a\r\n\nb"
+    fast = b"__label__x  a\n\n__label__y b"
+    assert copied(fast, "fasttext", [], added=()) == fast.replace(b"\n\n", b"\n")
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), [("lines", "lines"), ("csv", "lines"), ("csv", "fasttext"), ("csv", "parquet")]
+)
+def test_a_format_that_cannot_hold_the_columns_is_refused(form, kind):
+    added = () if form != kind else ("n",)
+    with pytest.raises(OutputError, match=r"expected (an output that has columns|a text format), found"):
+        copied(CONTENTS[form], kind, [], added=added, format=form)
+
+
+def test_a_value_that_a_file_without_quotes_cannot_hold_is_refused():
+    for value in ("p\tq", "p\nq", "p\rq"):
+        with pytest.raises(
+            OutputError, match=r"expected values without '\\t' and line ends in a file without quotes, found"
+        ):
+            copied(b"text\tid\na\t1\n", "tsv", [[value]], added=("n",), format="tsv", quotes=False)
+    written = copied(b"text\tid\na\t1\n", "tsv", [['p"q']], added=("n",), format="tsv", quotes=False)
+    assert written == b'text\tid\tn\na\t1\tp"q\n'
+
+
+def test_a_number_that_json_does_not_know_is_no_value():
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        copied(CONTENTS["jsonl"], "jsonl", [[float("nan")] * 2], added=("n",), format="jsonl")
+    assert "é".encode() in copied(CONTENTS["csv"], "jsonl", [["é"] * 2], added=("ü",), format="csv")
+    late = '{"text": "a"}\n' * 100 + '{"text": "b", "é": 1}\n'
+    with pytest.raises(OutputError, match="expected no key 'é', found one in a later row"):
+        copied(late.encode(), "jsonl", [["x"] * 101], added=("é",))
+
+
+@pytest.mark.parametrize(("form", "kind"), [("csv", "csv"), ("csv", "tsv"), ("jsonl", "jsonl"), ("csv", "jsonl")])
+@pytest.mark.parametrize("columns", [[["x"]], [["x"] * 3], [[1], [2, 3]], [[1, 2, 3], [4, 5]]])
+def test_values_that_are_not_as_many_as_the_rows_are_an_error(form, kind, columns):
+    content = {"csv": b"text\na\nb\n", "jsonl": b'{"text": "a"}\n{"text": "b"}\n'}[form]
+    with (
+        open_table(io.BytesIO(content), TableOptions(format=form), labelled=False) as table,
+        open_writer(io.BytesIO(), table, ["n", "w"][: len(columns)], kind) as writer,
+    ):
+        (batch,) = table.batches()
+        with pytest.raises(ValueError, match="zip"):
+            writer.write(batch, columns)
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)

@@ -1,6 +1,7 @@
 """A model file is whole or refused; nothing in it runs, and nothing it claims is believed."""
 
 import json
+import os
 import pickle
 import struct
 
@@ -207,3 +208,154 @@ def test_a_description_without_an_end_is_refused_when_it_is_written(tmp_path):
     with pytest.raises(ModelError, match="the description of the model is over 1048576 bytes"):
         write_model(tmp_path / "m", {}, {"labels": ["x" * 2_000_000]})
     assert not (tmp_path / "m").exists()
+
+
+def described(**description):
+    return {"__metadata__": {"textclf": json.dumps({"format": 1, "sha256": "0" * 64, **description})}}
+
+
+KINDS = {
+    "F32": np.float32, "F16": np.float16, "F64": np.float64, "I8": np.int8, "U8": np.uint8, "I32": np.int32,
+    "U32": np.uint32, "I64": np.int64, "U64": np.uint64,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_array_of_each_kind_of_number_is_kept_and_is_of_no_other_kind(kind, path):
+    array = np.arange(6).reshape(2, 3).astype(KINDS[kind])
+    write_model(path, {"a": array}, {})
+    file = read_model(path)
+    for wanted in (kind, f"{kind}|F32", f"F32|{kind}"):
+        for shape in ((2, 3), (None, 3), (None, None)):
+            np.testing.assert_array_equal(file.array("a", wanted, *shape), array)
+    for shape in ((3, 3), (None, 2), (6,), (2, 3, 1), ()):
+        with pytest.raises(
+            ModelError, match=rf"expected 'a' of {kind} and shape .*, found {array.dtype} and \[2, 3\]\."
+        ):
+            file.array("a", kind, *shape)
+    for other in KINDS:
+        if other != kind:
+            with pytest.raises(ModelError, match=rf"expected 'a' of {other} and shape 2 × any, found"):
+                file.array("a", other, 2, None)
+
+
+def test_a_file_says_the_format_that_its_reader_must_know(path):
+    for version in (1, 2):
+        write_model(path, {}, {}, version=version)
+        assert read_model(path).description["format"] == version
+    write_model(path, {}, {})
+    assert read_model(path).description["format"] == 1
+    write_model(path, {}, {}, version=3)
+    with pytest.raises(ModelError, match="expected a model of format 2 or older, found format 3"):
+        read_model(path)
+
+
+def test_a_description_is_kept_in_utf8_and_holds_no_number_that_json_does_not_know(path):
+    assert "ü".encode() in path.read_bytes()
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_model(path, {}, {"loss": np.nan})
+
+
+def test_a_header_has_at_most_a_mebibyte(tmp_path):
+    def written(blanks):
+        return write_model(tmp_path / "m", {}, {"note": "x" * blanks})
+
+    written(0)
+    most = (1 << 20) - int.from_bytes((tmp_path / "m").read_bytes()[:8], "little")
+    most -= most % 8  # the header is padded to whole words
+    written(most)
+    assert (tmp_path / "m").read_bytes()[:8] == (1 << 20).to_bytes(8, "little")
+    assert read_model(tmp_path / "m").description["note"] == "x" * most
+    with pytest.raises(ModelError, match="the description of the model is over 1048576 bytes"):
+        written(most + 1)
+    content = raw({**described(), "x": "y" * (1 << 20)})
+    refused(tmp_path / "m", content, "but it does not begin like one")
+
+
+def test_a_file_has_at_most_64_arrays(path):
+    for count in (64, 65):
+        write_model(path, {str(number): np.array([number]) for number in range(count)}, {})
+        if count == 64:
+            assert [read_model(path).arrays[str(number)][0] for number in range(64)] == list(range(64))
+            continue
+        with pytest.raises(ModelError, match="but it has over 64 arrays"):
+            read_model(path)
+
+
+def test_arrays_lie_on_the_disk_or_in_memory(path):
+    on_disk, in_memory = read_model(path), read_model(path, mapped=False)
+    assert not on_disk.arrays["E"].flags.writeable
+    assert in_memory.arrays["E"].flags.writeable
+    path.write_bytes(bytes(len(path.read_bytes())))
+    assert in_memory.arrays["E"].tolist() == ARRAYS["E"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"1234567", "the file is too short"),
+        (b"12345678", "it does not begin like one"),
+        (struct.pack("<Q", 2) + b"{}", "it lacks the description"),
+        (struct.pack("<Q", 3) + b"{}", "it does not begin like one"),
+        (struct.pack("<Q", 2) + b"[]", "it does not begin like one"),
+        (raw({"__metadata__": {"textclf": "{}", "more": "x"}}), "it lacks the description"),
+        (raw({"__metadata__": {"textclf": 5}}), "it lacks the description"),
+        (raw({"__metadata__": []}), "it lacks the description"),
+        (raw({"__metadata__": {"textclf": "{}"}}), "its description is damaged"),
+        (raw({"__metadata__": {"textclf": "5"}}), "its description is damaged"),
+        (raw({"__metadata__": {"textclf": '{"format": 1, "a": 1, "a": 1}'}}), "its description is damaged"),
+        (raw({"__metadata__": {"textclf": '{"format": 1, "a": NaN}'}}), "its description is damaged"),
+        (raw({"__metadata__": {"textclf": "[" * 9999}}), "its description is damaged"),
+        (raw(b'{"a": NaN}'), "its header is not JSON, or names something twice"),
+    ],
+)
+def test_what_is_no_model_is_told_by_the_first_thing_that_is_wrong(content, why, path):
+    refused(path, content, f"m.safetensors: expected a model made by `textclf train`, but {why}. Name another file")
+
+
+@pytest.mark.parametrize("digest", [None, 5, "", "0" * 64, "é" * 64, "0" * 63])
+def test_a_checksum_that_is_none_or_another_does_not_fit(digest, path):
+    description = json.dumps({"format": 1, "sha256": digest})
+    content = raw({"__metadata__": {"textclf": description}})
+    refused(path, content, "the checksum does not fit: the file is damaged")
+
+
+def test_what_is_no_file_is_told_apart(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name, kind in (("", "a folder"), ("none", "nothing"), ("pipe", "no regular file")):
+        with pytest.raises(ModelError, match=rf"expected a model file, found {kind}\. `textclf train`"):
+            read_model(tmp_path / name)
+
+
+def test_rows_in_bytes_have_scales_that_are_not_negative(path):
+    codes, scales = np.array([[1, -2], [3, 4]], np.int8), np.array([0.5, 0], np.float16)
+    write_model(path, {"E": codes, "E.scales": scales, "F": np.ones((2, 2), np.float32)}, {})
+    assert np.asarray(read_model(path).rows("E", 2, 2)).tolist() == [[0.5, -1], [0, 0]]
+    assert read_model(path).rows("F", 2, 2).tolist() == [[1, 1], [1, 1]]
+    for wrong in ((3, 2), (2, 3)):
+        for name in ("E", "F"):
+            with pytest.raises(ModelError, match=f"expected '{name}' of .* and shape {wrong[0]} × {wrong[1]}, found"):
+                read_model(path).rows(name, *wrong)
+    write_model(path, {"E": codes, "E.scales": -scales}, {})
+    with pytest.raises(ModelError, match="'E' has a scale below zero"):
+        read_model(path).rows("E", 2, 2)
+
+
+@pytest.mark.parametrize("codes", [[0, 1, 0], [1, 2, 0], []])
+def test_numbers_in_codes_are_values_that_are_there(codes, path):
+    values = np.array([0.5, 2], np.float32)
+    write_model(path, {"a": np.array(codes, np.uint8), "a.values": values, "b": values}, {})
+    assert read_model(path).numbers("b", 2).tolist() == [0.5, 2]
+    if 2 in codes:
+        with pytest.raises(ModelError, match="the numbers 'a' are damaged"):
+            read_model(path).numbers("a", len(codes))
+        return
+    assert read_model(path).numbers("a", len(codes)).tolist() == [values[code] for code in codes]
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32])
+def test_strings_are_found_by_offsets_of_either_length(kind, path):
+    write_model(path, Strings.of(["", "é", ""]).arrays("s", kind), {})
+    found = read_model(path).strings("s")
+    assert list(found) == ["", "é", ""]
+    assert found.offsets.dtype == np.int64

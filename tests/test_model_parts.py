@@ -97,3 +97,22 @@ def test_a_table_of_n_grams_has_one_of_two_kinds_and_lengths_up_to_32(kind, shor
 def test_keys_out_of_order_are_refused(keys, holding):
     with pytest.raises(ModelError, match="the keys 'k' are not in rising order"):
         dictionary_of(holding(k=np.array(keys, np.uint64)), "k", None)
+
+
+@pytest.mark.parametrize("kind", [np.uint64, np.uint32])
+def test_keys_of_either_length_are_found(kind, holding):
+    dictionary = dictionary_of(holding(k=np.array([2, 3, 9], kind)), "k", 3)
+    assert dictionary.keys.tolist() == [2, 3, 9]
+    with pytest.raises(ModelError, match=r"expected 'k' of .* and shape 2"):
+        dictionary_of(holding(k=np.array([2, 3, 9], kind)), "k", 2)
+
+
+def test_a_track_record_and_what_is_usual_have_the_numbers_of_the_model(holding):
+    found = record_of(holding(**record([0, 1], kinds=2)), 2, 2)
+    assert (found.confidence.tolist(), found.least_familiar.tolist()) == ([0.5, 1], [0, 0])
+    with pytest.raises(ModelError, match=r"expected 'record\.least_familiar' of F32 and shape 3"):
+        record_of(holding(**record([0, 1], kinds=2)), 2, 3)
+    counts = np.arange(len(quantities(["words"])) * CELLS, dtype=np.int32).reshape(-1, CELLS)
+    usual = usual_of(holding(usual__counts=counts), ["words"])
+    assert (usual.quantities, usual.counts.tolist()) == (quantities(["words"]), counts.tolist())
+    assert usual.counts.dtype == np.int64

@@ -35,6 +35,7 @@ ROOT = Path(__file__).parent.parent
 MOST_MEMORY = 6 << 30
 TABLES = [
     "tests/test_tables_bounds.py", "tests/test_tables_columns.py", "tests/test_tables_source.py",
+    "tests/test_tables_parquet.py",
     "tests/test_tables_csv.py", "tests/test_tables_formats.py", "tests/test_tables_writer.py",
     "tests/hostile/test_row_law.py", "tests/hostile/test_hostile_tables.py", "tests/test_fuzz_targets.py",
 ]  # fmt: skip

@@ -60,7 +60,7 @@ def _kind(dtype) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001 -- a Po
     if dtype.is_nested():
         inner = str(getattr(dtype, "inner", ""))
         return "nested strings" if inner.startswith(("String", "Categorical", "Enum")) else "nested"
-    return "binary" if str(dtype) in ("Binary", "Object", "Unknown") else "plain"
+    return "binary" if str(dtype) == "Binary" else "plain"
 
 
 def _values(series) -> list[str | None]:  # type: ignore[no-untyped-def]  # noqa: ANN001 -- as above

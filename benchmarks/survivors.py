@@ -224,9 +224,7 @@ def _test(suite: Suite, tree: Path) -> None:
     tempfile.tempdir = str(tree / "tmp")
     numba = str(ROOT / ".pytest_cache" / "numba")
     os.environ |= {"PYTHONPATH": str(tree), "TMPDIR": tempfile.tempdir, "NUMBA_CACHE_DIR": numba}
-    sys.dont_write_bytecode = bool(
-        suite.usual
-    )  # what is compiled without change is there for all, copied with its times
+    sys.dont_write_bytecode = bool(suite.usual)  # what is compiled without change serves all, the change is not kept
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.RLIM_INFINITY))  # children may set their own
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):

@@ -39,7 +39,7 @@ TABLES = [
     "tests/test_tables_csv.py", "tests/test_tables_formats.py", "tests/test_tables_writer.py",
     "tests/hostile/test_row_law.py", "tests/hostile/test_hostile_tables.py", "tests/test_fuzz_targets.py",
 ]  # fmt: skip
-VECTORS = ["tests/test_vectors.py", "tests/hostile/test_hostile_vectors.py"]
+VECTORS = ["tests/test_vectors.py", "tests/test_vectors_scan.py", "tests/hostile/test_hostile_vectors.py"]
 MODELS = [
     "tests/test_model_file.py", "tests/test_model_parts.py", "tests/hostile/test_hostile_models.py",
     "tests/test_model.py",

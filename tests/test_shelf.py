@@ -1,5 +1,8 @@
 """Arrays kept in memory or in files; and a training that keeps them in files."""
 
+import subprocess
+import sys
+
 import numpy as np
 import oracles
 import pytest
@@ -23,6 +26,33 @@ def test_parts_come_back_as_one_array_also_after_they_were_let_go(in_files, size
     let_go(whole[1:], whole)
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert whole.dtype == np.float32
+
+
+STACKED = """
+import numpy as np
+from textclf.memory import keep_freed_memory
+from textclf.shelf import Shelf
+keep_freed_memory()
+def most():
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) >> 10
+before = most()
+def parts():
+    global before
+    for number in range(100):
+        yield np.full(1 << 19, number, np.int32)
+    before = most()
+whole = Shelf().array(parts())
+assert (whole.reshape(100, -1) == np.arange(100)[:, None]).all()
+print(whole.nbytes >> 20, most() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for the process's memory")
+def test_the_whole_is_made_without_a_second_copy_of_its_parts():
+    said = subprocess.run([sys.executable, "-c", STACKED], capture_output=True, text=True, check=True).stdout
+    size, more = map(int, said.split())
+    assert size == 200
+    assert more < 120  # a slab of 64 MB that is copied from, and what comparing takes
 
 
 @pytest.mark.parametrize("in_files", [False, True])

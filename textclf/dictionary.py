@@ -11,7 +11,7 @@ from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
 _RANGE_BITS = 2
-_MOST_WAITING = 1 << 24  # keys that wait to be counted: more are counted before more come
+_MOST_WAITING = 1 << 23  # keys that wait to be counted: they are counted before more come
 _BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
 
 
@@ -87,11 +87,10 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
 
 
 class KeyCounter:
-    """Counts keys that come part by part."""
+    """Counts keys that come part by part, each range of them by itself: a fourth of all, as keys are random enough."""
 
     def __init__(self) -> None:
-        self._seen: Keys = np.zeros(0, np.uint64)
-        self._counts: Integers = np.zeros(0, np.int64)
+        self._seen = [count_keys(np.zeros(0, np.uint64))] * (1 << _RANGE_BITS)
         self._waiting: list[Keys] = []
         self._many = 0
 
@@ -105,22 +104,29 @@ class KeyCounter:
     def counts(self, threads: int = 1) -> tuple[Keys, Integers]:
         """Return the distinct keys in rising order and how often each was given."""
         self._settle(threads)
-        return self._seen, self._counts
+        keys, counts = (np.concatenate(arrays) for arrays in zip(*self._seen, strict=True))
+        return keys, counts
 
     def _settle(self, threads: int) -> None:
-        """Take up the waiting keys, a range of keys at a time: a fourth of all, as keys are as good as random."""
-        found = list(in_order(lambda part: count_keys(self._of_range(part)), range(1 << _RANGE_BITS), threads))
-        keys, counts = (np.concatenate(arrays) for arrays in zip(*found, strict=True))
+        """Take up the waiting keys."""
+        self._seen = list(in_order(self._settled, range(len(self._seen)), threads))
         self._waiting, self._many = [], 0
-        if len(self._seen):
-            both = np.concatenate([self._seen, keys])
-            order = np.argsort(both, kind="stable")
-            counts = np.concatenate([self._counts, counts])[order]
-            both = both[order]
-            starts = np.flatnonzero(np.concatenate(([True], both[1:] != both[:-1])))
-            keys, counts = both[starts], np.add.reduceat(counts, starts)
-        self._seen, self._counts = keys, counts
 
-    def _of_range(self, part: int) -> Keys:
+    def _settled(self, number: int) -> tuple[Keys, Integers]:
+        """Return the keys of a range that were given before or wait, and their counts."""
         shift = np.uint64(64 - _RANGE_BITS)
-        return np.concatenate([keys[keys >> shift == part] for keys in self._waiting] or [np.zeros(0, np.uint64)])
+        waiting = [keys[keys >> shift == number] for keys in self._waiting]
+        return _together(self._seen[number], count_keys(np.concatenate(waiting))) if waiting else self._seen[number]
+
+
+def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tuple[Keys, Integers]:
+    """Return the keys of both in rising order, and the sums of their counts."""
+    (keys, counts), (added, times) = some, others
+    if not len(keys):
+        return others
+    places = np.searchsorted(keys, added)
+    known = keys[np.minimum(places, len(keys) - 1)] == added
+    counts = counts.copy()
+    counts[places[known]] += times[known]
+    news = places[~known]
+    return np.insert(keys, news, added[~known]), np.insert(counts, news, times[~known])

@@ -25,8 +25,13 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Let the C library give back the memory of freed arrays of a megabyte and more: slower, where memory is scarce."""
-    _set_limits(1 << 20, 1 << 24)
+    """Let the C library keep less, where memory is scarce: no array of over 8 MB, and no more than 64 MB at its end."""
+    _set_limits(8 << 20, 1 << 26)
+
+
+def give_back_unused() -> None:
+    """Give the system back now what was freed so far: between two phases, since the later asks for other sizes."""
+    _c_library("malloc_trim", 0)
 
 
 @functools.cache
@@ -42,14 +47,18 @@ def check_room_for_blas() -> None:
 
 
 def _set_limits(largest: int, most: int) -> None:
+    _c_library("mallopt", _MMAP_THRESHOLD, largest)
+    _c_library("mallopt", _TRIM_THRESHOLD, most)
+
+
+def _c_library(function: str, *numbers: int) -> None:
+    """Call a function of the C library, where it is one that has it."""
     if sys.platform != "linux":
         return
     import ctypes
 
-    with suppress(OSError, AttributeError):  # a C library without mallopt
-        library = ctypes.CDLL(None)
-        library.mallopt(_MMAP_THRESHOLD, largest)
-        library.mallopt(_TRIM_THRESHOLD, most)
+    with suppress(OSError, AttributeError):
+        getattr(ctypes.CDLL(None), function)(*numbers)
 
 
 def let_go(*arrays: "npt.NDArray[Any]") -> None:

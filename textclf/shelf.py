@@ -1,6 +1,7 @@
 """Where large arrays are kept: in memory, or in temporary files that are mapped into it as they are looked at."""
 
 import tempfile
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,12 +64,17 @@ def shelf_within(most: int | None, origin: object) -> Shelf:
     return MEMORY if known and Path(str(origin)).stat().st_size * _BYTES_A_BYTE <= most else Shelf(in_files=True)
 
 
+_SLAB = 1 << 26
+"""Bytes of memory that a growing array takes at a time, at the most."""
+
+
 @dataclass
 class _Stack:
     """An array that grows."""
 
     shelf: Shelf
-    parts: list[npt.NDArray[Any]] = field(default_factory=list)
+    parts: deque[npt.NDArray[Any]] = field(default_factory=deque)
+    room: npt.NDArray[Any] | None = None
     file: Any = None
     length: int = 0
     like: npt.NDArray[Any] | None = None
@@ -77,17 +83,28 @@ class _Stack:
         """Put a part after the others."""
         self.like = part[:0]
         if not self.shelf.in_files:
-            self.parts.append(part)
-            return
-        if self.file is None:
-            self.file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - the mapping keeps it
+            self.parts.append(self._copied(part))
+        else:
+            if self.file is None:
+                self.file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - the mapping keeps it
+            self.file.write(np.ascontiguousarray(part).data)
         self.length += len(part)
-        self.file.write(np.ascontiguousarray(part).data)
+
+    def _copied(self, part: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        # Into a slab with others. The system gets a large slab back when the last of its parts is dropped; memory of
+        # many small arrays the C library would keep, while the whole that is made of them takes as much again.
+        if self.room is None or len(part) > len(self.room):
+            most = _SLAB // max(part[:1].nbytes, 1)
+            self.room = np.empty((max(len(part), min(self.length, most)), *part.shape[1:]), part.dtype)
+        copied, self.room = self.room[: len(part)], self.room[len(part) :]
+        copied[:] = part
+        return copied
 
     def cut(self, lengths: Sequence[int]) -> list[npt.NDArray[Any]]:
         """Return the parts, which have these lengths, as they were added; the stack is empty then."""
+        self.room = None
         if self.parts:
-            parts, self.parts = self.parts, []
+            parts, self.parts = list(self.parts), deque()
             return parts
         whole, ends = self.whole(), np.cumsum(lengths).tolist()
         return [whole[stop - length : stop] for length, stop in zip(lengths, ends, strict=True)]
@@ -95,9 +112,15 @@ class _Stack:
     def whole(self) -> npt.NDArray[Any]:
         """Return all parts as one; the stack is empty then."""
         assert self.like is not None
+        self.room = None
+        if len(self.parts) == 1:
+            return self.parts.popleft()
         if self.parts:
-            whole = self.parts[0] if len(self.parts) == 1 else np.concatenate(self.parts)
-            self.parts = []
+            whole, filled = np.empty((self.length, *self.like.shape[1:]), self.like.dtype), 0
+            while self.parts:
+                part = self.parts.popleft()
+                whole[filled : filled + len(part)] = part
+                filled += len(part)
             return whole
         if self.file is None:
             return self.like

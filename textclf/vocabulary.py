@@ -13,6 +13,7 @@ from textclf.counting import Kind, NgramTally
 from textclf.dictionary import Dictionary, KeyCounter
 from textclf.errors import TrainingError
 from textclf.features import Features, TextMatrix, WordTable, ngrams, side_by_side, word_weights
+from textclf.memory import give_back_unused
 from textclf.parallel import in_order
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, RowStack, Shelf
@@ -63,6 +64,7 @@ def learn_vocabulary(
     kinds = ngram_kinds(float(np.average(lengths, weights=weights)) if len(texts) else 0.0, settings)
     cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
     found = count_all(cuts, is_cased=vectors is not None and vectors.is_cased)
+    give_back_unused()
     most_unseen = UNSEEN_WORDS_A_TEXT * n
     word_table, words, E = learn_words(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(cuts, keys), most_unseen
@@ -78,11 +80,13 @@ def learn_vocabulary(
         rest.append((of_block.tokens, of_block.known))
         for tally, counts in zip(tallies, counted, strict=True):
             tally.add(*counts)
+    give_back_unused()
     tokens, known = (np.concatenate(arrays) for arrays in zip(*rest, strict=True))
     learned = [tally.learned(settings.threads) for tally in tallies]
     ngrams = RowStack(shelf, sum(len(each.table.dictionary) for each in learned))
     for parts in zip(*(each.parts for each in learned), strict=True):
         ngrams.add(stack_columns(parts, len(parts[0])))
+    give_back_unused()
     familiar = side_by_side([each.familiar for each in learned], len(texts))
     matrix = TextMatrix(
         C.whole(), ngrams.whole() if learned else stack_columns([], len(texts)), tokens, known, familiar

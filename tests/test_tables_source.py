@@ -70,6 +70,33 @@ def test_blocks_grow_by_at_least_what_is_pending():
     assert blocks.pending == b"cdef"
 
 
+@pytest.mark.parametrize(
+    ("content", "labelled", "kind"),
+    [
+        (b"text,label\na,x\n", True, "csv"), (b"text\tlabel\na\tx\n", True, "tsv"),
+        (b"__label__x a\n", True, "fasttext"), (b'\n\n {"text": "a", "label": "x"}\n', True, "jsonl"),
+        (b'{ "text": "a"}\n', False, "jsonl"), (b"a\nb\n", False, "lines"), (b"text,label\na,x", True, "csv"),
+        (b"", False, "lines"),
+    ],
+)  # fmt: skip
+def test_a_stream_that_comes_in_drops_has_the_format_of_its_first_line(content, labelled, kind):
+    with open_table(Trickle(content), TableOptions(), labelled=labelled) as table:
+        assert table.kind == kind
+    with open_table(Trickle(b"x" * 70_000 + content), TableOptions(), labelled=False) as table:
+        assert table.kind == "lines"
+
+
+def test_an_answer_waits_for_no_more_than_the_first_line():
+    class Slow:
+        parts = [b"wo", b"rds\n"]  # noqa: RUF012 -- beyond which a slow pipe would wait
+
+        def read(self, _):
+            return self.parts.pop(0)
+
+    with open_table(Slow(), TableOptions(), labelled=False) as table:
+        assert (table.kind, Slow.parts) == ("lines", [])
+
+
 def test_a_source_without_read1_or_a_number_is_read_all_the_same():
     class Plain:
         parts = [b"text,label\n", b"a,x\n", None]  # noqa: RUF012 -- a raw stream gives None for nothing

@@ -1,5 +1,6 @@
 """Which format a table has: by its suffix, else by its first bytes."""
 
+import re
 from pathlib import Path
 
 from textclf.errors import DataError
@@ -16,6 +17,7 @@ SUFFIXES: dict[str, Format] = {
     ".ndjson": "jsonl",
     ".parquet": "parquet",
 }
+_JSON = re.compile(rb'\{\s*"|\[\s*\{')
 
 
 def kind_by_suffix(origin: Origin) -> Format | None:
@@ -30,7 +32,7 @@ def kind_by_content(head: bytes, labelled: bool, source: Source) -> Format:
     signs: list[tuple[bool, Format]] = [
         (head.startswith(MAGIC), "parquet"),
         (first.startswith(LABEL_PREFIX.encode()), "fasttext"),
-        (first.startswith((b'{"', b"[{")), "jsonl"),
+        (_JSON.match(first) is not None, "jsonl"),
         (not labelled and (source.is_stream or source.name.lower().endswith(".txt")), "lines"),
         (labelled and b"\t" in line, "tsv"),
         (labelled and b"," in line, "csv"),

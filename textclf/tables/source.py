@@ -13,6 +13,7 @@ from textclf.errors import DataError
 from textclf.tables.model import TableOptions
 
 BLOCK = 4 << 20
+_LONGEST_SIGN = 1 << 16  # bytes of a table that are waited for to see what format it has
 
 Origin = Path | Literal["-"] | BinaryIO
 """Where a table comes from: a file, standard input, or an open binary stream."""
@@ -150,6 +151,13 @@ class Blocks:
             parts.append(block)
             size += len(block)
         self.pending = b"".join(parts)
+
+    def begin(self) -> None:
+        """Read until the first line that is not blank has come whole, by which a format is known, or has no end."""
+        while not self.is_final and b"\n" not in self.pending.lstrip() and len(self.pending) < _LONGEST_SIGN:
+            block = next(self._blocks, None)
+            self.is_final = block is None
+            self.pending += block or b""
 
     def drop(self, count: int) -> None:
         """Forget the first `count` bytes."""

@@ -78,7 +78,9 @@ class Table:
         self.name = source.name
         self._blocks = Blocks(source.blocks())
         kind = options.format or kind_by_suffix(origin)
-        if kind != "parquet":
+        if kind is None:
+            self._blocks.begin()
+        elif kind != "parquet":
             self._blocks.grow()
         self.kind: Format = kind or kind_by_content(self._blocks.pending, labelled, source)
         self._at = Position(byte=3 if source.has_mark else 0)

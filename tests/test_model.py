@@ -281,6 +281,17 @@ def test_of_many_rows_a_part_is_held_out_unless_a_precision_is_to_be_promised(mo
     assert promised.validation.n == len(promised.model.record.confidence) == len(TEXTS)
 
 
+@pytest.mark.parametrize("hidden", [(), (4,)])
+def test_rows_held_out_are_looked_at_a_part_at_a_time(hidden, monkeypatch):
+    monkeypatch.setattr(recipe, "FEW_ROWS", 10)
+    settings = Settings(valid_fraction=0.5, hidden=hidden)
+    whole = train(DATA, settings, VECTORS).held_out
+    monkeypatch.setattr("textclf.fitting._ROWS_AT_ONCE", 5)
+    parts = train(DATA, settings, VECTORS).held_out
+    assert len(whole.logits) == 12
+    assert parts.logits == pytest.approx(whole.logits, rel=1e-9)
+
+
 def test_scaling_is_part_of_the_model_and_can_be_undone(model, tmp_path):
     scaling = Scaling(np.array([1.5, 0.5]), np.array([0.25, -0.5]))
     scaled = model.scaled(scaling)

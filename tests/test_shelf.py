@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from textclf.cli import cli
 from textclf.dictionary import KeyCounter, count_keys
+from textclf.features import TextMatrix
 from textclf.memory import let_go
 from textclf.parallel import in_order
 from textclf.shelf import RowStack, Shelf, shelf_within
-from textclf.vocabulary import Block, Cuts
+from textclf.vocabulary import Block, Cuts, taken
 
 
 @pytest.mark.parametrize("in_files", [False, True])
@@ -73,6 +74,23 @@ def test_rows_come_back_whole_and_in_the_parts_they_came_in(in_files):
     found = stack.parts()
     assert [len(part) for part in found] == [1, 2, 1]
     np.testing.assert_array_equal(np.concatenate([part.scipy.toarray() for part in found]), C)
+
+
+@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("rows", [[3, 0, 0, 2, 4], [1], []])
+def test_rows_that_are_taken_are_the_same_wherever_they_are_put(in_files, rows, monkeypatch):
+    monkeypatch.setattr("textclf.vocabulary._TAKEN", 2)
+    C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4], [7, 0, 0]])
+    counts = np.arange(5)
+    matrix = TextMatrix(oracles.sparse(C), oracles.sparse(-C), counts, counts * 2, counts[:, None] / 8)
+    found = taken(matrix, np.array(rows, np.int64), Shelf(in_files))
+    np.testing.assert_array_equal(found.words.scipy.toarray(), C[rows])
+    np.testing.assert_array_equal(found.ngrams.scipy.toarray(), -C[rows])
+    assert (found.tokens.tolist(), found.known.tolist()) == (rows, [2 * row for row in rows])
+    np.testing.assert_array_equal(found.familiar[:, 0], np.array(rows) / 8)
+    part = matrix.slice(1, 4)
+    np.testing.assert_array_equal(part.words.scipy.toarray(), C[1:4])
+    assert part.known.tolist() == [2, 4, 6]
 
 
 @given(st.lists(st.lists(st.integers(0, 5) | st.integers(2**63, 2**64 - 1), max_size=8), max_size=6), st.booleans())

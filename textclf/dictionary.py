@@ -11,7 +11,8 @@ from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
 _RANGE_BITS = 2
-_MOST_WAITING = 1 << 23  # keys that wait to be counted: they are counted before more come
+_FEWEST_WAITING, _MOST_WAITING = 1 << 20, 1 << 23  # keys that wait to be counted: all that were seen are copied then
+_WAITING_A_KEY = 4  # in between, so many for each that was seen
 _BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
 
 
@@ -98,7 +99,8 @@ class KeyCounter:
         """Count these keys."""
         self._waiting.append(keys)
         self._many += len(keys)
-        if self._many > _MOST_WAITING:
+        seen = sum(len(keys) for keys, _ in self._seen)
+        if self._many > min(_MOST_WAITING, max(_FEWEST_WAITING, _WAITING_A_KEY * seen)):
             self._settle(1)
 
     def counts(self, threads: int = 1) -> tuple[Keys, Integers]:

@@ -178,6 +178,12 @@ class TextMatrix:
             self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows], self.familiar[rows]
         )
 
+    def slice(self, start: int, stop: int) -> "TextMatrix":
+        """Return rows start … stop - 1 without copying their entries."""
+        rows = slice(start, stop)
+        C, ngrams = self.words.slice(start, stop), self.ngrams.slice(start, stop)
+        return TextMatrix(C, ngrams, self.tokens[rows], self.known[rows], self.familiar[rows])
+
 
 @dataclass(frozen=True)
 class Features:

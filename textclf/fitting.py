@@ -27,6 +27,7 @@ from textclf.sparse import SparseRows, blocks_of
 from textclf.stepping import MakeSteps
 from textclf.strings import Strings
 from textclf.training import Epoch, EpochSettings, train_network
+from textclf.vocabulary import taken
 
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
@@ -41,6 +42,7 @@ JOINT_LENGTH = 0.5
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 12_000_000
 """Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
+_ROWS_AT_ONCE = 1 << 14
 _NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
@@ -150,7 +152,16 @@ class Fitting:
 
     def held_out(self, fitted: Fitted, examples: Examples, matrix: TextMatrix) -> HeldOut:
         """Return rows that the model was not fitted to, with what it says of them."""
-        return HeldOut(examples, matrix, fitted.model.logits(matrix, threads=self.settings.threads))
+        return HeldOut(examples, matrix, self._logits(fitted.model, matrix))
+
+    def _logits(self, model: Model, matrix: TextMatrix) -> Array:
+        """Return Z[L] of all texts, worked out in parts, of which each takes its C in double precision."""
+        found = []
+        for start in range(0, max(len(matrix), 1), _ROWS_AT_ONCE):
+            part = matrix.slice(start, min(start + _ROWS_AT_ONCE, len(matrix)))
+            found.append(model.logits(part, threads=self.settings.threads))
+            let_go(part.words.columns, part.words.data, part.ngrams.columns, part.ngrams.data)
+        return np.concatenate(found)
 
     def cross_validated(
         self, fitted: Fitted, examples: Examples, matrix: TextMatrix, folds: Integers, rng: np.random.Generator
@@ -167,7 +178,7 @@ class Fitting:
                 continue
             part = replace(quiet, recorder=self.recorder.within(name))
             model = part.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
-            logits[out] = model.logits(matrix.take(out), threads=self.settings.threads)
+            logits[out] = self._logits(model, taken(matrix, out, self.shelf))
             said = State({"logits": logits[out]})
             self.recorder.note(name, said.itself)
         return HeldOut(examples, matrix, logits)

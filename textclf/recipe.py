@@ -36,7 +36,7 @@ from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
 from textclf.training import standardized
 from textclf.vectors import WordVectors
-from textclf.vocabulary import learn_vocabulary
+from textclf.vocabulary import learn_vocabulary, taken
 
 FOLDS = 5
 FEW_ROWS = 2000
@@ -150,7 +150,7 @@ def _train(
     else:
         train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
         train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
-        rows_held_out = _held_out_rows(examples, matrix, valid_rows) if len(valid_rows) else None
+        rows_held_out = _held_out_rows(examples, matrix, valid_rows, shelf) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
     penalties = None if start is None else old_penalties(start.model, settings.l2)
@@ -167,7 +167,7 @@ def _train(
         fitted, held_out = fitting.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out)
         fitted = replace(fitted, model=model)
-    model = _with_usual(fitted.model, matrix.take(np.arange(n)) if rows is not data else matrix, vectors)
+    model = _with_usual(fitted.model, matrix.slice(0, n), vectors)
     fitted = replace(fitted, model=model if start is None else usual_with(model, start.model))
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
@@ -231,9 +231,9 @@ def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Set
     return weights
 
 
-def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers) -> tuple[Examples, TextMatrix]:
-    taken = matrix.take(rows)
-    return Examples(taken.words, taken.ngrams, examples.Y[rows], examples.weights[rows]), taken
+def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers, shelf: Shelf) -> tuple[Examples, TextMatrix]:
+    of_rows = taken(matrix, rows, shelf)
+    return Examples(of_rows.words, of_rows.ngrams, examples.Y[rows], examples.weights[rows]), of_rows
 
 
 def _validation_file(

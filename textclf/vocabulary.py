@@ -106,6 +106,19 @@ def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: i
     return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
 
 
+_TAKEN = 1 << 12  # rows that are copied at a time
+
+
+def taken(matrix: TextMatrix, rows: Integers, shelf: Shelf) -> TextMatrix:
+    """Return these rows, in this order, the large arrays on the shelf."""
+    C, ngrams = RowStack(shelf, matrix.words.width), RowStack(shelf, matrix.ngrams.width)
+    for start in range(0, max(len(rows), 1), _TAKEN):
+        part = rows[start : start + _TAKEN]
+        C.add(matrix.words.take(part))
+        ngrams.add(matrix.ngrams.take(part))
+    return TextMatrix(C.whole(), ngrams.whole(), matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
+
+
 @dataclass(frozen=True)
 class Block:
     """Consecutive texts, their tokens, and their n-grams of each kind: the number of the text, and the key, of each."""

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from textclf.check import DROPPABLE, KINDS, alike, check, rows_to_drop
 from textclf.check.alike import SIMILARITY, near_pairs, same_texts
+from textclf.check.cleaning import write_without
 from textclf.check.damage import control_characters, has_mojibake
 from textclf.check.facts import CHARS, LEAST_LONG, MOST_SHORT, read_facts, spelt_alike
 from textclf.check.labels import tiny, variants
-from textclf.check.outliers import lengths
+from textclf.check.outliers import lengths, odd_scripts, script_counts
 from textclf.cli import run
-from textclf.tables import Examples
+from textclf.errors import DataError
+from textclf.tables import Examples, TableOptions, read_examples
 from textclf.vectors import WordVectors
 
 _WOODS = """
@@ -115,6 +117,16 @@ def test_rows_that_stand_in_the_test_table_are_named_with_the_row_there():
     assert rows == {"leak": [201], "unknown-label": [53], "near-leak": [202]}
     assert details["leak"][0] == {"test_row": 51}
     assert details["near-leak"][0]["test_row"] == 52
+
+
+def test_texts_without_a_letter_are_in_no_script():
+    nothing = np.zeros((40, 2), np.int64)
+    for words in (nothing, nothing[:, :0]):
+        assert odd_scripts(words, ["LATIN", "GREEK"]) == {}
+        assert script_counts(words, ["LATIN", "GREEK"]) == {}
+    mixed = np.array([[1, 0]] * 30 + [[0, 1]] * 10)
+    assert odd_scripts(mixed, ["LATIN", "GREEK"]) == {}
+    assert list(script_counts(mixed, ["LATIN", "GREEK"]).values()) == [30, 10]
 
 
 def test_one_label_alone_is_serious():
@@ -292,6 +304,17 @@ def test_a_fixed_copy_has_the_format_of_the_table(name, make, tmp_path):
     table.write_text("".join(rows))
     assert run(["check", str(table), "--fix", str(copy), "--vectors", "none", "--quiet"]) == 0
     assert copy.read_text() == "".join(rows[:25])
+
+
+@pytest.mark.parametrize(("lost", "said"), [(0, "the rows that were checked, found others"), (30, "31 rows, found 30")])
+def test_a_table_that_changed_since_it_was_checked_gives_no_copy(lost, said, tmp_path):
+    table = write(tmp_path / "a.csv", clean(31))
+    data = read_examples(table, TableOptions())
+    rows = clean(31)
+    write(table, [*rows[:lost], *rows[lost + 1 :]])
+    with pytest.raises(DataError, match=rf"a\.csv: expected .*{said}\. Check it again\."):
+        write_without(table, TableOptions(), data, (), tmp_path / "b.csv")
+    assert not (tmp_path / "b.csv").exists()
 
 
 def test_rows_that_cannot_be_used_are_a_finding_and_are_not_written(tmp_path, capsys):

@@ -1,12 +1,16 @@
 """Figures are those of scikit-learn and of the formulas, whether counted at once or in batches."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import metrics
 
+from textclf.cli.figures import measurement_text
 from textclf.evaluation import Tally, losses
+from textclf.measuring import Measurement
 
 LABELS = ["a", "b", "c", "d"]
 
@@ -74,3 +78,17 @@ def test_confusions_come_commonest_first_and_never_of_a_class_with_itself():
     found = tally(y, P).evaluation()
     assert found.commonest_confusions(2) == [("a", "b", 2), ("c", "a", 1)]
     assert len(found.commonest_confusions(100)) == 3
+
+
+def test_of_many_classes_the_commonest_confusions_are_listed():
+    labels = [f"class {number}" for number in range(40)]
+    counted = Tally(labels)
+    y = np.arange(40)
+    said = np.where(y < 2, 3, y)
+    for predicted, expected in ((y, "no text is labelled wrongly"), (said, "class 0")):
+        counted = Tally(labels)
+        counted.add(y, np.eye(40)[predicted], words=y + 1, known=y)
+        text = measurement_text(Measurement(counted.evaluation(), [], None, None))
+        assert text.splitlines()[-1 if predicted is y else -2].startswith(expected)
+    assert re.search(r"commonest confusions: truth +predicted +texts\nclass 0 +class 3 +1\nclass 1 +class 3 +1$", text)
+    assert "1 texts have no known word" in text

@@ -16,7 +16,9 @@ from textclf.cli.explanations import explanation_text
 from textclf.errors import ModelError
 from textclf.explain import ExplainSettings, explain, strongest_in_texts, strongest_words, write_explanations
 from textclf.explain.attribution import SUM_TOLERANCE, Block, mean_gradient, scores
+from textclf.explain.page import shaded
 from textclf.features import Characters, Words, ngrams_by_length
+from textclf.model import Model
 from textclf.network import ACTIVATIONS, Network, parameter_count
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
@@ -271,6 +273,23 @@ def test_the_page_shows_texts_as_text_and_asks_for_nothing(model, tmp_path):
     assert not re.search(r"<(script|img|link|a)\b|<[^>]*\s(src|href|on\w+)=|url\(|@import|\x1b|\x00", source)
     assert "&lt;<mark" in source or "&lt;script" in source
     assert re.search(r'<mark class="[fa]\d" title="[+-]\d\.\d{3}">good</mark>', source)
+    assert "default-src 'none'" in source
+
+
+def test_a_long_text_is_cut_in_a_page_of_many_and_figures_stay_those_of_all_of_it(model):
+    one = explain(model, ["good film and bad film"], ExplainSettings("up"))[0]
+    cut = shaded(one, 3, longest=7)
+    assert "".join(stretch.string for stretch in cut.stretches) == "good fi…"
+    assert cut[2:] == shaded(one, 3)[2:]
+
+
+def test_the_page_of_classes_names_what_speaks_for_each(saved, tmp_path, capsys):
+    html = tmp_path / "all.html"
+    assert run_textclf(["explain", str(saved), "--global", "--html", str(html)]) == 0
+    source = html.read_text("utf-8")
+    assert "What speaks for each class of" in source
+    for summary in strongest_words(Model.load(saved), 5):
+        assert f">{summary.sums[0].string}<" in source
     assert "default-src 'none'" in source
 
 

@@ -9,6 +9,7 @@ from safetensors import safe_open
 
 from textclf import recipe
 from textclf.calibration import Scaling
+from textclf.cli import run
 from textclf.errors import ModelError, TrainingError
 from textclf.fitting import Listener
 from textclf.model import Model
@@ -310,3 +311,18 @@ def test_a_scaling_of_other_classes_is_refused(model, tmp_path):
     replace(scaled, description=wrong).save(tmp_path / "m")
     with pytest.raises(ModelError, match="the description of the model is damaged"):
         Model.load(tmp_path / "m")
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_of_many_labels_info_shows_the_first(multi_label, tmp_path, capsys):
+    labels = [f"l{number:02}" for number in range(25)] * 2
+    output = "sigmoid" if multi_label else "softmax"
+    data = LabelledTexts([f"w{i % 25} good" for i in range(50)], labels)
+    settings = Settings(multi_label=multi_label, output=output, valid_fraction=0.0)
+    train(data, settings, VECTORS).model.save(tmp_path / "m")
+    assert run(["info", str(tmp_path / "m")]) == 0
+    said = capsys.readouterr().out
+    assert "25: l00, l01, l02, " in said
+    assert "l19 …" in said
+    assert "l20" not in said
+    assert ("see --json" in said) == multi_label

@@ -97,7 +97,7 @@ class _Stack:
             most = _SLAB // max(part[:1].nbytes, 1)
             self.room = np.empty((max(len(part), min(self.length, most)), *part.shape[1:]), part.dtype)
         copied, self.room = self.room[: len(part)], self.room[len(part) :]
-        copied[:] = part
+        np.copyto(copied, part, casting="no")
         return copied
 
     def cut(self, lengths: Sequence[int]) -> list[npt.NDArray[Any]]:

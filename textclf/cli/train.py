@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -32,10 +33,14 @@ from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
+    from textclf.checkpoint import Checkpoint
     from textclf.distributed import TrainedFar
+    from textclf.model import Model
     from textclf.recipe import LabelledTexts, Trained
+    from textclf.settings import Settings
     from textclf.shelf import Shelf
     from textclf.tables import Examples, TableOptions
+    from textclf.vectors import WordVectors
 
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -201,101 +206,144 @@ def command(
     """
     from dataclasses import replace
 
-    from textclf.checkpoint import Checkpoint
     from textclf.cli.many_files import train_files
     from textclf.distributed import are_shards
-    from textclf.fitting import Listener
-    from textclf.memory import give_back_freed_memory
-    from textclf.recipe import Start, train
-    from textclf.shelf import shelf_within
 
     started = time.perf_counter()
     cluster, averaging = cluster_of(settings), settings.pop("averaging")
-    used = {
-        "--valid": valid,
-        "--weight-column": weight_column,
-        "--init-from": init_from,
-        "--replay": replay,
-        "--report": report,
-        "--refused": refused,
-        "--max-memory": max_memory,
-    }
     options = replace(read_options(settings), weight_column=weight_column)
     old, chosen = model_and_settings(init_from, replay, settings)
     options = replace(options, multi_label=chosen.multi_label)
-    if report is not None:
-        from textclf.report import check_available
-
-        check_available()
-    check_refused(refused, options)
-    inputs = [path for path in (table, valid, init_from, replay) if path is not None]
-    check_outputs([*inputs, Path(chosen.vectors)], target, report, refused)
-    checkpoint = Checkpoint(target, resume=resume)
-    check_outputs(inputs, checkpoint.path)
+    files = _Files(table, target, valid, init_from, replay, report, refused)
+    checkpoint = files.checked(options, chosen, resume=resume)
     if cluster.is_named or are_shards(str(table)):
-        _refuse_for_many_files(used)
+        files.require_one_table({"--weight-column": weight_column, "--max-memory": max_memory})
         say_where_it_begins(checkpoint, resume, quiet)
-        far = train_files(
+        trained: Trained | TrainedFar = train_files(
             str(table), target, options, chosen, cluster, checkpoint, averaging=averaging, cache=not no_cache,
             quiet=quiet,
         )  # fmt: skip
-        _say_result(far, target, as_json, quiet)
-        return
-    say_where_it_begins(checkpoint, resume, quiet)
-    shelf = shelf_within(max_memory, origin(table))
-    if shelf.in_files:
-        give_back_freed_memory()
-    examples, held_out, old_rows = _read_tables(table, valid, replay, options, shelf, refused)
-    if held_out is not None:
-        _check_validation(held_out, examples, old.labels if old else (), multi_label=options.multi_label)
-    start = Start(old, _labelled(old_rows) if old_rows is not None else None) if old is not None else None
-    vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
-    with going_on_later(checkpoint), showing_epochs(len(examples), quiet=quiet) as show:
-        listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
-        checked = _labelled(held_out) if held_out is not None else None
-        trained = train(
-            _labelled(examples), chosen, vectors, valid=checked, start=start, listener=listener, shelf=shelf,
-            recorder=checkpoint,
-        )  # fmt: skip
-        trained.model.save(target)
-    if report is not None:
-        from textclf.report import write_training_report
-
-        run = this_run(
-            {"data": table, "validation data": valid, "model before": init_from, "old data": replay}, started
-        )
-        write_training_report(report, trained, examples, run, valid=held_out)
+    else:
+        say_where_it_begins(checkpoint, resume, quiet)
+        shelf = _shelf(max_memory, table)
+        data = files.read(options, shelf)
+        if data.valid is not None:
+            _check_validation(data.valid, data.train, old.labels if old else (), multi_label=options.multi_label)
+        vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
+        trained = _train(data, chosen, vectors, old, checkpoint, shelf, target, quiet=quiet)
+        if report is not None:
+            files.report_on(trained, data, started)
     _say_result(trained, target, as_json, quiet)
 
 
-def _refuse_for_many_files(used: dict[str, Any]) -> None:
-    for option, value in used.items():
-        if value is not None:
-            raise click.UsageError(f"{option} goes with one table, not with many files.")
+@dataclass(frozen=True)
+class _Files:
+    """The files that a training reads and writes."""
+
+    table: Path
+    target: Path
+    valid: Path | None
+    init_from: Path | None
+    replay: Path | None
+    report: Path | None
+    refused: Path | None
+
+    def checked(self, options: "TableOptions", chosen: "Settings", *, resume: bool) -> "Checkpoint":
+        """Return the checkpoint beside the model, once all that can be refused before the work is found to be right."""
+        from textclf.checkpoint import Checkpoint
+
+        if self.report is not None:
+            from textclf.report import check_available
+
+            check_available()
+        check_refused(self.refused, options)
+        inputs = [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
+        check_outputs([*inputs, Path(chosen.vectors)], self.target, self.report, self.refused)
+        checkpoint = Checkpoint(self.target, resume=resume)
+        check_outputs(inputs, checkpoint.path)
+        return checkpoint
+
+    def require_one_table(self, others: dict[str, Any]) -> None:
+        """Raise UsageError where a file, or another option, is given that does not go with many files."""
+        own = {f"--{name.replace('_', '-')}": getattr(self, name) for name in ("valid", "init_from", "replay")}
+        for option, value in {**own, "--report": self.report, "--refused": self.refused, **others}.items():
+            if value is not None:
+                raise click.UsageError(f"{option} goes with one table, not with many files.")
+
+    def read(self, options: "TableOptions", shelf: "Shelf") -> "_Data":
+        """Return the rows; say, and write, which are not used."""
+        from dataclasses import replace
+
+        from textclf.tables import read_examples
+
+        train = read_examples(origin(self.table), options, *([shelf.strings] if shelf.in_files else []))
+        valid = read_examples(origin(self.valid), options) if self.valid is not None else None
+        without = replace(options, weight_column=None)
+        old = read_examples(origin(self.replay), without) if self.replay is not None else None
+        read = [each for each in (train, valid, old) if each is not None]
+        for each in read:
+            report_table(each.name, each.refused, each.notes.sentences())
+        if self.refused is not None:
+            write_refused(self.refused, [(each.name, each.refused) for each in read])
+        return _Data(train, valid, old)
+
+    def report_on(self, trained: "Trained", data: "_Data", started: float) -> None:
+        """Write the report of a training that began then."""
+        from textclf.report import write_training_report
+
+        assert self.report is not None
+        named = {
+            "data": self.table,
+            "validation data": self.valid,
+            "model before": self.init_from,
+            "old data": self.replay,
+        }
+        write_training_report(self.report, trained, data.train, this_run(named, started), valid=data.valid)
 
 
-def _read_tables(
-    table: Path,
-    valid: Path | None,
-    replay: Path | None,
-    options: "TableOptions",
+class _Data(NamedTuple):
+    """Rows to train on, to validate on, and old ones."""
+
+    train: "Examples"
+    valid: "Examples | None"
+    old: "Examples | None"
+
+
+def _shelf(max_memory: int | None, table: Path) -> "Shelf":
+    from textclf.memory import give_back_freed_memory
+    from textclf.shelf import shelf_within
+
+    shelf = shelf_within(max_memory, origin(table))
+    if shelf.in_files:
+        give_back_freed_memory()
+    return shelf
+
+
+def _train(
+    data: _Data,
+    chosen: "Settings",
+    vectors: "WordVectors | None",
+    old: "Model | None",
+    checkpoint: "Checkpoint",
     shelf: "Shelf",
-    refused: Path | None,
-) -> tuple["Examples", "Examples | None", "Examples | None"]:
-    """Return the rows to train on, those to validate on, and old ones; say, and write, which rows are not used."""
-    from dataclasses import replace
+    target: Path,
+    *,
+    quiet: bool,
+) -> "Trained":
+    """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
+    from textclf.fitting import Listener
+    from textclf.recipe import Start, train
 
-    from textclf.tables import read_examples
-
-    examples = read_examples(origin(table), options, *([shelf.strings] if shelf.in_files else []))
-    held_out = read_examples(origin(valid), options) if valid is not None else None
-    old = read_examples(origin(replay), replace(options, weight_column=None)) if replay is not None else None
-    read = [each for each in (examples, held_out, old) if each is not None]
-    for each in read:
-        report_table(each.name, each.refused, each.notes.sentences())
-    if refused is not None:
-        write_refused(refused, [(each.name, each.refused) for each in read])
-    return examples, held_out, old
+    start = Start(old, _labelled(data.old) if data.old is not None else None) if old is not None else None
+    valid = _labelled(data.valid) if data.valid is not None else None
+    with going_on_later(checkpoint), showing_epochs(len(data.train), quiet=quiet) as show:
+        listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
+        trained = train(
+            _labelled(data.train), chosen, vectors, valid=valid, start=start, listener=listener, shelf=shelf,
+            recorder=checkpoint,
+        )  # fmt: skip
+        trained.model.save(target)  # before the checkpoint goes
+    return trained
 
 
 def _check_validation(rows: "Examples", training: "Examples", old: tuple[str, ...], *, multi_label: bool) -> None:

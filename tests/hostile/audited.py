@@ -21,7 +21,6 @@ NEVER = {
     "os.exec",
     "os.fork",
     "os.forkpty",
-    "os.posix_spawn",
     "os.spawn",
     "pty.spawn",
     "socket.connect",
@@ -66,11 +65,11 @@ def problem(event, arguments):
     """Return what is wrong with an event, None when nothing is."""
     if event in NEVER:
         return f"{event} {arguments!r}"
-    if event == "subprocess.Popen":
+    if event in ("subprocess.Popen", "os.posix_spawn"):  # since Python 3.13 the first comes about by the second
         command = list(arguments[1])
         if command == ["uname", "-p"]:
             return None
-        is_ours = command[:2] == [sys.executable, "-I"] and Path(command[2]).name in CHILDREN
+        is_ours = command[:2] == [sys.executable, "-I"] and Path(os.fsdecode(command[2])).name in CHILDREN
         return None if is_ours and is_inside(command[2], CODE) else f"{event} {command}"
     if event == "exec":
         name = arguments[0].co_filename

@@ -6,7 +6,8 @@ A trial that does worse than most after a fold is given up.
 
 import hashlib
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -105,13 +106,15 @@ def tune(
     """
     check_packages("tune", "optuna", extra="tune")
     check_writable(target)
-    search = _Search(data, base, tuning, clock, say, progress)
-    with make_worker(Work(data, search.folds, base.vectors, cache)) as worker:
-        search.run(worker)
-        best = search.chosen()
-        say(f"training on all rows with the best of {search.tried} settings")
-        description = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
-    return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), description)
+    begin = clock()
+    with _study(tuning, base, data) as study:
+        search = _Search(data, base, tuning, study, begin, clock, say, progress)
+        with make_worker(Work(data, search.folds, base.vectors, cache)) as worker:
+            search.run(worker)
+            best = search.chosen()
+            say(f"training on all rows with the best of {search.tried} settings")
+            description = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
+        return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), description)
 
 
 class _Search:
@@ -122,12 +125,14 @@ class _Search:
         data: LabelledTexts,
         base: Settings,
         tuning: Tuning,
+        study: "optuna.Study",
+        begin: float,
         clock: Callable[[], float],
         say: Callable[[str], None],
         progress: Callable[[float], None],
     ) -> None:
         self._clock = clock
-        self.begin = self._last = clock()
+        self.begin = self._last = begin
         self._base, self._tuning, self._say, self._progress = base, tuning, say, progress
         rng = np.random.default_rng(base.seed)
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
@@ -137,7 +142,7 @@ class _Search:
         self.plain: Trial | None = None
         self.trials: list[Trial] = []
         self.tried = self.given_up = 0
-        self._study = _study(tuning, base, data)
+        self._study = study
 
     @property
     def _left(self) -> float:
@@ -286,19 +291,26 @@ def _trial(settings: Settings, values: Sequence[float], measured: Sequence[Measu
     )
 
 
-def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> "optuna.Study":
-    """Return the study of the file, under a name that other rows, settings or metrics do not share; or a new one."""
+@contextmanager
+def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> Iterator["optuna.Study"]:
+    """Give the study of the file, under a name that other rows, settings or metrics do not share; or a new one."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     digest = hashlib.sha256(repr((tuning.metric, tuning.folds, base.as_dict())).encode())
     for text, label in zip(data.texts, data.labels, strict=True):
         digest.update(f"{len(text)} {text}{label}\n".encode("utf-8", "surrogatepass"))
-    return optuna.create_study(
-        study_name=digest.hexdigest()[:16],
-        storage=None if tuning.study is None else f"sqlite:///{tuning.study}",
-        direction="maximize",
-        load_if_exists=True,
-        sampler=optuna.samplers.TPESampler(seed=base.seed % 2**32),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-    )
+    storage = None if tuning.study is None else optuna.storages.RDBStorage(f"sqlite:///{tuning.study}")
+    try:
+        yield optuna.create_study(
+            study_name=digest.hexdigest()[:16],
+            storage=storage,
+            direction="maximize",
+            load_if_exists=True,
+            sampler=optuna.samplers.TPESampler(seed=base.seed % 2**32),
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+        )
+    finally:
+        if storage is not None:
+            storage.remove_session()
+            storage.engine.dispose()

@@ -86,6 +86,16 @@ def test_a_stream_that_comes_in_drops_has_the_format_of_its_first_line(content, 
         assert table.kind == "lines"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("make", [io.BytesIO, Trickle])
+def test_utf16_is_known_however_it_comes_in(encoding, make):
+    for content in ("text,label\na,x\n", "a\nwords of it\n"):
+        with pytest.raises(DataError, match=f"found what looks like UTF-16. Give --encoding {encoding}"):
+            open_table(make(content.encode(encoding)), TableOptions(), labelled=False)
+    with open_table(make(b"a\0" + b"b" * 5000 + b"\nc\n"), TableOptions(), labelled=False) as table:
+        assert [len(text) for batch in table.batches() for text in batch.texts] == [5002, 1]
+
+
 def test_an_answer_waits_for_no_more_than_the_first_line():
     class Slow:
         parts = [b"wo", b"rds\n"]  # noqa: RUF012 -- beyond which a slow pipe would wait

@@ -13,6 +13,7 @@ from textclf.errors import DataError
 from textclf.tables.model import TableOptions
 
 BLOCK = 4 << 20
+_SAMPLE = 1 << 12  # bytes by which UTF-16 is known
 _LONGEST_SIGN = 1 << 16  # bytes of a table that are waited for to see what format it has
 
 Origin = Path | Literal["-"] | BinaryIO
@@ -67,7 +68,8 @@ class Source:
 
     def _as_they_are(self) -> Iterator[bytes]:
         first = self._first()
-        refuse_foreign(first, self.name)
+        line = first.split(b"\n", 1)[0]
+        refuse_foreign(first[:_SAMPLE] if b"\0" in line else line, self.name)
         if first.startswith(_UTF8_MARK):
             self.has_mark = True
             first = first[len(_UTF8_MARK) :]
@@ -99,9 +101,9 @@ class Source:
             offset += len(block)
 
     def _first(self) -> bytes:
-        # A pipe may hand over less than a byte order mark at first.
+        # A pipe may hand over less than tells UTF-8 from UTF-16. What is looked at must not go by how much it does.
         first = self._read()
-        while len(first) < 4 and (more := self._read()):
+        while len(first) < _SAMPLE and (more := self._read() if _may_be_foreign(first) else b""):
             first += more
         return first
 
@@ -190,12 +192,18 @@ def refuse_foreign(head: bytes, name: str) -> None:
     for magic, kind, advice in _FOREIGN:
         if head.startswith(magic):
             raise DataError(f"{name}: expected UTF-8 text, found {kind}. {advice}")
-    sample = head[:4096]
+    sample = head[:_SAMPLE]
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
         # Latin letters in UTF-16 are every second byte zero.
         half = sample[first::2]
         if len(half) >= 4 and half.count(0) > 0.4 * len(half) and sample[1 - first :: 2].count(0) < 0.1 * len(half):
             raise DataError(f"{name}: expected UTF-8 text, found what looks like UTF-16. Give --encoding {encoding}.")
+
+
+def _may_be_foreign(first: bytes) -> bool:
+    """Say whether these first bytes leave it open if they are UTF-8: no whole line, or NUL in it."""
+    line, end, _ = first.partition(b"\n")
+    return not end or b"\0" in line
 
 
 def _reason(error: Exception) -> str:

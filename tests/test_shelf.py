@@ -151,6 +151,23 @@ def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypa
     assert made[0] == made[1]
 
 
+def test_rows_to_validate_on_and_old_rows_go_to_files_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("textclf.shelf._BYTES_A_BYTE", 1 << 20)
+    monkeypatch.setattr("textclf.recipe._ROWS_COPIED", 7)
+    old, new, valid = (table_of(tmp_path / f"{n}.csv", n) for n in (30, 40, 50))
+    made = []
+    for name, limit in (("memory", []), ("files", ["--max-memory", "1MB"])):
+        before, target = tmp_path / f"before-{name}", tmp_path / name
+        for arguments in (
+            [str(old), "-o", str(before), "--valid", str(valid), *limit],
+            [str(new), "-o", str(target), "--init-from", str(before), "--replay", str(old), *limit],
+        ):
+            outcome = CliRunner().invoke(cli, ["train", *arguments, "-q"])
+            assert outcome.exit_code == 0, outcome.output
+        made.append((before.read_bytes(), target.read_bytes()))
+    assert made[0] == made[1]
+
+
 @pytest.mark.parametrize("size", ["GB", "-1GB", "0MB", "a lot"])
 def test_a_size_that_is_none_is_refused(size):
     outcome = CliRunner().invoke(cli, ["train", "t.csv", "-o", "m", f"--max-memory={size}"])

@@ -36,11 +36,12 @@ from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
 from textclf.training import standardized
 from textclf.vectors import WordVectors
-from textclf.vocabulary import learn_vocabulary, taken
+from textclf.vocabulary import extracted, learn_vocabulary, taken
 
 FOLDS = 5
 FEW_ROWS = 2000
 """Up to so many rows all are cross-validated: a tenth of them would say too little."""
+_ROWS_COPIED = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def _train(
     shelf: Shelf,
     recorder: Recorder,
 ) -> Trained:
-    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay)
+    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, shelf)
     sets = label_sets(rows.labels, multi_label=settings.multi_label)
     labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
     if start is None and all(text == data.texts[0] for text in data.texts):
@@ -144,7 +145,8 @@ def _train(
     )
     Y = examples.Y
     if valid is not None:
-        rows_held_out: tuple[Examples, TextMatrix] | None = _validation_file(valid, fitting.features, labels, settings)
+        held_apart = _validation_file(valid, fitting.features, labels, settings, shelf)
+        rows_held_out: tuple[Examples, TextMatrix] | None = held_apart
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
@@ -210,13 +212,16 @@ class _Ground:
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
 
 
-def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts) -> LabelledTexts:
+def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, shelf: Shelf) -> LabelledTexts:
     """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
     weights = replay.row_weights()
     together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
-    return LabelledTexts(
-        [*data.texts, *replay.texts], [*data.labels, *replay.labels], together.tolist(), data.more_labels
+    texts = shelf.texts(
+        rows[start : start + _ROWS_COPIED]
+        for rows in (data.texts, replay.texts)
+        for start in range(0, len(rows), _ROWS_COPIED)
     )
+    return LabelledTexts(texts, [*data.labels, *replay.labels], together.tolist(), data.more_labels)
 
 
 def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
@@ -237,10 +242,10 @@ def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers, shelf
 
 
 def _validation_file(
-    valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings
+    valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings, shelf: Shelf
 ) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
-    matrix = features.extract(valid.texts)
+    matrix = extracted(features, valid.texts, shelf, settings.threads)
     return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
 
 

@@ -32,6 +32,10 @@ class Shelf:
             stack.add(part)
         return stack.whole()
 
+    def texts(self, batches: Iterable[Sequence[str]]) -> Sequence[str]:
+        """Return all texts of all batches, in memory as they are."""
+        return self.strings(batches) if self.in_files else [text for batch in batches for text in batch]
+
     def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
         """Return all strings of all batches."""
         lengths: list[Integers] = [np.zeros(1, np.int64)]

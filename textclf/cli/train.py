@@ -3,9 +3,8 @@
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,22 +12,20 @@ from textclf.cli.options import (
     FILE,
     Bytes,
     NumberRange,
-    check_outputs,
-    check_refused,
     cluster_of,
     cluster_options,
     json_option,
-    origin,
     quiet_option,
     read_options,
     refused_option,
     table_options,
     threads_option,
 )
-from textclf.cli.output import json_line, open_chosen_vectors, report_table, say, this_run, write_refused
+from textclf.cli.output import json_line, open_chosen_vectors, say
 from textclf.cli.progress import showing_epochs
 from textclf.cli.starting import model_and_settings, say_where_it_begins
 from textclf.cli.stopping import going_on_later
+from textclf.cli.training_files import Data, TrainingFiles
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
@@ -39,7 +36,7 @@ if TYPE_CHECKING:
     from textclf.recipe import LabelledTexts, Trained
     from textclf.settings import Settings
     from textclf.shelf import Shelf
-    from textclf.tables import Examples, TableOptions
+    from textclf.tables import Examples
     from textclf.vectors import WordVectors
 
 
@@ -214,7 +211,7 @@ def command(
     options = replace(read_options(settings), weight_column=weight_column)
     old, chosen = model_and_settings(init_from, replay, settings)
     options = replace(options, multi_label=chosen.multi_label)
-    files = _Files(table, target, valid, init_from, replay, report, refused)
+    files = TrainingFiles(table, target, valid, init_from, replay, report, refused)
     checkpoint = files.checked(options, chosen, resume=resume)
     if cluster.is_named or are_shards(str(table)):
         files.require_one_table({"--weight-column": weight_column, "--max-memory": max_memory})
@@ -225,102 +222,17 @@ def command(
         )  # fmt: skip
     else:
         say_where_it_begins(checkpoint, resume, quiet)
-        shelf = _shelf(max_memory, table)
+        shelf = files.shelf(max_memory)
         data = files.read(options, shelf)
-        if data.valid is not None:
-            _check_validation(data.valid, data.train, old.labels if old else (), multi_label=options.multi_label)
+        data.check_validation(old.labels if old else (), multi_label=options.multi_label)
         vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
         trained = _train(data, chosen, vectors, old, checkpoint, shelf, target, quiet=quiet)
-        if report is not None:
-            files.report_on(trained, data, started)
+        files.report_on(trained, data, started)
     _say_result(trained, target, as_json, quiet)
 
 
-@dataclass(frozen=True)
-class _Files:
-    """The files that a training reads and writes."""
-
-    table: Path
-    target: Path
-    valid: Path | None
-    init_from: Path | None
-    replay: Path | None
-    report: Path | None
-    refused: Path | None
-
-    def checked(self, options: "TableOptions", chosen: "Settings", *, resume: bool) -> "Checkpoint":
-        """Return the checkpoint beside the model, once all that can be refused before the work is found to be right."""
-        from textclf.checkpoint import Checkpoint
-
-        if self.report is not None:
-            from textclf.report import check_available
-
-            check_available()
-        check_refused(self.refused, options)
-        inputs = [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
-        check_outputs([*inputs, Path(chosen.vectors)], self.target, self.report, self.refused)
-        checkpoint = Checkpoint(self.target, resume=resume)
-        check_outputs(inputs, checkpoint.path)
-        return checkpoint
-
-    def require_one_table(self, others: dict[str, Any]) -> None:
-        """Raise UsageError where a file, or another option, is given that does not go with many files."""
-        own = {f"--{name.replace('_', '-')}": getattr(self, name) for name in ("valid", "init_from", "replay")}
-        for option, value in {**own, "--report": self.report, "--refused": self.refused, **others}.items():
-            if value is not None:
-                raise click.UsageError(f"{option} goes with one table, not with many files.")
-
-    def read(self, options: "TableOptions", shelf: "Shelf") -> "_Data":
-        """Return the rows; say, and write, which are not used."""
-        from dataclasses import replace
-
-        from textclf.tables import read_examples
-
-        train = read_examples(origin(self.table), options, *([shelf.strings] if shelf.in_files else []))
-        valid = read_examples(origin(self.valid), options) if self.valid is not None else None
-        without = replace(options, weight_column=None)
-        old = read_examples(origin(self.replay), without) if self.replay is not None else None
-        read = [each for each in (train, valid, old) if each is not None]
-        for each in read:
-            report_table(each.name, each.refused, each.notes.sentences())
-        if self.refused is not None:
-            write_refused(self.refused, [(each.name, each.refused) for each in read])
-        return _Data(train, valid, old)
-
-    def report_on(self, trained: "Trained", data: "_Data", started: float) -> None:
-        """Write the report of a training that began then."""
-        from textclf.report import write_training_report
-
-        assert self.report is not None
-        named = {
-            "data": self.table,
-            "validation data": self.valid,
-            "model before": self.init_from,
-            "old data": self.replay,
-        }
-        write_training_report(self.report, trained, data.train, this_run(named, started), valid=data.valid)
-
-
-class _Data(NamedTuple):
-    """Rows to train on, to validate on, and old ones."""
-
-    train: "Examples"
-    valid: "Examples | None"
-    old: "Examples | None"
-
-
-def _shelf(max_memory: int | None, table: Path) -> "Shelf":
-    from textclf.memory import give_back_freed_memory
-    from textclf.shelf import shelf_within
-
-    shelf = shelf_within(max_memory, origin(table))
-    if shelf.in_files:
-        give_back_freed_memory()
-    return shelf
-
-
 def _train(
-    data: _Data,
+    data: Data,
     chosen: "Settings",
     vectors: "WordVectors | None",
     old: "Model | None",
@@ -344,15 +256,6 @@ def _train(
         )  # fmt: skip
         trained.model.save(target)  # before the checkpoint goes
     return trained
-
-
-def _check_validation(rows: "Examples", training: "Examples", old: tuple[str, ...], *, multi_label: bool) -> None:
-    """Refuse rows to validate on with a label that is neither one of the training rows' nor an old one."""
-    from textclf.labels import label_sets
-    from textclf.measuring import check_known
-
-    known, found = (label_sets(table.labels, multi_label=multi_label) for table in (training, rows))
-    check_known(rows.name, rows.rows, found, tuple(sorted({label for labels in known for label in labels} | {*old})))
 
 
 def _labelled(examples: "Examples") -> "LabelledTexts":

@@ -1,0 +1,117 @@
+"""The files of ``textclf train``: what is found to be right before the work, read, and written beside the model."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from textclf.cli.options import check_outputs, check_refused, origin
+from textclf.cli.output import report_table, this_run, write_refused
+
+if TYPE_CHECKING:
+    from textclf.checkpoint import Checkpoint
+    from textclf.recipe import Trained
+    from textclf.settings import Settings
+    from textclf.shelf import Shelf
+    from textclf.tables import Examples, TableOptions
+
+
+class Data(NamedTuple):
+    """Rows to train on, to validate on, and old ones."""
+
+    train: "Examples"
+    valid: "Examples | None"
+    old: "Examples | None"
+
+    def check_validation(self, old: tuple[str, ...], *, multi_label: bool) -> None:
+        """Raise DataError where rows to validate on have a label that is neither a training row's nor an `old` one."""
+        from textclf.labels import label_sets
+        from textclf.measuring import check_known
+
+        if self.valid is None:
+            return
+        known, found = (label_sets(rows.labels, multi_label=multi_label) for rows in (self.train, self.valid))
+        labels = sorted({label for row in known for label in row} | {*old})
+        check_known(self.valid.name, self.valid.rows, found, tuple(labels))
+
+
+@dataclass(frozen=True)
+class TrainingFiles:
+    """The files that a training reads and writes."""
+
+    table: Path
+    target: Path
+    valid: Path | None
+    init_from: Path | None
+    replay: Path | None
+    report: Path | None
+    refused: Path | None
+
+    def checked(self, options: "TableOptions", chosen: "Settings", *, resume: bool) -> "Checkpoint":
+        """Return the checkpoint beside the model, once all that can be refused before the work is found to be right."""
+        from textclf.checkpoint import Checkpoint
+
+        if self.report is not None:
+            from textclf.report import check_available
+
+            check_available()
+        check_refused(self.refused, options)
+        inputs = [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
+        check_outputs([*inputs, Path(chosen.vectors)], self.target, self.report, self.refused)
+        checkpoint = Checkpoint(self.target, resume=resume)
+        check_outputs(inputs, checkpoint.path)
+        return checkpoint
+
+    def require_one_table(self, others: dict[str, Any]) -> None:
+        """Raise UsageError where a file, or one of `others`, is given that does not go with many files."""
+        own = {
+            "--valid": self.valid,
+            "--init-from": self.init_from,
+            "--replay": self.replay,
+            "--report": self.report,
+            "--refused": self.refused,
+        }
+        for option, value in (own | others).items():
+            if value is not None:
+                raise click.UsageError(f"{option} goes with one table, not with many files.")
+
+    def shelf(self, max_memory: int | None) -> "Shelf":
+        """Return where large arrays go; in files where the table may need more memory than that."""
+        from textclf.memory import give_back_freed_memory
+        from textclf.shelf import shelf_within
+
+        shelf = shelf_within(max_memory, origin(self.table))
+        if shelf.in_files:
+            give_back_freed_memory()
+        return shelf
+
+    def read(self, options: "TableOptions", shelf: "Shelf") -> Data:
+        """Return the rows, their texts on the shelf; say, and write, which rows are not used."""
+        from textclf.tables import read_examples
+
+        def rows(path: Path | None, options: "TableOptions") -> "Examples | None":
+            return None if path is None else read_examples(origin(path), options, shelf.texts)
+
+        train = read_examples(origin(self.table), options, shelf.texts)
+        data = Data(train, rows(self.valid, options), rows(self.replay, replace(options, weight_column=None)))
+        read = [each for each in data if each is not None]
+        for each in read:
+            report_table(each.name, each.refused, each.notes.sentences())
+        if self.refused is not None:
+            write_refused(self.refused, [(each.name, each.refused) for each in read])
+        return data
+
+    def report_on(self, trained: "Trained", data: Data, started: float) -> None:
+        """Write the report, if one was asked for, of a training that began at this time of the clock."""
+        if self.report is None:
+            return
+        from textclf.report import write_training_report
+
+        named = {
+            "data": self.table,
+            "validation data": self.valid,
+            "model before": self.init_from,
+            "old data": self.replay,
+        }
+        write_training_report(self.report, trained, data.train, this_run(named, started), valid=data.valid)

@@ -22,8 +22,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -220,6 +222,24 @@ def training(data: Path, work: Path, python: str) -> Comparison:
     return Comparison("train on IMDB", textclf("train", source, "-o", work / "imdb.safetensors", "-q"), peers, wanted)
 
 
+def growing_tables(source: Path, work: Path) -> list[tuple[str, list[Path], int]]:
+    """Write pairs of tables, one ten times as long; give each pair its name and how many words the longer has more.
+
+    Of different sentences, and of the same again: these two and twenty times, so that each n-gram stands in both tables
+    often enough to be kept.
+    """
+    different = {count: work / f"{count}.csv" for count in _GROWING}
+    sentences_of_reviews(source, different)
+    few, many = different.values()
+    columns, rows = ("text", "label"), _GROWING[0]
+    again = [repeat_rows(few, work / f"{times}-times.csv", times * rows, columns) for times in (2, 20)]
+    pairs = []
+    for name, tables in (("different sentences", [few, many]), ("the same again", again)):
+        fewer, more = (len(re.findall(r"[\w']+", table.read_text("utf-8"))) for table in tables)
+        pairs.append((name, tables, more - fewer))
+    return pairs
+
+
 def sentences_of_reviews(source: Path, targets: dict[int, Path]) -> None:
     """Write tables of so many different sentences each, of IMDB's reviews and with their labels."""
     with source.open(encoding="utf-8", newline="") as stream:
@@ -239,28 +259,24 @@ _LEAST_CHARACTERS = 20
 
 
 def training_grows(data: Path, work: Path) -> str:
-    """Train on ten times as many sentences, different ones and the same again, with and without n-grams of characters.
+    """Train on ten times as many sentences, with and without n-grams of characters, in memory and in files.
 
-    Return a Markdown table: the factor of time, peak memory, and its growth in bytes for each further word. Of the same
-    sentences, two and twenty times, each n-gram stands in both tables often enough to be kept.
+    Return a Markdown table: the factor of time, peak memory, and its growth in bytes for each further word.
     """
     lines = [
         "| ten times | options | time | processor time | MB, few rows | MB, ten times | bytes a word |",
         "|---|---|---|---|---|---|---|",
     ]
-    different = {count: work / f"{count}.csv" for count in _GROWING}
-    sentences_of_reviews(data / "imdb" / "train.csv", different)
-    few, many = different.values()
-    columns, rows = ("text", "label"), _GROWING[0]
-    again = [repeat_rows(few, work / f"{times}-times.csv", times * rows, columns) for times in (2, 20)]
+    # Apart, for what this process has in memory when it starts a training would count as the training's.
+    with ProcessPoolExecutor(1, get_context("spawn")) as apart:
+        pairs = apart.submit(growing_tables, data / "imdb" / "train.csv", work).result()
     in_files = ("--max-memory", "1MB")
-    for what, tables in (("different sentences", (few, many)), ("the same again", again)):
-        fewer, more = (len(re.findall(r"[\w']+", table.read_text("utf-8"))) for table in tables)
+    for name, tables, further in pairs:
         for options in ((), in_files, ("--recipe", "fast"), ("--recipe", "fast", *in_files)):
             one, ten = (run(textclf("train", table, "-o", work / "grown", "-q", *options)) for table in tables)
-            bytes_a_word = (ten.peak - one.peak) * 2**20 / (more - fewer)
+            bytes_a_word = (ten.peak - one.peak) * 2**20 / further
             lines.append(
-                f"| {what} | {' '.join(options) or 'plain'} | {ten.seconds / one.seconds:.1f} "
+                f"| {name} | {' '.join(options) or 'plain'} | {ten.seconds / one.seconds:.1f} "
                 f"| {ten.cpu / one.cpu:.1f} | {one.peak:.0f} | {ten.peak:.0f} | {bytes_a_word:.0f} |"
             )
     return "\n".join(lines)

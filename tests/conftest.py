@@ -37,3 +37,16 @@ def write(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Path]
         return path
 
     return write
+
+
+@pytest.fixture
+def parquet(tmp_path: Path) -> Callable[..., Path]:
+    """Return what writes columns to a Parquet file and gives its path."""
+    import polars as pl
+
+    def parquet(columns: dict[str, object], name: str = "t.parquet") -> Path:
+        path = tmp_path / name
+        pl.DataFrame(columns).write_parquet(path)
+        return path
+
+    return parquet

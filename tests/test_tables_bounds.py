@@ -3,6 +3,7 @@
 import io
 
 import pytest
+from streams import Trickle
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
@@ -10,15 +11,6 @@ from textclf.tables.careful import csv_records, fields
 from textclf.tables.lines import read_keys
 from textclf.tables.model import Position
 from textclf.tables.plain import Dialect, Wanted, plain_run
-
-
-class Trickle(io.BytesIO):
-    """A stream that gives two bytes at a time."""
-
-    name = "trickle"
-
-    def read1(self, _=-1):
-        return super().read1(2)
 
 
 def seen(origin, labelled=True, **options):

@@ -7,6 +7,7 @@ import pytest
 from children import TABLES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from streams import Trickle
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
@@ -170,14 +171,10 @@ def test_the_size_of_the_blocks_changes_no_row(content, size):
             ]
             return found, table.refused, table.notes
 
-    class Trickle(io.BytesIO):
-        def read1(self, _=-1):
-            return super().read1(size)
-
     outcomes = []
-    for raw in (io.BytesIO(b"text,label\n" + content), Trickle(b"text,label\n" + content)):
+    for at_once in (1 << 20, size):
         try:
-            outcomes.append(read(raw))
+            outcomes.append(read(Trickle(b"text,label\n" + content, at_once)))
         except DataError as error:
             outcomes.append(str(error))
     assert outcomes[0] == outcomes[1]

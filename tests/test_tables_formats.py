@@ -252,16 +252,6 @@ def test_a_slow_pipe_is_answered_line_by_line():
 # Parquet
 
 
-@pytest.fixture
-def parquet(tmp_path):
-    def parquet(columns, name="t.parquet"):
-        path = tmp_path / name
-        pl.DataFrame(columns).write_parquet(path)
-        return path
-
-    return parquet
-
-
 def test_an_empty_parquet_table_has_no_rows(parquet):
     with pytest.raises(DataError, match="no rows"):
         rows_of(parquet({"text": pl.Series([], dtype=pl.String), "label": pl.Series([], dtype=pl.String)}))

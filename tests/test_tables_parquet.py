@@ -18,16 +18,6 @@ from textclf.tables import parquet as module
 CHILD = Path(module.__file__).with_name("parquet_child.py")
 
 
-@pytest.fixture
-def parquet(tmp_path):
-    def parquet(columns, name="t.parquet"):
-        path = tmp_path / name
-        pl.DataFrame(columns).write_parquet(path)
-        return path
-
-    return parquet
-
-
 def cells_of(path, **options):
     with open_table(path, TableOptions(**options), labelled=False) as table:
         return [cells for batch in table.batches() for cells in table.cells(batch)]

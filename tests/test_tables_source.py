@@ -6,19 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from streams import Trickle
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
 from textclf.tables.source import Blocks, Source, display_name, refuse_foreign
-
-
-class Trickle(io.BytesIO):
-    """A stream that gives two bytes at a time."""
-
-    name = "trickle"
-
-    def read1(self, _=-1):
-        return super().read1(2)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TypeVar
@@ -96,14 +96,8 @@ def learn_vocabulary(
 
 def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: int) -> TextMatrix:
     """Return what `features.extract` does, the large arrays on the shelf."""
-    C = RowStack(shelf, len(features.words.dictionary))
-    ngrams = RowStack(shelf, sum(len(table.dictionary) for table in features.ngrams))
-    rest = []
-    for part in in_order(features.extract, text_blocks(texts), threads):
-        C.add(part.words)
-        ngrams.add(part.ngrams)
-        rest.append((part.tokens, part.known, part.familiar))
-    return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
+    widths = len(features.words.dictionary), sum(len(table.dictionary) for table in features.ngrams)
+    return _put_together(in_order(features.extract, text_blocks(texts), threads), widths, shelf)
 
 
 _TAKEN = 1 << 12  # rows that are copied at a time
@@ -111,12 +105,19 @@ _TAKEN = 1 << 12  # rows that are copied at a time
 
 def taken(matrix: TextMatrix, rows: Integers, shelf: Shelf) -> TextMatrix:
     """Return these rows, in this order, the large arrays on the shelf."""
-    C, ngrams = RowStack(shelf, matrix.words.width), RowStack(shelf, matrix.ngrams.width)
-    for start in range(0, max(len(rows), 1), _TAKEN):
-        part = rows[start : start + _TAKEN]
-        C.add(matrix.words.take(part))
-        ngrams.add(matrix.ngrams.take(part))
-    return TextMatrix(C.whole(), ngrams.whole(), matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
+    parts = (matrix.take(rows[start : start + _TAKEN]) for start in range(0, max(len(rows), 1), _TAKEN))
+    return _put_together(parts, (matrix.words.width, matrix.ngrams.width), shelf)
+
+
+def _put_together(parts: Iterable[TextMatrix], widths: tuple[int, int], shelf: Shelf) -> TextMatrix:
+    """Return the rows of all parts, of which there is one at least, with so many words and n-grams."""
+    C, ngrams = (RowStack(shelf, width) for width in widths)
+    rest = []
+    for part in parts:
+        C.add(part.words)
+        ngrams.add(part.ngrams)
+        rest.append((part.tokens, part.known, part.familiar))
+    return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
 
 
 @dataclass(frozen=True)

@@ -12,16 +12,6 @@ from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
 
 
-@pytest.fixture
-def parquet(tmp_path):
-    def parquet(columns, name="t.parquet"):
-        path = tmp_path / name
-        pl.DataFrame(columns).write_parquet(path)
-        return path
-
-    return parquet
-
-
 def rows_of(path, **options):
     examples = read_examples(path, TableOptions(**options))
     return list(zip(examples.texts, examples.labels, strict=True))

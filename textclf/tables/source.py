@@ -69,7 +69,7 @@ class Source:
     def _as_they_are(self) -> Iterator[bytes]:
         first = self._first()
         line = first.split(b"\n", 1)[0]
-        refuse_foreign(first[:_SAMPLE] if b"\0" in line else line, self.name)
+        refuse_foreign(first if b"\0" in line else line, self.name)
         if first.startswith(_UTF8_MARK):
             self.has_mark = True
             first = first[len(_UTF8_MARK) :]

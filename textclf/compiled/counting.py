@@ -53,13 +53,19 @@ class Chars(NamedTuple):
 
 
 @compiled
-def row_of(lookup: Lookup, key: Number) -> Number:
-    """Return a key's row: `Dictionary.rows`."""
-    keys = lookup.keys
-    place = np.uint64(lookup.firsts[key >> lookup.shift])
-    while keys[place] < key:
-        place += ONE
-    return place if keys[place] == key else np.uint64(len(keys) - 1)
+def look_up(lookup: Lookup, keys: Keys, rows: Integers) -> None:
+    """Put the row of each key into `rows`: `Dictionary.rows`.
+
+    Where to search is found for all of them first: the processor then waits for many lines of memory at once.
+    """
+    ordered = lookup.keys
+    for i in range(len(keys)):
+        rows[i] = lookup.firsts[keys[i] >> lookup.shift]
+    for i in range(len(keys)):
+        place, key = np.uint64(rows[i]), keys[i]
+        while ordered[place] < key:
+            place += ONE
+        rows[i] = place if ordered[place] == key else len(ordered) - 1
 
 
 @compiled
@@ -111,39 +117,49 @@ def walk(chars: Chars, letters: Integers, states: Integers, counts: Integers, fo
 
 
 @compiled
-def look_up(chars: Chars, letters: Integers, keys: Keys, counts: Integers, found: Integers) -> Number:
-    """Count a text's n-grams of characters by the key of each; return how many different ones it has."""
+def count_chars(
+    chars: Chars, letters: Integers, keys: Keys, mixed: Keys, rows: Integers, counts: Integers, found: Integers
+) -> Number:
+    """Count a text's n-grams of characters by the key of each; return how many different ones it has.
+
+    `keys`, `mixed` and `rows` are room for a number at each letter.
+    """
     distinct = ZERO
     power = ONE
     keys[: len(letters)] = ZERO
     for n in range(1, chars.longest + 1):
         first = 1 if n == 1 else 0  # the blanks before and after are no n-grams
-        for p in range(len(letters) - n + 1):
+        stop = max(len(letters) - n + 1, 0)
+        for p in range(stop):
             keys[p] += (np.uint64(letters[p + n - 1]) + ONE) * power
+            mixed[p] = mix(keys[p])
         if n >= chars.shortest:
-            for p in range(first, len(letters) - n + 1 - first):
-                distinct = note(row_of(chars.lookup, mix(keys[p])), counts, found, distinct)
+            look_up(chars.lookup, mixed[first : stop - first], rows)
+            for i in range(stop - 2 * first):
+                distinct = note(rows[i], counts, found, distinct)
         power *= BASE
     return distinct
 
 
 @compiled
-def count_words(words: Words, tokens: Keys, keys: Keys, counts: Integers, found: Integers) -> tuple[Number, Number]:
+def count_words(
+    words: Words, tokens: Keys, keys: Keys, rows: Integers, counts: Integers, found: Integers
+) -> tuple[Number, Number]:
     """Count the n-grams of a text's words; return how many there are, and how many different ones have a row.
 
     `tokens` are the keys of the mark of the start and of the words.
-    `keys` is room for the key of the n-gram that begins at each word.
+    `keys` and `rows` are room for the key and the row of the n-gram that begins at each word.
     """
     distinct = total = ZERO
     keys[0] = tokens[0]
     for n in range(1, words.longest + 1):
         first = 1 if n == 1 else 0
-        for i in range(first, len(tokens) + 1 - n):
-            if n == 1:
-                keys[i] = tokens[i]
-            else:
-                keys[i] = mix(keys[i] * BASE + mix(tokens[i + n - 1]))
-            if n >= words.shortest:
-                total += ONE
-                distinct = note(row_of(words.ngrams, keys[i]), counts, found, distinct)
+        stop = max(len(tokens) + 1 - n, first)
+        for i in range(first, stop):
+            keys[i] = tokens[i] if n == 1 else mix(keys[i] * BASE + mix(tokens[i + n - 1]))
+        if n >= words.shortest:
+            look_up(words.ngrams, keys[first:stop], rows)
+            for i in range(stop - first):
+                distinct = note(rows[i], counts, found, distinct)
+            total += np.uint64(stop - first)
     return total, distinct

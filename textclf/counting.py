@@ -68,12 +68,13 @@ class NgramTally:
         parts = self._counts.parts()
         table, keep = self._table()
         idf = table.idf
+        places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
         # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
         elsewhere = (self._in_so_many() > self._least).astype(np.float32)
         familiar = [_share(part, elsewhere, totals) for part, totals in zip(parts, self._totals, strict=True)]
 
         def weigh(part: SparseRows) -> SparseRows:
-            weighted = tf_idf(part.keep_columns(keep), idf)
+            weighted = tf_idf(part.renumbered(places, len(idf)), idf)
             let_go(part.columns, part.data)
             return weighted
 

@@ -87,12 +87,15 @@ class SparseRows:
         """Return the matrix in float64."""
         return self.with_data(self.data.astype(np.float64))
 
-    def keep_columns(self, keep: npt.NDArray[np.bool_]) -> "SparseRows":
-        """Return the matrix without the columns that are False in `keep`, shape (V,); the others close up."""
-        kept = keep[self.columns]
-        places = np.cumsum(keep, dtype=np.int32) - 1
+    def renumbered(self, places: Integers, width: int) -> "SparseRows":
+        """Return the matrix, now of `width`, with each column where `places`, shape (V,), puts it, without those at -1.
+
+        Places rise as the columns do.
+        """
+        columns = places[self.columns]
+        kept = columns >= 0
         offsets = np.concatenate(([0], np.cumsum(kept)))[self.offsets]
-        return SparseRows(_narrow(offsets), places[self.columns[kept]], self.data[kept], int(keep.sum()))
+        return SparseRows(_narrow(offsets), columns[kept], self.data[kept], width)
 
     @property
     def row_numbers(self) -> Integers:

@@ -169,7 +169,9 @@ class Cuts:
         """Give what `function` makes of each block, in order; none is kept after the `last` time."""
         kept, self._kept = deque(self._kept), []
         done = sum(len(block.texts) for block in kept)
-        others = text_blocks(islice(self._texts, done, None)) if not done or done < len(self._texts) else ()
+        shorter = 2 if any(kind == "chars" for kind, *_ in self.kinds) else 1
+        left = islice(self._texts, done, None)
+        others = text_blocks(left, parts=shorter) if not done or done < len(self._texts) else ()
         parts: Iterator[Block | Sequence[str]] = chain((kept.popleft() for _ in range(len(kept))), others)
 
         def made_of(part: Block | Sequence[str]) -> tuple[Block, Made]:

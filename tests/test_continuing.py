@@ -230,8 +230,8 @@ def test_a_model_that_was_made_small_cannot_go_on(old):
 def test_going_on_with_arrays_in_files_finds_the_same_model(old):
     settings = kept_settings(old, Settings(recipe="fast"))
     P = [
-        train(NEW, settings, VECTORS, start=Start(old), shelf=Shelf(in_files)).model.predict(OLD.texts).P
-        for in_files in (False, True)
+        train(NEW, settings, VECTORS, start=Start(old), shelf=Shelf(room)).model.predict(OLD.texts).P
+        for room in (None, 0)
     ]
     np.testing.assert_array_equal(P[0], P[1])
 

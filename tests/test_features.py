@@ -115,10 +115,10 @@ def test_a_word_that_begins_a_text_is_told_from_the_same_word_elsewhere():
     assert ngrams(tokenize(["", "what"]), "words", 2, 3)[0].tolist() == [1]
 
 
-@pytest.mark.parametrize("in_files", [False, True])
-def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(in_files):
+@pytest.mark.parametrize("room", [None, 0])
+def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(room):
     texts = ["a a b", "a c", "b d", "a"]
-    tally = NgramTally(("words", 1, 1), Dictionary(np.sort(keys_of(["a", "b", "c", "d"]))), 2, Shelf(in_files))
+    tally = NgramTally(("words", 1, 1), Dictionary(np.sort(keys_of(["a", "b", "c", "d"]))), 2, Shelf(room))
     for part in (texts[:2], texts[2:]):
         tally.add(*tally.count(2, ngrams(tokenize(part), "words", 1, 1)))
     learned = tally.learned(2)

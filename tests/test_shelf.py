@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import oracles
@@ -12,18 +13,19 @@ from hypothesis import strategies as st
 
 from textclf.cli import cli
 from textclf.dictionary import KeyCounter, count_keys
+from textclf.errors import TrainingError
 from textclf.features import TextMatrix
 from textclf.memory import let_go
 from textclf.parallel import in_order
-from textclf.shelf import RowStack, Shelf, shelf_within
+from textclf.shelf import RowStack, Shelf
 from textclf.vocabulary import Block, Cuts, taken
 
 
-@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("room", [None, 0])
 @pytest.mark.parametrize("sizes", [[3], [0], [2, 0, 5], [0, 4]])
-def test_parts_come_back_as_one_array_also_after_they_were_let_go(in_files, sizes):
+def test_parts_come_back_as_one_array_also_after_they_were_let_go(room, sizes):
     parts = [np.arange(2.0 * size, dtype=np.float32).reshape(size, 2) for size in sizes]
-    whole = Shelf(in_files).array(iter(parts))
+    whole = Shelf(room).array(iter(parts))
     let_go(whole[1:], whole)
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert whole.dtype == np.float32
@@ -56,19 +58,19 @@ def test_the_whole_is_made_without_a_second_copy_of_its_parts():
     assert more < 120  # a slab of 64 MB that is copied from, and what comparing takes
 
 
-@pytest.mark.parametrize("in_files", [False, True])
-def test_texts_come_back_one_by_one_in_slices_and_in_turn(in_files):
+@pytest.mark.parametrize("room", [None, 0])
+def test_texts_come_back_one_by_one_in_slices_and_in_turn(room):
     texts = ["", "a", "größer 🎉", "new\nline", ""]
-    kept = Shelf(in_files).strings([texts[:2], [], texts[2:]])
+    kept = Shelf(room).strings([texts[:2], [], texts[2:]])
     assert list(kept) == texts == [kept[i] for i in range(5)]
     assert kept[1:4] == texts[1:4]
     assert (kept[3:1], kept[::2], kept[-1]) == ([], texts[::2], "")
 
 
-@pytest.mark.parametrize("in_files", [False, True])
-def test_rows_come_back_whole_and_in_the_parts_they_came_in(in_files):
+@pytest.mark.parametrize("room", [None, 0])
+def test_rows_come_back_whole_and_in_the_parts_they_came_in(room):
     C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4]])
-    stack = RowStack(Shelf(in_files), 3)
+    stack = RowStack(Shelf(room), 3)
     for part in (C[:1], C[1:3], C[3:]):
         stack.add(oracles.sparse(part))
     found = stack.parts()
@@ -76,14 +78,14 @@ def test_rows_come_back_whole_and_in_the_parts_they_came_in(in_files):
     np.testing.assert_array_equal(np.concatenate([part.scipy.toarray() for part in found]), C)
 
 
-@pytest.mark.parametrize("in_files", [False, True])
+@pytest.mark.parametrize("room", [None, 0])
 @pytest.mark.parametrize("rows", [[3, 0, 0, 2, 4], [1], []])
-def test_rows_that_are_taken_are_the_same_wherever_they_are_put(in_files, rows, monkeypatch):
+def test_rows_that_are_taken_are_the_same_wherever_they_are_put(room, rows, monkeypatch):
     monkeypatch.setattr("textclf.vocabulary._TAKEN", 2)
     C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4], [7, 0, 0]])
     counts = np.arange(5)
     matrix = TextMatrix(oracles.sparse(C), oracles.sparse(-C), counts, counts * 2, counts[:, None] / 8)
-    found = taken(matrix, np.array(rows, np.int64), Shelf(in_files))
+    found = taken(matrix, np.array(rows, np.int64), Shelf(room))
     np.testing.assert_array_equal(found.words.scipy.toarray(), C[rows])
     np.testing.assert_array_equal(found.ngrams.scipy.toarray(), -C[rows])
     assert (found.tokens.tolist(), found.known.tolist()) == (rows, [2 * row for row in rows])
@@ -115,15 +117,47 @@ def test_results_come_in_the_order_of_the_items_and_an_error_comes_where_it_belo
         next(results)
 
 
-def test_a_stream_and_a_packed_or_long_table_go_to_files_and_others_stay_in_memory(tmp_path):
-    table = tmp_path / "table.csv"
-    table.write_bytes(b"x" * 1000)
-    packed = table.with_suffix(".csv.gz")
-    packed.write_bytes(b"x")
-    assert not shelf_within(None, "-").in_files
-    assert [shelf_within(size, table).in_files for size in (39_999, 40_000)] == [True, False]
-    assert shelf_within(1 << 40, "-").in_files
-    assert shelf_within(1 << 40, packed).in_files
+def test_arrays_go_to_files_when_there_is_no_more_room_and_to_memory_again_when_there_is():
+    shelf = Shelf(4000)
+
+    def made(length):
+        return shelf.array(np.full(100, number, np.int8) for number in range(length // 100))
+
+    first = made(1500)
+    second, third = made(1500), made(1500)
+    assert [isinstance(array, np.memmap) for array in (first, second, third)] == [False, False, True]
+    np.testing.assert_array_equal(third, np.repeat(np.arange(15), 100))
+    del first
+    assert not isinstance(made(1500), np.memmap)
+
+
+def test_parts_that_were_in_memory_go_to_the_file_with_the_one_that_has_no_room():
+    parts = [np.arange(size, dtype=np.int16).reshape(-1, 2) for size in (6, 400, 0, 8, 900, 2)]
+    whole = Shelf(1000).array(iter(parts))
+    assert isinstance(whole, np.memmap)
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
+    stack = RowStack(Shelf(100), 3)
+    rows = [np.eye(3)[: size % 4] for size in range(60)]
+    for part in rows:
+        stack.add(oracles.sparse(part))
+    found = stack.parts()
+    assert isinstance(found[1].data, np.memmap)
+    assert [len(part) for part in found] == [len(part) for part in rows]
+    np.testing.assert_array_equal(np.concatenate([part.scipy.toarray() for part in found]), np.concatenate(rows))
+
+
+def test_a_folder_without_room_for_temporary_files_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
+    with pytest.raises(TrainingError, match=r"gone: expected room for temporary files, found: No such file.*TMPDIR"):
+        Shelf(0).array([np.ones(3)])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
+def test_a_full_disk_is_told_also_when_the_last_bytes_are_written(monkeypatch):
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("w+b"))  # noqa: SIM115
+    for parts in ([np.ones(3)], [np.ones(1 << 20)]):
+        with pytest.raises(TrainingError, match=r"expected room for temporary files, found: No space left"):
+            Shelf(0).array(parts)
 
 
 def table_of(path, n):
@@ -142,21 +176,21 @@ def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypa
     monkeypatch.setattr("textclf.sparse._SMALLEST_BLOCK", 500)
     table = table_of(tmp_path / "table.csv", 400)
     made = []
-    monkeypatch.setattr("textclf.shelf._BYTES_A_BYTE", 1 << 20)
-    for name, limit in (("memory", ["--threads", "1"]), ("files", ["--max-memory", "1MB"])):
+    for name, limit in (("memory", ["--threads", "1"]), ("both", ["--max-memory", "20KB"]), ("files", [])):
+        if name == "files":
+            monkeypatch.setattr("textclf.shelf.ROOM", 0)
         target = tmp_path / f"{name}.safetensors"
         outcome = CliRunner().invoke(cli, ["train", str(table), "-o", str(target), "-q", *limit, *more])
         assert outcome.exit_code == 0, outcome.output
         made.append(target.read_bytes())
-    assert made[0] == made[1]
+    assert made[0] == made[1] == made[2]
 
 
 def test_rows_to_validate_on_and_old_rows_go_to_files_too(tmp_path, monkeypatch):
-    monkeypatch.setattr("textclf.shelf._BYTES_A_BYTE", 1 << 20)
     monkeypatch.setattr("textclf.recipe._ROWS_COPIED", 7)
     old, new, valid = (table_of(tmp_path / f"{n}.csv", n) for n in (30, 40, 50))
     made = []
-    for name, limit in (("memory", []), ("files", ["--max-memory", "1MB"])):
+    for name, limit in (("memory", []), ("files", ["--max-memory", "1KB"])):
         before, target = tmp_path / f"before-{name}", tmp_path / name
         for arguments in (
             [str(old), "-o", str(before), "--valid", str(valid), *limit],
@@ -175,18 +209,18 @@ def test_a_size_that_is_none_is_refused(size):
     assert "expected a size such as 2MB" in outcome.output
 
 
-@pytest.mark.parametrize("most_kept", [0, 100_000, 1 << 28])
+@pytest.mark.parametrize("most_kept", [0, 8_000, 1 << 28])
 def test_texts_are_gone_through_alike_whatever_part_of_their_cuts_is_kept(most_kept, monkeypatch):
     monkeypatch.setattr("textclf.tokenizer._BLOCK", 1000)
     texts = [f"text {i} of some {i % 7} others" for i in range(300)]
-    cuts = Cuts(texts, [("words", 1, 2), ("chars", 1, 3)], 2, most_kept=most_kept, spelled=False)
+    cuts = Cuts(texts, [("words", 1, 2), ("words", 1, 3)], 2, most_kept=most_kept, spelled=False)
 
     def keys(block):
         return [block.tokens.keys.tolist(), *(keys.tolist() for _, keys in block.ngrams)]
 
     first = list(cuts.each(keys))
     kept = len(cuts._kept)
-    assert {0: kept == 0, 100_000: 1 < kept < len(first), 1 << 28: kept == len(first)}[most_kept]
+    assert {0: kept == 0, 8_000: 1 < kept < len(first), 1 << 28: kept == len(first)}[most_kept]
     assert list(cuts.each(keys)) == list(cuts.each(keys, last=True)) == first
     assert not cuts._kept
     assert sum(len(words) for words, *_ in first) == 6 * len(texts)

@@ -15,7 +15,7 @@ from textclf.compiled.hastening import quicker_steps
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
 from textclf.joint import JointFit, JointSettings, fit_jointly
-from textclf.memory import let_go
+from textclf.memory import give_back_unused, let_go
 from textclf.model import Model
 from textclf.naive_bayes import naive_bayes_scales
 from textclf.network import LOSSES, Loss, Network
@@ -42,7 +42,7 @@ JOINT_LENGTH = 0.5
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 12_000_000
 """Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
-_ROWS_AT_ONCE = 1 << 14
+_ROWS_AT_ONCE = 1 << 12
 _NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
@@ -215,6 +215,7 @@ class Fitting:
             examples.ngrams, examples.Y, examples.weights, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING
         )
         sizes = [len(table.dictionary) for table in self.features.ngrams]
+        give_back_unused()
 
         worth = self.anchor is None and self._is_worth_choosing(examples)
         tolerance = CHOOSING_TOLERANCE if worth else JOINT_TOLERANCE

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # the numbers of mallopt(3)
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # the numbers of mallopt(3)
 _LARGEST_KEPT = 32 << 20  # the most that the C library allows
 _MOST_KEPT = 1 << 30
+_REACH = 2 << 20  # how far around a page that is looked at the system brings others in
 _BLAS_BUFFER = 33 << 20  # what a library of linear algebra takes at its first use, and a page or two
 
 
@@ -25,8 +26,13 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Let the C library keep less, where memory is scarce: no array of over 8 MB, and no more than 64 MB at its end."""
+    """Let the C library keep less: no array of over 8 MB, no more than 64 MB at its end, and one store for all threads.
+
+    Else what one thread has freed would be of no use to another. They do not wait for each other there: nearly all
+    memory is asked for under the interpreter's lock.
+    """
     _set_limits(8 << 20, 1 << 26)
+    _c_library("mallopt", _ARENA_MAX, 1)
 
 
 def give_back_unused() -> None:
@@ -65,7 +71,8 @@ def let_go(*arrays: "npt.NDArray[Any]") -> None:
     """Take the pages of these stretches of mapped files out of the process's memory; other arrays are left alone.
 
     A fit passes over its file again and again, and would soon have all of it in memory. The pages stay in the
-    system's cache as long as nothing else needs the room.
+    system's cache as long as nothing else needs the room, and are there again at once for a thread that still looks at
+    the next ones.
     """
     for array in arrays:
         mapped = getattr(array, "_mmap", None)
@@ -73,5 +80,6 @@ def let_go(*arrays: "npt.NDArray[Any]") -> None:
             import numpy as np
 
             begin = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
-            first = begin - begin % mmap.PAGESIZE
-            mapped.madvise(mmap.MADV_DONTNEED, first, begin + array.nbytes - first)
+            first = max(begin - _REACH, 0) // mmap.PAGESIZE * mmap.PAGESIZE
+            last = min(begin + array.nbytes + _REACH, len(mapped))
+            mapped.madvise(mmap.MADV_DONTNEED, first, last - first)

@@ -28,6 +28,7 @@ from textclf.examples import Examples, deal, split
 from textclf.features import Features, TextMatrix
 from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener
 from textclf.labels import LabelSet, label_sets, multi_hot
+from textclf.memory import give_back_unused
 from textclf.model import Model
 from textclf.multilabel import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
 from textclf.network import Network
@@ -205,6 +206,7 @@ class _Ground:
             E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
+        give_back_unused()
         self.listener.say(_what_was_found(features, matrix, vectors))
         fitting = Fitting(
             settings, features, vocabulary.words, labels, network, E, self.listener, self.shelf, self.recorder, anchor
@@ -216,7 +218,7 @@ def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, shelf
     """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
     weights = replay.row_weights()
     together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
-    texts = shelf.texts(
+    texts = shelf.strings(
         rows[start : start + _ROWS_COPIED]
         for rows in (data.texts, replay.texts)
         for start in range(0, len(rows), _ROWS_COPIED)

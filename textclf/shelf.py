@@ -1,29 +1,33 @@
 """Where large arrays are kept: in memory, or in temporary files that are mapped into it as they are looked at."""
 
+import math
 import tempfile
+import weakref
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Integers
+from textclf.errors import TrainingError
 from textclf.sparse import SparseRows
 from textclf.strings import Strings
 
 
-@dataclass(frozen=True)
 class Shelf:
-    """Keeps arrays that are made part by part.
+    """Keeps arrays that are made part by part: in memory while there is `room` there, so many bytes, else in files.
 
-    With `in_files` they go to files without a name, which end with the arrays, in the system's folder for temporary
-    files (TMPDIR).
+    Files have no name, end with the arrays, and lie in the system's folder for temporary files (TMPDIR). `room` None
+    is without a limit. Where an array lies makes no difference to what is computed of it.
     """
 
-    in_files: bool = False
+    def __init__(self, room: int | None = None) -> None:
+        self.room = room
+        self._slabs: list[weakref.ref[npt.NDArray[Any]]] = []
 
     def array(self, parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Return the parts, of which there is at least one, as one array."""
@@ -31,10 +35,6 @@ class Shelf:
         for part in parts:
             stack.add(part)
         return stack.whole()
-
-    def texts(self, batches: Iterable[Sequence[str]]) -> Sequence[str]:
-        """Return all texts of all batches, in memory as they are."""
-        return self.strings(batches) if self.in_files else [text for batch in batches for text in batch]
 
     def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
         """Return all strings of all batches."""
@@ -49,36 +49,41 @@ class Shelf:
         blob = self.array(blobs())  # comes first: it is what counts the lengths
         return Strings(blob, np.cumsum(np.concatenate(lengths)))
 
+    def allot(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any] | None:
+        """Return an array without values, or None where that, beside those that are still in use, is too much."""
+        if self.room is not None:
+            used = [slab for slab in (reference() for reference in self._slabs) if slab is not None]
+            wanted = math.prod(shape) * kind.itemsize
+            if sum(slab.nbytes for slab in used) + wanted > self.room:
+                return None
+            self._slabs = [weakref.ref(slab) for slab in used]
+        return self.make(shape, kind)
+
+    def make(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
+        """Return an array without values, even where there is no room: for what lies in memory already."""
+        slab = np.empty(shape, kind)
+        if self.room is not None:
+            self._slabs.append(weakref.ref(slab))
+        return slab
+
 
 MEMORY = Shelf()
-
-
-_BYTES_A_BYTE = 40  # of memory for each of the table, at the most: short texts with n-grams of characters
-_SUFFIXES_PACKED = (".gz", ".parquet")
-
-
-def shelf_within(most: int | None, origin: object) -> Shelf:
-    """Return the shelf to train on a table with: in files where it may need more memory than `most`; None for no limit.
-
-    Of a stream, or a packed file, nobody knows how long it is: it is taken for too long.
-    """
-    if most is None:
-        return MEMORY
-    known = isinstance(origin, Path) and origin.is_file() and origin.suffix not in _SUFFIXES_PACKED
-    return MEMORY if known and Path(str(origin)).stat().st_size * _BYTES_A_BYTE <= most else Shelf(in_files=True)
+ROOM = 1 << 25
+"""Bytes that a training of files keeps in memory where nobody says how many."""
 
 
 _SLAB = 1 << 26
 """Bytes of memory that a growing array takes at a time, at the most."""
+_SLABS = 8  # that the room is dealt out in, at the least
 
 
 @dataclass
 class _Stack:
-    """An array that grows."""
+    """An array that grows: parts in memory, or, from when there is no more room for one, all in a file."""
 
     shelf: Shelf
     parts: deque[npt.NDArray[Any]] = field(default_factory=deque)
-    room: npt.NDArray[Any] | None = None
+    slab: npt.NDArray[Any] | None = None
     file: Any = None
     length: int = 0
     like: npt.NDArray[Any] | None = None
@@ -86,27 +91,48 @@ class _Stack:
     def add(self, part: npt.NDArray[Any]) -> None:
         """Put a part after the others."""
         self.like = part[:0]
-        if not self.shelf.in_files:
-            self.parts.append(self._copied(part))
+        if self.file is None and self._has_room(part):
+            assert self.slab is not None
+            copied, self.slab = self.slab[: len(part)], self.slab[len(part) :]
+            np.copyto(copied, part, casting="no")
+            self.parts.append(copied)
         else:
-            if self.file is None:
-                self.file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - the mapping keeps it
-            self.file.write(np.ascontiguousarray(part).data)
+            self._write(part)
         self.length += len(part)
 
-    def _copied(self, part: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        # Into a slab with others. The system gets a large slab back when the last of its parts is dropped; memory of
+    def _has_room(self, part: npt.NDArray[Any]) -> bool:
+        # In a slab with others. The system gets a large slab back when the last of its parts is dropped; memory of
         # many small arrays the C library would keep, while the whole that is made of them takes as much again.
-        if self.room is None or len(part) > len(self.room):
-            most = _SLAB // max(part[:1].nbytes, 1)
-            self.room = np.empty((max(len(part), min(self.length, most)), *part.shape[1:]), part.dtype)
-        copied, self.room = self.room[: len(part)], self.room[len(part) :]
-        np.copyto(copied, part, casting="no")
-        return copied
+        if self.slab is None or len(part) > len(self.slab):
+            largest = _SLAB if self.shelf.room is None else min(_SLAB, self.shelf.room // _SLABS)
+            rows = max(len(part), min(self.length, largest // max(part[:1].nbytes, 1)))
+            self.slab = self.shelf.allot((rows, *part.shape[1:]), part.dtype)
+        return self.slab is not None
+
+    def _write(self, part: npt.NDArray[Any]) -> None:
+        with self._naming_the_folder():
+            if self.file is None:
+                self.file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - the mapping keeps it
+            while self.parts:
+                self.file.write(self.parts.popleft().data)
+            self.file.write(np.ascontiguousarray(part).data)
+
+    @contextmanager
+    def _naming_the_folder(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if self.file is not None:
+                with suppress(OSError):  # closing writes what is left
+                    self.file.close()
+            raise TrainingError(
+                f"{tempfile.tempdir or 'TMPDIR'}: expected room for temporary files, found: {error.strerror or error}. "
+                "Set TMPDIR to a folder with more room, or keep more in memory (--max-memory)."
+            ) from error
 
     def cut(self, lengths: Sequence[int]) -> list[npt.NDArray[Any]]:
         """Return the parts, which have these lengths, as they were added; the stack is empty then."""
-        self.room = None
+        self.slab = None
         if self.parts:
             parts, self.parts = list(self.parts), deque()
             return parts
@@ -116,11 +142,11 @@ class _Stack:
     def whole(self) -> npt.NDArray[Any]:
         """Return all parts as one; the stack is empty then."""
         assert self.like is not None
-        self.room = None
+        self.slab = None
         if len(self.parts) == 1:
             return self.parts.popleft()
         if self.parts:
-            whole, filled = np.empty((self.length, *self.like.shape[1:]), self.like.dtype), 0
+            whole, filled = self.shelf.make((self.length, *self.like.shape[1:]), self.like.dtype), 0
             while self.parts:
                 part = self.parts.popleft()
                 whole[filled : filled + len(part)] = part
@@ -128,7 +154,8 @@ class _Stack:
             return whole
         if self.file is None:
             return self.like
-        self.file.flush()
+        with self._naming_the_folder():
+            self.file.flush()
         with self.file as file:
             if not self.length:
                 return self.like

@@ -12,7 +12,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from textclf.arrays import Array, Integers
 from textclf.byte_rows import ByteRows

@@ -2,8 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, islice
+from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -70,6 +70,7 @@ def learn_vocabulary(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(cuts, keys), most_unseen
     )
     tallies = tallies_of(kinds, found, least_texts(n), shelf, weights)
+    del found  # the counts of all n-grams take more room than any that are kept
     by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
 
     def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
@@ -128,11 +129,6 @@ class Block:
     tokens: Tokens
     ngrams: list[tuple[Integers, Keys]]
 
-    @property
-    def nbytes(self) -> int:
-        """How much memory the tokens and the n-grams take."""
-        return self.tokens.nbytes + sum(numbers.nbytes + keys.nbytes for numbers, keys in self.ngrams)
-
 
 def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseRows, Integers]]:
     """Return what each tally counts in a block."""
@@ -140,18 +136,19 @@ def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseR
 
 
 MOST_KEPT = 1 << 28
-"""Bytes of cut texts that are kept; writing more than that into memory takes as long as cutting texts again."""
+"""Bytes of tokens that are kept for the next time that texts are gone through."""
 
 
 def most_kept(shelf: Shelf) -> int:
-    """Return how many bytes of cut texts are kept beside what goes to the shelf."""
-    return 0 if shelf.in_files else MOST_KEPT
+    """Return how many bytes of tokens are kept beside what goes to the shelf."""
+    return MOST_KEPT if shelf.room is None else min(MOST_KEPT, shelf.room)
 
 
 class Cuts:
     """Texts cut into tokens and n-grams, a block at a time.
 
-    The first blocks are kept, up to `most_kept` bytes of them, the others are cut each time that they are gone through.
+    The tokens of the first blocks are kept, up to `most_kept` bytes of them; the other texts are cut each time that
+    they are gone through, as are all where n-grams of characters, made of the code points, take most of the time.
     With `spelled` it is kept too how tokens are spelled.
     """
 
@@ -159,36 +156,41 @@ class Cuts:
         self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, *, most_kept: int, spelled: bool
     ) -> None:
         self._texts, self.kinds, self.threads = texts, kinds, threads
-        self._most_kept, self._spelled = most_kept, spelled
-        self._kept: list[Block] = []
+        self._has_chars = any(kind == "chars" for kind, *_ in kinds)
+        self._most_kept, self._spelled = 0 if self._has_chars else most_kept, spelled
+        self._kept: deque[Tokens] = deque()
 
     def __len__(self) -> int:
         return len(self._texts)
 
     def each(self, function: Callable[[Block], Made], *, last: bool = False) -> Iterator[Made]:
         """Give what `function` makes of each block, in order; none is kept after the `last` time."""
-        kept, self._kept = deque(self._kept), []
-        done = sum(len(block.texts) for block in kept)
-        shorter = 2 if any(kind == "chars" for kind, *_ in self.kinds) else 1
-        left = islice(self._texts, done, None)
-        others = text_blocks(left, parts=shorter) if not done or done < len(self._texts) else ()
-        parts: Iterator[Block | Sequence[str]] = chain((kept.popleft() for _ in range(len(kept))), others)
 
-        def made_of(part: Block | Sequence[str]) -> tuple[Block, Made]:
-            block = part if isinstance(part, Block) else self._cut(part)
-            return block, function(block)
+        def made_of(part: tuple[Sequence[str], Tokens | None]) -> tuple[Tokens, Made]:
+            texts, tokens = part
+            tokens = tokenize(texts) if tokens is None else tokens
+            return tokens, function(Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds]))
 
+        parts, self._kept = self._parts(self._kept), deque()
         room = 0 if last else self._most_kept
-        for block, made in in_order(made_of, parts, self.threads):
-            narrow = block if self._spelled else replace(block, tokens=block.tokens.without_places())
+        for tokens, made in in_order(made_of, parts, self.threads):
+            narrow = tokens if self._spelled else tokens.without_places()
             room -= narrow.nbytes
             if room >= 0:
                 self._kept.append(narrow)
             yield made
 
-    def _cut(self, texts: Sequence[str]) -> "Block":
-        tokens = tokenize(texts)
-        return Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds])
+    def _parts(self, kept: deque[Tokens]) -> Iterator[tuple[Sequence[str], Tokens | None]]:
+        """Give the texts of each block, with their tokens where those were kept."""
+        done = 0
+        while kept:
+            tokens = kept.popleft()
+            yield self._texts[done : done + len(tokens)], tokens
+            done += len(tokens)
+        if not done or done < len(self._texts):
+            # Of each character there are as many n-grams as lengths: shorter blocks keep memory as low.
+            for texts in text_blocks(islice(self._texts, done, None), parts=2 if self._has_chars else 1):
+                yield texts, None
 
 
 Counted = tuple[Keys, Integers]

@@ -169,7 +169,12 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     help="Of many files: how often what workers found is put together.",
 )
 @threads_option
-@click.option("--max-memory", type=Bytes(), metavar="SIZE", help="Such as 4GB: work in files if it may take more.")
+@click.option(
+    "--max-memory",
+    type=Bytes(),
+    metavar="SIZE",
+    help="Keep so much of texts and matrices in memory, such as 4GB, the rest in files [32MB].",
+)
 @click.option(
     "--resume", is_flag=True, help="Go on with a training that was stopped, if it was; the model is the same."
 )

@@ -77,23 +77,21 @@ class TrainingFiles:
                 raise click.UsageError(f"{option} goes with one table, not with many files.")
 
     def shelf(self, max_memory: int | None) -> "Shelf":
-        """Return where large arrays go; in files where the table may need more memory than that."""
+        """Return where large arrays go, in files those for which there is no room in so much memory."""
         from textclf.memory import give_back_freed_memory
-        from textclf.shelf import shelf_within
+        from textclf.shelf import ROOM, Shelf
 
-        shelf = shelf_within(max_memory, origin(self.table))
-        if shelf.in_files:
-            give_back_freed_memory()
-        return shelf
+        give_back_freed_memory()
+        return Shelf(ROOM if max_memory is None else max_memory)
 
     def read(self, options: "TableOptions", shelf: "Shelf") -> Data:
         """Return the rows, their texts on the shelf; say, and write, which rows are not used."""
         from textclf.tables import read_examples
 
         def rows(path: Path | None, options: "TableOptions") -> "Examples | None":
-            return None if path is None else read_examples(origin(path), options, shelf.texts)
+            return None if path is None else read_examples(origin(path), options, shelf.strings)
 
-        train = read_examples(origin(self.table), options, shelf.texts)
+        train = read_examples(origin(self.table), options, shelf.strings)
         data = Data(train, rows(self.valid, options), rows(self.replay, replace(options, weight_column=None)))
         read = [each for each in data if each is not None]
         for each in read:

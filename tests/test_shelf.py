@@ -102,7 +102,7 @@ def test_keys_that_come_in_parts_are_counted_as_those_that_come_at_once(parts, e
             patch.setattr("textclf.dictionary._MOST_WAITING", 3)
         counter = KeyCounter()
         for part in parts:
-            counter.add(np.array(part, np.uint64))
+            counter.add(np.array(sorted(part), np.uint64))
         keys, counts = counter.counts(2)
     expected = count_keys(np.array([key for part in parts for key in part], np.uint64))
     assert (keys.tolist(), counts.tolist()) == (expected[0].tolist(), expected[1].tolist())

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from textclf.arrays import Array
-from textclf.memory import check_room_for_blas
 from textclf.network import Loss
+from textclf.optim import lbfgs
 
-_FARTHEST = float(np.log(8.0))  # |log T| stays below
+_FARTHEST = float(np.log(8.0))  # |log T|, and |log a|, stay below
 _PRIOR = 4.0  # as if log T had been seen to be 0 with a deviation of ½: few rows, all right, do not make T fall to 0
 _CLASS_PRIOR = 16.0  # log a and b: a deviation of ¼, for classes of one model differ less than models do
 _FOLDS = 5
@@ -145,13 +145,11 @@ _EXACT = 1e-4
 
 def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
     """Return T, a and b that minimize the loss of (Z ⊙ a + b) / T over the rows, few rows held near 1, 1 and 0."""
-    from scipy.optimize import minimize
-
     k = Z.shape[1]
 
     def cost(theta: Array) -> tuple[float, Array]:
         log_T, log_a, b = theta[0], theta[1 : k + 1], theta[k + 1 :]
-        factors = np.exp(log_a - log_T)
+        factors = np.exp(np.clip(log_a - log_T, -2 * _FARTHEST, 2 * _FARTHEST))  # a first step may lead anywhere
         scaled = Z * factors + b  # b is what is added after the division by T
         delta = loss.delta(scaled, Y) * weights[:, None]
         of_factors = (delta * Z).sum(axis=0) * factors
@@ -159,10 +157,7 @@ def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
         return float(np.vdot(loss.value(scaled, Y), weights)) + 0.5 * float(prior @ theta**2), gradient
 
     prior = np.concatenate([[_PRIOR], np.full(2 * k, _CLASS_PRIOR)])
-    bounds = [(-_FARTHEST, _FARTHEST)] * (k + 1) + [(None, None)] * k
-    check_room_for_blas()
-    found = minimize(
-        cost, np.zeros(2 * k + 1), jac=True, method="L-BFGS-B", bounds=bounds, options={"maxiter": _STEPS}
-    ).x
-    T = float(np.exp(found[0]))
-    return Calibration(T, Scaling(np.exp(found[1 : k + 1]), found[k + 1 :] * T))
+    found = lbfgs(cost, np.zeros(2 * k + 1), iterations=_STEPS, tolerance=1e-6, gain=1e-9).theta
+    logs = np.clip(found[: k + 1], -_FARTHEST, _FARTHEST)
+    T = float(np.exp(logs[0]))
+    return Calibration(T, Scaling(np.exp(logs[1:]), found[k + 1 :] * T))

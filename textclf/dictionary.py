@@ -96,7 +96,7 @@ class KeyCounter:
         self._many = 0
 
     def add(self, keys: Keys) -> None:
-        """Count these keys."""
+        """Count these keys, which are in rising order: whoever makes them sorts them, on a thread of its own."""
         self._waiting.append(keys)
         self._many += len(keys)
         seen = sum(len(keys) for keys, _ in self._seen)
@@ -116,9 +116,15 @@ class KeyCounter:
 
     def _settled(self, number: int) -> tuple[Keys, Integers]:
         """Return the keys of a range that were given before or wait, and their counts."""
-        shift = np.uint64(64 - _RANGE_BITS)
-        waiting = [keys[keys >> shift == number] for keys in self._waiting]
+        waiting = [keys[_range(keys, number)] for keys in self._waiting]
         return _together(self._seen[number], count_keys(np.concatenate(waiting))) if waiting else self._seen[number]
+
+
+def _range(keys: Keys, number: int) -> slice:
+    """Return where the keys of a range stand among keys in rising order."""
+    edges = np.arange(1, 1 << _RANGE_BITS, dtype=np.uint64) << np.uint64(64 - _RANGE_BITS)
+    ends = [0, *np.searchsorted(keys, edges).tolist(), len(keys)]
+    return slice(ends[number], ends[number + 1])
 
 
 def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tuple[Keys, Integers]:

@@ -212,8 +212,9 @@ class Fitting:
             in_order(lambda rows: _product(examples.words, E, rows), blocks_of(examples.words), threads)
         )
         scales = naive_bayes_scales(
-            examples.ngrams, examples.Y, examples.weights, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING
-        )
+            examples.ngrams, examples.Y, examples.weights,
+            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
+        )  # fmt: skip
         sizes = [len(table.dictionary) for table in self.features.ngrams]
         give_back_unused()
 

@@ -1,6 +1,5 @@
 """How the process keeps its memory, and gives back what it has looked at of files."""
 
-import functools
 import mmap
 import sys
 from contextlib import suppress
@@ -13,7 +12,6 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # the numbers of mall
 _LARGEST_KEPT = 32 << 20  # the most that the C library allows
 _MOST_KEPT = 1 << 30
 _REACH = 2 << 20  # how far around a page that is looked at the system brings others in
-_BLAS_BUFFER = 33 << 20  # what a library of linear algebra takes at its first use, and a page or two
 
 
 def keep_freed_memory() -> None:
@@ -38,18 +36,6 @@ def give_back_freed_memory() -> None:
 def give_back_unused() -> None:
     """Give the system back now what was freed so far: between two phases, since the later asks for other sizes."""
     _c_library("malloc_trim", 0)
-
-
-@functools.cache
-def check_room_for_blas() -> None:
-    """Raise MemoryError where SciPy's linear algebra, at its first use, would not get its buffer.
-
-    It would ask the system for it without an end, and the run would never end either.
-    """
-    try:
-        mmap.mmap(-1, _BLAS_BUFFER).close()
-    except OSError as error:
-        raise MemoryError from error
 
 
 def _set_limits(largest: int, most: int) -> None:

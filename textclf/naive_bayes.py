@@ -6,11 +6,12 @@ import numpy as np
 
 from textclf.arrays import Array
 from textclf.memory import let_go
+from textclf.parallel import in_order
 from textclf.sparse import SparseRows, blocks_of
 
 
 def naive_bayes_scales(
-    C: SparseRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float
+    C: SparseRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float, threads: int = 1
 ) -> Array:
     """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
 
@@ -20,21 +21,28 @@ def naive_bayes_scales(
     it: Cᵀ (1 − Y), which for one-hot Y is the sum over the other classes. A row of weight 2, of `weights` of shape
     (n,), counts as two rows, one of weight 0 as none.
     """
-    return scales_of(class_counts(C, Y, weights), floor=floor, smoothing=smoothing)
+    return scales_of(class_counts(C, Y, weights, threads), floor=floor, smoothing=smoothing)
 
 
-def class_counts(C: SparseRows, Y: Array, weights: Array | None = None) -> list[Array]:
+def class_counts(C: SparseRows, Y: Array, weights: Array | None = None, threads: int = 1) -> list[Array]:
     """Return Cᵀ Y, Cᵀ (1 − Σ Y) and Σ C², shapes (V, k), (V, 1) and (V, 1): what `scales_of` needs, to be added up."""
     k = Y.shape[1]
     w = np.ones((len(C), 1), Y.dtype) if weights is None else weights[:, None].astype(Y.dtype)
     inside, others, mass = np.zeros((C.width, k), Y.dtype), np.zeros((C.width, 1), Y.dtype), np.zeros((C.width, 1))
-    for rows in blocks_of(C):
+
+    def counts(rows: slice) -> tuple[Array, Array, Array]:
         part, here = C.slice(rows.start, rows.stop), w[rows]
-        inside += part.transposed_times(Y[rows] * here)
+        inside = part.transposed_times(Y[rows] * here)
         # 0 for an example of one class: Σ over classes counts it as often as it has classes, not once.
-        others += part.transposed_times((1 - Y[rows].sum(axis=1, keepdims=True)) * here)
-        mass += part.with_data(part.data**2).transposed_times(here)
+        others = part.transposed_times((1 - Y[rows].sum(axis=1, keepdims=True)) * here)
+        mass = part.with_data(part.data**2).transposed_times(here)
         let_go(part.columns, part.data)
+        return inside, others, mass
+
+    for of_rows in in_order(counts, blocks_of(C), threads):
+        inside += of_rows[0]
+        others += of_rows[1]
+        mass += of_rows[2]
     return [inside, others, mass]
 
 

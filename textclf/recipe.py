@@ -203,7 +203,7 @@ class _Ground:
             copies, anchor = (None if data.weights is None else data.row_weights()), None
             vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.shelf, copies)
             length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
-            E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length)
+            E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length, threads=settings.threads)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
         give_back_unused()

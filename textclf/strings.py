@@ -23,7 +23,12 @@ class Strings(Sequence[str]):
     @staticmethod
     def of(strings: Sequence[str]) -> "Strings":
         """Pack strings; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
-        encoded = [string.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() for string in strings]
+        try:
+            encoded = [string.encode() for string in strings]
+        except UnicodeEncodeError:
+            encoded = [
+                string.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() for string in strings
+            ]
         offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
         return Strings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 

@@ -19,6 +19,7 @@ from textclf.memory import let_go
 from textclf.multilabel import exact_and_macro_f1
 from textclf.network import Loss, Network
 from textclf.optim import OPTIMIZERS, RowAdagrad
+from textclf.parallel import in_order
 from textclf.sparse import SparseRows
 from textclf.stepping import MakeSteps, PlainSteps, Steps
 
@@ -281,7 +282,9 @@ class Standard:
         return moved
 
 
-def standardized(E: Array, C: SparseRows, weights: Array | None = None, *, length: float = 1.0) -> Array:
+def standardized(
+    E: Array, C: SparseRows, weights: Array | None = None, *, length: float = 1.0, threads: int = 1
+) -> Array:
     """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
 
     Each of the d numbers gets the same spread, length / √d, over C's texts. Averaged vectors lie close together; left
@@ -290,13 +293,17 @@ def standardized(E: Array, C: SparseRows, weights: Array | None = None, *, lengt
     """
     w = np.ones(len(C)) if weights is None else weights
     total, squares = np.zeros(E.shape[1]), np.zeros(E.shape[1])
-    for start in range(0, len(C), _ROWS):
+
+    def sums(start: int) -> tuple[Array, Array]:
         part = C.slice(start, min(start + _ROWS, len(C)))
         S = part.times(E).astype(np.float64)
         let_go(part.columns, part.data)
         weighted = S * w[start : start + _ROWS, None]
-        total += weighted.sum(axis=0)
-        squares += np.einsum("nd,nd->d", weighted, S)
+        return weighted.sum(axis=0), np.einsum("nd,nd->d", weighted, S)
+
+    for of_rows, squares_of_rows in in_order(sums, range(0, len(C), _ROWS), threads):
+        total += of_rows
+        squares += squares_of_rows
     return Standard.of_sums(float(w.sum()), total, squares, length=length).applied(E)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from textclf.arrays import Array, Integers, Keys
 from textclf.counting import Kind, NgramTally
-from textclf.dictionary import Dictionary, KeyCounter
+from textclf.dictionary import Dictionary, KeyCounter, count_keys
 from textclf.errors import TrainingError
 from textclf.features import Features, TextMatrix, WordTable, ngrams, side_by_side, word_weights
 from textclf.memory import give_back_unused
@@ -227,7 +227,8 @@ def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
         words = block.tokens.keys
         as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else words[:0]
         by_kind = zip(cuts.kinds, block.ngrams, strict=True)
-        return [words, as_they_stand, *(keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)]
+        of_kinds = (keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)
+        return [np.sort(keys) for keys in (words, as_they_stand, *of_kinds)]
 
     counters = [KeyCounter() for _ in range(2 + len(cuts.kinds))]
     for keys in cuts.each(keys_of_block):
@@ -247,7 +248,7 @@ def tallies_of(
 
     def frequent(counted: Sequence[Counted]) -> Dictionary:
         keys = [keys[occurrences * heaviest >= least] for keys, occurrences in counted]
-        return Dictionary(np.unique(np.concatenate(keys)))
+        return Dictionary(count_keys(np.concatenate(keys))[0])
 
     return [
         NgramTally(kind, frequent([counts.words, others] if kind[0] == "words" else [others]), least, shelf, weights)

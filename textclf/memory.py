@@ -66,6 +66,7 @@ def let_go(*arrays: "npt.NDArray[Any]") -> None:
             import numpy as np
 
             begin = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
-            first = max(begin - _REACH, 0) // mmap.PAGESIZE * mmap.PAGESIZE
-            last = min(begin + array.nbytes + _REACH, len(mapped))
+            reach = min(_REACH, array.nbytes)  # beyond a short stretch most is still to be looked at
+            first = max(begin - reach, 0) // mmap.PAGESIZE * mmap.PAGESIZE
+            last = min(begin + array.nbytes + reach, len(mapped))
             mapped.madvise(mmap.MADV_DONTNEED, first, last - first)

@@ -11,6 +11,7 @@ from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
 _RANGE_BITS = 2
+_RANGES_BEGIN = np.arange(1, 1 << _RANGE_BITS, dtype=np.uint64) << np.uint64(64 - _RANGE_BITS)  # but the first
 _FEWEST_WAITING, _MOST_WAITING = 1 << 20, 1 << 23  # keys that wait to be counted: all that were seen are copied then
 _WAITING_A_KEY = 4  # in between, so many for each that was seen
 _BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
@@ -92,12 +93,12 @@ class KeyCounter:
 
     def __init__(self) -> None:
         self._seen = [count_keys(np.zeros(0, np.uint64))] * (1 << _RANGE_BITS)
-        self._waiting: list[Keys] = []
+        self._waiting: list[list[Keys]] = []
         self._many = 0
 
     def add(self, keys: Keys) -> None:
         """Count these keys, which are in rising order: whoever makes them sorts them, on a thread of its own."""
-        self._waiting.append(keys)
+        self._waiting.append(np.split(keys, np.searchsorted(keys, _RANGES_BEGIN)))
         self._many += len(keys)
         seen = sum(len(keys) for keys, _ in self._seen)
         if self._many > min(_MOST_WAITING, max(_FEWEST_WAITING, _WAITING_A_KEY * seen)):
@@ -116,15 +117,8 @@ class KeyCounter:
 
     def _settled(self, number: int) -> tuple[Keys, Integers]:
         """Return the keys of a range that were given before or wait, and their counts."""
-        waiting = [keys[_range(keys, number)] for keys in self._waiting]
+        waiting = [ranges[number] for ranges in self._waiting]
         return _together(self._seen[number], count_keys(np.concatenate(waiting))) if waiting else self._seen[number]
-
-
-def _range(keys: Keys, number: int) -> slice:
-    """Return where the keys of a range stand among keys in rising order."""
-    edges = np.arange(1, 1 << _RANGE_BITS, dtype=np.uint64) << np.uint64(64 - _RANGE_BITS)
-    ends = [0, *np.searchsorted(keys, edges).tolist(), len(keys)]
-    return slice(ends[number], ends[number + 1])
 
 
 def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tuple[Keys, Integers]:

@@ -91,23 +91,25 @@ class _Stack:
     def add(self, part: npt.NDArray[Any]) -> None:
         """Put a part after the others."""
         self.like = part[:0]
-        if self.file is None and self._has_room(part):
-            assert self.slab is not None
-            copied, self.slab = self.slab[: len(part)], self.slab[len(part) :]
-            np.copyto(copied, part, casting="no")
-            self.parts.append(copied)
-        else:
+        room = self._room_for(part) if self.file is None else None
+        if room is None:
             self._write(part)
+        else:
+            np.copyto(room, part, casting="no")
+            self.parts.append(room)
         self.length += len(part)
 
-    def _has_room(self, part: npt.NDArray[Any]) -> bool:
+    def _room_for(self, part: npt.NDArray[Any]) -> npt.NDArray[Any] | None:
         # In a slab with others. The system gets a large slab back when the last of its parts is dropped; memory of
         # many small arrays the C library would keep, while the whole that is made of them takes as much again.
         if self.slab is None or len(part) > len(self.slab):
             largest = _SLAB if self.shelf.room is None else min(_SLAB, self.shelf.room // _SLABS)
             rows = max(len(part), min(self.length, largest // max(part[:1].nbytes, 1)))
             self.slab = self.shelf.allot((rows, *part.shape[1:]), part.dtype)
-        return self.slab is not None
+        if self.slab is None:
+            return None
+        room, self.slab = self.slab[: len(part)], self.slab[len(part) :]
+        return room
 
     def _write(self, part: npt.NDArray[Any]) -> None:
         with self._naming_the_folder():

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.code_points import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table, is_space
-from textclf.tokenizer import keys_of, normal_form, tokenize, tokenize_blocks
+from textclf.strings import Strings
+from textclf.tokenizer import keys_of, normal_codes, normal_form, text_blocks, tokenize, tokenize_blocks
 
 UNSPACED = (
     "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR",
@@ -124,6 +125,22 @@ def test_blocks_cut_as_one_piece_does(columns, size):
     numbers = range(len(whole.keys))
     assert joined.strings(numbers) == whole.strings(numbers)
     assert joined.offsets.tolist() == whole.offsets.tolist()
+
+
+letters = st.sampled_from("aZ é İΣσ\u0301\u0345'’\0\xad中🎉\ufffd\U0010ffff") | st.characters(exclude_categories=["Cs"])
+
+
+@given(st.lists(st.text(letters, max_size=12), max_size=6), st.booleans(), st.integers(1, 20))
+def test_packed_strings_have_the_code_points_that_single_ones_have(columns, lower, size):
+    packed = Strings.of(columns)
+    expected = [code for text in columns for code in normal_codes([text], lower=lower).tolist()]
+    assert normal_codes(packed, lower=lower).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textclf.tokenizer._BLOCK", size)
+        blocks = list(text_blocks(packed))
+    assert [text for block in blocks for text in block] == columns
+    assert all(len("".join(block).encode()) >= size for block in blocks[:-1])
+    assert blocks
 
 
 @given(st.text(max_size=30))

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from textclf.memory import let_go
 
 _MANY = 1 << 14  # strings decoded at a time where all are gone through
+_FIRST_BYTES = -64  # as numbers with a sign, the bytes of UTF-8 that follow the first of a character are below this
 
 
 @dataclass(frozen=True)
@@ -41,23 +42,38 @@ class Strings(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _MANY):
-            yield from self[start : start + _MANY]
+            part = self[start : start + _MANY]
+            blob, offsets = part.packed()
+            yield from [blob[first:last].decode(errors="replace") for first, last in pairwise(offsets.tolist())]
 
     @overload
     def __getitem__(self, place: int) -> str: ...
 
     @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: slice) -> "Strings": ...
 
-    def __getitem__(self, place: int | slice) -> str | list[str]:
+    def __getitem__(self, place: int | slice) -> "str | Strings":
         if isinstance(place, slice):
             start, stop, step = place.indices(len(self))
             if step != 1:
-                return [self[i] for i in range(start, stop, step)]
-            ends = self.offsets[start : max(start, stop) + 1] - self.offsets[start]
-            part = self.blob[self.offsets[start] : self.offsets[start] + ends[-1]]
-            blob = part.tobytes()
-            let_go(part)
-            return [blob[first:last].decode(errors="replace") for first, last in pairwise(ends.tolist())]
+                return Strings.of([self[i] for i in range(start, stop, step)])
+            return Strings(self.blob, self.offsets[start : max(start, stop) + 1])
         place = range(len(self))[place]
         return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
+
+    def packed(self) -> tuple[bytes, npt.NDArray[np.int64]]:
+        """Return the bytes of these strings alone, and where in them each begins; of a file no more stays in memory."""
+        part = self.blob[self.offsets[0] : self.offsets[-1]]
+        blob = part.tobytes()
+        let_go(part)
+        return blob, self.offsets - self.offsets[0]
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Return how many characters each string has, shape (n,)."""
+        lengths = np.diff(self.offsets)
+        for start in range(0, len(self), _MANY):
+            blob, offsets = self[start : start + _MANY].packed()
+            within = np.flatnonzero(np.frombuffer(blob, np.int8) < _FIRST_BYTES)  # bytes of a character but the first
+            owners = np.searchsorted(offsets, within, side="right") - 1
+            lengths[start : start + _MANY] -= np.bincount(owners, minlength=len(offsets) - 1)
+        return lengths

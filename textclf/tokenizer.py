@@ -25,6 +25,7 @@ import numpy.typing as npt
 
 from textclf.arrays import Integers, Keys
 from textclf.code_points import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.strings import Strings
 
 NAME = "words-1"
 """Goes into a model file; a tokenizer that cuts texts otherwise must have another name."""
@@ -93,12 +94,20 @@ def text_blocks(texts: Iterable[str], *, parts: int = 1) -> Iterator[Sequence[st
 
     With `parts`, so many times fewer: for work that makes so much more of each character.
     """
+    most = _BLOCK // parts
+    if isinstance(texts, Strings):
+        start, stop = 0, -1
+        while stop < len(texts):
+            stop = int(np.searchsorted(texts.offsets, texts.offsets[start] + most))
+            yield texts[start:stop]
+            start = stop
+        return
     block: list[str] = []
     size, is_first = 0, True
     for text in texts:
         block.append(text)
         size += len(text)
-        if size >= _BLOCK // parts:
+        if size >= most:
             yield block
             block, size, is_first = [], 0, False
     if block or is_first:
@@ -140,7 +149,7 @@ def running_sum(codes: CodePoints) -> Keys:
 def stretch_keys(R: Keys, starts: Integers, ends: Integers) -> Keys:
     """Return the key of each stretch of code points ``starts[i]:ends[i]``, given their running sum R."""
     # (R[end] − R[start]) B^−start moves the stretch to the origin: the same word has one key wherever it stands.
-    return mix((R[ends] - R[starts]) * _powers(_INVERSE, len(R))[starts])
+    return mix((R.take(ends) - R.take(starts)) * _powers(_INVERSE, len(R)).take(starts))
 
 
 def longer_keys(stems: Keys, codes: CodePoints, length: int) -> tuple[Keys, Keys]:
@@ -154,7 +163,7 @@ def longer_keys(stems: Keys, codes: CodePoints, length: int) -> tuple[Keys, Keys
 
 def normal_form(text: str, *, lower: bool = True) -> str:
     """Return the text as it is cut: lower-cased (unless told otherwise), composed (NFC), without ignored characters."""
-    return decode(_without_ignored(_code_points(_normalize(text, lower))))
+    return decode(_codes_of(text, lower))
 
 
 def origins(text: str, codes: CodePoints) -> Integers | None:
@@ -178,19 +187,49 @@ def decode(codes: CodePoints) -> str:
 
 def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
     """Return the code points of these texts in normal form, END_OF_TEXT after each."""
+    if isinstance(texts, Strings):
+        return _codes_of_bytes(texts, lower)
     joined = "\0".join(texts)
     if joined.isascii() and texts:
         codes = np.empty(len(joined) + 1, np.uint32)
         codes[:-1] = np.frombuffer((joined.lower() if lower else joined).encode("ascii"), np.uint8)
         codes[np.cumsum([len(text) + 1 for text in texts]) - 1] = END_OF_TEXT
         return codes
-    return _without_ignored(_code_points(_join([_normalize(text, lower) for text in texts])))
+    # Ends of texts are no letters and compose with none, so all are put in normal form together.
+    return _codes_of(_join(texts), lower)
+
+
+def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
+    """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
+    blob, offsets = strings.packed()
+    letters = np.frombuffer(blob, np.uint8)
+    if lower:
+        letters = letters | ((letters - _A < _LETTERS).view(np.uint8) << _TO_LOWER)
+    codes = np.insert(letters, offsets[1:], 0).astype(np.uint32)
+    begins = offsets + np.arange(len(offsets))
+    codes[begins[1:] - 1] = END_OF_TEXT
+    others = np.unique(np.searchsorted(offsets, np.flatnonzero(letters >= _NOT_ASCII), side="right") - 1).tolist()
+    if not others:
+        return codes
+    # The codes of each other string come to stand where its bytes stood.
+    text = _join([blob[offsets[i] : offsets[i + 1]].decode(errors="replace") for i in others])
+    of_others = _codes_of(text, lower)
+    parts = np.split(codes, np.stack([begins[others], begins[np.add(others, 1)]], axis=1).ravel())
+    parts[1::2] = np.split(of_others, np.flatnonzero(of_others == END_OF_TEXT)[:-1] + 1)
+    return np.concatenate(parts)
+
+
+def _codes_of(text: str, lower: bool) -> CodePoints:
+    return _without_ignored(_code_points(_normalize(text, lower)))
+
+
+_A, _LETTERS, _TO_LOWER, _NOT_ASCII = np.uint8(ord("A")), np.uint8(26), np.uint8(5), np.uint8(0x80)
 
 
 def _tokenize_block(texts: Sequence[str], lower: bool) -> Tokens:
     codes = normal_codes(texts, lower=lower)
     text_ends = np.flatnonzero(codes == END_OF_TEXT)
-    begins, inside = _token_places(_class_table()[codes])
+    begins, inside = _token_places(_class_table().take(codes))
     starts = np.flatnonzero(begins)
     ends = np.flatnonzero(inside & ~np.append(inside[1:] & ~begins[1:], False)) + 1
     offsets = np.concatenate(([0], np.searchsorted(starts, text_ends)))
@@ -243,7 +282,7 @@ def _code_points(text: str) -> CodePoints:
 
 
 def _without_ignored(codes: CodePoints) -> CodePoints:
-    ignored = _class_table()[codes] == IGNORED
+    ignored = _class_table().take(codes) == IGNORED
     return codes[~ignored] if ignored.any() else codes
 
 

@@ -39,7 +39,7 @@ def write_without(
     at = 0
     with open_table(origin, options, labelled=True) as table, open_writer(target, table, ()) as writer:
         for batch in table.batches():
-            if batch.texts != data.texts[at : at + len(batch)]:
+            if batch.texts != list(data.texts[at : at + len(batch)]):
                 raise DataError(f"{table.name}: expected the rows that were checked, found others. Check it again.")
             at += len(batch)
             kept = batch.select([i for i, row in enumerate(batch.rows) if row not in dropped])

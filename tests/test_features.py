@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from textclf.counting import NgramTally
 from textclf.dictionary import Dictionary, count_keys
 from textclf.features import Features, WordTable, ngrams, word_weights
+from textclf.settings import Settings
 from textclf.shelf import Shelf
 from textclf.sparse import SparseRows, stack_columns, stack_rows, sum_entries
 from textclf.tokenizer import keys_of, normal_form, tokenize
+from textclf.vocabulary import learn_vocabulary
 
 TEXTS = ["good good film", "bad film", "", "unheard of", "Good!  "]
 words_of_texts = st.lists(st.text("ab é!好 \n", max_size=12), min_size=1, max_size=6)
@@ -133,6 +135,21 @@ def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(room):
     np.testing.assert_allclose(np.linalg.norm(dense, axis=1), 1.0, rtol=1e-6)
     again = Features(WordTable(Dictionary(np.zeros(0, np.uint64)), np.zeros(0, np.float32)), (table,)).extract(texts)
     np.testing.assert_array_equal(again.ngrams.scipy.toarray(), dense)
+
+
+@pytest.mark.parametrize(
+    ("n", "length", "least"),
+    [(999, 9, 1), (1000, 9, 2), (10_000, 9, 2), (999, 700, 1), (1000, 700, 3), (10_000, 700, 5)],
+)
+def test_an_ngram_has_a_row_if_enough_texts_have_it_which_are_more_of_many_long_ones(n, length, least):
+    texts = ["filler " * (length // 7)] * n
+    for times in range(1, 6):
+        for number in range(times):
+            texts[-1 - number] += f" rare{times}"
+    settings = Settings(recipe="fast", vectors="none", dimension=2, word_ngrams=1)
+    learned = learn_vocabulary(texts, settings, None, np.random.default_rng(0))
+    rows = learned.features.ngrams[0].dictionary.rows(keys_of([f"rare{times}" for times in range(1, 6)]))
+    assert (rows >= 0).tolist() == [times >= least for times in range(1, 6)]
 
 
 # --- dictionaries and sparse rows ----------------------------------------------------------------------------------

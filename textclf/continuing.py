@@ -43,6 +43,7 @@ from textclf.vocabulary import (
     counts_of,
     extracted,
     least_texts,
+    mean_length,
     most_kept,
     strings_of,
     tallies_of,
@@ -134,7 +135,7 @@ def grow(
     cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
     found = count_all(cuts, is_cased=old.words.cased)
     words, strings, E = _more_words(model, cuts, found.all_words(), settings, vectors, rng)
-    tallies = tallies_of(kinds, found, least_texts(n + len(texts)), shelf)
+    tallies = tallies_of(kinds, found, least_texts(n + len(texts), mean_length(texts)), shelf)
     for counted in cuts.each(lambda block: counts_of(block, tallies), last=True):
         for tally, counts in zip(tallies, counted, strict=True):
             tally.add(*counts)

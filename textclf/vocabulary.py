@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -27,12 +26,12 @@ Made = TypeVar("Made")
 MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
 """Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
 so many for each text: what two lines teach needs no file of megabytes."""
-LONGEST_FOR_CHARS = 600
-"""Texts of up to this many characters on average get n-grams of characters: longer ones say enough in words."""
+LONGEST_SHORT = 600
+"""Texts of up to this many characters on average are short: they get n-grams of characters, longer ones say enough in
+words. Of long ones an n-gram of few texts tells less than the others of the same text do (see `least_texts`)."""
 CHAR_NGRAMS = (1, 5)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
-FEW_TEXTS = 1000
-"""Below this many texts an n-gram of a single text is kept too."""
+FEW_TEXTS, MANY_TEXTS = 1_000, 10_000
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,8 @@ def learn_vocabulary(
     Raises TrainingError when no text holds a word.
     """
     n = len(texts) if weights is None else round(float(weights.sum()))
-    lengths = np.fromiter(map(len, texts), np.float64, len(texts))
-    kinds = ngram_kinds(float(np.average(lengths, weights=weights)) if len(texts) else 0.0, settings)
+    length = mean_length(texts, weights)
+    kinds = ngram_kinds(length, settings)
     cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
     found = count_all(cuts, is_cased=vectors is not None and vectors.is_cased)
     give_back_unused()
@@ -69,7 +68,7 @@ def learn_vocabulary(
     word_table, words, E = learn_words(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(cuts, keys), most_unseen
     )
-    tallies = tallies_of(kinds, found, least_texts(n), shelf, weights)
+    tallies = tallies_of(kinds, found, least_texts(n, length), shelf, weights)
     del found  # the counts of all n-grams take more room than any that are kept
     by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
 
@@ -189,7 +188,7 @@ class Cuts:
             done += len(tokens)
         if not done or done < len(self._texts):
             # Of each character there are as many n-grams as lengths: shorter blocks keep memory as low.
-            for texts in text_blocks(islice(self._texts, done, None), parts=2 if self._has_chars else 1):
+            for texts in text_blocks(self._texts[done:], parts=2 if self._has_chars else 1):
                 yield texts, None
 
 
@@ -230,11 +229,11 @@ def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
         of_kinds = (keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)
         return [np.sort(keys) for keys in (words, as_they_stand, *of_kinds)]
 
-    counters = [KeyCounter() for _ in range(2 + len(cuts.kinds))]
+    counters = [KeyCounter(cuts.threads) for _ in range(2 + len(cuts.kinds))]
     for keys in cuts.each(keys_of_block):
         for counter, each in zip(counters, keys, strict=True):
             counter.add(each)
-    words, as_they_stand, *of_kinds = [counter.counts(cuts.threads) for counter in counters]
+    words, as_they_stand, *of_kinds = [counter.counts() for counter in counters]
     if not len(words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
     return Counts(words, as_they_stand, of_kinds)
@@ -262,14 +261,30 @@ def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
     kinds: list[Kind] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
-        wanted = longest and settings.recipe != "fast" and mean_length <= LONGEST_FOR_CHARS
+        wanted = longest and settings.recipe != "fast" and mean_length <= LONGEST_SHORT
         chars = CHAR_NGRAMS if wanted else (0, 0)
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
 
 
-def least_texts(n: int) -> int:
-    """Return in how many of n texts an n-gram must stand to be kept."""
-    return 1 if n < FEW_TEXTS else 2
+def mean_length(texts: Sequence[str], weights: Array | None = None) -> float:
+    """Return how many characters texts have on average, each counted by its weight, if there are any."""
+    if not len(texts):
+        return 0.0
+    lengths = texts.lengths() if isinstance(texts, Strings) else np.fromiter(map(len, texts), np.int64, len(texts))
+    return float(np.average(lengths, weights=weights))
+
+
+def least_texts(n: int, mean_length: float) -> int:
+    """Return in how many of n texts, of so many characters on average, an n-gram must stand to be kept.
+
+    As validation has it: where texts are few, one of a single text is worth its row; short texts, which have few, are
+    told apart by those of two; long ones are better without, the more there are of them.
+    """
+    if n < FEW_TEXTS:
+        return 1
+    if mean_length <= LONGEST_SHORT:
+        return 2
+    return 3 if n < MANY_TEXTS else 5
 
 
 def learn_words(

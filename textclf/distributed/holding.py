@@ -25,7 +25,6 @@ from textclf.naive_bayes import class_counts
 from textclf.network import ACTIVATIONS, LOSSES, Loss, Network
 from textclf.tables import TableOptions, open_table
 from textclf.training import Standard
-from textclf.vocabulary import least_texts
 
 Group = tuple[Shard, ...]
 """The files of one worker."""
@@ -35,8 +34,9 @@ Group = tuple[Shard, ...]
 class Plan:
     """What a worker has to know: the model before training, how files are read, and which rows are held out.
 
-    `rows`: how many there are in all. `valid_fraction`: of each class of a file. `weights`, shape (k,): what a row of
-    each class weighs. `standard`: how E is standardized; None as long as unknown.
+    `rows`: how many there are in all. `least_texts`: in how many of them an n-gram that is kept stands.
+    `valid_fraction`: of each class of a file. `weights`, shape (k,): what a row of each class weighs. `standard`: how E
+    is standardized; None as long as unknown.
     """
 
     run: str
@@ -44,6 +44,7 @@ class Plan:
     digest: str
     options: TableOptions
     rows: int
+    least_texts: int
     valid_fraction: float
     seed: int
     loss: tuple[str, str]
@@ -159,7 +160,7 @@ def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Arr
 
 def _elsewhere(plan: Plan, model: Model) -> list[Marks]:
     """Return which n-grams the model would know of a text without that text: so many others must have them."""
-    of_least = inverse_document_frequency(np.array([least_texts(plan.rows)]), plan.rows)
+    of_least = inverse_document_frequency(np.array([plan.least_texts]), plan.rows)
     return [np.asarray(table.idf < of_least) for table in model.features.ngrams]  # the more texts, the lower the idf
 
 

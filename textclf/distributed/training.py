@@ -93,7 +93,7 @@ def train(
         run = f"{digest}{model_digest}{options}{settings}{weights}"
         plan = Plan(
             hashlib.sha256(run.encode()).hexdigest(), engine.share(path, model_digest), model_digest, options,
-            survey.rows, min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
+            survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
             (settings.loss, settings.output), weights,
         )  # fmt: skip
         fit = Fit(Workplace(engine, groups, plan), start, settings, averaging, listener, recorder)
@@ -179,12 +179,16 @@ def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: 
     return survey, digest.hexdigest()
 
 
+def _least_texts(survey: Survey) -> int:
+    return least_texts(survey.rows, survey.length / survey.rows)
+
+
 def _before_training(
     survey: Survey, kinds: list[Kind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
     rng: np.random.Generator,
 ) -> Model:  # fmt: skip
     """Return the model before training: words with vectors, n-grams that stand in enough texts, a network, U = 0."""
-    least = least_texts(survey.rows)
+    least = _least_texts(survey)
     tables = []
     for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
         kept = found.counts >= least

@@ -71,7 +71,8 @@ class NgramTally:
         places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
         # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
         elsewhere = (self._in_so_many() > self._least).astype(np.float32)
-        familiar = [_share(part, elsewhere, totals) for part, totals in zip(parts, self._totals, strict=True)]
+        pairs = zip(parts, self._totals, strict=True)
+        familiar = list(in_order(lambda pair: _share(pair[0], elsewhere, pair[1]), pairs, threads))
 
         def weigh(part: SparseRows) -> SparseRows:
             weighted = tf_idf(part.renumbered(places, len(idf)), idf)

@@ -322,8 +322,8 @@ def _word_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
         # An n-gram is the (n-1)-gram at the same place and the token after it, where that is of the same text.
         keys = combine(keys[: len(words.keys) - n + 1], words.keys[n - 1 :])
         numbers = words.text_numbers[: len(keys)]
-        whole = numbers == words.text_numbers[n - 1 :]
-        yield NgramsOfLength(numbers[whole], keys[whole], whole)
+        whole = np.flatnonzero(numbers == words.text_numbers[n - 1 :])
+        yield NgramsOfLength(numbers.take(whole), keys.take(whole), whole)
 
 
 def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:

@@ -93,6 +93,8 @@ class Fitting:
     labels: tuple[str, ...]
     network: Network
     E: Array
+    S: Array | None
+    """C E of all examples, where E stays what it is; None where training changes it."""
     listener: Listener
     shelf: Shelf = MEMORY
     recorder: Recorder = NOTHING_KEPT
@@ -208,9 +210,7 @@ class Fitting:
     ) -> Choice[JointFit]:
         """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
         threads = self.settings.threads
-        S = self.shelf.array(
-            in_order(lambda rows: _product(examples.words, E, rows), blocks_of(examples.words), threads)
-        )
+        S = mean_vectors(examples.words, E, self.shelf, threads) if self.S is None else self.S
         scales = naive_bayes_scales(
             examples.ngrams, examples.Y, examples.weights,
             floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
@@ -298,11 +298,16 @@ class Fitting:
         return Penalties(l2, (1.0,) * len(self.features.ngrams))
 
 
-def _product(C: SparseRows, E: Array, rows: slice) -> Array:
-    part = C.slice(rows.start, rows.stop)
-    S = part.times(E)
-    let_go(part.columns, part.data)
-    return S
+def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:
+    """Return S = C E, shape (n, d), on the shelf."""
+
+    def product(rows: slice) -> Array:
+        part = C.slice(rows.start, rows.stop)
+        S = part.times(E)
+        let_go(part.columns, part.data)
+        return S
+
+    return shelf.array(in_order(product, blocks_of(C), threads))
 
 
 def _plain(epoch: Epoch) -> dict[str, Any]:

@@ -33,9 +33,10 @@ def class_counts(C: SparseRows, Y: Array, weights: Array | None = None, threads:
     def counts(rows: slice) -> tuple[Array, Array, Array]:
         part, here = C.slice(rows.start, rows.stop), w[rows]
         inside = part.transposed_times(Y[rows] * here)
-        # 0 for an example of one class: Σ over classes counts it as often as it has classes, not once.
-        others = part.transposed_times((1 - Y[rows].sum(axis=1, keepdims=True)) * here)
         mass = part.with_data(part.data**2).transposed_times(here)
+        # Σ over classes counts an example as often as it has classes, not once: nothing is left where each has one.
+        left = (1 - Y[rows].sum(axis=1, keepdims=True)) * here
+        others = part.transposed_times(left) if left.any() else np.zeros_like(mass)
         let_go(part.columns, part.data)
         return inside, others, mass
 

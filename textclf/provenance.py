@@ -4,6 +4,7 @@ import hashlib
 import platform
 from collections import Counter
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -43,5 +44,9 @@ def digest_of(texts: Sequence[str], labels: Sequence[str]) -> str:
 
 def digest_rows(digest: "hashlib._Hash", texts: Sequence[str], labels: Sequence[str]) -> None:
     """Add labelled texts, in their order, to a digest."""
-    for text, label in zip(texts, labels, strict=True):
-        digest.update(f"{len(text)} {len(label)} {text}{label}\n".encode("utf-8", "surrogatepass"))
+    rows = (f"{len(text)} {len(label)} {text}{label}\n" for text, label in zip(texts, labels, strict=True))
+    while some := "".join(islice(rows, _ROWS_AT_ONCE)):
+        digest.update(some.encode("utf-8", "surrogatepass"))
+
+
+_ROWS_AT_ONCE = 256

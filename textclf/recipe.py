@@ -26,7 +26,7 @@ from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.examples import Examples, deal, split
 from textclf.features import Features, TextMatrix
-from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener
+from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener, mean_vectors
 from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.memory import give_back_unused
 from textclf.model import Model
@@ -206,11 +206,13 @@ class _Ground:
             E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length, threads=settings.threads)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
+        S = mean_vectors(matrix.words, E, self.shelf, settings.threads) if settings.optimizer == "lbfgs" else None
         give_back_unused()
         self.listener.say(_what_was_found(features, matrix, vectors))
         fitting = Fitting(
-            settings, features, vocabulary.words, labels, network, E, self.listener, self.shelf, self.recorder, anchor
-        )
+            settings, features, vocabulary.words, labels, network, E, S,
+            self.listener, self.shelf, self.recorder, anchor,
+        )  # fmt: skip
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
 
 

@@ -137,8 +137,7 @@ def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> Sparse
     kind: type[np.unsignedinteger[Any]] = np.uint32 if (n + 1) << bits <= 1 << 32 else np.uint64
     pairs = rows.astype(kind)
     pairs <<= kind(bits)
-    pairs |= columns.astype(kind)
-    pairs[columns < 0] = kind(n << bits)  # after all others
+    pairs |= columns.astype(kind)  # which of -1 makes the largest number of all
     pairs.sort()
     pairs = pairs[: np.searchsorted(pairs, kind(n << bits))]
     starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1]))) if len(pairs) else np.zeros(0, np.int64)

@@ -91,8 +91,8 @@ def command(
     textclf evaluate model.safetensors test.csv --target-precision 0.95
     textclf evaluate model.safetensors 'labelled/*.csv' --workers 2
     """
-    from textclf.distributed import are_shards
     from textclf.model import Model
+    from textclf.places import are_shards
 
     cluster = cluster_of(settings)
     started = time.perf_counter()

@@ -121,6 +121,6 @@ def _warn_of(set_aside: "Sequence[SetAside]") -> None:
 
 def _seen_by(cluster: Cluster, place: str) -> str:
     """Return the place as workers name it, who may run in another folder."""
-    from textclf.distributed import is_url
+    from textclf.places import is_url
 
     return str(Path(place).absolute()) if cluster.is_named and not is_url(place) else place

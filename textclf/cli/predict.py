@@ -95,8 +95,8 @@ def command(
     options = read_options(settings)
     check_refused(refused, options)
     if source is not None:
-        from textclf.distributed import are_shards
         from textclf.labelling import Wanted
+        from textclf.places import are_shards
 
         wanted = Wanted(top_k=top_k, proba=proba, answer_from=answer_from)
         if cluster.is_named or are_shards(source):

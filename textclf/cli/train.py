@@ -209,7 +209,7 @@ def command(
     from dataclasses import replace
 
     from textclf.cli.many_files import train_files
-    from textclf.distributed import are_shards
+    from textclf.places import are_shards
 
     started = time.perf_counter()
     cluster, averaging = cluster_of(settings), settings.pop("averaging")

@@ -5,7 +5,7 @@ from textclf.distributed.evaluating import Evaluated, evaluate
 from textclf.distributed.fit import Averaging, Listener
 from textclf.distributed.frames import predict
 from textclf.distributed.labelling import Job, Run, SetAside, label
-from textclf.distributed.shards import Shard, are_shards, find_shards, is_url
+from textclf.distributed.shards import Shard, find_shards
 from textclf.distributed.training import TrainedFar, train
 
 __all__ = [
@@ -19,11 +19,9 @@ __all__ = [
     "SetAside",
     "Shard",
     "TrainedFar",
-    "are_shards",
     "dask_engine",
     "evaluate",
     "find_shards",
-    "is_url",
     "label",
     "predict",
     "train",

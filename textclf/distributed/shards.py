@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING, Any
 from textclf.errors import DataError, OutputError, shown
 from textclf.files import check_writable, written_whole
 from textclf.pages import check_packages
+from textclf.places import WILD, is_url
 from textclf.tables import SUFFIXES
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
-
-_WILD = "*?["
 
 
 @dataclass(frozen=True)
@@ -54,19 +53,6 @@ class Shard:
             yield copy
 
 
-def are_shards(source: str) -> bool:
-    """Return whether what is named is many files: a folder, a pattern that is no file's name, or a URL."""
-    if is_url(source):
-        return True
-    path = Path(source)
-    return path.is_dir() or (any(sign in source for sign in _WILD) and not path.exists())
-
-
-def is_url(source: str) -> bool:
-    """Return whether a place is a URL such as s3://bucket/key."""
-    return "://" in source
-
-
 def find_shards(source: str) -> list[Shard]:
     """Return the files that a pattern, a folder or a URL names, by name; a folder's are those with a table's suffix.
 
@@ -90,7 +76,7 @@ def _local(source: Path) -> list[Shard]:
         root, paths = source.parent, [source]
     else:
         parts = source.parts
-        fixed = next((i for i, part in enumerate(parts) if any(sign in part for sign in _WILD)), len(parts) - 1)
+        fixed = next((i for i, part in enumerate(parts) if any(sign in part for sign in WILD)), len(parts) - 1)
         root = Path(*parts[:fixed])
         paths = list(root.glob("/".join(parts[fixed:])))
     kept = sorted(path for path in paths if path.is_file() and not _is_hidden(path.relative_to(root).parts))
@@ -109,9 +95,9 @@ def _state(path: Path) -> str:
 
 def _remote(filesystem: "AbstractFileSystem", path: str) -> list[Shard]:
     try:
-        if any(sign in path for sign in _WILD):
+        if any(sign in path for sign in WILD):
             details = filesystem.glob(path, detail=True)
-            root = path[: min(path.index(sign) for sign in _WILD if sign in path)].rpartition("/")[0]
+            root = path[: min(path.index(sign) for sign in WILD if sign in path)].rpartition("/")[0]
         elif filesystem.isdir(path):
             details = filesystem.find(path, detail=True)
             details = {name: entry for name, entry in details.items() if PurePosixPath(name).suffix.lower() in SUFFIXES}

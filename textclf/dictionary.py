@@ -47,7 +47,7 @@ class Dictionary:
         # twelve million look-ups among 600,000 keys take a twelfth of the time that binary search takes.
         # What is looked at again is picked by numbers, not by flags: in NumPy that takes half the time.
         firsts, shift, table = self.index
-        rows = firsts.take((keys >> shift).astype(np.intp))
+        rows: Integers = firsts.take((keys >> shift).astype(np.intp))
         found = table.take(rows)
         search = np.flatnonzero(found != keys)
         places, found, keys = rows.take(search), found.take(search), keys.take(search)

@@ -28,6 +28,7 @@ from textclf.stepping import MakeSteps
 from textclf.strings import Strings
 from textclf.training import Epoch, EpochSettings, train_network
 from textclf.vocabulary import taken
+from textclf.warm_start import WarmStart
 
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
@@ -229,10 +230,14 @@ class Fitting:
             def note(number: int, value: float) -> None:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
 
-            more: dict[str, Any] = {"start": start, "after_step": note, "recorder": self.recorder.within(_NOTED)}
+            recorder = self.recorder.within(_NOTED)
+            more: dict[str, Any] = {"after_step": note, "recorder": recorder}
             if self.anchor is not None:
-                return fit_anchored(self.anchor, S, examples, scales * freedom, loss, chosen, **more)
-            return fit_jointly(network, S, examples, scales * freedom, loss, chosen, **more)
+                return fit_anchored(self.anchor, S, examples, scales * freedom, loss, chosen, start=start, **more)
+            if start is None:
+                warm = WarmStart(self.shelf, self.settings.seed, recorder)
+                start = warm.find(network, S, examples, scales * freedom, loss, chosen)
+            return fit_jointly(network, S, examples, scales * freedom, loss, chosen, start=start, **more)
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)

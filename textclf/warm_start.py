@@ -19,7 +19,7 @@ from textclf.shelf import RowStack, Shelf
 
 ONE_OF = 8
 FEWEST_ROWS, FEWEST_ENTRIES, ENTRIES_A_COLUMN = 10_000, 1 << 22, 200
-"""Rows that weigh anything, and entries of C. With fewer, rows left out tell more than what their steps cost is worth."""
+"""Rows that weigh anything, and entries of C: with fewer, what other rows tell is worth more than the steps saved."""
 _NOTED = "some"
 _ROWS_AT_ONCE = 1 << 12
 

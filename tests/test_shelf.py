@@ -85,7 +85,7 @@ def test_rows_come_back_whole_and_in_the_parts_they_came_in(room):
 @pytest.mark.parametrize("room", [None, 0])
 @pytest.mark.parametrize("rows", [[3, 0, 0, 2, 4], [1], []])
 def test_rows_that_are_taken_are_the_same_wherever_they_are_put(room, rows, monkeypatch):
-    monkeypatch.setattr("textclf.vocabulary._TAKEN", 2)
+    monkeypatch.setattr("textclf.shelf._TAKEN", 2)
     C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4], [7, 0, 0]])
     counts = np.arange(5)
     matrix = TextMatrix(oracles.sparse(C), oracles.sparse(-C), counts, counts * 2, counts[:, None] / 8)

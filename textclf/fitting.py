@@ -120,7 +120,7 @@ class Fitting:
                 hasten=partial(_quicker_steps, settings),
             )  # fmt: skip
             network, E, epochs = trained.network, trained.E, trained.history
-        U = np.zeros((examples.ngrams.width, len(self.labels)), np.float32)
+        U = np.zeros((0, len(self.labels)), np.float32)
         history = [_plain(epoch) for epoch in epochs]
         if settings.optimizer == "lbfgs" or examples.ngrams.width:
             choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
@@ -223,9 +223,11 @@ class Fitting:
         tolerance = CHOOSING_TOLERANCE if worth else JOINT_TOLERANCE
 
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
-            freedom = np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
+            free = scales
+            if penalties.freedom != (1.0,) * len(sizes):
+                free = scales * np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
-            chosen = JointSettings(steps, tolerance, penalties.l2, threads)
+            chosen = JointSettings(steps, tolerance, penalties.l2, threads, keep=self.shelf.kept)
 
             def note(number: int, value: float) -> None:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
@@ -233,11 +235,11 @@ class Fitting:
             recorder = self.recorder.within(_NOTED)
             more: dict[str, Any] = {"after_step": note, "recorder": recorder}
             if self.anchor is not None:
-                return fit_anchored(self.anchor, S, examples, scales * freedom, loss, chosen, start=start, **more)
+                return fit_anchored(self.anchor, S, examples, free, loss, chosen, start=start, **more)
             if start is None:
                 warm = WarmStart(self.shelf, self.settings.seed, recorder)
-                start = warm.find(network, S, examples, scales * freedom, loss, chosen)
-            return fit_jointly(network, S, examples, scales * freedom, loss, chosen, start=start, **more)
+                start = warm.find(network, S, examples, free, loss, chosen)
+            return fit_jointly(network, S, examples, free, loss, chosen, start=start, **more)
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)

@@ -40,6 +40,8 @@ class JointSettings:
     threads: int
     held: "Held | None" = None
     """Where old parameters are held, if the fit goes on from a model; else all are held at 0."""
+    keep: Callable[[Array], Array] = lambda array: array
+    """Returns the arrays of past steps as they are kept, such as on a shelf."""
     largest_noted: int = 1 << 28
     """Bytes; a fit whose steps are larger is started again when it was stopped."""
 
@@ -159,6 +161,7 @@ def minimize(
         tolerance=0.0,
         gain=settings.tolerance,
         curvature=objective.curvature(shares),
+        keep=settings.keep,
         after_iteration=note,
     )
     return JointFit(*objective.parts(found.theta), losses)
@@ -188,7 +191,9 @@ def _columns(scales: Array, loss: Loss) -> _Columns:
     if loss.output != "softmax" or scales.shape[1] != 2:
         return _Columns(scales, None)
     # Of length 1, so that the column costs what both together would.
-    return _Columns(scales[:, :1], np.array([[1.0, -1.0]], scales.dtype) / np.sqrt(scales.dtype.type(2)))
+    return _Columns(
+        np.ascontiguousarray(scales[:, :1]), np.array([[1.0, -1.0]], scales.dtype) / np.sqrt(scales.dtype.type(2))
+    )
 
 
 @dataclass(frozen=True)

@@ -238,7 +238,7 @@ class Model:
 
     def file_size(self) -> int:
         """Return how many bytes the model's file would have."""
-        return len(model_bytes(*self._content())[0])
+        return sum(map(len, model_bytes(*self._content())[0]))
 
     def digest(self) -> str:
         """Return the SHA-256 that the model's file would have."""

@@ -110,26 +110,25 @@ def write_model(
     """Write a model file whole or not at all, and return its SHA-256. The same content gives the same bytes."""
     from textclf.files import written_whole  # tempfile, random and shutil: not for reading
 
-    content, digest = model_bytes(arrays, description, version=version)
-    if int.from_bytes(content[:8], "little") > _LARGEST_HEADER:
+    parts, digest = model_bytes(arrays, description, version=version)
+    if int.from_bytes(parts[0][:8], "little") > _LARGEST_HEADER:
         raise ModelError(f"{path}: the description of the model is over {_LARGEST_HEADER} bytes. Shorten its labels.")
     with written_whole(path) as stream:
-        stream.write(content)
+        stream.writelines(parts)
     return digest
 
 
 def model_bytes(
     arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], *, version: int = PLAIN
-) -> tuple[bytearray, str]:
-    """Return the content of a model file, and its SHA-256."""
+) -> tuple[list[memoryview], str]:
+    """Return the content of a model file in parts, and its SHA-256."""
     from safetensors.numpy import save
 
     text = json.dumps({"format": version, "sha256": _NO_DIGEST, **description}, ensure_ascii=False, allow_nan=False)
-    content = bytearray(save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text}))
+    content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text})
     digest = hashlib.sha256(content).hexdigest()
-    place = content.index(_NO_DIGEST.encode())
-    content[place : place + len(digest)] = digest.encode()
-    return content, digest
+    place, view = content.index(_NO_DIGEST.encode()), memoryview(content)
+    return [view[:place], memoryview(digest.encode()), view[place + len(digest) :]], digest
 
 
 def read_model(path: Path, *, mapped: bool = True) -> ModelFile:

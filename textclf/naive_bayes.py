@@ -30,19 +30,20 @@ def class_counts(C: SparseRows, Y: Array, weights: Array | None = None, threads:
     w = np.ones((len(C), 1), Y.dtype) if weights is None else weights[:, None].astype(Y.dtype)
     inside, others, mass = np.zeros((C.width, k), Y.dtype), np.zeros((C.width, 1), Y.dtype), np.zeros((C.width, 1))
 
-    def counts(rows: slice) -> tuple[Array, Array, Array]:
+    def counts(rows: slice) -> tuple[Array, Array | None, Array]:
         part, here = C.slice(rows.start, rows.stop), w[rows]
         inside = part.transposed_times(Y[rows] * here)
         mass = part.with_data(part.data**2).transposed_times(here)
         # Σ over classes counts an example as often as it has classes, not once: nothing is left where each has one.
         left = (1 - Y[rows].sum(axis=1, keepdims=True)) * here
-        others = part.transposed_times(left) if left.any() else np.zeros_like(mass)
+        others = part.transposed_times(left) if left.any() else None
         let_go(part.columns, part.data)
         return inside, others, mass
 
     for of_rows in in_order(counts, blocks_of(C), threads):
         inside += of_rows[0]
-        others += of_rows[1]
+        if of_rows[1] is not None:
+            others += of_rows[1]
         mass += of_rows[2]
     return [inside, others, mass]
 
@@ -54,9 +55,13 @@ def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Arr
     inside = inside + inside.dtype.type(smoothing)
     outside = inside.sum(axis=1, keepdims=True) - inside
     outside += others + inside.dtype.type(smoothing if k == 1 else 0.0)
-    ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
-    scales: Array = floor + np.abs(ratio)
+    for share in (inside, outside):  # in place: these are the largest arrays of their time
+        share /= share.sum(axis=0)
+        np.log(share, out=share)
+    inside -= outside
+    scales = np.abs(inside, out=inside)
+    scales += inside.dtype.type(floor)
     total = mass.sum()
     if total:
-        scales /= np.sqrt((mass * scales**2).sum(axis=0) / total)
-    return scales.astype(np.float32)
+        scales /= np.sqrt(np.einsum("v,vk->k", mass[:, 0], np.square(scales)) / total).astype(scales.dtype)
+    return scales.astype(np.float32, copy=False)

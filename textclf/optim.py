@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 
 from textclf.arrays import Array, Integers
+from textclf.memory import let_go
 
 
 class Optimizer(Protocol):
@@ -174,6 +175,7 @@ def lbfgs(
     gain: float = 0.0,
     curvature: Array | None = None,
     memory: int = 8,
+    keep: Callable[[Array], Array] = lambda array: array,
     after_iteration: Callable[[Steps], None] | None = None,
 ) -> Minimum:
     """Minimize a smooth function of all parameters by L-BFGS (Nocedal & Wright 2006, algorithms 7.4 and 3.1).
@@ -184,6 +186,7 @@ def lbfgs(
     curvature that saves most of the steps. It ends when the gradient is `tolerance` times as long as at the start,
     when the next step promises to lower the loss by less than `gain` times the loss, after `iterations`, or when no
     step along the direction makes the loss smaller. `start` is left as it is; given `Steps`, it goes on from there.
+    `keep` returns the arrays of past steps, of which there are many, as they are kept: in a file, it may be.
     """
     begin = start if isinstance(start, Steps) else _first_steps(loss_and_gradient, start, tolerance)
     theta, gradient, loss, wanted = begin.theta, begin.gradient, begin.loss, begin.wanted
@@ -211,7 +214,7 @@ def lbfgs(
         step, change = candidate - theta, new_gradient - gradient
         bend = float(np.vdot(step, change))
         if bend > 1e-10 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
-            history.append((step, change, 1.0 / bend))
+            history.append((keep(step), keep(change), 1.0 / bend))
         theta, loss, gradient = candidate, new_loss, new_gradient
         if after_iteration is not None:
             after_iteration(Steps(theta, gradient, loss, iteration, evaluations, wanted, tuple(history)))
@@ -236,6 +239,7 @@ def _quasi_newton(
         alpha = rho * float(np.vdot(step, q))
         alphas.append(alpha)
         q -= q.dtype.type(alpha) * change
+        let_go(step, change)
     if curvature is not None:
         q /= curvature
     if history:
@@ -245,6 +249,7 @@ def _quasi_newton(
     for (step, change, rho), alpha in zip(history, reversed(alphas), strict=True):
         beta = rho * float(np.vdot(change, q))
         q += q.dtype.type(alpha - beta) * step
+        let_go(step, change)
     return -q
 
 

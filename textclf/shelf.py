@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from textclf.arrays import Integers
 from textclf.errors import TrainingError
+from textclf.memory import let_go
 from textclf.sparse import SparseRows
 from textclf.strings import Strings
 
@@ -35,6 +36,10 @@ class Shelf:
         for part in parts:
             stack.add(part)
         return stack.whole()
+
+    def kept(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Return an array of the memory as it is kept: the same, where it is small or there is no limit, or a copy."""
+        return array if self.room is None or array.nbytes < _SMALL else self.array([array])
 
     def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
         """Return all strings of all batches."""
@@ -72,6 +77,7 @@ ROOM = 1 << 25
 """Bytes that a training of files keeps in memory where nobody says how many."""
 
 
+_SMALL = 1 << 20  # bytes that are not worth a file
 _SLAB = 1 << 26
 """Bytes of memory that a growing array takes at a time, at the most."""
 _SLABS = 8  # that the room is dealt out in, at the least
@@ -191,3 +197,31 @@ class RowStack:
         lengths = [int(offsets[-1]) for offsets in self._offsets]
         arrays = zip(self._offsets, self._columns.cut(lengths), self._data.cut(lengths), strict=True)
         return [SparseRows(*each, self._width) for each in arrays]
+
+
+def rows_of_sparse(C: SparseRows, rows: Integers, shelf: Shelf) -> SparseRows:
+    """Return these rows, in this order, on the shelf."""
+    stack = RowStack(shelf, C.width)
+    for some in _few(rows):
+        stack.add(C.take(some))
+    return stack.whole()
+
+
+def rows_of_array(array: npt.NDArray[Any], rows: Integers, shelf: Shelf) -> npt.NDArray[Any]:
+    """Return these rows, in this order, on the shelf."""
+
+    def copied(some: Integers) -> npt.NDArray[Any]:
+        part: npt.NDArray[Any] = array[some]
+        let_go(array)
+        return part
+
+    return shelf.array(copied(some) for some in _few(rows))
+
+
+def _few(rows: Integers) -> Iterator[Integers]:
+    # From all over a file: each brings others into memory that stand beside it.
+    for start in range(0, max(len(rows), 1), _TAKEN):
+        yield rows[start : start + _TAKEN]
+
+
+_TAKEN = 1 << 9

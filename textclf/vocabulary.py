@@ -1,7 +1,7 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -15,7 +15,7 @@ from textclf.features import Features, TextMatrix, WordTable, ngrams, side_by_si
 from textclf.memory import give_back_unused
 from textclf.parallel import in_order
 from textclf.settings import Settings
-from textclf.shelf import MEMORY, RowStack, Shelf
+from textclf.shelf import MEMORY, RowStack, Shelf, rows_of_sparse
 from textclf.sparse import SparseRows, stack_columns
 from textclf.strings import Strings
 from textclf.tokenizer import Tokens, keys_of, text_blocks, tokenize
@@ -97,27 +97,19 @@ def learn_vocabulary(
 def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: int) -> TextMatrix:
     """Return what `features.extract` does, the large arrays on the shelf."""
     widths = len(features.words.dictionary), sum(len(table.dictionary) for table in features.ngrams)
-    return _put_together(in_order(features.extract, text_blocks(texts), threads), widths, shelf)
-
-
-_TAKEN = 1 << 12  # rows that are copied at a time
-
-
-def taken(matrix: TextMatrix, rows: Integers, shelf: Shelf) -> TextMatrix:
-    """Return these rows, in this order, the large arrays on the shelf."""
-    parts = (matrix.take(rows[start : start + _TAKEN]) for start in range(0, max(len(rows), 1), _TAKEN))
-    return _put_together(parts, (matrix.words.width, matrix.ngrams.width), shelf)
-
-
-def _put_together(parts: Iterable[TextMatrix], widths: tuple[int, int], shelf: Shelf) -> TextMatrix:
-    """Return the rows of all parts, of which there is one at least, with so many words and n-grams."""
     C, ngrams = (RowStack(shelf, width) for width in widths)
     rest = []
-    for part in parts:
+    for part in in_order(features.extract, text_blocks(texts), threads):
         C.add(part.words)
         ngrams.add(part.ngrams)
         rest.append((part.tokens, part.known, part.familiar))
     return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
+
+
+def taken(matrix: TextMatrix, rows: Integers, shelf: Shelf) -> TextMatrix:
+    """Return the rows of these texts, in this order, the large arrays on the shelf."""
+    words, ngrams = (rows_of_sparse(C, rows, shelf) for C in (matrix.words, matrix.ngrams))
+    return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,13 @@ from textclf.arrays import Array, Integers
 from textclf.checkpoint import Recorder, State
 from textclf.examples import Examples
 from textclf.joint import JointFit, JointSettings, fit_jointly
-from textclf.memory import let_go
 from textclf.network import Loss, Network
-from textclf.shelf import RowStack, Shelf
+from textclf.shelf import Shelf, rows_of_array, rows_of_sparse
 
 ONE_OF = 8
 FEWEST_ROWS, FEWEST_ENTRIES, ENTRIES_A_COLUMN = 10_000, 1 << 22, 200
 """Rows that weigh anything, and entries of C: with fewer, what other rows tell is worth more than the steps saved."""
 _NOTED = "some"
-_ROWS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -56,18 +54,7 @@ class WarmStart:
 
     def _taken(self, S: Array, examples: Examples, rows: Integers) -> tuple[Array, Examples]:
         """Return S and examples of these rows, which then weigh as much as all do together."""
-        parts = [rows[start : start + _ROWS_AT_ONCE] for start in range(0, len(rows), _ROWS_AT_ONCE)]
         weights = examples.weights[rows]
         weights *= examples.weights.sum() / weights.sum()
-        words, ngrams = (RowStack(self.shelf, C.width) for C in (examples.words, examples.ngrams))
-        for part in parts:
-            words.add(examples.words.take(part))
-            ngrams.add(examples.ngrams.take(part))
-        some_S = self.shelf.array(_rows(S, part) for part in parts)
-        return some_S, Examples(words.whole(), ngrams.whole(), examples.Y[rows], weights)
-
-
-def _rows(S: Array, rows: Integers) -> Array:
-    taken: Array = S[rows]
-    let_go(S)
-    return taken
+        words, ngrams = (rows_of_sparse(C, rows, self.shelf) for C in (examples.words, examples.ngrams))
+        return rows_of_array(S, rows, self.shelf), Examples(words, ngrams, examples.Y[rows], weights)

@@ -41,7 +41,7 @@ class NgramTally:
     ) -> None:
         self._kind, self._candidates, self._least = kind, candidates, least_texts
         self._counts = RowStack(shelf, len(candidates))
-        self._in_texts = np.zeros(len(candidates), np.int32)
+        self._in_texts = np.zeros(len(candidates), np.int64)  # the kind that `add.at` is quick with
         self._totals: list[Integers] = []
         self._weights, self._weighed = weights, np.zeros(len(candidates) if weights is not None else 0)
         self._seen = 0

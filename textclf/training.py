@@ -296,10 +296,9 @@ def standardized(
 
     def sums(start: int) -> tuple[Array, Array]:
         part = C.slice(start, min(start + _ROWS, len(C)))
-        S = part.times(E).astype(np.float64)
+        S, of_rows = part.times(E).astype(np.float64), w[start : start + _ROWS]
         let_go(part.columns, part.data)
-        weighted = S * w[start : start + _ROWS, None]
-        return weighted.sum(axis=0), np.einsum("nd,nd->d", weighted, S)
+        return of_rows @ S, of_rows @ np.square(S, out=S)
 
     for of_rows, squares_of_rows in in_order(sums, range(0, len(C), _ROWS), threads):
         total += of_rows

@@ -34,8 +34,9 @@ JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
 """A fit that goes on from another with other penalties gets by with so many steps."""
-JOINT_TOLERANCE = 1e-3
-"""Steps that gain a smaller share of the loss no longer show on rows that the fit has not seen."""
+JOINT_TOLERANCE, TIGHT_TOLERANCE = 4e-3, 1e-3
+"""Steps that gain a smaller share of the loss do no more good on rows that the fit has not seen, and many do harm. The
+second is for a weight penalty that is given: under a high one the loss stays high, and smaller shares of it matter."""
 CHOOSING_TOLERANCE = 1e-4
 """Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
 JOINT_LENGTH = 0.5
@@ -220,7 +221,7 @@ class Fitting:
         give_back_unused()
 
         worth = self.anchor is None and self._is_worth_choosing(examples)
-        tolerance = CHOOSING_TOLERANCE if worth else JOINT_TOLERANCE
+        tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
 
         def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
             free = scales
@@ -303,6 +304,11 @@ class Fitting:
     def _first_penalties(self, *, is_second: bool) -> Penalties:
         l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
         return Penalties(l2, (1.0,) * len(self.features.ngrams))
+
+
+def joint_tolerance(settings: Settings) -> float:
+    """Return by how small a share of the loss, promised to be gained, a fit ends whose penalties are not compared."""
+    return JOINT_TOLERANCE if settings.l2 is None else TIGHT_TOLERANCE
 
 
 def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:

@@ -20,10 +20,11 @@ from textclf.fitting import (
     JOINT_ITERATIONS,
     JOINT_L2,
     JOINT_LENGTH,
-    JOINT_TOLERANCE,
     MOVE_ITERATIONS,
     SCALE_FLOOR,
     SCALE_SMOOTHING,
+    TIGHT_TOLERANCE,
+    joint_tolerance,
 )
 from textclf.joint import JointFit, JointSettings, Rows, minimize
 from textclf.model import Model
@@ -174,7 +175,7 @@ class Fit:
         """Return what one machine finds, up to the order in which numbers are added."""
         total = float(of_classes.sum())
         most = MOVE_ITERATIONS if start is not None else self._settings.epochs or JOINT_ITERATIONS
-        steps = JointSettings(most, JOINT_TOLERANCE, self.l2, threads=1, largest_noted=_LARGEST_NOTED)
+        steps = JointSettings(most, joint_tolerance(self._settings), self.l2, threads=1, largest_noted=_LARGEST_NOTED)
         return minimize(
             cast(Rows, _FarRows(self._workplace, len(scales), everything)), self._start.network, scales, self._loss,
             steps, of_classes / total, total, start=start, after_step=self._listener.step,
@@ -186,7 +187,7 @@ class Fit:
     ) -> JointFit:
         """Return the mean of what the groups find by steps of their own, weighed by their rows, again and again."""
         total = float(of_classes.sum())
-        settings = JointSettings(LOCAL_STEPS, JOINT_TOLERANCE, self.l2, threads=1)
+        settings = JointSettings(LOCAL_STEPS, TIGHT_TOLERANCE, self.l2, threads=1)
         now = self._noted(f"{name}/round") or start or JointFit(self._start.network, np.asarray(self._start.U), [])
         before = 0 if start is None else len(start.losses)
         for number in range(len(now.losses) - before + 1, ROUNDS + 1):

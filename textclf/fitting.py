@@ -234,13 +234,11 @@ class Fitting:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
 
             recorder = self.recorder.within(_NOTED)
-            more: dict[str, Any] = {"after_step": note, "recorder": recorder}
-            if self.anchor is not None:
-                return fit_anchored(self.anchor, S, examples, free, loss, chosen, start=start, **more)
-            if start is None:
+            find = partial(fit_jointly, network) if self.anchor is None else partial(fit_anchored, self.anchor)
+            if self.anchor is None and start is None:
                 warm = WarmStart(self.shelf, self.settings.seed, recorder)
                 start = warm.find(network, S, examples, free, loss, chosen)
-            return fit_jointly(network, S, examples, free, loss, chosen, start=start, **more)
+            return find(S, examples, free, loss, chosen, start=start, after_step=note, recorder=recorder)
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)

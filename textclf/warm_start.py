@@ -49,7 +49,7 @@ class WarmStart:
         within = replace(self, recorder=self.recorder.within(_NOTED))
         start = within.find(network, some_S, some, scales, loss, settings)
         found = fit_jointly(network, some_S, some, scales, loss, settings, start=start, recorder=within.recorder)
-        self.recorder.note(_NOTED, State({"network": found.network.theta, "U": found.U}, {}).itself)
+        self.recorder.note(_NOTED, State({"network": found.network.theta, "U": found.U}).itself)
         return replace(found, losses=[])
 
     def _taken(self, S: Array, examples: Examples, rows: Integers) -> tuple[Array, Examples]:

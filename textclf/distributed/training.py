@@ -33,7 +33,7 @@ from textclf.recipe import decides
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table
 from textclf.vectors import WordVectors
-from textclf.vocabulary import learn_words, least_texts, ngram_kinds
+from textclf.vocabulary import learn_words, least_texts, mean_length, ngram_kinds
 
 _FIRST_ROWS = 4096
 """By so many rows it is told how long texts are, which decides on n-grams of characters."""
@@ -122,7 +122,7 @@ def _check(settings: Settings) -> None:
 def _mean_length(shard: Shard, options: TableOptions) -> float:
     with shard.local() as path, open_table(path, options, labelled=True, batch_rows=_FIRST_ROWS) as table:
         batch = next(table.batches(), None)
-    return sum(map(len, batch.texts)) / len(batch) if batch else 0.0
+    return mean_length(batch.texts) if batch else 0.0
 
 
 # --- what the texts hold, and the model before training ---------------------------------------------------------------

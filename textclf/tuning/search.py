@@ -25,7 +25,7 @@ from textclf.recipe import LabelledTexts
 from textclf.settings import Settings
 from textclf.tuning.space import FIRST, suggested
 from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
-from textclf.vocabulary import LONGEST_SHORT
+from textclf.vocabulary import LONGEST_SHORT, mean_length
 
 if TYPE_CHECKING:
     import optuna
@@ -138,7 +138,7 @@ class _Search:
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
         labels = tuple(sorted({label for row in self._sets for label in row}))
         self.folds = deal(strata(multi_hot(self._sets, labels)), tuning.folds, rng)
-        self._allow_chars = sum(map(len, data.texts)) <= LONGEST_SHORT * len(data.texts)
+        self._allow_chars = mean_length(data.texts) <= LONGEST_SHORT
         self.plain: Trial | None = None
         self.trials: list[Trial] = []
         self.tried = self.given_up = 0

@@ -317,7 +317,7 @@ def test_a_model_without_validation_rows_has_thresholds_of_a_half():
 
 def test_thresholds_are_chosen_on_the_validation_rows_and_outlive_the_last_fit():
     rng = np.random.default_rng(0)
-    rows = [(text, [label for label in labels if rng.random() < 0.45]) for text, labels in rows_of_topics(300, 4)]
+    rows = [(text, [label for label in labels if rng.random() < 0.35]) for text, labels in rows_of_topics(300, 4)]
     data = LabelledTexts([text for text, _ in rows], [join_labels(labels) for _, labels in rows])
     settings = Settings(
         multi_label=True, output="sigmoid", dimension=10, valid_fraction=0.3, calibrate=False, recipe="fast"

@@ -181,6 +181,21 @@ def test_lbfgs_with_the_curvature_of_each_parameter_takes_fewer_steps_to_the_sam
     assert helped.iterations < 0.2 * plain.iterations
 
 
+def test_lbfgs_needs_no_evaluation_to_come_back_where_the_diagonal_promises_too_long_a_step():
+    # Forty parameters that pull together: the bowl is forty times as steep along (1, …, 1) as its diagonal says.
+    ones, values = np.ones(40), []
+
+    def bowl(theta):
+        pull = ones @ theta - 40.0
+        values.append(0.5 * pull**2)
+        return values[-1], pull * ones
+
+    found = lbfgs(bowl, np.zeros(40), iterations=20, tolerance=1e-6, curvature=np.ones(40))
+    assert found.loss < 1e-8
+    assert found.evaluations == found.iterations + 1
+    assert values == sorted(values, reverse=True)
+
+
 def test_lbfgs_stops_when_the_next_step_promises_less_than_the_gain_that_is_asked():
     function, c = quadratic(3, 12)
     far, near = (lbfgs(function, np.zeros(12), iterations=300, tolerance=0.0, gain=gain) for gain in (1e-1, 1e-12))

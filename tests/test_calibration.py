@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textclf import calibration
 from textclf.calibration import Scaling, fit_calibration, fit_temperature, fit_vector
 from textclf.network import LOSSES, one_hot, sigmoid, softmax
 
@@ -97,6 +98,17 @@ def test_few_rows_are_calibrated_by_the_temperature_alone():
     few = fit_vector(Z[:3], one_hot(y[:3], 3), np.ones(3), SOFTMAX)
     assert few.scaling is not None
     assert np.abs(np.log(few.scaling.factors)).max() < 0.5
+
+
+def test_of_very_many_rows_some_are_drawn_and_say_the_same(monkeypatch):
+    Z, y = drawn(20_000, k=2)
+    looked_at = []
+    fit = calibration.fit_temperature
+    monkeypatch.setattr(calibration, "fit_temperature", lambda Z, *rest: looked_at.append(len(Z)) or fit(Z, *rest))
+    monkeypatch.setattr(calibration, "_MOST_ROWS_A_NUMBER", 1000)
+    found = fit_calibration(Z * 2.0, one_hot(y, 2), np.ones(len(y)), SOFTMAX, np.random.default_rng(0))
+    assert looked_at[0] == 5000  # of the numbers T, and a factor and a bias for each class
+    assert found.temperature == pytest.approx(2.0, rel=0.06)
 
 
 def test_what_vector_scaling_finds_is_a_minimum_of_the_loss_and_what_holds_it_near_none():

@@ -329,8 +329,8 @@ def gradient_of(block: Block, network: Network, U: Array, spread: Array | None, 
     wide = block.C.times(U)
     trace = network.forward(block.S, wide=wide if spread is None else wide @ spread)
     Z = trace.Z[-1]
-    value = np.vdot(loss.value(Z, block.Y), block.weights).astype(np.float64)
-    delta = loss.delta(Z, block.Y)
+    losses, delta = loss.value_and_delta(Z, block.Y)
+    value = np.vdot(losses, block.weights).astype(np.float64)
     delta *= block.weights
     of_network = network.backward(delta, trace, to_input=False).theta
     CT_delta = block.C.transposed_times(delta if spread is None else delta @ spread.T)

@@ -12,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.cli import cli
+from textclf.cuts import Block, Cuts
 from textclf.dictionary import KeyCounter, count_keys
 from textclf.errors import TrainingError
 from textclf.features import TextMatrix
 from textclf.memory import let_go
 from textclf.parallel import in_order
-from textclf.shelf import RowStack, Shelf
-from textclf.vocabulary import Block, Cuts, taken
+from textclf.shelf import MEMORY, RowStack, Shelf
+from textclf.tokenizer import tokenize
+from textclf.vocabulary import taken
 
 
 @pytest.mark.parametrize("room", [None, 0])
@@ -218,24 +220,36 @@ def test_a_size_that_is_none_is_refused(size):
     assert "expected a size such as 2MB" in outcome.output
 
 
-@pytest.mark.parametrize("most_kept", [0, 8_000, 1 << 28])
-def test_texts_are_gone_through_alike_whatever_part_of_their_cuts_is_kept(most_kept, monkeypatch):
+@pytest.mark.parametrize("spelled", [False, True])
+@pytest.mark.parametrize("room", [0, 20_000, None])
+def test_texts_are_gone_through_alike_and_cut_once_wherever_their_tokens_are_kept(room, spelled, monkeypatch):
     monkeypatch.setattr("textclf.tokenizer._BLOCK", 1000)
+    cut = []
+    monkeypatch.setattr("textclf.cuts.tokenize", lambda texts: cut.append(len(texts)) or tokenize(texts))
     texts = [f"text {i} of some {i % 7} others" for i in range(300)]
-    cuts = Cuts(texts, [("words", 1, 2), ("words", 1, 3)], 2, most_kept=most_kept, spelled=False)
+    cuts = Cuts(texts, [("words", 1, 2), ("words", 1, 3)], 2, Shelf(room), spelled=spelled)
 
     def keys(block):
-        return [block.tokens.keys.tolist(), *(keys.tolist() for _, keys in block.ngrams)]
+        words = block.tokens.strings([0, 4]) if spelled else []
+        return [words, block.tokens.keys.tolist(), *(keys.tolist() for _, keys in block.ngrams)]
 
     first = list(cuts.each(keys))
-    kept = len(cuts._kept)
-    assert {0: kept == 0, 8_000: 1 < kept < len(first), 1 << 28: kept == len(first)}[most_kept]
     assert list(cuts.each(keys)) == list(cuts.each(keys, last=True)) == first
-    assert not cuts._kept
-    assert sum(len(words) for words, *_ in first) == 6 * len(texts)
+    assert sum(cut) == len(texts)
+    assert len(cut) == len(first) > 1
+    assert sum(len(words) for _, words, *_ in first) == 6 * len(texts)
+
+
+def test_texts_are_cut_each_time_for_their_ngrams_of_characters(monkeypatch):
+    cut = []
+    monkeypatch.setattr("textclf.cuts.tokenize", lambda texts: cut.append(len(texts)) or tokenize(texts))
+    cuts = Cuts(["one", "two"], [("chars", 1, 2)], 1, MEMORY, spelled=False)
+    first = [block.ngrams[0][1].tolist() for block in cuts.each(lambda block: block)]
+    assert [block.ngrams[0][1].tolist() for block in cuts.each(lambda block: block, last=True)] == first
+    assert cut == [2, 2]
 
 
 def test_no_texts_are_one_block_without_any():
-    cuts = Cuts([], [("words", 1, 2)], 1, most_kept=1 << 20, spelled=True)
+    cuts = Cuts([], [("words", 1, 2)], 1, MEMORY, spelled=True)
     assert [len(block.tokens) for block in cuts.each(lambda block: block)] == [0]
     assert all(isinstance(block, Block) for block in cuts.each(lambda block: block))

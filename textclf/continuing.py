@@ -17,11 +17,12 @@ import numpy.typing as npt
 
 from textclf.anchored import Anchor, curvature
 from textclf.arrays import Array, Integers, Keys
-from textclf.counting import Kind
+from textclf.cuts import Cuts
 from textclf.dictionary import Dictionary
 from textclf.errors import ModelError, TextclfError
 from textclf.features import (
     Features,
+    Kind,
     NgramTable,
     WordTable,
     inverse_document_frequency,
@@ -37,14 +38,12 @@ from textclf.strings import Strings
 from textclf.tokenizer import keys_of
 from textclf.vectors import WordVectors
 from textclf.vocabulary import (
-    Cuts,
     Vocabulary,
     count_all,
     counts_of,
     extracted,
     least_texts,
     mean_length,
-    most_kept,
     strings_of,
     tallies_of,
     unit_vectors,
@@ -132,7 +131,7 @@ def grow(
     _check_vectors(model, vectors)
     n, old = rows_seen(model), model.features
     kinds: list[Kind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
-    cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
+    cuts = Cuts(texts, kinds, settings.threads, shelf, spelled=vectors is None)
     found = count_all(cuts, is_cased=old.words.cased)
     words, strings, E = _more_words(model, cuts, found.all_words(), settings, vectors, rng)
     tallies = tallies_of(kinds, found, least_texts(n + len(texts), mean_length(texts)), shelf)

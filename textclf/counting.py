@@ -2,22 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.arrays import Array, Integers, Keys
 from textclf.dictionary import Dictionary
-from textclf.features import NgramTable, inverse_document_frequency, tf_idf
+from textclf.features import Kind, NgramTable, inverse_document_frequency, tf_idf
 from textclf.memory import let_go
 from textclf.parallel import in_order
 from textclf.shelf import RowStack, Shelf
 from textclf.sparse import SparseRows, sum_entries
 
 Flags = npt.NDArray[np.bool_]
-Kind = tuple[Literal["words", "chars"], int, int]
-"""Of words or of characters, the shortest and the longest."""
 
 
 @dataclass(frozen=True)

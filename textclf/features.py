@@ -36,6 +36,8 @@ from textclf.tokenizer import (
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 _SPACE = ord(" ")
 Marks = npt.NDArray[np.bool_]
+Kind = tuple[Literal["words", "chars"], int, int]
+"""Of n-grams: of words or of characters, the shortest and the longest."""
 START = np.uint64(0x0101010101010101)  # stands for the start of a text in n-grams of words; as good a key as any
 
 

@@ -32,7 +32,7 @@ class Shelf:
 
     def array(self, parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Return the parts, of which there is at least one, as one array."""
-        stack = _Stack(self)
+        stack = Stack(self)
         for part in parts:
             stack.add(part)
         return stack.whole()
@@ -84,7 +84,7 @@ _SLABS = 8  # that the room is dealt out in, at the least
 
 
 @dataclass
-class _Stack:
+class Stack:
     """An array that grows: parts in memory, or, from when there is no more room for one, all in a file."""
 
     shelf: Shelf
@@ -174,7 +174,7 @@ class RowStack:
     """A sparse matrix that grows by rows, and gives back the parts that it was made of."""
 
     def __init__(self, shelf: Shelf, width: int) -> None:
-        self._columns, self._data, self._width = _Stack(shelf), _Stack(shelf), width
+        self._columns, self._data, self._width = Stack(shelf), Stack(shelf), width
         self._offsets: list[Integers] = []
 
     def add(self, part: SparseRows) -> None:

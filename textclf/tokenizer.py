@@ -61,10 +61,20 @@ class Tokens:
         """The number of each token's text, shape (T,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
 
-    @property
-    def nbytes(self) -> int:
-        """How much memory they take."""
-        return sum(array.nbytes for array in (self.keys, self.offsets, self.starts, self.ends, self.codes))
+    def arrays(self) -> tuple[Keys, Integers, Integers, Integers, CodePoints]:
+        """Return the arrays that they are."""
+        return self.keys, self.offsets, self.starts, self.ends, self.codes
+
+    def in_memory(self) -> "Tokens":
+        """Return the tokens as plain arrays, which NumPy does more with in a second than with parts of a file."""
+        plain = np.asarray
+        return Tokens(
+            plain(self.keys),
+            plain(self.offsets),
+            plain(self.starts),
+            plain(self.ends),
+            plain(self.codes),
+        )
 
     def without_places(self) -> "Tokens":
         """Return the tokens without their places and the code points, which take most of the room."""

@@ -1,27 +1,24 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
 from textclf.arrays import Array, Integers, Keys
-from textclf.counting import Kind, NgramTally
+from textclf.counting import NgramTally
+from textclf.cuts import Block, Cuts
 from textclf.dictionary import Dictionary, KeyCounter, count_keys
 from textclf.errors import TrainingError
-from textclf.features import Features, TextMatrix, WordTable, ngrams, side_by_side, word_weights
+from textclf.features import Features, Kind, TextMatrix, WordTable, side_by_side, word_weights
 from textclf.memory import give_back_unused
 from textclf.parallel import in_order
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, RowStack, Shelf, rows_of_sparse
 from textclf.sparse import SparseRows, stack_columns
 from textclf.strings import Strings
-from textclf.tokenizer import Tokens, keys_of, text_blocks, tokenize
+from textclf.tokenizer import keys_of, text_blocks, tokenize
 from textclf.vectors import WordVectors
-
-Made = TypeVar("Made")
 
 MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
 """Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
@@ -61,7 +58,7 @@ def learn_vocabulary(
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
     kinds = ngram_kinds(length, settings)
-    cuts = Cuts(texts, kinds, settings.threads, most_kept=most_kept(shelf), spelled=vectors is None)
+    cuts = Cuts(texts, kinds, settings.threads, shelf, spelled=vectors is None)
     found = count_all(cuts, is_cased=vectors is not None and vectors.is_cased)
     give_back_unused()
     most_unseen = UNSEEN_WORDS_A_TEXT * n
@@ -112,76 +109,9 @@ def taken(matrix: TextMatrix, rows: Integers, shelf: Shelf) -> TextMatrix:
     return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
 
 
-@dataclass(frozen=True)
-class Block:
-    """Consecutive texts, their tokens, and their n-grams of each kind: the number of the text, and the key, of each."""
-
-    texts: Sequence[str]
-    tokens: Tokens
-    ngrams: list[tuple[Integers, Keys]]
-
-
 def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseRows, Integers]]:
     """Return what each tally counts in a block."""
     return [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
-
-
-MOST_KEPT = 1 << 28
-"""Bytes of tokens that are kept for the next time that texts are gone through."""
-
-
-def most_kept(shelf: Shelf) -> int:
-    """Return how many bytes of tokens are kept beside what goes to the shelf: twice as many, for they go first."""
-    return MOST_KEPT if shelf.room is None else min(MOST_KEPT, 2 * shelf.room)
-
-
-class Cuts:
-    """Texts cut into tokens and n-grams, a block at a time.
-
-    The tokens of the first blocks are kept, up to `most_kept` bytes of them; the other texts are cut each time that
-    they are gone through, as are all where n-grams of characters, made of the code points, take most of the time.
-    With `spelled` it is kept too how tokens are spelled.
-    """
-
-    def __init__(
-        self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, *, most_kept: int, spelled: bool
-    ) -> None:
-        self._texts, self.kinds, self.threads = texts, kinds, threads
-        self._has_chars = any(kind == "chars" for kind, *_ in kinds)
-        self._most_kept, self._spelled = 0 if self._has_chars else most_kept, spelled
-        self._kept: deque[Tokens] = deque()
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def each(self, function: Callable[[Block], Made], *, last: bool = False) -> Iterator[Made]:
-        """Give what `function` makes of each block, in order; none is kept after the `last` time."""
-
-        def made_of(part: tuple[Sequence[str], Tokens | None]) -> tuple[Tokens, Made]:
-            texts, tokens = part
-            tokens = tokenize(texts) if tokens is None else tokens
-            return tokens, function(Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds]))
-
-        parts, self._kept = self._parts(self._kept), deque()
-        room = 0 if last else self._most_kept
-        for tokens, made in in_order(made_of, parts, self.threads):
-            narrow = tokens if self._spelled else tokens.without_places()
-            room -= narrow.nbytes
-            if room >= 0:
-                self._kept.append(narrow)
-            yield made
-
-    def _parts(self, kept: deque[Tokens]) -> Iterator[tuple[Sequence[str], Tokens | None]]:
-        """Give the texts of each block, with their tokens where those were kept."""
-        done = 0
-        while kept:
-            tokens = kept.popleft()
-            yield self._texts[done : done + len(tokens)], tokens
-            done += len(tokens)
-        if not done or done < len(self._texts):
-            # Of each character there are as many n-grams as lengths: shorter blocks keep memory as low.
-            for texts in text_blocks(self._texts[done:], parts=2 if self._has_chars else 1):
-                yield texts, None
 
 
 Counted = tuple[Keys, Integers]

@@ -10,9 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from textclf.arrays import Integers, Keys
-from textclf.counting import Kind
 from textclf.dictionary import Dictionary, count_keys
-from textclf.features import ngrams
+from textclf.features import Kind, ngrams
 from textclf.sparse import sum_entries
 from textclf.tables import Batch
 from textclf.tokenizer import text_blocks, tokenize

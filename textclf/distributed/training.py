@@ -15,7 +15,6 @@ import numpy as np
 
 from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.classes import class_weights
-from textclf.counting import Kind
 from textclf.dictionary import Dictionary
 from textclf.distributed.engines import Engine
 from textclf.distributed.fit import NOBODY, Averaging, Fit, Listener, Workplace
@@ -24,7 +23,7 @@ from textclf.distributed.shards import Shard
 from textclf.distributed.surveying import Survey
 from textclf.errors import TextclfError, TrainingError
 from textclf.evaluation import Evaluation
-from textclf.features import Features, NgramTable, inverse_document_frequency
+from textclf.features import Features, Kind, NgramTable, inverse_document_frequency
 from textclf.files import sha256
 from textclf.model import Model
 from textclf.network import Network

@@ -46,30 +46,29 @@ class Dictionary:
         # Keys are as good as random, so the first bits of one tell its place to within a few rows (a radix index):
         # twelve million look-ups among 600,000 keys take a twelfth of the time that binary search takes.
         # What is looked at again is picked by numbers, not by flags: in NumPy that takes half the time.
-        firsts, shift, table = self.index
+        firsts, shift = self.index
+        last = len(self.keys) - 1
         rows: Integers = firsts.take((keys >> shift).astype(np.intp))
-        found = table.take(rows)
+        found = self.keys.take(rows)
         search = np.flatnonzero(found != keys)
         places, found, keys = rows.take(search), found.take(search), keys.take(search)
         rows[search] = -1
-        while len(further := np.flatnonzero(found < keys)):
+        while len(further := np.flatnonzero((found < keys) & (places < last))):
             search, places, keys = search.take(further), places.take(further) + np.int32(1), keys.take(further)
-            found = table.take(places)
+            found = self.keys.take(places)
             hit = np.flatnonzero(found == keys)
             rows[search.take(hit)] = places.take(hit)
-        rows[rows == len(self.keys)] = -1  # the sentinel is a key that a caller may ask for, but not one of ours
         return rows
 
     @cached_property
-    def index(self) -> tuple[Integers, Any, Keys | ShortKeys]:
-        """The first place of each leading bit pattern, the shift that gives it, and the keys with a sentinel."""
+    def index(self) -> tuple[Integers, Any]:
+        """The first place of each leading bit pattern, at most the last of all, and the shift that gives patterns."""
         kind: Any = self.keys.dtype.type
         bits = max(len(self.keys) - 1, 1).bit_length() + 1
         shift = kind(8 * self.keys.itemsize - bits)
         patterns = np.arange(1 << bits, dtype=kind) << shift
         firsts = np.searchsorted(self.keys, patterns).astype(np.int32)
-        # The sentinel is the highest number, so that no search runs past it.
-        return firsts, shift, np.append(self.keys, np.iinfo(kind).max)
+        return np.minimum(firsts, max(len(self.keys) - 1, 0), out=firsts), shift
 
 
 def short_keys(keys: Keys | ShortKeys) -> ShortKeys:

@@ -127,6 +127,7 @@ class Fitting:
             choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
             network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
             history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
+            give_back_unused()
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
         model = Model(
             self.labels, self.features, self.words, E, U, network, settings.output, {"history": history},
@@ -218,7 +219,6 @@ class Fitting:
             floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
         )  # fmt: skip
         sizes = [len(table.dictionary) for table in self.features.ngrams]
-        give_back_unused()
 
         worth = self.anchor is None and self._is_worth_choosing(examples)
         tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)

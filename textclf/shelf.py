@@ -73,7 +73,7 @@ class Shelf:
 
 
 MEMORY = Shelf()
-ROOM = 1 << 25
+ROOM = 1 << 24
 """Bytes that a training of files keeps in memory where nobody says how many."""
 
 

@@ -67,8 +67,13 @@ class Summing:
 
 def _words(features: Features, table: NgramTable, U: Array) -> tuple[Words, Array]:
     words = features.words
-    lookup, ngrams = Lookup(*words.dictionary.index), Lookup(*table.dictionary.index)
+    lookup, ngrams = _lookup(words.dictionary), _lookup(table.dictionary)
     return Words(lookup, ngrams, table.shortest, table.longest), _rows(table.idf, U).ravel()
+
+
+def _lookup(dictionary: Dictionary) -> Lookup:
+    # With the highest number as a last key, so that no search runs past it.
+    return Lookup(*dictionary.index, np.append(dictionary.keys, np.iinfo(dictionary.keys.dtype).max))
 
 
 def _chars(table: NgramTable, U: Array) -> tuple[Chars, tuple[Array, int]]:
@@ -79,7 +84,7 @@ def _chars(table: NgramTable, U: Array) -> tuple[Chars, tuple[Array, int]]:
     codes = np.arange(0x110000, dtype=np.uint32)
     kinds = (class_table() + BLANK * is_space(codes)).astype(np.uint8)
     trie = Trie.of(table.dictionary, table.longest)
-    lookup = Lookup(*table.dictionary.index)
+    lookup = _lookup(table.dictionary)
     if trie is None:
         none = np.zeros(0, np.uint32)
         space, no_state = np.uint32(_SPACE), np.uint32(0)

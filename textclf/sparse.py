@@ -184,7 +184,7 @@ def _narrow(offsets: Integers) -> Integers:
     return offsets.astype(np.int32 if offsets[-1] < 2**31 else np.int64)
 
 
-_SMALLEST_BLOCK = 1 << 18  # entries of C; below this, handing a block to a thread costs more than it brings
+_SMALLEST_BLOCK = 1 << 19  # entries of C; below this, handing a block to a thread costs more than it brings
 _ENTRIES_A_COLUMN = 3  # a block makes a sum for each column: with so many entries to each, that sum costs little
 _LARGEST_BLOCK = 1 << 23
 

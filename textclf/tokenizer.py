@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -61,7 +62,7 @@ class Tokens:
         """The number of each token's text, shape (T,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
 
-    def arrays(self) -> tuple[Keys, Integers, Integers, Integers, CodePoints]:
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
         """Return the arrays that they are."""
         return self.keys, self.offsets, self.starts, self.ends, self.codes
 

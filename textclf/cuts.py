@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from textclf.arrays import Integers, Keys
@@ -99,4 +99,4 @@ class _TokenStack:
         return deque(Tokens(*each) for each in zip(*arrays, strict=True))
 
 
-_ARRAYS = 5  # of Tokens
+_ARRAYS = len(fields(Tokens))

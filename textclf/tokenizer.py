@@ -68,14 +68,7 @@ class Tokens:
 
     def in_memory(self) -> "Tokens":
         """Return the tokens as plain arrays, which NumPy does more with in a second than with parts of a file."""
-        plain = np.asarray
-        return Tokens(
-            plain(self.keys),
-            plain(self.offsets),
-            plain(self.starts),
-            plain(self.ends),
-            plain(self.codes),
-        )
+        return Tokens(*(np.asarray(array) for array in self.arrays()))
 
     def without_places(self) -> "Tokens":
         """Return the tokens without their places and the code points, which take most of the room."""

@@ -105,7 +105,7 @@ def test_rows_that_are_taken_are_the_same_wherever_they_are_put(room, rows, monk
 def test_keys_that_come_in_parts_are_counted_as_those_that_come_at_once(parts, early):
     with pytest.MonkeyPatch.context() as patch:
         if early:
-            patch.setattr("textclf.dictionary._MOST_WAITING", 3)
+            patch.setattr("textclf.dictionary._FEWEST_WAITING", 3)
         counter = KeyCounter(2)
         for part in parts:
             counter.add(np.array(sorted(part), np.uint64))

@@ -13,15 +13,15 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from textclf.checkpoint import NOTHING_KEPT
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
-from textclf.fitting import Listener
-from textclf.joint import JointSettings, fit_jointly
+from textclf.fitting import Listener, mean_vectors, standardized
+from textclf.joint import JointSettings, columns_moved, fit_jointly
 from textclf.naive_bayes import naive_bayes_scales
 from textclf.network import LOSSES, Network, one_hot
 from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
-from textclf.shelf import Shelf
-from textclf.sparse import blocks_of
-from textclf.training import EpochSettings, minibatches, standardized, train_network
+from textclf.shelf import MEMORY, Shelf
+from textclf.sparse import blocks_of, stack_rows
+from textclf.training import EpochSettings, Standard, minibatches, train_network
 from textclf.warm_start import WarmStart
 
 LOSS = LOSSES["cross-entropy", "softmax"]
@@ -188,10 +188,37 @@ def test_scales_are_the_log_count_ratios_of_the_loop(drawn):
 def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
     examples, E = problem()
     E[:, 3] = 2.0  # a number that never varies
-    S = examples.words.times(standardized(E, examples.words, length=3.0))
+    raw = mean_vectors(examples.words, E, MEMORY, 1)
+    standard = Standard.of_rows(raw, length=3.0)
+    S = examples.words.times(standard.applied(E))
     np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
     np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
     np.testing.assert_allclose(S[:, 3], 0.0, atol=1e-5)
+
+
+def test_of_two_classes_the_scales_of_one_will_do():
+    examples, E = problem()
+    S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
+    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    settings = JointSettings(20, 1e-6, 0.1, threads=1)
+    one, both = (fit_jointly(network, S, examples, each, LOSS, settings) for each in (scales[:, :1], scales))
+    np.testing.assert_array_equal(one.U, both.U)
+    assert columns_moved(scales, LOSS).shape == (10, 1)
+    assert columns_moved(scales, LOSSES["cross-entropy", "sigmoid"]).shape == (10, 2)
+
+
+@pytest.mark.parametrize("room", [None, 0])
+def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(room, monkeypatch):
+    monkeypatch.setattr("textclf.fitting._ROWS_AT_ONCE", 50)
+    examples, E = problem()
+    no_words = oracles.sparse(np.zeros((1, 10))).with_data(np.zeros(0, np.float32))
+    C, shelf = stack_rows([examples.words, no_words, examples.words]), Shelf(room)
+    raw = mean_vectors(C, E, shelf, 1)
+    standard = Standard.of_rows(raw, np.r_[np.ones(200), np.zeros(len(C) - 200)], length=0.5)
+    found = standardized(raw, C, standard, shelf)
+    np.testing.assert_allclose(found, C.times(standard.applied(E)), atol=1e-6)
+    np.testing.assert_allclose(found[:200].mean(axis=0), 0.0, atol=0.01)  # the one without words stays where it is
+    assert not found[len(examples)].any()
 
 
 def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():

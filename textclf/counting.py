@@ -12,10 +12,11 @@ from textclf.dictionary import Dictionary
 from textclf.features import Kind, NgramTable, inverse_document_frequency, tf_idf
 from textclf.memory import let_go
 from textclf.parallel import in_order
-from textclf.shelf import RowStack, Shelf
+from textclf.shelf import RowStack, Shelf, Stack
 from textclf.sparse import SparseRows, sum_entries
 
 Flags = npt.NDArray[np.bool_]
+_ONE = np.int32(1)  # of the kind that it is added to, with which `add.at` is thirty times as quick
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class NgramTally:
     def __init__(
         self, kind: Kind, candidates: Dictionary, least_texts: int, shelf: Shelf, weights: Array | None = None
     ) -> None:
-        self._kind, self._candidates, self._least = kind, candidates, least_texts
+        self._kind, self._candidates, self._least, self._shelf = kind, candidates, least_texts, shelf
         self._counts = RowStack(shelf, len(candidates))
-        self._in_texts = np.zeros(len(candidates), np.int64)  # the kind that `add.at` is quick with
-        self._totals: list[Integers] = []
+        self._in_texts = np.zeros(len(candidates), np.int32)
+        self._totals, self._rows = Stack(shelf), list[int]()
         self._weights, self._weighed = weights, np.zeros(len(candidates) if weights is not None else 0)
         self._seen = 0
 
@@ -54,11 +55,12 @@ class NgramTally:
         """Take up what `count` returned of the next texts."""
         self._counts.add(counts)
         # Not by bincount, which would go through all candidates for each block.
-        np.add.at(self._in_texts, counts.columns, 1)
+        np.add.at(self._in_texts, counts.columns, _ONE)
         if self._weights is not None:
             of_rows = self._weights[self._seen : self._seen + len(counts)][counts.row_numbers]
             np.add.at(self._weighed, counts.columns, of_rows)
-        self._totals.append(totals)
+        self._totals.add(totals)
+        self._rows.append(len(totals))
         self._seen += len(counts)
 
     def learned(self, threads: int) -> LearnedNgrams:
@@ -69,7 +71,7 @@ class NgramTally:
         places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
         # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
         elsewhere = (self._in_so_many() > self._least).astype(np.float32)
-        pairs = zip(parts, self._totals, strict=True)
+        pairs = zip(parts, self._totals.cut(self._rows), strict=True)
         familiar = list(in_order(lambda pair: _share(pair[0], elsewhere, pair[1]), pairs, threads))
 
         def weigh(part: SparseRows) -> SparseRows:
@@ -89,7 +91,8 @@ class NgramTally:
         parts = self._counts.parts()
         table, keep = self._table()
         alone = keep & (self._in_so_many() <= self._least) & (known.rows(self._candidates.keys.astype(np.uint64)) < 0)
-        shares = [_share(part, alone.astype(np.float32), n) for part, n in zip(parts, self._totals, strict=True)]
+        totals = self._totals.cut(self._rows)
+        shares = [_share(part, alone.astype(np.float32), n) for part, n in zip(parts, totals, strict=True)]
         return table, np.concatenate(shares)
 
     def _table(self) -> tuple[NgramTable, Flags]:
@@ -99,7 +102,8 @@ class NgramTally:
             frequency, n = self._weighed, float(self._weights.sum())
         keep = self._in_so_many() >= self._least
         idf = inverse_document_frequency(frequency[keep], n)
-        return NgramTable(*self._kind, Dictionary(self._candidates.keys[keep]), idf), keep
+        keys = self._shelf.kept(self._candidates.keys[keep])
+        return NgramTable(*self._kind, Dictionary(keys), self._shelf.kept(idf)), keep
 
     def _in_so_many(self) -> npt.NDArray[Any]:
         """Return in how many texts each candidate stands: a weight below 1 makes a text count less, but drops none."""

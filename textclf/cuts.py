@@ -64,7 +64,7 @@ class Cuts:
 
     def _anew(self) -> Iterator[tuple[Sequence[str], None]]:
         # Of each character there are as many n-grams as lengths: shorter blocks keep memory as low.
-        for texts in text_blocks(self._texts, parts=3 if self._has_chars else 1):
+        for texts in text_blocks(self._texts, parts=4 if self._has_chars else 1):
             yield texts, None
 
     def _again(self, *, last: bool) -> Iterator[tuple[Sequence[str], Tokens]]:

@@ -10,11 +10,11 @@ from textclf.arrays import Integers, Keys, ShortKeys
 from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
-_RANGE_BITS = 2
+_RANGE_BITS = 4
 _RANGES_BEGIN = np.arange(1, 1 << _RANGE_BITS, dtype=np.uint64) << np.uint64(64 - _RANGE_BITS)  # but the first
-_FEWEST_WAITING, _MOST_WAITING = 1 << 20, 1 << 23  # keys that wait to be counted: all that were seen are copied then
-_WAITING_A_KEY = 4  # in between, so many for each that was seen
-_BLOCK = 1 << 18  # look-ups done at a time: their arrays stay in the processor's cache
+_NO_KEYS = np.zeros(0, np.uint64)
+_FEWEST_WAITING, _MANY_WAITING = 1 << 20, 1 << 21
+_BLOCK = 1 << 16  # look-ups done at a time: their arrays stay in the processor's cache
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,11 @@ class Dictionary:
         kind: Any = self.keys.dtype.type
         bits = max(len(self.keys) - 1, 1).bit_length() + 1
         shift = kind(8 * self.keys.itemsize - bits)
-        patterns = np.arange(1 << bits, dtype=kind) << shift
-        firsts = np.searchsorted(self.keys, patterns).astype(np.int32)
-        return np.minimum(firsts, max(len(self.keys) - 1, 0), out=firsts), shift
+        firsts, most = np.empty(1 << bits, np.int32), max(len(self.keys) - 1, 0)
+        for start in range(0, len(firsts), _BLOCK):
+            patterns = np.arange(start, min(start + _BLOCK, len(firsts)), dtype=kind) << shift
+            firsts[start : start + _BLOCK] = np.minimum(np.searchsorted(self.keys, patterns), most)
+        return firsts, shift
 
 
 def short_keys(keys: Keys | ShortKeys) -> ShortKeys:
@@ -81,42 +83,60 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
     # By sorting, which runs on whole vector registers: on millions of distinct keys much faster than np.unique's table.
     ordered = np.sort(keys)
     if not len(ordered):
-        return ordered, np.zeros(0, np.int64)
+        return ordered, np.zeros(0, np.int32)
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    return ordered[starts], np.diff(starts, append=len(ordered))
+    return ordered[starts], np.diff(starts, append=len(ordered)).astype(np.int32)  # in 32 bits: they are many
 
 
 class KeyCounter:
-    """Counts keys that come part by part, each range of them by itself: a fourth of all, as keys are random enough."""
+    """Counts keys that come part by part, each range of them by itself: a sixteenth, as keys are random enough."""
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads
-        self._seen = [count_keys(np.zeros(0, np.uint64))] * (1 << _RANGE_BITS)
-        self._waiting: list[list[Keys]] = []
-        self._many = 0
+        self._seen = [count_keys(_NO_KEYS)] * (1 << _RANGE_BITS)
+        # Copied into one array, since large ones that come and go at different times leave gaps in the memory.
+        self._waiting, self._many = _NO_KEYS, 0
+        self._bounds: list[Integers] = []
+        """Where each range of the waiting keys begins, and the last ends, for each part."""
 
     def add(self, keys: Keys) -> None:
         """Count these keys, which are in rising order: whoever makes them sorts them, on a thread of its own."""
-        self._waiting.append(np.split(keys, np.searchsorted(keys, _RANGES_BEGIN)))
-        self._many += len(keys)
-        seen = sum(len(keys) for keys, _ in self._seen)
-        if self._many > min(_MOST_WAITING, max(_FEWEST_WAITING, _WAITING_A_KEY * seen)):
+        end = self._many + len(keys)
+        if end > len(self._waiting):
             self._settle()
+            end = len(keys)
+            if len(self._waiting) < (wanted := max(self._most_waiting(), end)):
+                self._waiting = np.empty(wanted, np.uint64)
+        self._waiting[self._many : end] = keys
+        self._bounds.append(self._many + np.concatenate(([0], np.searchsorted(keys, _RANGES_BEGIN), [len(keys)])))
+        self._many = end
 
     def counts(self) -> tuple[Keys, Integers]:
-        """Return the distinct keys in rising order and how often each was given."""
+        """Return the distinct keys in rising order and how often each was given; the counter is of no use then."""
         self._settle()
-        keys, counts = (np.concatenate(arrays) for arrays in zip(*self._seen, strict=True))
+        self._waiting = _NO_KEYS
+        many, filled = sum(len(keys) for keys, _ in self._seen), 0
+        keys, counts = np.empty(many, np.uint64), np.empty(many, np.int32)
+        while self._seen:  # dropped one by one: both whole would be the largest arrays of all
+            some, times = self._seen.pop(0)
+            keys[filled : filled + len(some)], counts[filled : filled + len(some)] = some, times
+            filled += len(some)
         return keys, counts
+
+    def _most_waiting(self) -> int:
+        """Return how many keys wait: all that were seen are copied when those are taken up."""
+        seen = sum(len(keys) for keys, _ in self._seen)
+        return max(_FEWEST_WAITING, min(4 * seen, _MANY_WAITING), seen // 2)
 
     def _settle(self) -> None:
         """Take up the waiting keys."""
-        self._seen = list(in_order(self._settled, range(len(self._seen)), self._threads))
-        self._waiting, self._many = [], 0
+        for number, settled in enumerate(in_order(self._settled, range(len(self._seen)), self._threads)):
+            self._seen[number] = settled
+        self._bounds, self._many = [], 0
 
     def _settled(self, number: int) -> tuple[Keys, Integers]:
         """Return the keys of a range that were given before or wait, and their counts."""
-        waiting = [ranges[number] for ranges in self._waiting]
+        waiting = [self._waiting[bounds[number] : bounds[number + 1]] for bounds in self._bounds]
         return _together(self._seen[number], count_keys(np.concatenate(waiting))) if waiting else self._seen[number]
 
 

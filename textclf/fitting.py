@@ -14,7 +14,7 @@ from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.compiled.hastening import quicker_steps
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
-from textclf.joint import JointFit, JointSettings, fit_jointly
+from textclf.joint import JointFit, JointSettings, columns_moved, fit_jointly
 from textclf.memory import give_back_unused, let_go
 from textclf.model import Model
 from textclf.naive_bayes import naive_bayes_scales
@@ -23,10 +23,10 @@ from textclf.parallel import in_order
 from textclf.penalties import Choice, Moves, Penalties, choose_penalties
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
-from textclf.sparse import SparseRows, blocks_of
+from textclf.sparse import SparseRows
 from textclf.stepping import MakeSteps
 from textclf.strings import Strings
-from textclf.training import Epoch, EpochSettings, train_network
+from textclf.training import Epoch, EpochSettings, Standard, train_network
 from textclf.vocabulary import taken
 from textclf.warm_start import WarmStart
 
@@ -166,6 +166,8 @@ class Fitting:
             part = matrix.slice(start, min(start + _ROWS_AT_ONCE, len(matrix)))
             found.append(model.logits(part, threads=self.settings.threads))
             let_go(part.words.columns, part.words.data, part.ngrams.columns, part.ngrams.data)
+        if isinstance(model.U, np.ndarray):
+            let_go(model.U)
         return np.concatenate(found)
 
     def cross_validated(
@@ -218,6 +220,8 @@ class Fitting:
             examples.ngrams, examples.Y, examples.weights,
             floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
         )  # fmt: skip
+        scales = self.shelf.kept(columns_moved(scales, loss))
+        give_back_unused()
         sizes = [len(table.dictionary) for table in self.features.ngrams]
 
         worth = self.anchor is None and self._is_worth_choosing(examples)
@@ -312,13 +316,26 @@ def joint_tolerance(settings: Settings) -> float:
 def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:
     """Return S = C E, shape (n, d), on the shelf."""
 
-    def product(rows: slice) -> Array:
-        part = C.slice(rows.start, rows.stop)
+    def product(start: int) -> Array:
+        part = C.slice(start, min(start + _ROWS_AT_ONCE, len(C)))
         S = part.times(E)
         let_go(part.columns, part.data)
         return S
 
-    return shelf.array(in_order(product, blocks_of(C), threads))
+    return shelf.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
+
+
+def standardized(S: Array, C: SparseRows, standard: Standard, shelf: Shelf) -> Array:
+    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, on the shelf."""
+
+    def moved(start: int) -> Array:
+        part = S[start : start + _ROWS_AT_ONCE]
+        of_part: Array = standard.applied(part)
+        of_part[np.diff(C.offsets[start : start + len(part) + 1]) == 0] = 0.0
+        let_go(part)
+        return of_part
+
+    return shelf.array(map(moved, range(0, max(len(S), 1), _ROWS_AT_ONCE)))
 
 
 def _plain(epoch: Epoch) -> dict[str, Any]:

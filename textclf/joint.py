@@ -41,7 +41,7 @@ class JointSettings:
     held: "Held | None" = None
     """Where old parameters are held, if the fit goes on from a model; else all are held at 0."""
     keep: Callable[[Array], Array] = lambda array: array
-    """Returns the arrays of past steps as they are kept, such as on a shelf."""
+    """Returns the arrays of past steps, and what was found at the end, as they are kept, such as on a shelf."""
     largest_noted: int = 1 << 28
     """Bytes; a fit whose steps are larger is started again when it was stopped."""
 
@@ -88,7 +88,8 @@ def fit_jointly(
     or weights.
 
     Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
-    n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all.
+    n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all. Of the
+    scales those that `columns_moved` returns will do.
     After each step `recorder` notes where it is, unless that is large; what it finds is gone on from.
     """
     with _workers(settings.threads) as each:
@@ -140,13 +141,15 @@ def minimize(
     recorder: Recorder = NOTHING_KEPT,
 ) -> JointFit:
     """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
-    objective = _Objective(network, rows, _columns(scales, loss), loss, settings.l2, settings.held)
-    begin = objective.centre if start is None else objective.theta_of(start.network, start.U)
+    objective = _Objective(network, rows, _columns(scales, network.sizes[-1], loss), loss, settings.l2, settings.held)
     losses: list[float] = [] if start is None else [*start.losses]
 
     state = recorder.found(_NOTED)
     if state is not None:
         losses = state.arrays["losses"].tolist()
+
+    def begin() -> Array:
+        return objective.centre if start is None else objective.theta_of(start.network, start.U)
 
     def note(steps: Steps) -> None:
         losses.append(steps.loss / total)
@@ -156,7 +159,7 @@ def minimize(
 
     found = lbfgs(
         objective.loss_and_gradient,
-        begin if state is None else steps_of(state, begin),
+        begin() if state is None else steps_of(state, begin()),
         iterations=settings.iterations,
         tolerance=0.0,
         gain=settings.tolerance,
@@ -164,7 +167,8 @@ def minimize(
         keep=settings.keep,
         after_iteration=note,
     )
-    return JointFit(*objective.parts(found.theta), losses)
+    fitted, U = objective.parts(found.theta)
+    return JointFit(fitted, settings.keep(U), losses)
 
 
 @dataclass(frozen=True)
@@ -187,13 +191,17 @@ class _Columns:
         return narrow if self.spread is None else narrow @ self.spread
 
 
-def _columns(scales: Array, loss: Loss) -> _Columns:
-    if loss.output != "softmax" or scales.shape[1] != 2:
+def columns_moved(scales: Array, loss: Loss) -> Array:
+    """Return those of the scales, shape (V, k), that a fit looks at, shape (V, m)."""
+    return np.ascontiguousarray(scales[:, :1]) if loss.output == "softmax" and scales.shape[1] == 2 else scales
+
+
+def _columns(scales: Array, k: int, loss: Loss) -> _Columns:
+    if loss.output != "softmax" or k != 2:
         return _Columns(scales, None)
     # Of length 1, so that the column costs what both together would.
-    return _Columns(
-        np.ascontiguousarray(scales[:, :1]), np.array([[1.0, -1.0]], scales.dtype) / np.sqrt(scales.dtype.type(2))
-    )
+    both = np.array([[1.0, -1.0]], scales.dtype) / np.sqrt(scales.dtype.type(2))
+    return _Columns(columns_moved(scales, loss), both)
 
 
 @dataclass(frozen=True)
@@ -268,16 +276,19 @@ class _Objective:
         part.theta[:] = network.theta
         if U is not None:
             np.divide(self.columns.narrowed(U), self.columns.scales, out=scaled_U)
+            let_go(U)
         return theta
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss of θ, and its gradient."""
         part, scaled_U = self._views(theta)
         moved, moved_U = (part, scaled_U) if self.held is None else self._views(theta - self.centre)
+        U = self.columns.scales * scaled_U
+        let_go(self.columns.scales)
+        value, dtheta, CT_delta = self.rows.gradient(part, U, self.columns.spread, self.loss)
+        del U
         gradient = np.empty_like(theta)
         of_network, dU = self._views(gradient)
-        U = self.columns.scales * scaled_U
-        value, dtheta, CT_delta = self.rows.gradient(part, U, self.columns.spread, self.loss)
         of_network.theta[:] = dtheta
         cost = self._network_cost(moved, of_network) + 0.5 * self.l2 * float(np.vdot(moved_U, moved_U))
         np.multiply(CT_delta, self.columns.scales, out=dU)  # dU = Cᵀ δ, and U = scales · (U / scales)

@@ -24,12 +24,12 @@ def keep_freed_memory() -> None:
 
 
 def give_back_freed_memory() -> None:
-    """Let the C library keep less: no array of over 8 MB, no more than 64 MB at its end, and one store for all threads.
+    """Let the C library keep less: no array of over 8 MB, no more than 16 MB at its end, and one store for all threads.
 
     Else what one thread has freed would be of no use to another. They do not wait for each other there: nearly all
     memory is asked for under the interpreter's lock.
     """
-    _set_limits(8 << 20, 1 << 26)
+    _set_limits(8 << 20, 1 << 24)
     _c_library("mallopt", _ARENA_MAX, 1)
 
 

@@ -26,42 +26,43 @@ def naive_bayes_scales(
 
 def class_counts(C: SparseRows, Y: Array, weights: Array | None = None, threads: int = 1) -> list[Array]:
     """Return Cᵀ Y, Cᵀ (1 − Σ Y) and Σ C², shapes (V, k), (V, 1) and (V, 1): what `scales_of` needs, to be added up."""
-    k = Y.shape[1]
     w = np.ones((len(C), 1), Y.dtype) if weights is None else weights[:, None].astype(Y.dtype)
-    inside, others, mass = np.zeros((C.width, k), Y.dtype), np.zeros((C.width, 1), Y.dtype), np.zeros((C.width, 1))
+    left = (1 - Y.sum(axis=1, keepdims=True)) * w
 
-    def counts(rows: slice) -> tuple[Array, Array | None, Array]:
-        part, here = C.slice(rows.start, rows.stop), w[rows]
-        inside = part.transposed_times(Y[rows] * here)
-        mass = part.with_data(part.data**2).transposed_times(here)
-        # Σ over classes counts an example as often as it has classes, not once: nothing is left where each has one.
-        left = (1 - Y[rows].sum(axis=1, keepdims=True)) * here
-        others = part.transposed_times(left) if left.any() else None
-        let_go(part.columns, part.data)
-        return inside, others, mass
+    def sums(D: Array, *, squares: bool = False) -> Array:
+        def sums_of(rows: slice) -> Array:
+            part = C.slice(rows.start, rows.stop)
+            found = (part.with_data(part.data**2) if squares else part).transposed_times(D[rows])
+            let_go(part.columns, part.data)
+            return found
 
-    for of_rows in in_order(counts, blocks_of(C), threads):
-        inside += of_rows[0]
-        if of_rows[1] is not None:
-            others += of_rows[1]
-        mass += of_rows[2]
-    return [inside, others, mass]
+        total = np.zeros((C.width, D.shape[1]), Y.dtype)
+        for of_rows in in_order(sums_of, blocks_of(C), threads):
+            total += of_rows
+        return total
+
+    # One after the other: sums of several blocks, one for each n-gram, are there at once.
+    inside = sums(Y * w)
+    # Σ over classes counts an example as often as it has classes, not once: nothing is left where each has one.
+    others = sums(left) if left.any() else np.zeros_like(left, shape=(C.width, 1))
+    return [inside, others, sums(w, squares=True)]
 
 
 def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Array:
-    """Return `naive_bayes_scales` of what `class_counts` counted."""
+    """Return `naive_bayes_scales` of what `class_counts` counted, which is used up."""
     inside, others, mass = counts
     k = inside.shape[1]
-    inside = inside + inside.dtype.type(smoothing)
+    inside += inside.dtype.type(smoothing)  # in place, here and below: these are the largest arrays of their time
     outside = inside.sum(axis=1, keepdims=True) - inside
     outside += others + inside.dtype.type(smoothing if k == 1 else 0.0)
-    for share in (inside, outside):  # in place: these are the largest arrays of their time
+    for share in (inside, outside):
         share /= share.sum(axis=0)
         np.log(share, out=share)
     inside -= outside
     scales = np.abs(inside, out=inside)
     scales += inside.dtype.type(floor)
-    total = mass.sum()
+    total = mass.sum(dtype=np.float64)
     if total:
-        scales /= np.sqrt(np.einsum("v,vk->k", mass[:, 0], np.square(scales)) / total).astype(scales.dtype)
+        squares = np.einsum("v,vk,vk->k", mass[:, 0], scales, scales, dtype=np.float64)
+        scales /= np.sqrt(squares / total).astype(scales.dtype)
     return scales.astype(np.float32, copy=False)

@@ -6,7 +6,7 @@ costs a few passes over memory and no new array.
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -186,12 +186,15 @@ def lbfgs(
     curvature that saves most of the steps. It ends when the gradient is `tolerance` times as long as at the start,
     when the next step promises to lower the loss by less than `gain` times the loss, after `iterations`, or when no
     step along the direction makes the loss smaller. `start` is left as it is; given `Steps`, it goes on from there.
-    `keep` returns the arrays of past steps, of which there are many, as they are kept: in a file, it may be.
+    `keep` returns the arrays that are of no use while the loss of a step is found, as they are kept: in a file, it may
+    be.
     """
     begin = start if isinstance(start, Steps) else _first_steps(loss_and_gradient, start, tolerance)
     theta, gradient, loss, wanted = begin.theta, begin.gradient, begin.loss, begin.wanted
     history = deque(begin.history, maxlen=memory)
     evaluations, iteration = begin.evaluations, begin.iteration
+    curvature = None if curvature is None else keep(curvature)
+    del start, begin  # and, further down, others: large arrays, of no use while the loss and the next ones are made
     while iteration < iterations and float(np.linalg.norm(gradient)) > wanted:
         direction = _quasi_newton(gradient, history, curvature)
         slope = float(np.vdot(direction, gradient))
@@ -201,6 +204,7 @@ def lbfgs(
         length = 1.0 if history else _first_length(gradient, curvature)
         for _ in range(_MOST_TRIES):
             candidate = theta + theta.dtype.type(length) * direction
+            let_go(theta, gradient)
             new_loss, new_gradient = loss_and_gradient(candidate)
             evaluations += 1
             if new_loss <= loss + 1e-4 * length * slope:  # Armijo's condition: the loss falls as the slope promises
@@ -210,11 +214,9 @@ def lbfgs(
             length = min(max(lowest, 0.1 * length), 0.5 * length)
         else:
             break
-        step, change = candidate - theta, new_gradient - gradient
-        bend = float(np.vdot(step, change))
-        if bend > 1e-10 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
-            history.append((keep(step), keep(change), 1.0 / bend))
-        theta, loss, gradient = candidate, new_loss, new_gradient
+        history.extend(_bends(np.subtract(candidate, theta, out=direction), new_gradient - gradient, keep))
+        theta, loss, gradient = keep(candidate), new_loss, keep(new_gradient)
+        del candidate, new_gradient, direction
         if after_iteration is not None:
             after_iteration(Steps(theta, gradient, loss, iteration, evaluations, wanted, tuple(history)))
     return Minimum(theta, loss, iteration, evaluations)
@@ -237,6 +239,13 @@ def _first_steps(loss_and_gradient: Callable[[Array], tuple[float, Array]], thet
     return Steps(theta, gradient, loss, 0, 1, tolerance * float(np.linalg.norm(gradient)), ())
 
 
+def _bends(step: Array, change: Array, keep: Callable[[Array], Array]) -> Iterator[tuple[Array, Array, float]]:
+    """Give what the history keeps of a step, and the change of the gradient along it: nothing where it did not bend."""
+    bend = float(np.vdot(step, change))
+    if bend > 1e-10 * float(np.linalg.norm(step)) * float(np.linalg.norm(change)):
+        yield keep(step), keep(change), 1.0 / bend
+
+
 def _quasi_newton(
     gradient: Array, history: Sequence[tuple[Array, Array, float]], curvature: Array | None = None
 ) -> Array:
@@ -250,15 +259,17 @@ def _quasi_newton(
         let_go(step, change)
     if curvature is not None:
         q /= curvature
+        let_go(curvature)
     if history:
         step, change, rho = history[-1]
         weighted = change if curvature is None else change / curvature
         q *= q.dtype.type(1.0 / (rho * float(np.vdot(change, weighted))))
+        del weighted
     for (step, change, rho), alpha in zip(history, reversed(alphas), strict=True):
         beta = rho * float(np.vdot(change, q))
         q += q.dtype.type(alpha - beta) * step
         let_go(step, change)
-    return -q
+    return np.negative(q, out=q)
 
 
 @dataclass

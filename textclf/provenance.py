@@ -4,13 +4,13 @@ import hashlib
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from textclf import __version__
 from textclf.labels import LabelSet
+from textclf.strings import Strings
 from textclf.vectors import WordVectors
 
 
@@ -37,16 +37,33 @@ def data_summary(texts: Sequence[str], labels: Sequence[str], sets: Sequence[Lab
 
 def digest_of(texts: Sequence[str], labels: Sequence[str]) -> str:
     """Return the SHA-256 of labelled texts, in their order."""
-    digest = hashlib.sha256()
-    digest_rows(digest, texts, labels)
+    digest = RowsDigest()
+    digest.add(texts, labels)
     return digest.hexdigest()
 
 
-def digest_rows(digest: "hashlib._Hash", texts: Sequence[str], labels: Sequence[str]) -> None:
-    """Add labelled texts, in their order, to a digest."""
-    rows = (f"{len(text)} {len(label)} {text}{label}\n" for text, label in zip(texts, labels, strict=True))
-    while some := "".join(islice(rows, _ROWS_AT_ONCE)):
-        digest.update(some.encode("utf-8", "surrogatepass"))
+class RowsDigest:
+    """The SHA-256 of labelled texts, in their order, however many come at a time.
+
+    It is that of four others one after the other: of the texts' bytes in UTF-8, of their lengths in bytes as 64-bit
+    numbers, of the labels' bytes and of their lengths. So texts that are kept as bytes are taken as they are.
+    """
+
+    def __init__(self) -> None:
+        self._digests = [hashlib.sha256() for _ in range(4)]
+
+    def add(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+        """Take up the next rows."""
+        for start in range(0, len(texts), _ROWS_AT_ONCE):
+            for number, strings in enumerate((texts, labels)):
+                part = strings[start : start + _ROWS_AT_ONCE]
+                blob, offsets = (part if isinstance(part, Strings) else Strings.of(part)).packed()
+                self._digests[2 * number].update(blob)
+                self._digests[2 * number + 1].update(np.diff(offsets).astype("<i8", copy=False).data)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all rows so far."""
+        return hashlib.sha256(b"".join(digest.digest() for digest in self._digests)).hexdigest()
 
 
-_ROWS_AT_ONCE = 256
+_ROWS_AT_ONCE = 1 << 12

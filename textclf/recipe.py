@@ -26,7 +26,7 @@ from textclf.errors import TrainingError
 from textclf.evaluation import Evaluation, Tally
 from textclf.examples import Examples, deal, split
 from textclf.features import Features, TextMatrix
-from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener, mean_vectors
+from textclf.fitting import JOINT_LENGTH, NOBODY, Fitted, Fitting, HeldOut, Listener, mean_vectors, standardized
 from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.memory import give_back_unused
 from textclf.model import Model
@@ -35,7 +35,7 @@ from textclf.network import Network
 from textclf.provenance import data_summary, digest_of, provenance
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
-from textclf.training import standardized
+from textclf.training import Standard
 from textclf.vectors import WordVectors
 from textclf.vocabulary import extracted, learn_vocabulary, taken
 
@@ -199,18 +199,20 @@ class _Ground:
         if start is not None:
             grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.shelf)
             vocabulary, E, network, anchor = grown.vocabulary, grown.vocabulary.E, grown.anchor.network, grown.anchor
+            S = mean_vectors(vocabulary.matrix.words, E, self.shelf, settings.threads)
         else:
             copies, anchor = (None if data.weights is None else data.row_weights()), None
             vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.shelf, copies)
             length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
-            E = standardized(vocabulary.E, vocabulary.matrix.words, copies, length=length, threads=settings.threads)
+            S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.shelf, settings.threads)
+            standard = Standard.of_rows(S, copies, length=length)
+            E, S = standard.applied(vocabulary.E), standardized(S, vocabulary.matrix.words, standard, self.shelf)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
-        S = mean_vectors(matrix.words, E, self.shelf, settings.threads) if settings.optimizer == "lbfgs" else None
         give_back_unused()
         self.listener.say(_what_was_found(features, matrix, vectors))
         fitting = Fitting(
-            settings, features, vocabulary.words, labels, network, E, S,
+            settings, features, vocabulary.words, labels, network, E, S if settings.optimizer == "lbfgs" else None,
             self.listener, self.shelf, self.recorder, anchor,
         )  # fmt: skip
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix

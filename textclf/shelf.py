@@ -15,7 +15,7 @@ import numpy.typing as npt
 from textclf.arrays import Integers
 from textclf.errors import TrainingError
 from textclf.memory import let_go
-from textclf.sparse import SparseRows
+from textclf.sparse import SparseRows, offsets_of
 from textclf.strings import Strings
 
 
@@ -175,28 +175,28 @@ class RowStack:
 
     def __init__(self, shelf: Shelf, width: int) -> None:
         self._columns, self._data, self._width = Stack(shelf), Stack(shelf), width
-        self._offsets: list[Integers] = []
+        # On the shelf too. Left where they were made, small arrays would lie all over the memory, and what is freed
+        # around them is soon too short for large ones.
+        self._lengths = Stack(shelf)
+        self._sizes: list[tuple[int, int]] = []
 
     def add(self, part: SparseRows) -> None:
         """Put the rows of a part after the others."""
         self._columns.add(part.columns)
         self._data.add(part.data)
-        self._offsets.append(part.offsets)
+        self._lengths.add(np.diff(part.offsets).astype(np.int32, copy=False))
+        self._sizes.append((len(part), len(part.data)))
 
     def whole(self) -> SparseRows:
         """Return all rows; the stack is empty then."""
-        before = np.cumsum([0, *(int(offsets[-1]) for offsets in self._offsets)])
-        shifted = [offsets[1:] + first for offsets, first in zip(self._offsets, before, strict=False)]
-        offsets = np.concatenate([np.zeros(1, np.int64), *shifted])
-        if offsets[-1] < 2**31:
-            offsets = offsets.astype(np.int32)  # scipy wants them of the columns' kind
+        offsets = offsets_of(self._lengths.whole())
         return SparseRows(offsets, self._columns.whole(), self._data.whole(), self._width)
 
     def parts(self) -> list[SparseRows]:
         """Return the parts as they were given; the stack is empty then."""
-        lengths = [int(offsets[-1]) for offsets in self._offsets]
-        arrays = zip(self._offsets, self._columns.cut(lengths), self._data.cut(lengths), strict=True)
-        return [SparseRows(*each, self._width) for each in arrays]
+        rows, entries = zip(*self._sizes, strict=True)
+        arrays = zip(self._lengths.cut(rows), self._columns.cut(entries), self._data.cut(entries), strict=True)
+        return [SparseRows(offsets_of(lengths), columns, data, self._width) for lengths, columns, data in arrays]
 
 
 def rows_of_sparse(C: SparseRows, rows: Integers, shelf: Shelf) -> SparseRows:

@@ -93,8 +93,9 @@ class SparseRows:
         """
         columns = places[self.columns]
         kept = columns >= 0
-        offsets = np.concatenate(([0], np.cumsum(kept)))[self.offsets]
-        return SparseRows(_narrow(offsets), columns[kept], self.data[kept], width)
+        before = np.zeros(len(kept) + 1, self.offsets.dtype)
+        np.cumsum(kept, out=before[1:])
+        return SparseRows(before[self.offsets], columns[kept], self.data[kept], width)
 
     @property
     def row_numbers(self) -> Integers:
@@ -152,10 +153,8 @@ def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
     """Return the matrix that has the rows of all parts, which are of one width, in their order."""
     if len(parts) == 1:
         return parts[0]
-    before = np.cumsum([0, *(int(part.offsets[-1]) for part in parts)])
-    offsets = [part.offsets[1:].astype(np.int64) + first for part, first in zip(parts, before, strict=False)]
     return SparseRows(
-        _narrow(np.concatenate([np.zeros(1, np.int64), *offsets])),
+        offsets_of(np.concatenate([np.diff(part.offsets) for part in parts])),
         np.concatenate([part.columns for part in parts]),
         np.concatenate([part.data for part in parts]),
         parts[0].width,
@@ -167,7 +166,7 @@ def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
     if len(parts) == 1:
         return parts[0]
     lengths = np.sum([np.diff(part.offsets) for part in parts], axis=0) if parts else np.zeros(n, np.int64)
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    offsets = offsets_of(lengths)
     columns, data = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)
     starts, width = offsets[:-1], 0
     for part in parts:
@@ -176,7 +175,14 @@ def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
         columns[places] = part.columns + width
         data[places] = part.data
         starts, width = starts + lengths, width + part.width
-    return SparseRows(_narrow(offsets), columns, data, width)
+    return SparseRows(offsets, columns, data, width)
+
+
+def offsets_of(lengths: Integers) -> Integers:
+    """Return where each row begins, and where the last ends, from how many entries each has."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return _narrow(offsets)
 
 
 def _narrow(offsets: Integers) -> Integers:
@@ -185,7 +191,7 @@ def _narrow(offsets: Integers) -> Integers:
 
 
 _SMALLEST_BLOCK = 1 << 19  # entries of C; below this, handing a block to a thread costs more than it brings
-_ENTRIES_A_COLUMN = 3  # a block makes a sum for each column: with so many entries to each, that sum costs little
+_ENTRIES_A_COLUMN = 1.25  # a block makes a sum for each column: with so many entries to each, that sum costs little
 _LARGEST_BLOCK = 1 << 23
 
 
@@ -195,7 +201,7 @@ def blocks_of(C: SparseRows) -> list[slice]:
     They are large enough for the sums over a block, one number a column, to cost little beside it.
     """
     entries = int(C.offsets[-1])
-    least = min(max(_SMALLEST_BLOCK, _ENTRIES_A_COLUMN * C.width), _LARGEST_BLOCK)
+    least = min(max(_SMALLEST_BLOCK, int(_ENTRIES_A_COLUMN * C.width)), _LARGEST_BLOCK)
     count = max(1, 2 * (entries // (2 * least)))
     cuts = np.searchsorted(C.offsets, np.linspace(0, entries, count + 1)[1:-1])
     bounds = np.unique(np.concatenate(([0], cuts, [len(C)]))).tolist()

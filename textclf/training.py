@@ -19,7 +19,6 @@ from textclf.memory import let_go
 from textclf.multilabel import exact_and_macro_f1
 from textclf.network import Loss, Network
 from textclf.optim import OPTIMIZERS, RowAdagrad
-from textclf.parallel import in_order
 from textclf.sparse import SparseRows
 from textclf.stepping import MakeSteps, PlainSteps, Steps
 
@@ -264,10 +263,29 @@ def _validate(
 
 @dataclass(frozen=True)
 class Standard:
-    """By how much vectors are moved and scaled: `mean` and `spread`, shape (d,)."""
+    """By how much vectors are moved and scaled: `mean` and `spread`, shape (d,).
+
+    Averaged vectors lie close together; left so, a network sees almost the same input for every text. As a row of C
+    sums to 1, moving every vector moves S alike, and the zero row of a text without known words is the average text.
+    """
 
     mean: Array
     spread: Array
+
+    @staticmethod
+    def of_rows(S: Array, weights: Array | None = None, *, length: float) -> "Standard":
+        """Return what gives S mean 0, each of its d numbers the same spread, and rows of mean squared length `length`².
+
+        `weights`, shape (n,): of the rows.
+        """
+        w = np.ones(len(S)) if weights is None else weights
+        total, squares = np.zeros(S.shape[1]), np.zeros(S.shape[1])
+        for start in range(0, len(S), _ROWS):
+            rows, of_rows = S[start : start + _ROWS].astype(np.float64), w[start : start + _ROWS]
+            let_go(S[start : start + _ROWS])
+            total += of_rows @ rows
+            squares += of_rows @ np.square(rows, out=rows)
+        return Standard.of_sums(float(w.sum()), total, squares, length=length)
 
     @staticmethod
     def of_sums(n: float, total: Array, squares: Array, *, length: float) -> "Standard":
@@ -278,32 +296,9 @@ class Standard:
 
     def applied(self, E: Array) -> Array:
         """Return E moved and scaled."""
-        moved: Array = ((E - self.mean) / self.spread).astype(E.dtype)
+        moved: Array = E - self.mean.astype(E.dtype)
+        moved /= self.spread.astype(E.dtype)
         return moved
 
 
-def standardized(
-    E: Array, C: SparseRows, weights: Array | None = None, *, length: float = 1.0, threads: int = 1
-) -> Array:
-    """Return E moved and scaled so that S = C E has mean 0, and rows whose mean squared length is `length`².
-
-    Each of the d numbers gets the same spread, length / √d, over C's texts. Averaged vectors lie close together; left
-    so, a network sees almost the same input for every text. As a row of C sums to 1, moving every vector moves S
-    alike, and the zero row of a text without known words is the average text. `weights`, shape (n,): of the texts.
-    """
-    w = np.ones(len(C)) if weights is None else weights
-    total, squares = np.zeros(E.shape[1]), np.zeros(E.shape[1])
-
-    def sums(start: int) -> tuple[Array, Array]:
-        part = C.slice(start, min(start + _ROWS, len(C)))
-        S, of_rows = part.times(E).astype(np.float64), w[start : start + _ROWS]
-        let_go(part.columns, part.data)
-        return of_rows @ S, of_rows @ np.square(S, out=S)
-
-    for of_rows, squares_of_rows in in_order(sums, range(0, len(C), _ROWS), threads):
-        total += of_rows
-        squares += squares_of_rows
-    return Standard.of_sums(float(w.sum()), total, squares, length=length).applied(E)
-
-
-_ROWS = 4096  # whose S is looked at together: that of all rows would be the largest array of all
+_ROWS = 4096  # of S that are looked at together, in double precision

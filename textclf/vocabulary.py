@@ -14,7 +14,7 @@ from textclf.features import Features, Kind, TextMatrix, WordTable, side_by_side
 from textclf.memory import give_back_unused
 from textclf.parallel import in_order
 from textclf.settings import Settings
-from textclf.shelf import MEMORY, RowStack, Shelf, rows_of_sparse
+from textclf.shelf import MEMORY, RowStack, Shelf, Stack, rows_of_sparse
 from textclf.sparse import SparseRows, stack_columns
 from textclf.strings import Strings
 from textclf.tokenizer import keys_of, text_blocks, tokenize
@@ -67,26 +67,28 @@ def learn_vocabulary(
     )
     tallies = tallies_of(kinds, found, least_texts(n, length), shelf, weights)
     del found  # the counts of all n-grams take more room than any that are kept
-    by_words, C, rest = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary)), []
+    give_back_unused()
+    by_words, C = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary))
+    tokens, known = Stack(shelf), Stack(shelf)
 
     def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
         return by_words.extract_tokens([block.tokens], block.texts), counts_of(block, tallies)
 
     for of_block, counted in cuts.each(look_up, last=True):
         C.add(of_block.words)
-        rest.append((of_block.tokens, of_block.known))
+        tokens.add(of_block.tokens)
+        known.add(of_block.known)
         for tally, counts in zip(tallies, counted, strict=True):
             tally.add(*counts)
     give_back_unused()
-    tokens, known = (np.concatenate(arrays) for arrays in zip(*rest, strict=True))
-    learned = [tally.learned(settings.threads) for tally in tallies]
+    learned = [tallies.pop(0).learned(settings.threads) for _ in range(len(tallies))]  # dropped, with its candidates
     ngrams = RowStack(shelf, sum(len(each.table.dictionary) for each in learned))
     for parts in zip(*(each.parts for each in learned), strict=True):
         ngrams.add(stack_columns(parts, len(parts[0])))
     give_back_unused()
     familiar = side_by_side([each.familiar for each in learned], len(texts))
     matrix = TextMatrix(
-        C.whole(), ngrams.whole() if learned else stack_columns([], len(texts)), tokens, known, familiar
+        C.whole(), ngrams.whole() if learned else stack_columns([], len(texts)), tokens.whole(), known.whole(), familiar
     )
     return Vocabulary(Features(word_table, tuple(each.table for each in learned)), words, E, matrix)
 
@@ -133,7 +135,7 @@ class Counts:
     def all_words(self) -> Counted:
         """Return the words in either form, and how often each was met."""
         keys, places = np.unique(np.concatenate([self.words[0], self.as_they_stand[0]]), return_inverse=True)
-        counts = np.zeros(len(keys), np.int64)
+        counts = np.zeros(len(keys), np.int32)
         np.add.at(counts, places, np.concatenate([self.words[1], self.as_they_stand[1]]))
         return keys, counts
 

@@ -249,6 +249,7 @@ def _train(
 ) -> "Trained":
     """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
     from textclf.fitting import Listener
+    from textclf.memory import give_back_unused
     from textclf.recipe import Start, train
 
     start = Start(old, _labelled(data.old) if data.old is not None else None) if old is not None else None
@@ -259,6 +260,7 @@ def _train(
             _labelled(data.train), chosen, vectors, valid=valid, start=start, listener=listener, shelf=shelf,
             recorder=checkpoint,
         )  # fmt: skip
+        give_back_unused()
         trained.model.save(target)  # before the checkpoint goes
     return trained
 

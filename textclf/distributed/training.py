@@ -27,7 +27,7 @@ from textclf.features import Features, Kind, NgramTable, inverse_document_freque
 from textclf.files import sha256
 from textclf.model import Model
 from textclf.network import Network
-from textclf.provenance import digest_rows, provenance
+from textclf.provenance import RowsDigest, provenance
 from textclf.recipe import decides
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table
@@ -169,11 +169,11 @@ def _groups(shards: Sequence[Shard], rows: Sequence[int], number: int) -> list[G
 
 
 def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: Shard) -> tuple[Survey, str]:
-    survey, digest = Survey(), hashlib.sha256()
+    survey, digest = Survey(), RowsDigest()
     with shard.local() as path, open_table(path, options, labelled=True) as table:
         for batch in table.batches():
             survey.add(batch, kinds, cased=cased)
-            digest_rows(digest, batch.texts, batch.labels or [])
+            digest.add(batch.texts, batch.labels or [])
         survey.refused = len(table.refused)
     return survey, digest.hexdigest()
 

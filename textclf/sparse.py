@@ -190,7 +190,8 @@ def _narrow(offsets: Integers) -> Integers:
     return offsets.astype(np.int32 if offsets[-1] < 2**31 else np.int64)
 
 
-_SMALLEST_BLOCK = 1 << 19  # entries of C; below this, handing a block to a thread costs more than it brings
+_SMALLEST_BLOCK, _USUAL_BLOCK = 1 << 18, 1 << 19  # entries of C; handing a block to a thread has its cost
+_USUAL_BLOCKS = 16  # a large table has so many, a small one fewer
 _ENTRIES_A_COLUMN = 1.25  # a block makes a sum for each column: with so many entries to each, that sum costs little
 _LARGEST_BLOCK = 1 << 23
 
@@ -201,7 +202,8 @@ def blocks_of(C: SparseRows) -> list[slice]:
     They are large enough for the sums over a block, one number a column, to cost little beside it.
     """
     entries = int(C.offsets[-1])
-    least = min(max(_SMALLEST_BLOCK, int(_ENTRIES_A_COLUMN * C.width)), _LARGEST_BLOCK)
+    usual = min(max(_SMALLEST_BLOCK, entries // _USUAL_BLOCKS), _USUAL_BLOCK)
+    least = min(max(usual, int(_ENTRIES_A_COLUMN * C.width)), _LARGEST_BLOCK)
     count = max(1, 2 * (entries // (2 * least)))
     cuts = np.searchsorted(C.offsets, np.linspace(0, entries, count + 1)[1:-1])
     bounds = np.unique(np.concatenate(([0], cuts, [len(C)]))).tolist()

@@ -283,7 +283,7 @@ def _more_words(
 
 
 def _as_the_old(E: Array, vectors: WordVectors, rows: Integers, places: Integers, new: Integers) -> Array:
-    """Return the pretrained vectors at `new`, moved and scaled as the model's were (see `standardized`).
+    """Return the pretrained vectors at `new`, moved and scaled as the model's were (see `Standard`).
 
     `rows`, `places`: of each pretrained word the row of E, or -1, and its place in the vectors. How each of the d
     numbers was moved and scaled is told from words that both have: where E was trained since, by the best line.

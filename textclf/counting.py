@@ -41,7 +41,7 @@ class NgramTally:
         self._kind, self._candidates, self._least, self._shelf = kind, candidates, least_texts, shelf
         self._counts = RowStack(shelf, len(candidates))
         self._in_texts = np.zeros(len(candidates), np.int32)
-        self._totals, self._rows = Stack(shelf), list[int]()
+        self._totals = Stack(shelf)
         self._weights, self._weighed = weights, np.zeros(len(candidates) if weights is not None else 0)
         self._seen = 0
 
@@ -60,7 +60,6 @@ class NgramTally:
             of_rows = self._weights[self._seen : self._seen + len(counts)][counts.row_numbers]
             np.add.at(self._weighed, counts.columns, of_rows)
         self._totals.add(totals)
-        self._rows.append(len(totals))
         self._seen += len(counts)
 
     def learned(self, threads: int) -> LearnedNgrams:
@@ -71,7 +70,7 @@ class NgramTally:
         places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
         # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
         elsewhere = (self._in_so_many() > self._least).astype(np.float32)
-        pairs = zip(parts, self._totals.cut(self._rows), strict=True)
+        pairs = zip(parts, self._totals.cut([len(part) for part in parts]), strict=True)
         familiar = list(in_order(lambda pair: _share(pair[0], elsewhere, pair[1]), pairs, threads))
 
         def weigh(part: SparseRows) -> SparseRows:
@@ -91,7 +90,7 @@ class NgramTally:
         parts = self._counts.parts()
         table, keep = self._table()
         alone = keep & (self._in_so_many() <= self._least) & (known.rows(self._candidates.keys.astype(np.uint64)) < 0)
-        totals = self._totals.cut(self._rows)
+        totals = self._totals.cut([len(part) for part in parts])
         shares = [_share(part, alone.astype(np.float32), n) for part, n in zip(parts, totals, strict=True)]
         return table, np.concatenate(shares)
 

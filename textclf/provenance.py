@@ -53,7 +53,9 @@ class RowsDigest:
         self._digests = [hashlib.sha256() for _ in range(4)]
 
     def add(self, texts: Sequence[str], labels: Sequence[str]) -> None:
-        """Take up the next rows."""
+        """Take up the next rows, each with its label."""
+        if len(texts) != len(labels):
+            raise ValueError(f"{len(texts)} texts, {len(labels)} labels")
         for start in range(0, len(texts), _ROWS_AT_ONCE):
             for number, strings in enumerate((texts, labels)):
                 part = strings[start : start + _ROWS_AT_ONCE]

@@ -1,5 +1,6 @@
 """How the process keeps its memory, and gives back what it has looked at of files."""
 
+import math
 import mmap
 import sys
 from contextlib import suppress
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _ARENA_MAX = -1, -3, -8  # the numbers of mallopt(3)
 _LARGEST_KEPT = 32 << 20  # the most that the C library allows
 _MOST_KEPT = 1 << 30
+_OWN_PAGES = 1 << 16  # bytes of an array that is worth a call of the system
 _REACH = 2 << 20  # how far around a page that is looked at the system brings others in
 
 
@@ -53,6 +55,24 @@ def _c_library(function: str, *numbers: int) -> None:
         getattr(ctypes.CDLL(None), function)(*numbers)
 
 
+def pages_for(shape: tuple[int, ...], kind: "npt.DTypeLike") -> "npt.NDArray[Any]":
+    """Return an array without values, a large one in pages of its own, which go back to the system when it is dropped.
+
+    For arrays that stay: among others that come and go they would leave holes, too short for the next large one.
+    Parts of the array keep it alive itself, not only its pages.
+    """
+    import numpy as np
+
+    size = math.prod(shape) * np.dtype(kind).itemsize
+    if size < _OWN_PAGES or sys.platform == "win32":
+        return np.empty(shape, kind)
+    try:
+        pages = mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    except OSError as error:
+        raise MemoryError(f"no room for {size} bytes") from error
+    return np.ndarray(shape, kind, pages)
+
+
 def let_go(*arrays: "npt.NDArray[Any]") -> None:
     """Take the pages of these stretches of mapped files out of the process's memory; other arrays are left alone.
 
@@ -66,7 +86,8 @@ def let_go(*arrays: "npt.NDArray[Any]") -> None:
             import numpy as np
 
             begin = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
-            reach = min(_REACH, array.nbytes)  # beyond a short stretch most is still to be looked at
-            first = max(begin - reach, 0) // mmap.PAGESIZE * mmap.PAGESIZE
+            # Before a stretch all has been looked at; beyond a short one most is still to be.
+            reach = min(_REACH, array.nbytes)
+            first = max(begin - _REACH, 0) // mmap.PAGESIZE * mmap.PAGESIZE
             last = min(begin + array.nbytes + reach, len(mapped))
             mapped.madvise(mmap.MADV_DONTNEED, first, last - first)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from textclf.arrays import Integers
 from textclf.errors import TrainingError
-from textclf.memory import let_go
+from textclf.memory import let_go, pages_for
 from textclf.sparse import SparseRows, offsets_of
 from textclf.strings import Strings
 
@@ -42,7 +42,7 @@ class Shelf:
         return array if self.room is None or array.nbytes < _SMALL else self.array([array])
 
     def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
-        """Return all strings of all batches."""
+        """Return all strings of all batches; over an eighth of the room they lie in a file, for they are looked at seldom."""
         lengths: list[Integers] = [np.zeros(1, np.int64)]
 
         def blobs() -> Iterable[npt.NDArray[np.uint8]]:
@@ -51,7 +51,8 @@ class Shelf:
                 lengths.append(np.diff(packed.offsets))
                 yield packed.blob
 
-        blob = self.array(blobs())  # comes first: it is what counts the lengths
+        shelf = self if self.room is None else Shelf(self.room // 8)
+        blob = shelf.array(blobs())  # comes first: it is what counts the lengths
         return Strings(blob, np.cumsum(np.concatenate(lengths)))
 
     def allot(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any] | None:
@@ -66,9 +67,10 @@ class Shelf:
 
     def make(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:
         """Return an array without values, even where there is no room: for what lies in memory already."""
-        slab = np.empty(shape, kind)
-        if self.room is not None:
-            self._slabs.append(weakref.ref(slab))
+        if self.room is None:
+            return np.empty(shape, kind)
+        slab = pages_for(shape, kind)
+        self._slabs.append(weakref.ref(slab))
         return slab
 
 

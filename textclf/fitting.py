@@ -166,8 +166,7 @@ class Fitting:
             part = matrix.slice(start, min(start + _ROWS_AT_ONCE, len(matrix)))
             found.append(model.logits(part, threads=self.settings.threads))
             let_go(part.words.columns, part.words.data, part.ngrams.columns, part.ngrams.data)
-        if isinstance(model.U, np.ndarray):
-            let_go(model.U)
+        let_go(*(table for table in (model.E, model.U) if isinstance(table, np.ndarray)))
         return np.concatenate(found)
 
     def cross_validated(
@@ -322,7 +321,9 @@ def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:
         let_go(part.columns, part.data)
         return S
 
-    return shelf.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
+    S = shelf.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
+    let_go(E)
+    return S
 
 
 def standardized(S: Array, C: SparseRows, standard: Standard, shelf: Shelf) -> Array:

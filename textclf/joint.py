@@ -284,7 +284,7 @@ class _Objective:
         part, scaled_U = self._views(theta)
         moved, moved_U = (part, scaled_U) if self.held is None else self._views(theta - self.centre)
         U = self.columns.scales * scaled_U
-        let_go(self.columns.scales)
+        let_go(self.columns.scales, theta)
         value, dtheta, CT_delta = self.rows.gradient(part, U, self.columns.spread, self.loss)
         del U
         gradient = np.empty_like(theta)

@@ -186,8 +186,7 @@ def lbfgs(
     curvature that saves most of the steps. It ends when the gradient is `tolerance` times as long as at the start,
     when the next step promises to lower the loss by less than `gain` times the loss, after `iterations`, or when no
     step along the direction makes the loss smaller. `start` is left as it is; given `Steps`, it goes on from there.
-    `keep` returns the arrays that are of no use while the loss of a step is found, as they are kept: in a file, it may
-    be.
+    `keep` returns arrays as they are kept while the loss of a step is found: in a file, it may be.
     """
     begin = start if isinstance(start, Steps) else _first_steps(loss_and_gradient, start, tolerance)
     theta, gradient, loss, wanted = begin.theta, begin.gradient, begin.loss, begin.wanted
@@ -196,15 +195,15 @@ def lbfgs(
     curvature = None if curvature is None else keep(curvature)
     del start, begin  # and, further down, others: large arrays, of no use while the loss and the next ones are made
     while iteration < iterations and float(np.linalg.norm(gradient)) > wanted:
-        direction = _quasi_newton(gradient, history, curvature)
+        direction = keep(_quasi_newton(gradient, history, curvature))
         slope = float(np.vdot(direction, gradient))
         if -0.5 * slope <= gain * abs(loss):  # what the quadratic model of the loss falls by along the direction
             break
         iteration += 1
         length = 1.0 if history else _first_length(gradient, curvature)
         for _ in range(_MOST_TRIES):
-            candidate = theta + theta.dtype.type(length) * direction
-            let_go(theta, gradient)
+            candidate = keep(theta + theta.dtype.type(length) * direction)
+            let_go(theta, gradient, direction)
             new_loss, new_gradient = loss_and_gradient(candidate)
             evaluations += 1
             if new_loss <= loss + 1e-4 * length * slope:  # Armijo's condition: the loss falls as the slope promises
@@ -214,8 +213,8 @@ def lbfgs(
             length = min(max(lowest, 0.1 * length), 0.5 * length)
         else:
             break
-        history.extend(_bends(np.subtract(candidate, theta, out=direction), new_gradient - gradient, keep))
-        theta, loss, gradient = keep(candidate), new_loss, keep(new_gradient)
+        history.extend(_bends(candidate - theta, new_gradient - gradient, keep))
+        theta, loss, gradient = candidate, new_loss, keep(new_gradient)
         del candidate, new_gradient, direction
         if after_iteration is not None:
             after_iteration(Steps(theta, gradient, loss, iteration, evaluations, wanted, tuple(history)))

@@ -206,7 +206,8 @@ class _Ground:
             length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
             S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.shelf, settings.threads)
             standard = Standard.of_rows(S, copies, length=length)
-            E, S = standard.applied(vocabulary.E), standardized(S, vocabulary.matrix.words, standard, self.shelf)
+            E = self.shelf.kept(standard.applied(vocabulary.E))
+            S = standardized(S, vocabulary.matrix.words, standard, self.shelf)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
         give_back_unused()

@@ -16,7 +16,7 @@ from textclf.cuts import Block, Cuts
 from textclf.dictionary import KeyCounter, count_keys
 from textclf.errors import TrainingError
 from textclf.features import TextMatrix
-from textclf.memory import let_go
+from textclf.memory import let_go, pages_for
 from textclf.parallel import in_order
 from textclf.shelf import MEMORY, RowStack, Shelf
 from textclf.tokenizer import tokenize
@@ -108,10 +108,30 @@ def test_keys_that_come_in_parts_are_counted_as_those_that_come_at_once(parts, e
             patch.setattr("textclf.dictionary._FEWEST_WAITING", 3)
         counter = KeyCounter(2)
         for part in parts:
-            counter.add(np.array(sorted(part), np.uint64))
+            counter.add(*count_keys(np.array(part, np.uint64)))
         keys, counts = counter.counts()
     expected = count_keys(np.array([key for part in parts for key in part], np.uint64))
     assert (keys.tolist(), counts.tolist()) == (expected[0].tolist(), expected[1].tolist())
+
+
+@pytest.mark.parametrize("length", [3, 30_000])
+def test_there_is_no_room_for_another_array_as_long_as_any_part_of_one_is_in_use(length):
+    kind = np.dtype(np.int64)
+    shelf = Shelf(length * kind.itemsize)
+    array = shelf.allot((length,), kind)
+    array[:] = range(length)
+    part = array[1:][1:]
+    del array
+    assert shelf.allot((1,), kind) is None
+    assert part.tolist() == list(range(2, length))
+    del part
+    assert shelf.allot((length,), kind).shape == (length,)
+
+
+def test_pages_for_more_than_there_is_are_refused_as_other_memory_is():
+    with pytest.raises(MemoryError, match="no room for 9223372036854775800 bytes"):
+        pages_for((2**60 - 1, 1), np.float64)
+    assert pages_for((2, 50_000), np.float32).shape == (2, 50_000)
 
 
 @pytest.mark.parametrize("threads", [1, 3])

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from textclf.arrays import Integers, Keys, ShortKeys
+from textclf.memory import pages_for
 from textclf.parallel import in_order
 
 _FEW = 4096  # below this many look-ups, a binary search costs less than making the index
 _RANGE_BITS = 4
 _RANGES_BEGIN = np.arange(1, 1 << _RANGE_BITS, dtype=np.uint64) << np.uint64(64 - _RANGE_BITS)  # but the first
-_NO_KEYS = np.zeros(0, np.uint64)
-_FEWEST_WAITING, _MANY_WAITING = 1 << 20, 1 << 21
+_NO_KEYS, _NO_TIMES = np.zeros(0, np.uint64), np.zeros(0, np.int32)
+_FEWEST_WAITING, _MANY_WAITING = 1 << 19, 1 << 20
 _BLOCK = 1 << 16  # look-ups done at a time: their arrays stay in the processor's cache
 
 
@@ -82,10 +83,14 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
     """Return the distinct keys in rising order and how often each stands there."""
     # By sorting, which runs on whole vector registers: on millions of distinct keys much faster than np.unique's table.
     ordered = np.sort(keys)
-    if not len(ordered):
-        return ordered, np.zeros(0, np.int32)
-    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    return ordered[starts], np.diff(starts, append=len(ordered)).astype(np.int32)  # in 32 bits: they are many
+    starts = _starts(ordered)
+    return ordered.take(starts), np.diff(starts, append=len(ordered)).astype(np.int32)  # in 32 bits: they are many
+
+
+def _starts(ordered: Keys | Integers) -> Integers:
+    """Return where each run of equal numbers begins."""
+    starts: Integers = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    return np.concatenate(([0], starts)) if len(ordered) else starts
 
 
 class KeyCounter:
@@ -95,28 +100,31 @@ class KeyCounter:
         self._threads = threads
         self._seen = [count_keys(_NO_KEYS)] * (1 << _RANGE_BITS)
         # Copied into one array, since large ones that come and go at different times leave gaps in the memory.
-        self._waiting, self._many = _NO_KEYS, 0
+        self._waiting, self._times, self._many = _NO_KEYS, _NO_TIMES, 0
         self._bounds: list[Integers] = []
         """Where each range of the waiting keys begins, and the last ends, for each part."""
 
-    def add(self, keys: Keys) -> None:
-        """Count these keys, which are in rising order: whoever makes them sorts them, on a thread of its own."""
+    def add(self, keys: Keys, times: Integers) -> None:
+        """Count each of these keys so many times: distinct ones in rising order, as `count_keys` returns them.
+
+        Whoever makes the keys counts those of a part, on a thread of its own.
+        """
         end = self._many + len(keys)
         if end > len(self._waiting):
             self._settle()
             end = len(keys)
             if len(self._waiting) < (wanted := max(self._most_waiting(), end)):
-                self._waiting = np.empty(wanted, np.uint64)
-        self._waiting[self._many : end] = keys
+                self._waiting, self._times = pages_for((wanted,), np.uint64), pages_for((wanted,), np.int32)
+        self._waiting[self._many : end], self._times[self._many : end] = keys, times
         self._bounds.append(self._many + np.concatenate(([0], np.searchsorted(keys, _RANGES_BEGIN), [len(keys)])))
         self._many = end
 
     def counts(self) -> tuple[Keys, Integers]:
         """Return the distinct keys in rising order and how often each was given; the counter is of no use then."""
         self._settle()
-        self._waiting = _NO_KEYS
+        self._waiting, self._times = _NO_KEYS, _NO_TIMES
         many, filled = sum(len(keys) for keys, _ in self._seen), 0
-        keys, counts = np.empty(many, np.uint64), np.empty(many, np.int32)
+        keys, counts = pages_for((many,), np.uint64), pages_for((many,), np.int32)
         while self._seen:  # dropped one by one: both whole would be the largest arrays of all
             some, times = self._seen.pop(0)
             keys[filled : filled + len(some)], counts[filled : filled + len(some)] = some, times
@@ -136,8 +144,19 @@ class KeyCounter:
 
     def _settled(self, number: int) -> tuple[Keys, Integers]:
         """Return the keys of a range that were given before or wait, and their counts."""
-        waiting = [self._waiting[bounds[number] : bounds[number + 1]] for bounds in self._bounds]
-        return _together(self._seen[number], count_keys(np.concatenate(waiting))) if waiting else self._seen[number]
+        if not self._bounds:
+            return self._seen[number]
+        ranges = [slice(bounds[number], bounds[number + 1]) for bounds in self._bounds]
+        waiting = [np.concatenate([array[each] for each in ranges]) for array in (self._waiting, self._times)]
+        return _together(self._seen[number], _summed(*waiting))
+
+
+def _summed(keys: Keys, times: Integers) -> tuple[Keys, Integers]:
+    """Return the distinct keys in rising order, and the sum of each one's times."""
+    order = np.argsort(keys)
+    keys = keys.take(order)
+    starts = _starts(keys)
+    return keys.take(starts), np.add.reduceat(times.take(order), starts) if len(keys) else times
 
 
 def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tuple[Keys, Integers]:
@@ -147,7 +166,13 @@ def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tup
         return others
     places = np.searchsorted(keys, added)
     known = keys[np.minimum(places, len(keys) - 1)] == added
-    counts = counts.copy()
-    counts[places[known]] += times[known]
-    news = places[~known]
-    return np.insert(keys, news, added[~known]), np.insert(counts, news, times[~known])
+    news = np.flatnonzero(~known)
+    # What np.insert does, to arrays in pages of their own.
+    among = places.take(news) + np.arange(len(news))
+    is_old = np.ones(len(keys) + len(news), np.bool_)
+    is_old[among] = False
+    merged, sums = pages_for(is_old.shape, np.uint64), pages_for(is_old.shape, np.int32)
+    merged[is_old], merged[among] = keys, added.take(news)
+    sums[is_old], sums[among] = counts, times.take(news)
+    sums[np.flatnonzero(is_old).take(places[known])] += times[known]
+    return merged, sums

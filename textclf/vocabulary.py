@@ -65,6 +65,7 @@ def learn_vocabulary(
     word_table, words, E = learn_words(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(cuts, keys), most_unseen
     )
+    E = shelf.kept(E)  # of no use until C is there
     tallies = tallies_of(kinds, found, least_texts(n, length), shelf, weights)
     del found  # the counts of all n-grams take more room than any that are kept
     give_back_unused()
@@ -146,17 +147,17 @@ def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
     Raises TrainingError when no text holds a word.
     """
 
-    def keys_of_block(block: Block) -> list[Keys]:
+    def counted(block: Block) -> list[Counted]:
         words = block.tokens.keys
         as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else words[:0]
         by_kind = zip(cuts.kinds, block.ngrams, strict=True)
         of_kinds = (keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)
-        return [np.sort(keys) for keys in (words, as_they_stand, *of_kinds)]
+        return [count_keys(keys) for keys in (words, as_they_stand, *of_kinds)]
 
     counters = [KeyCounter(cuts.threads) for _ in range(2 + len(cuts.kinds))]
-    for keys in cuts.each(keys_of_block):
-        for counter, each in zip(counters, keys, strict=True):
-            counter.add(each)
+    for of_block in cuts.each(counted):
+        for counter, (keys, times) in zip(counters, of_block, strict=True):
+            counter.add(keys, times)
     words, as_they_stand, *of_kinds = [counter.counts() for counter in counters]
     if not len(words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")

@@ -333,10 +333,10 @@ def _char_ngrams(tokens: Tokens, longest: int) -> Iterable[NgramsOfLength]:
     characters = Characters.of(tokens)
     is_end = characters.is_end
     sums = running_sum(characters.codes)
-    first_text = np.cumsum(is_end) - 1  # of an n-gram that starts here
+    first_text = np.cumsum(is_end, dtype=np.int32) - np.int32(1)  # of an n-gram that starts here
     last_text = first_text - is_end  # of one that ends here
     last_text[1:][is_end[1:] & is_end[:-1]] = -1  # a text of blanks alone has none
     for n in range(1, longest + 1):
         ends_there = last_text[n - 1 :]
         starts = np.flatnonzero(first_text[: len(ends_there)] == ends_there)
-        yield NgramsOfLength(first_text[starts].astype(np.int32), stretch_keys(sums, starts, starts + n), starts)
+        yield NgramsOfLength(first_text.take(starts), stretch_keys(sums, starts, starts + n), starts)

@@ -19,6 +19,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -206,17 +207,18 @@ def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
 def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
     """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
     blob, offsets = strings.packed()
-    letters = np.frombuffer(blob, np.uint8)
+    parts = [blob[start:stop] for start, stop in pairwise(offsets.tolist())]
+    letters = np.frombuffer(b"\0".join([*parts, b""]), np.uint8)
     if lower:
         letters = letters | ((letters - _A < _LETTERS).view(np.uint8) << _TO_LOWER)
-    codes = np.insert(letters, offsets[1:], 0).astype(np.uint32)
+    codes = letters.astype(np.uint32)
     begins = offsets + np.arange(len(offsets))
     codes[begins[1:] - 1] = END_OF_TEXT
-    others = np.unique(np.searchsorted(offsets, np.flatnonzero(letters >= _NOT_ASCII), side="right") - 1).tolist()
+    others = np.unique(np.searchsorted(begins, np.flatnonzero(letters >= _NOT_ASCII), side="right") - 1).tolist()
     if not others:
         return codes
     # The codes of each other string come to stand where its bytes stood.
-    text = _join([blob[offsets[i] : offsets[i + 1]].decode(errors="replace") for i in others])
+    text = _join([parts[i].decode(errors="replace") for i in others])
     of_others = _codes_of(text, lower)
     parts = np.split(codes, np.stack([begins[others], begins[np.add(others, 1)]], axis=1).ravel())
     parts[1::2] = np.split(of_others, np.flatnonzero(of_others == END_OF_TEXT)[:-1] + 1)

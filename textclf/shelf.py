@@ -42,7 +42,10 @@ class Shelf:
         return array if self.room is None or array.nbytes < _SMALL else self.array([array])
 
     def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
-        """Return all strings of all batches. Seldom looked at, they get an eighth of the room, and beyond that a file."""
+        """Return all strings of all batches.
+
+        They get an eighth of the room at the most, for they are looked at once or twice, and matrices again and again.
+        """
         lengths: list[Integers] = [np.zeros(1, np.int64)]
 
         def blobs() -> Iterable[npt.NDArray[np.uint8]]:

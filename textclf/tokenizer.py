@@ -207,8 +207,8 @@ def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
 def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
     """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
     blob, offsets = strings.packed()
-    parts = [blob[start:stop] for start, stop in pairwise(offsets.tolist())]
-    letters = np.frombuffer(b"\0".join([*parts, b""]), np.uint8)
+    encoded = [blob[start:stop] for start, stop in pairwise(offsets.tolist())]
+    letters = np.frombuffer(b"\0".join([*encoded, b""]), np.uint8)
     if lower:
         letters = letters | ((letters - _A < _LETTERS).view(np.uint8) << _TO_LOWER)
     codes = letters.astype(np.uint32)
@@ -218,7 +218,7 @@ def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
     if not others:
         return codes
     # The codes of each other string come to stand where its bytes stood.
-    text = _join([parts[i].decode(errors="replace") for i in others])
+    text = _join([encoded[i].decode(errors="replace") for i in others])
     of_others = _codes_of(text, lower)
     parts = np.split(codes, np.stack([begins[others], begins[np.add(others, 1)]], axis=1).ravel())
     parts[1::2] = np.split(of_others, np.flatnonzero(of_others == END_OF_TEXT)[:-1] + 1)

@@ -128,6 +128,16 @@ def test_there_is_no_room_for_another_array_as_long_as_any_part_of_one_is_in_use
     assert shelf.allot((length,), kind).shape == (length,)
 
 
+@pytest.mark.parametrize(("length", "is_in_file"), [(100, False), (101, True)])
+def test_texts_get_an_eighth_of_the_room_and_leave_the_rest_to_others(length, is_in_file):
+    shelf = Shelf(800)
+    texts = shelf.strings([["a" * length]])
+    assert list(texts) == ["a" * length]
+    assert isinstance(texts.blob, np.memmap) == is_in_file
+    assert (shelf.allot((800 - length + 1,), np.dtype(np.uint8)) is None) == (not is_in_file)
+    assert shelf.allot((800 - length,), np.dtype(np.uint8)) is not None
+
+
 def test_pages_for_more_than_there_is_are_refused_as_other_memory_is():
     with pytest.raises(MemoryError, match="no room for 9223372036854775800 bytes"):
         pages_for((2**60 - 1, 1), np.float64)

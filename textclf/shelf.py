@@ -54,8 +54,9 @@ class Shelf:
                 lengths.append(np.diff(packed.offsets))
                 yield packed.blob
 
-        shelf = self if self.room is None else Shelf(self.room // 8)
-        blob = shelf.array(blobs())  # comes first: it is what counts the lengths
+        part = Shelf(None if self.room is None else self.room // 8)
+        blob = part.array(blobs())  # comes first: it is what counts the lengths
+        self._slabs += part._slabs
         return Strings(blob, np.cumsum(np.concatenate(lengths)))
 
     def allot(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any] | None:

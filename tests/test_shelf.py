@@ -138,6 +138,15 @@ def test_texts_get_an_eighth_of_the_room_and_leave_the_rest_to_others(length, is
     assert shelf.allot((800 - length,), np.dtype(np.uint8)) is not None
 
 
+def test_what_is_seldom_looked_at_lies_in_memory_only_beside_little_else():
+    shelf, part = Shelf(800), np.zeros(60, np.uint8)
+    assert not isinstance(shelf.seldom().array([part]), np.memmap)
+    other = shelf.array([part])
+    assert isinstance(shelf.seldom().array([part]), np.memmap)
+    assert not isinstance(other, np.memmap)
+    assert not isinstance(MEMORY.seldom().array([part, part]), np.memmap)
+
+
 def test_pages_for_more_than_there_is_are_refused_as_other_memory_is():
     with pytest.raises(MemoryError, match="no room for 9223372036854775800 bytes"):
         pages_for((2**60 - 1, 1), np.float64)

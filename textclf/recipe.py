@@ -153,7 +153,7 @@ def _train(
     else:
         train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
         train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
-        rows_held_out = _held_out_rows(examples, matrix, valid_rows, shelf) if len(valid_rows) else None
+        rows_held_out = _held_out_rows(examples, matrix, valid_rows, shelf.seldom()) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
     penalties = None if start is None else old_penalties(start.model, settings.l2)

@@ -41,11 +41,17 @@ class Shelf:
         """Return an array of the memory as it is kept: the same, where it is small or there is no limit, or a copy."""
         return array if self.room is None or array.nbytes < _SMALL else self.array([array])
 
-    def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
-        """Return all strings of all batches.
+    def seldom(self) -> "Shelf":
+        """Return a shelf for arrays that are looked at once or twice, not again and again as matrices of a fit are.
 
-        They get an eighth of the room at the most, for they are looked at once or twice, and matrices again and again.
+        They lie in memory only as long as all that lies there takes an eighth of the room.
         """
+        shelf = Shelf(None if self.room is None else self.room // 8)
+        shelf._slabs = self._slabs
+        return shelf
+
+    def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
+        """Return all strings of all batches, which are looked at `seldom`."""
         lengths: list[Integers] = [np.zeros(1, np.int64)]
 
         def blobs() -> Iterable[npt.NDArray[np.uint8]]:
@@ -54,9 +60,7 @@ class Shelf:
                 lengths.append(np.diff(packed.offsets))
                 yield packed.blob
 
-        part = Shelf(None if self.room is None else self.room // 8)
-        blob = part.array(blobs())  # comes first: it is what counts the lengths
-        self._slabs += part._slabs
+        blob = self.seldom().array(blobs())  # comes first: it is what counts the lengths
         return Strings(blob, np.cumsum(np.concatenate(lengths)))
 
     def allot(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any] | None:
@@ -66,7 +70,7 @@ class Shelf:
             wanted = math.prod(shape) * kind.itemsize
             if sum(slab.nbytes for slab in used) + wanted > self.room:
                 return None
-            self._slabs = [weakref.ref(slab) for slab in used]
+            self._slabs[:] = [weakref.ref(slab) for slab in used]
         return self.make(shape, kind)
 
     def make(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any]:

@@ -11,7 +11,7 @@ from textclf.cuts import Block, Cuts
 from textclf.dictionary import Dictionary, KeyCounter, count_keys
 from textclf.errors import TrainingError
 from textclf.features import Features, Kind, TextMatrix, WordTable, side_by_side, word_weights
-from textclf.memory import give_back_unused
+from textclf.memory import give_back_unused, let_go
 from textclf.parallel import in_order
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, RowStack, Shelf, Stack, rows_of_sparse
@@ -29,6 +29,7 @@ words. Of long ones an n-gram of few texts tells less than the others of the sam
 CHAR_NGRAMS = (1, 5)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
 FEW_TEXTS, MANY_TEXTS = 1_000, 10_000
+_BLOCKS_AT_ONCE = 32  # looked up before what they left behind is given back
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ def learn_vocabulary(
     def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
         return by_words.extract_tokens([block.tokens], block.texts), counts_of(block, tallies)
 
-    for of_block, counted in cuts.each(look_up, last=True):
+    for number, (of_block, counted) in enumerate(cuts.each(look_up, last=True), 1):
+        if number % _BLOCKS_AT_ONCE == 0:
+            give_back_unused()
         C.add(of_block.words)
         tokens.add(of_block.tokens)
         known.add(of_block.known)
@@ -251,6 +254,7 @@ def learn_words(
 def unit_vectors(matrix: Array, places: Integers) -> Array:
     """Return these rows without the mean of all rows, each of length 1."""
     rows = matrix[places] - matrix.mean(axis=0)
+    let_go(matrix)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
     return unit

@@ -1,4 +1,4 @@
-"""The array types that every module speaks of."""
+"""The array types that every module speaks of, and where runs of equal numbers begin in one."""
 
 from typing import Any
 
@@ -16,3 +16,9 @@ Keys = npt.NDArray[np.uint64]
 
 ShortKeys = npt.NDArray[np.uint32]
 """Their first 32 bits."""
+
+
+def run_starts(ordered: Keys | Integers) -> Integers:
+    """Return where each run of equal numbers begins."""
+    starts: Integers = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+    return np.concatenate(([0], starts)) if len(ordered) else starts

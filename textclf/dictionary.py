@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Integers, Keys, ShortKeys
+from textclf.arrays import Integers, Keys, ShortKeys, run_starts
 from textclf.memory import pages_for
 from textclf.parallel import in_order
 
@@ -83,14 +83,8 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
     """Return the distinct keys in rising order and how often each stands there."""
     # By sorting, which runs on whole vector registers: on millions of distinct keys much faster than np.unique's table.
     ordered = np.sort(keys)
-    starts = _starts(ordered)
+    starts = run_starts(ordered)
     return ordered.take(starts), np.diff(starts, append=len(ordered)).astype(np.int32)  # in 32 bits: they are many
-
-
-def _starts(ordered: Keys | Integers) -> Integers:
-    """Return where each run of equal numbers begins."""
-    starts: Integers = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-    return np.concatenate(([0], starts)) if len(ordered) else starts
 
 
 class KeyCounter:
@@ -155,7 +149,7 @@ def _summed(keys: Keys, times: Integers) -> tuple[Keys, Integers]:
     """Return the distinct keys in rising order, and the sum of each one's times."""
     order = np.argsort(keys)
     keys = keys.take(order)
-    starts = _starts(keys)
+    starts = run_starts(keys)
     return keys.take(starts), np.add.reduceat(times.take(order), starts) if len(keys) else times
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Array, Integers
+from textclf.arrays import Array, Integers, run_starts
 from textclf.byte_rows import ByteRows
 from textclf.memory import let_go
 
@@ -141,7 +141,7 @@ def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> Sparse
     pairs |= columns.astype(kind)  # which of -1 makes the largest number of all
     pairs.sort()
     pairs = pairs[: np.searchsorted(pairs, kind(n << bits))]
-    starts = np.flatnonzero(np.concatenate(([True], pairs[1:] != pairs[:-1]))) if len(pairs) else np.zeros(0, np.int64)
+    starts = run_starts(pairs)
     counts = np.diff(starts, append=len(pairs)).astype(np.float32)
     pairs = pairs[starts]
     offsets = np.searchsorted(pairs, np.arange(n + 1, dtype=kind) << kind(bits))

@@ -42,9 +42,7 @@ class Strings(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _MANY):
-            part = self[start : start + _MANY]
-            blob, offsets = part.packed()
-            yield from [blob[first:last].decode(errors="replace") for first, last in pairwise(offsets.tolist())]
+            yield from [string.decode(errors="replace") for string in self[start : start + _MANY].encoded()]
 
     @overload
     def __getitem__(self, place: int) -> str: ...
@@ -67,6 +65,11 @@ class Strings(Sequence[str]):
         blob = part.tobytes()
         let_go(part)
         return blob, self.offsets - self.offsets[0]
+
+    def encoded(self) -> list[bytes]:
+        """Return the bytes of each string."""
+        blob, offsets = self.packed()
+        return [blob[first:last] for first, last in pairwise(offsets.tolist())]
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """Return how many characters each string has, shape (n,)."""

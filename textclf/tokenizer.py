@@ -19,7 +19,6 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -206,13 +205,12 @@ def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
 
 def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
     """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
-    blob, offsets = strings.packed()
-    encoded = [blob[start:stop] for start, stop in pairwise(offsets.tolist())]
+    encoded = strings.encoded()
     letters = np.frombuffer(b"\0".join([*encoded, b""]), np.uint8)
     if lower:
         letters = letters | ((letters - _A < _LETTERS).view(np.uint8) << _TO_LOWER)
     codes = letters.astype(np.uint32)
-    begins = offsets + np.arange(len(offsets))
+    begins = strings.offsets - strings.offsets[0] + np.arange(len(strings) + 1)
     codes[begins[1:] - 1] = END_OF_TEXT
     others = np.unique(np.searchsorted(begins, np.flatnonzero(letters >= _NOT_ASCII), side="right") - 1).tolist()
     if not others:

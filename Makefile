@@ -25,11 +25,9 @@ demo: $(VENV)/installed
 test: $(VENV)/installed-test
 	$(BIN)/python -m pytest -n logical --dist loadfile
 
-# Which lines and branches no test runs, children's included; compiled loops are counted as Python runs them, whose numbers
-# warn when they wrap around as they shall.
+# Which lines and branches no test runs, children's included.
 coverage: $(VENV)/installed-test
 	-$(BIN)/python -m coverage run -m pytest -n logical --dist loadfile
-	-NUMBA_DISABLE_JIT=1 $(BIN)/python -m coverage run -m pytest -W ignore:overflow:RuntimeWarning tests/test_compiled.py
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

@@ -1,14 +1,10 @@
 """What every test can rely on: random tests that are the same at every run, and a cache folder of their own."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
-
-# Compiled loops are kept from one test run to the next: compiling them takes ten seconds.
-os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(__file__).parent.parent / ".pytest_cache" / "numba"))
 
 # Derandomized, so that a test that passes today passes tomorrow; without deadlines, because machines are shared.
 settings.register_profile(

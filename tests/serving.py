@@ -37,8 +37,6 @@ take_signals()
 given = json.loads(sys.argv[1])
 models = {name: Path(path) for name, path in given.pop("models").items()}
 limits = Limits(**given.pop("limits"))
-if not given.pop("loops"):
-    sys.modules["numba"] = None
 try:
     serve(ServeSettings(models, port=0, limits=limits, **given), lambda address: print(address, file=sys.stderr))
 except KeyboardInterrupt:  # SIGTERM too: a process that ends by itself keeps what coverage counted
@@ -130,13 +128,10 @@ class Running:
 
 
 @contextmanager
-def running(models, limits=None, command=None, *, loops=True, **settings):
-    """Run a service; `models` by name; with `command` the arguments of ``textclf`` instead.
-
-    Without `loops`, none are loaded in the background, which takes memory while a test measures it.
-    """
+def running(models, limits=None, command=None, **settings):
+    """Run a service; `models` by name; with `command` the arguments of ``textclf`` instead."""
     paths = {name: str(path) for name, path in models.items()}
-    given = json.dumps({"models": paths, "limits": limits or {}, "loops": loops, **settings})
+    given = json.dumps({"models": paths, "limits": limits or {}, **settings})
     arguments = ["-m", "textclf", *command] if command else ["-c", _CHILD, given]
     process = subprocess.Popen([sys.executable, *arguments], stderr=subprocess.PIPE, encoding="utf-8")
     service = Running(process)

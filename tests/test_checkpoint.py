@@ -47,16 +47,11 @@ COURSES = {
     "several labels": {"multi_label": True, "output": "sigmoid"},
     "no n-grams": {"optimizer": "adam", "epochs": 9, "word_ngrams": 0, "char_ngrams": (0, 0)},
     "no validation": {"valid_fraction": 0.0},
-    "some rows first": {},
 }
 
 
 @pytest.mark.parametrize("course", COURSES)
-def test_a_training_stopped_after_every_note_ends_with_the_bytes_of_a_straight_one(course, tmp_path, monkeypatch):
-    if course == "some rows first":
-        monkeypatch.setattr("textclf.warm_start.FEWEST_ROWS", 8)
-        monkeypatch.setattr("textclf.warm_start.FEWEST_ENTRIES", 100)
-        monkeypatch.setattr("textclf.warm_start.ENTRIES_A_COLUMN", 1)
+def test_a_training_stopped_after_every_note_ends_with_the_bytes_of_a_straight_one(course, tmp_path):
     settings = {"vectors": "none", "dimension": 5, "char_ngrams": (1, 2), **COURSES[course]}
     data = rows(multi_label=settings.get("multi_label", False))
     train(data, Settings(**settings), None).model.save(tmp_path / "straight")

@@ -61,14 +61,6 @@ def test_training_on_many_files_finds_what_one_machine_finds(one_machine, parts,
     assert pytest.approx(one_machine.predict(texts).P, abs=5e-3) == found.predict(texts).P
 
 
-def test_averaging_now_and_then_comes_near_to_one_machine(one_machine, parts, tmp_path):
-    path = tmp_path / "m.safetensors"
-    assert run(["train", str(parts), "-o", str(path), *FIXED, "--averaging", "now and then", "--workers", "2"]) == 0
-    _, *rows = (ROOT / "data" / "reviews-test.csv").read_text("utf-8").splitlines()
-    found = Model.load(path).predict(rows).classes
-    assert np.mean(found == one_machine.predict(rows).classes) > 0.9
-
-
 def test_rows_are_held_out_and_the_probabilities_calibrated(parts, tmp_path, capsys):
     path = tmp_path / "m.safetensors"
     assert run(["train", str(parts), "-o", str(path), "--class-weight", "balanced", "--json"]) == 0
@@ -136,18 +128,17 @@ class Groups(Serial):
     workers = 2
 
 
-@pytest.mark.parametrize("averaging", ["every step", "now and then"])
 @pytest.mark.parametrize("valid_fraction", [0.1, 0.0])
-def test_a_training_that_was_stopped_ends_with_the_bytes_of_a_straight_one(parts, tmp_path, averaging, valid_fraction):
+def test_a_training_that_was_stopped_ends_with_the_bytes_of_a_straight_one(parts, tmp_path, valid_fraction):
     settings = Settings(l2=0.15, valid_fraction=valid_fraction, char_ngrams=(0, 0))
-    trained(Groups(), parts, settings, averaging=averaging).model.save(tmp_path / "straight")
+    trained(Groups(), parts, settings).model.save(tmp_path / "straight")
     stops, done = 0, False
     while not done:
         checkpoint = Stopping(tmp_path / "model", 3)
         try:
             # Whoever goes on with it, one process or two, keeps the groups of files that it was begun with.
             engine = Serial() if stops else Groups()
-            model = trained(engine, parts, settings, averaging=averaging, recorder=checkpoint).model
+            model = trained(engine, parts, settings, recorder=checkpoint).model
             done = True
         except KeyboardInterrupt:
             checkpoint.write()
@@ -157,14 +148,12 @@ def test_a_training_that_was_stopped_ends_with_the_bytes_of_a_straight_one(parts
     assert (tmp_path / "model").read_bytes() == (tmp_path / "straight").read_bytes()
 
 
-def test_a_checkpoint_of_other_files_or_another_averaging_is_refused(parts, tmp_path):
+def test_a_checkpoint_of_other_files_or_another_seed_is_refused(parts, tmp_path):
     settings = Settings(l2=0.15, valid_fraction=0.0, char_ngrams=(0, 0))
     stopped = Stopping(tmp_path / "m", 3)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
         trained(Serial(), parts, settings, recorder=stopped)
     stopped.write()
-    with pytest.raises(ModelError, match="found one with other averaging"):
-        trained(Serial(), parts, settings, averaging="now and then", recorder=Checkpoint(tmp_path / "m", resume=True))
     with pytest.raises(ModelError, match="found one with other seed"):
         trained(Serial(), parts, replace(settings, seed=2), recorder=Checkpoint(tmp_path / "m", resume=True))
     with pytest.raises(ModelError, match="found one with other rows, names of files"):
@@ -172,7 +161,7 @@ def test_a_checkpoint_of_other_files_or_another_averaging_is_refused(parts, tmp_
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(parts, tmp_path):
-    command = ["train", str(parts), "--workers", "2", "--averaging", "now and then", *FIXED]
+    command = ["train", str(parts), "--workers", "2", *FIXED]
     assert run([*command, "-o", str(tmp_path / "straight")]) == 0
     child = subprocess.Popen(
         [sys.executable, "-c", STOPPING, *command, "-o", str(tmp_path / "model")],

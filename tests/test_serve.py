@@ -487,33 +487,3 @@ def test_a_table_cut_short_by_the_end_of_the_service_looks_cut_short(folder):
                 received = (received + part)[-10:]
         assert not received.endswith(b"0\r\n\r\n")
         assert "Traceback" not in made.text
-
-
-def test_compiled_loops_take_over_in_the_background_and_after_a_reload_and_say_the_same(folder, tmp_path):
-    pytest.importorskip("numba")
-    shutil.copyfile(folder / "one.safetensors", tmp_path / "one.safetensors")
-    made = service(tmp_path, "one")
-
-    async def conversation(client):
-        before = (await client.post("/predict", json={"texts": TEXTS})).json()
-        assert not made.take(None).model.is_compiled
-        await made.shelf.quicken()
-        after = (await client.post("/predict", json={"texts": TEXTS})).json()
-        shutil.copyfile(folder / "two.safetensors", tmp_path / "new")
-        (tmp_path / "new").replace(tmp_path / "one.safetensors")
-        quick = made.take(None).model.is_compiled
-        await made.shelf.refresh()
-        return before, after, quick
-
-    before, after, quick = talk(made, conversation)
-    assert before == after
-    assert quick
-    assert (made.take(None).version, made.take(None).model.is_compiled) == (2, True)
-
-
-def test_where_compiled_loops_fail_numpy_goes_on(folder, monkeypatch, caplog):
-    made = service(folder, "one")
-    monkeypatch.setattr("textclf.serve.shelf._quick", lambda _: 1 / 0)
-    asyncio.run(made.shelf.quicken())
-    assert not made.take(None).model.is_compiled
-    assert "NumPy answers" in caplog.text

@@ -216,12 +216,7 @@ def table_of(path, n):
 @pytest.mark.parametrize(
     "more", [[], ["--vectors", "none"], ["--optimizer", "adam", "--epochs", "2"], ["--recipe", "fast"]]
 )
-@pytest.mark.parametrize("some_first", [False, True])
-def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypatch, more, some_first):
-    if some_first:
-        monkeypatch.setattr("textclf.warm_start.FEWEST_ROWS", 8)
-        monkeypatch.setattr("textclf.warm_start.FEWEST_ENTRIES", 1000)
-        monkeypatch.setattr("textclf.warm_start.ENTRIES_A_COLUMN", 1)
+def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypatch, more):
     monkeypatch.setattr("textclf.tokenizer._BLOCK", 2000)
     monkeypatch.setattr("textclf.sparse._SMALLEST_BLOCK", 500)
     table = table_of(tmp_path / "table.csv", 400)

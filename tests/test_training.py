@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from strategies import class_numbers, counts_and_truth
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from textclf.checkpoint import NOTHING_KEPT
 from textclf.errors import TrainingError
 from textclf.examples import Examples, deal, split
 from textclf.fitting import Listener, mean_vectors, standardized
@@ -22,7 +21,6 @@ from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
 from textclf.sparse import blocks_of, stack_rows
 from textclf.training import EpochSettings, Standard, minibatches, train_network
-from textclf.warm_start import WarmStart
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -235,30 +233,6 @@ def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
     np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
     np.testing.assert_allclose(on.network.theta, scratch.network.theta, atol=1e-5)
     assert on.losses[: len(first.losses)] == first.losses
-
-
-def test_a_fit_that_begins_with_some_of_the_rows_ends_where_one_from_scratch_does_in_fewer_steps(monkeypatch):
-    examples, E = problem(n=2000)
-    examples = replace(examples, weights=np.arange(2000, dtype=np.float32) % 4)  # of which a fourth weigh nothing
-    network = Network.start((4, 2), "relu", np.random.default_rng(0))
-    S, scales = examples.words.times(E), np.ones((10, 2), np.float32)
-    chosen, warm = JointSettings(300, 1e-6, 0.5, 1), WarmStart(Shelf(0), 1, NOTHING_KEPT)
-    assert warm.find(network, S, examples, scales, LOSS, chosen) is None  # too few rows to be worth it
-    monkeypatch.setattr("textclf.warm_start.FEWEST_ROWS", 1500)
-    assert warm.find(network, S, examples, scales, LOSS, chosen) is None
-    monkeypatch.setattr("textclf.warm_start.FEWEST_ENTRIES", 100)
-    assert len(examples.ngrams.data) > 200 * 10
-    start = warm.find(network, S, examples, scales, LOSS, chosen)
-    monkeypatch.setattr("textclf.warm_start.FEWEST_ROWS", 10)
-    twice = warm.find(network, S, examples, scales, LOSS, chosen)
-    scratch = fit_jointly(network, S, examples, scales, LOSS, chosen)
-    for begin in (start, twice):
-        assert begin.losses == []
-        on = fit_jointly(network, S, examples, scales, LOSS, chosen, start=begin)
-        assert len(on.losses) < len(scratch.losses)
-        assert on.losses[0] < 1.1 * scratch.losses[-1] < scratch.losses[0]
-        np.testing.assert_allclose(on.losses[-1], scratch.losses[-1], rtol=1e-4)
-        np.testing.assert_allclose(on.U, scratch.U, atol=0.1)
 
 
 @given(class_numbers(), st.integers(2, 6), st.integers(0, 100))

@@ -11,7 +11,6 @@ from textclf.anchored import Anchor, fit_anchored
 from textclf.arrays import Array, Integers
 from textclf.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.checkpoint import NOTHING_KEPT, Recorder, State
-from textclf.compiled.hastening import quicker_steps
 from textclf.examples import Examples
 from textclf.features import Features, TextMatrix
 from textclf.joint import JointFit, JointSettings, columns_moved, fit_jointly
@@ -24,11 +23,9 @@ from textclf.penalties import Choice, Moves, Penalties, choose_penalties
 from textclf.settings import Settings
 from textclf.shelf import MEMORY, Shelf
 from textclf.sparse import SparseRows
-from textclf.stepping import MakeSteps
 from textclf.strings import Strings
 from textclf.training import Epoch, EpochSettings, Standard, train_network
 from textclf.vocabulary import taken
-from textclf.warm_start import WarmStart
 
 JOINT_L2 = 0.15
 JOINT_ITERATIONS = 60
@@ -118,7 +115,6 @@ class Fitting:
             trained = train_network(
                 network, E, examples, valid, loss, chosen, rng,
                 after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), recorder=self.recorder,
-                hasten=partial(_quicker_steps, settings),
             )  # fmt: skip
             network, E, epochs = trained.network, trained.E, trained.history
         U = np.zeros((0, len(self.labels)), np.float32)
@@ -238,9 +234,6 @@ class Fitting:
 
             recorder = self.recorder.within(_NOTED)
             find = partial(fit_jointly, network) if self.anchor is None else partial(fit_anchored, self.anchor)
-            if self.anchor is None and start is None:
-                warm = WarmStart(self.shelf, self.settings.seed, recorder)
-                start = warm.find(network, S, examples, free, loss, chosen)
             return find(S, examples, free, loss, chosen, start=start, after_step=note, recorder=recorder)
 
         first = penalties or self._first_penalties(is_second=done > 0)
@@ -341,8 +334,3 @@ def standardized(S: Array, C: SparseRows, standard: Standard, shelf: Shelf) -> A
 
 def _plain(epoch: Epoch) -> dict[str, Any]:
     return {name: value for name, value in vars(epoch).items() if value is not None}
-
-
-def _quicker_steps(settings: Settings, seconds: float) -> MakeSteps | None:
-    # Without a hidden layer a step is little but reading texts' words, which the loops leave as it is.
-    return quicker_steps(seconds, threads=settings.threads) if settings.hidden else None

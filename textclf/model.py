@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,9 +28,6 @@ from textclf.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.predictions import Prediction, Predictions
 from textclf.strings import Strings
 from textclf.tokenizer import NAME as TOKENIZER
-
-if TYPE_CHECKING:
-    from textclf.compiled.summing import Summing
 
 _MANY_TEXTS = 256  # from here on it pays to make wider arrays once
 
@@ -71,38 +68,11 @@ class Model:
         """Whether a text may get several labels or none."""
         return self.thresholds is not None
 
-    def predict(self, texts: Sequence[str], *, threads: int = 1, compiled: bool = False) -> Predictions:
-        """Return the probabilities of every label for each text.
-
-        With `compiled`, by compiled loops, on the calling thread alone: quicker where texts are many, and the same to
-        within the rounding of float64. It takes Numba, and a model that `can_be_compiled`.
-        """
-        if compiled and texts:
-            sums = self.compiled.sums(texts)
-            Z = self._logits_of(sums.words, sums.wide)
-            return Predictions(self.probabilities_of(Z), sums.tokens, sums.known, sums.familiar, self.thresholds, Z)
+    def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
+        """Return the probabilities of every label for each text."""
         matrix = self.features.extract(texts)
         Z = self.logits(matrix, threads=threads)
         return Predictions(self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.familiar, self.thresholds, Z)
-
-    @property
-    def can_be_compiled(self) -> bool:
-        """Whether the compiled loops know this kind of model: no look-ups in letters' case, keys of 64 bits."""
-        dictionaries = [self.features.words.dictionary, *(table.dictionary for table in self.features.ngrams)]
-        return not self.features.words.cased and all(each.keys.dtype == np.uint64 for each in dictionaries)
-
-    @cached_property
-    def compiled(self) -> "Summing":
-        """The model's tables as the compiled loops want them."""
-        from textclf.compiled.summing import Summing
-
-        one_layer = len(self.network.layers) == 1
-        return Summing(self.features, self._double_EW if one_layer else np.asarray(self.E), np.asarray(self.U))
-
-    @property
-    def is_compiled(self) -> bool:
-        """Whether `compiled` has been made, so that a prediction by compiled loops waits for nothing."""
-        return "compiled" in self.__dict__
 
     def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.

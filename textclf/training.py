@@ -4,7 +4,6 @@ Knows matrices, parameters and losses; of texts and files it knows nothing. Lett
 ``C`` sparse features, ``E`` vectors, ``S`` = C E, ``Y`` one-hot truth, ``U`` the n-grams' rows.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -20,7 +19,6 @@ from textclf.multilabel import exact_and_macro_f1
 from textclf.network import Loss, Network
 from textclf.optim import OPTIMIZERS, RowAdagrad
 from textclf.sparse import SparseRows
-from textclf.stepping import MakeSteps, PlainSteps, Steps
 
 
 @dataclass(frozen=True)
@@ -82,13 +80,11 @@ def train_network(
     *,
     after_epoch: Callable[[Epoch], None] = lambda _: None,
     recorder: Recorder = NOTHING_KEPT,
-    hasten: Callable[[float], MakeSteps | None] = lambda _: None,
 ) -> TrainedNetwork:
     """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
 
     The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
     copied, not changed. After each epoch `recorder` notes all that is needed to go on; what it finds is gone on from.
-    `hasten` is told how many seconds the network alone would take for the epochs to come, and may give quicker steps.
     Raises TrainingError when the loss is no longer finite.
     """
     network = Network(network.sizes, network.activation, network.theta.copy())
@@ -110,7 +106,6 @@ def train_network(
         course.take(epoch)
         recorder.note(_NOTED, lambda: course.state(rng))
         after_epoch(epoch)
-        learner.hasten(hasten, settings.epochs - number)
     return course.best
 
 
@@ -182,47 +177,34 @@ class _Learner:
         self._weights = examples.weights / examples.weights.mean()  # steps are as long whatever they are counted in
         self.optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
         self.vector_optimizer = RowAdagrad(settings.vector_rate)
-        self._steps: Steps = PlainSteps(network, settings.batch_size, settings.dropout, settings.l2)
-        self._has_quicker_steps, self._seconds = False, 0.0
         # Vectors that stand still, and texts that lose no words, give the same S at every step.
         self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(E)
-
-    def hasten(self, find: Callable[[float], MakeSteps | None], epochs: int) -> None:
-        """Take the steps of this many epochs to come otherwise, if `find` says how."""
-        settings = self.settings
-        if self._has_quicker_steps or not epochs or self.E.dtype != self.network.theta.dtype:
-            return
-        if make := find(epochs * self._seconds):
-            self._has_quicker_steps = True
-            self._steps = make(self.network, settings.batch_size, settings.dropout, settings.l2)
 
     def epoch(self, rng: np.random.Generator, share: float) -> float:
         """Go through all examples once, at this share of the learning rates, and return their mean loss."""
         self.optimizer.learning_rate = self.settings.learning_rate * share
         self.vector_optimizer.learning_rate = self.settings.vector_rate * share
-        total = self._seconds = 0.0
-        with self._steps.epoch():
-            for rows in minibatches(len(self._examples), self.settings.batch_size, rng):
-                total += self._step(rows, rng)
+        batches = minibatches(len(self._examples), self.settings.batch_size, rng)
+        total = sum(self._step(rows, rng) for rows in batches)
         return total / float(self._weights.sum())
 
     def _step(self, rows: Integers, rng: np.random.Generator) -> float:
         settings, examples = self.settings, self._examples
         C: SparseRows | None = None
-        S, of_S = self._S, None if self._S is None else rows
-        if S is None:
+        if self._S is None:
             C = _drop_words(examples.words.take(rows), settings.word_dropout, rng)
             S = C.times(self.E)
-        begin = time.perf_counter()
-        Z = self._steps.forward(S, of_S, rng)
-        value, delta = self._loss.value_and_delta(Z, examples.Y.take(rows, axis=0))
+        else:
+            S = self._S.take(rows, axis=0)
+        trace = self.network.forward(S, dropout=settings.dropout, rng=rng)
+        value, delta = self._loss.value_and_delta(trace.Z[-1], examples.Y.take(rows, axis=0))
         weights = self._weights.take(rows)
         delta *= (weights / len(rows))[:, None]
         vectors_learn = C is not None and settings.vector_rate > 0
-        dX = self._steps.backward(delta, self.optimizer, to_input=vectors_learn)
-        self._seconds += time.perf_counter() - begin
+        gradients = self.network.backward(delta, trace, l2=settings.l2, to_input=vectors_learn)
+        self.optimizer.step(self.network.theta, gradients.theta)
         if C is not None and vectors_learn:
-            columns, dE = _gradient_rows(C, dX)
+            columns, dE = _gradient_rows(C, gradients.dX)
             self.vector_optimizer.step_rows(self.E, columns, dE)
         return float(np.vdot(value, weights))
 

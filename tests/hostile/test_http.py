@@ -27,7 +27,7 @@ def model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def service(model):
-    with running({"one": model}, loops=False) as made:
+    with running({"one": model}) as made:
         assert made.ask("POST", "/predict", HONEST)[0] == 200
         yield made
 

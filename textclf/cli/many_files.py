@@ -91,12 +91,10 @@ def measure_files(
 
 def train_files(
     source: str, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster,
-    checkpoint: "Checkpoint", *, averaging: str, cache: bool, quiet: bool,
+    checkpoint: "Checkpoint", *, cache: bool, quiet: bool,
 ) -> "TrainedFar":  # fmt: skip
     """Train a model on the labelled rows of the files that `source` names, and write it."""
-    from typing import cast
-
-    from textclf.distributed import Averaging, Listener, find_shards, train
+    from textclf.distributed import Listener, find_shards, train
 
     shards = find_shards(_seen_by(cluster, source))
     vectors = open_chosen_vectors(settings.vectors, cache=cache, quiet=quiet)
@@ -105,9 +103,8 @@ def train_files(
     with going_on_later(checkpoint), engine(cluster) as workers:
         listener = Listener(say=lambda text: say(text, quiet=quiet))
         trained = train(
-            workers, shards, options, settings, vectors, averaging=cast(Averaging, averaging), listener=listener,
-            recorder=checkpoint,
-        )  # fmt: skip
+            workers, shards, options, settings, vectors, listener=listener, recorder=checkpoint
+        )
         trained.model.save(target)
     if trained.refused:
         warn(f"{source}: {trained.refused:,} rows not used.")

@@ -161,13 +161,6 @@ def _choice(name: str, default: str, text: str) -> Decorator:
 @_number("dimension", click.IntRange, default=100, show_default=True, help="Of random vectors (--vectors none).")
 @_number("seed", click.IntRange, default=1, show_default=True, help="The same seed gives the same model.")
 @cluster_options
-@click.option(
-    "--averaging",
-    type=click.Choice(["every step", "now and then"]),
-    default="every step",
-    show_default=True,
-    help="Of many files: how often what workers found is put together.",
-)
 @threads_option
 @click.option(
     "--max-memory",
@@ -212,7 +205,7 @@ def command(
     from textclf.places import are_shards
 
     started = time.perf_counter()
-    cluster, averaging = cluster_of(settings), settings.pop("averaging")
+    cluster = cluster_of(settings)
     options = replace(read_options(settings), weight_column=weight_column)
     old, chosen = model_and_settings(init_from, replay, settings)
     options = replace(options, multi_label=chosen.multi_label)
@@ -222,9 +215,8 @@ def command(
         files.require_one_table({"--weight-column": weight_column, "--max-memory": max_memory})
         say_where_it_begins(checkpoint, resume, quiet)
         trained: Trained | TrainedFar = train_files(
-            str(table), target, options, chosen, cluster, checkpoint, averaging=averaging, cache=not no_cache,
-            quiet=quiet,
-        )  # fmt: skip
+            str(table), target, options, chosen, cluster, checkpoint, cache=not no_cache, quiet=quiet
+        )
     else:
         say_where_it_begins(checkpoint, resume, quiet)
         shelf = files.shelf(max_memory)

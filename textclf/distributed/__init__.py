@@ -2,14 +2,13 @@
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
 from textclf.distributed.evaluating import Evaluated, evaluate
-from textclf.distributed.fit import Averaging, Listener
+from textclf.distributed.fit import Listener
 from textclf.distributed.frames import predict
 from textclf.distributed.labelling import Job, Run, SetAside, label
 from textclf.distributed.shards import Shard, find_shards
 from textclf.distributed.training import TrainedFar, train
 
 __all__ = [
-    "Averaging",
     "Engine",
     "Evaluated",
     "Job",

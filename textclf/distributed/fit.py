@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from textclf.fitting import (
     MOVE_ITERATIONS,
     SCALE_FLOOR,
     SCALE_SMOOTHING,
-    TIGHT_TOLERANCE,
     joint_tolerance,
 )
 from textclf.joint import JointFit, JointSettings, Rows, minimize
@@ -36,8 +35,6 @@ from textclf.training import Standard
 
 Part = TypeVar("Part")
 
-Averaging = Literal["every step", "now and then"]
-ROUNDS, LOCAL_STEPS = 8, 8
 _LARGEST_NOTED = 1 << 32
 """Bytes: a step over many files may take minutes, so that more of it is worth keeping than on one machine."""
 
@@ -116,11 +113,10 @@ class Fit:
     """The fit on the training part, to validate, and the last one on all rows."""
 
     def __init__(
-        self, workplace: Workplace, start: Model, settings: Settings, averaging: Averaging, listener: Listener,
-        recorder: Recorder,
-    ) -> None:  # fmt: skip
+        self, workplace: Workplace, start: Model, settings: Settings, listener: Listener, recorder: Recorder
+    ) -> None:
         self._workplace, self._start, self._settings = workplace, start, settings
-        self._averaging, self._listener, self._recorder = averaging, listener, recorder
+        self._listener, self._recorder = listener, recorder
         self._loss = LOSSES[settings.loss, settings.output]
         self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
@@ -164,12 +160,11 @@ class Fit:
         if found is None:
             *counts, of_classes = holding.added(self._workplace.ask(holding.counts, everything))
             scales = scales_of(counts, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
-            fit = self._together if self._averaging == "every step" else self._averaged
-            found = fit(name, start, scales, of_classes, everything)
+            found = self._minimized(name, start, scales, of_classes, everything)
             self._note(name, found)
         return found
 
-    def _together(
+    def _minimized(
         self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
     ) -> JointFit:
         """Return what one machine finds, up to the order in which numbers are added."""
@@ -181,23 +176,6 @@ class Fit:
             steps, of_classes / total, total, start=start, after_step=self._listener.step,
             recorder=self._recorder.within(name),
         )  # fmt: skip
-
-    def _averaged(
-        self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
-    ) -> JointFit:
-        """Return the mean of what the groups find by steps of their own, weighed by their rows, again and again."""
-        total = float(of_classes.sum())
-        settings = JointSettings(LOCAL_STEPS, TIGHT_TOLERANCE, self.l2, threads=1)
-        now = self._noted(f"{name}/round") or start or JointFit(self._start.network, np.asarray(self._start.U), [])
-        before = 0 if start is None else len(start.losses)
-        for number in range(len(now.losses) - before + 1, ROUNDS + 1):
-            given = (Parameters.of(now.network, now.U), scales, settings, of_classes / total, total, everything)
-            weight, loss, theta, U = holding.added(self._workplace.ask(holding.local_fit, given))
-            network = replace(now.network, theta=(theta / weight).astype(np.float32))
-            now = JointFit(network, (U / weight).astype(np.float32), [*now.losses, float(loss / weight)])
-            self._note(f"{name}/round", now)
-            self._listener.step(number, now.losses[-1])
-        return now
 
     def _note(self, name: str, fit: JointFit) -> None:
         arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}

@@ -17,7 +17,7 @@ from textclf.drift import Profile
 from textclf.errors import DataError
 from textclf.examples import Examples, split
 from textclf.features import Marks, TextMatrix, inverse_document_frequency, stack_texts
-from textclf.joint import Block, JointFit, JointSettings, RowsHere, add_up, blocks_for, minimize
+from textclf.joint import Block, RowsHere, add_up, blocks_for
 from textclf.labels import label_sets, multi_hot
 from textclf.measuring import check_known
 from textclf.model import Model
@@ -207,21 +207,6 @@ def gradient(plan: Plan, group: Group, given: tuple[Parameters, Array | None, bo
     rows = RowsHere(_blocks(plan, group, everything), map)
     *others, CT_delta = rows.gradient(parameters.network, parameters.U, spread, _loss(plan))
     return [*others, CT_delta[held(plan, group).columns]]
-
-
-def local_fit(
-    plan: Plan, group: Group, given: tuple[Parameters, Array, JointSettings, Array, float, bool]
-) -> list[Array]:
-    """Go on by some steps on this group's rows alone; return the rows' weight, and it times loss, network and U."""
-    parameters, scales, settings, shares, total, everything = given
-    blocks = _blocks(plan, group, everything)
-    weight = sum(float(block.weights.sum()) for block in blocks)
-    # The cost of weights is shared as the rows are, so that all groups together minimize what one machine does.
-    own = JointSettings(settings.iterations, settings.tolerance, settings.l2 * weight / total, threads=1)
-    start = JointFit(parameters.network, parameters.U, [])
-    found = minimize(RowsHere(blocks, map), parameters.network, scales, _loss(plan), own, shares, weight, start=start)
-    last = found.losses[-1] if found.losses else 0.0
-    return [np.array(weight), np.array(weight * last), weight * found.network.theta, weight * found.U]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from textclf.checkpoint import NOTHING_KEPT, Recorder, State
 from textclf.classes import class_weights
 from textclf.dictionary import Dictionary
 from textclf.distributed.engines import Engine
-from textclf.distributed.fit import NOBODY, Averaging, Fit, Listener, Workplace
+from textclf.distributed.fit import NOBODY, Fit, Listener, Workplace
 from textclf.distributed.holding import Group, Plan
 from textclf.distributed.shards import Shard
 from textclf.distributed.surveying import Survey
@@ -57,16 +57,14 @@ def train(
     settings: Settings,
     vectors: WordVectors,
     *,
-    averaging: Averaging = "every step",
     listener: Listener = NOBODY,
     recorder: Recorder = NOTHING_KEPT,
 ) -> TrainedFar:
     """Train a model on the labelled rows of all files.
 
-    With `averaging` at every step, gradients are added up at every step, which is what one machine does up to the order
-    in which numbers are added. Now and then: each worker goes on by some steps on its own rows, and what they found is
-    averaged; less is sent, and the model is near to that of one machine. What `recorder` was told by an earlier call of
-    the same identity is gone on from, whoever works now; the model is the same to the last bit.
+    Gradients are added up at every step, which is what one machine does up to the order in which numbers are added.
+    What `recorder` was told by an earlier call of the same identity is gone on from, whoever works now; the model is
+    the same to the last bit.
 
     Raises TextclfError when a file cannot be used, TrainingError when the rows cannot be trained on.
     """
@@ -75,9 +73,7 @@ def train(
     kinds = ngram_kinds(_mean_length(shards[0], options), settings)
     survey, rows, digest = _survey(engine, shards, options, kinds, vectors)
     names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
-    recorder.begin(
-        lambda: {"rows": digest, "names of files": names, "averaging": averaging, **decides(settings, vectors)}
-    )
+    recorder.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
     groups = _groups(shards, rows, _number_of_groups(min(engine.workers, len(shards)), recorder))
     labels = tuple(sorted(survey.labels))
     if len(labels) < 2:
@@ -95,7 +91,7 @@ def train(
             survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
             (settings.loss, settings.output), weights,
         )  # fmt: skip
-        fit = Fit(Workplace(engine, groups, plan), start, settings, averaging, listener, recorder)
+        fit = Fit(Workplace(engine, groups, plan), start, settings, listener, recorder)
         model, validation = fit.run()
     description = {
         **model.description,
@@ -104,7 +100,7 @@ def train(
         "validation": validation.summary() if validation else None,
         "data": {
             "texts": survey.rows, "sha256": digest, "classes": len(labels), "largest": max(survey.labels.values()),
-            "files": len(shards), "averaging": averaging,
+            "files": len(shards),
             "missing_counts": [found.missing for found in survey.ngrams],
         },
         "provenance": provenance(vectors),

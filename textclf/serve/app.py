@@ -51,8 +51,8 @@ class Service:
 
     @asynccontextmanager
     async def running(self, _: FastAPI) -> AsyncIterator[None]:
-        """Make the models quick, and watch their files, while the application runs."""
-        tasks = [asyncio.create_task(work) for work in (self.shelf.quicken(), self.shelf.watch())]
+        """Watch the models' files while the application runs."""
+        tasks = [asyncio.create_task(self.shelf.watch())]
         try:
             yield
         finally:

@@ -153,4 +153,4 @@ class Batcher:
 
     def _answers(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
         self._metrics.predicted(len(texts))
-        return list(model.each(texts, model.predict(texts, compiled=model.is_compiled)))
+        return list(model.each(texts, model.predict(texts)))

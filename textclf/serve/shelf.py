@@ -3,15 +3,11 @@
 import asyncio
 import logging
 import stat
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
-from threading import Thread
 
-from textclf.compiled import are_available, prepare
 from textclf.errors import TextclfError
 from textclf.model import Model
 from textclf.serve.metrics import Metrics
@@ -57,7 +53,6 @@ class Shelf:
     def __init__(self, paths: Mapping[str, Path], metrics: Metrics) -> None:
         self._paths = dict(paths)
         self._metrics = metrics
-        self._is_quick = False
         self._seen = {name: _signature(path) for name, path in self._paths.items()}
         self._shelved = {name: self._load(name, 1) for name in self._paths}
 
@@ -94,55 +89,11 @@ class Shelf:
             self._metrics.reloaded(name, ok=True)
             log.info("%s: loaded again, version %d", name, shelved.version)
 
-    async def quicken(self) -> None:
-        """Let models answer by compiled loops, where Numba is installed, as soon as the loops are there.
-
-        Loading them takes a second, compiling them, on the first run, some twenty; NumPy answers meanwhile.
-        """
-        for name in self._paths:
-            shelved = self._shelved[name]
-            quick = await _in_background(partial(_quick, shelved.model))
-            if quick is not None and self._shelved[name] is shelved:
-                self._shelved[name] = replace(shelved, model=quick)
-        self._is_quick = True
-
     def _load(self, name: str, version: int) -> Shelved:
         # In memory, not mapped: what is written over a mapped file would change the model under a request.
         model = Model.load(self._paths[name], mapped=False)
         model.predict(_WARM_UP)
-        quick = _quick(model) if self._is_quick else None
-        return Shelved(name, quick or model, version, datetime.now(UTC).isoformat(timespec="seconds"))
-
-
-def _quick(model: Model) -> Model | None:
-    """Return the model with its compiled loops made and used once, or None where there can be none."""
-    if not (are_available() and model.can_be_compiled and prepare()):
-        return None
-    quick = replace(model)
-    quick.predict(_WARM_UP, compiled=True)
-    return quick
-
-
-async def _in_background(work: Callable[[], Model | None]) -> Model | None:
-    """Return what `work` returns, or None when it fails, from a thread that a service that ends does not wait for."""
-    loop = asyncio.get_running_loop()
-    done: asyncio.Future[Model | None] = loop.create_future()
-
-    def give(found: Model | None) -> None:
-        if not done.done():
-            done.set_result(found)
-
-    def run() -> None:
-        found = None
-        try:
-            found = work()
-        except Exception:
-            log.exception("the compiled loops cannot be used, NumPy answers")
-        with suppress(RuntimeError):  # the loop is closed: the service has ended
-            loop.call_soon_threadsafe(give, found)
-
-    Thread(target=run, daemon=True).start()
-    return await done
+        return Shelved(name, model, version, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
 def _signature(path: Path) -> Signature | None:

@@ -18,10 +18,11 @@ from unittest.mock import patch
 import numpy as np
 from peers import SETS, read
 
-from textclf import features, fitting, vocabulary
-from textclf.naive_bayes import naive_bayes_scales
-from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
+from textclf.text import features, vocabulary
+from textclf.training import trainer as fitting
+from textclf.training.nbsvm import naive_bayes_scales
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
 
 _SPLITS = 5

@@ -18,8 +18,8 @@ import numpy as np
 from peers import PEERS, SETS, Outcome, Peer, read
 from sklearn.metrics import f1_score
 
-from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
 
 _RESAMPLES = 2000

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from peers import SETS, read
 
-from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
 
 _NEGATIONS = (" not ", "n't", " no ", " never ")

@@ -22,9 +22,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from textclf.labels import cut_labels, join_labels, multi_hot
-from textclf.multilabel import MultiLabelEvaluation, MultiLabelTally, choose_thresholds
-from textclf.recipe import LabelledTexts, train
+from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, choose_thresholds
 from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
 
 Rows = tuple[list[str], list[str]]

@@ -56,8 +56,8 @@ def sample(kind: str, folder: Path) -> Path:
 
         pl.DataFrame({"text": texts, "label": labels}).write_parquet(path)
     else:
-        from textclf.recipe import LabelledTexts, train
         from textclf.settings import Settings
+        from textclf.training.train import LabelledTexts, train
 
         settings = Settings(vectors="none", dimension=4, optimizer="sgd", epochs=1, char_ngrams=(0, 0))
         train(LabelledTexts(texts, labels), settings, None).model.save(path)
@@ -73,7 +73,7 @@ def read(kind: str, path: Path) -> str:
         vectors = open_vectors(path, cache=False)
         digest.update(repr(list(vectors.words)).encode() + np.asarray(vectors.matrix).tobytes())
     elif kind == "safetensors":
-        from textclf.model import Model
+        from textclf.model.model import Model
 
         model = Model.load(path)
         digest.update(repr([model.labels, list(model.words), model.description, model.temperature]).encode())

@@ -213,7 +213,7 @@ def write_uneven_shards(source: Path, folder: Path) -> None:
 
 
 def _last_loss(model: Path) -> float:
-    from textclf.model import Model
+    from textclf.model.model import Model
 
     return float(Model.load(model).description["history"][-1]["loss"])
 

@@ -25,7 +25,7 @@ from scale import write_uneven_shards
 
 from textclf.distributed import Engine, Listener, Serial, Shard, TrainedFar, dask_engine, find_shards, train
 from textclf.distributed.engines import SharedFile
-from textclf.model import Model
+from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table
 from textclf.vectors import open_vectors

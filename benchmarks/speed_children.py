@@ -110,14 +110,14 @@ def _examples() -> tuple[np.ndarray, np.ndarray]:
 
 def epoch(form: str) -> None:
     """Train our network in two threads as the command does; the first epoch, and loading of loops, are not counted."""
+    from textclf.compiled.hastening import quicker_steps
     from threadpoolctl import threadpool_limits
 
-    from textclf.compiled.hastening import quicker_steps
-    from textclf.examples import Examples
-    from textclf.memory import keep_freed_memory
-    from textclf.network import LOSSES, Network, one_hot
-    from textclf.sparse import SparseRows
-    from textclf.training import EpochSettings, train_network
+    from textclf.nn.network import LOSSES, Network, one_hot
+    from textclf.storage.memory import keep_freed_memory
+    from textclf.text.csr import SparseRows
+    from textclf.training.data import Examples
+    from textclf.training.minibatch import EpochSettings, train_network
 
     keep_freed_memory()
     X, y = _examples()

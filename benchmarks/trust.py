@@ -18,11 +18,11 @@ import numpy as np
 from peers import SETS, fasttext_confident, read
 
 from textclf.explain import Explanation, explain
-from textclf.model import Model
-from textclf.predictions import Predictions
-from textclf.recipe import LabelledTexts, train
-from textclf.reliability import Reliability
+from textclf.metrics.calibration_error import Reliability
+from textclf.model.model import Model
+from textclf.model.prediction import Predictions
 from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors, open_vectors
 
 TARGETS = (0.90, 0.95, 0.99)

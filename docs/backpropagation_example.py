@@ -6,8 +6,8 @@ parameter is moved a little. Run it with: python docs/backpropagation_example.py
 
 import numpy as np
 
-from textclf.arrays import Array
-from textclf.network import ACTIVATIONS, LOSSES, Network, sigmoid
+from textclf.nn.network import ACTIVATIONS, LOSSES, Network, sigmoid
+from textclf.types import Array
 
 X = np.array([[0.5, -1.0]])  # one example
 Y = np.array([[1.0]])  # and its truth

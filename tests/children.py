@@ -23,11 +23,11 @@ import textclf.cli
 import textclf.cli.predict
 import textclf.cli.train
 import textclf.cli.vectors
-import textclf.corpus
-import textclf.recipe
 import textclf.tables
+import textclf.training.train
 import textclf.vectors  # all of these for the server
-from textclf import files
+import textclf.vectors.corpus
+from textclf.storage import files
 
 SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
 TABLES = 20 if SOAK else 1
@@ -107,7 +107,7 @@ def _main(arguments: list[str], folder: Path, talk: Path, told: object, prepare:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background is started without them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    textclf.cli.stopping.take_signals()
+    textclf.cli.signals.take_signals()
     told.send(True)
     told.close()
     if prepare is not None:

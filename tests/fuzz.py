@@ -28,7 +28,7 @@ def vectors(content):
 
 def model(content):
     """Read the bytes as a model file, header, description and arrays."""
-    from textclf.model import Model
+    from textclf.model.model import Model
 
     with _file(content) as path:
         Model.load(path)
@@ -46,7 +46,7 @@ def jsonl(content):
 
 def tokenizer(content):
     """Cut the bytes, as UTF-8 that may hold lone surrogates, one text a line."""
-    from textclf.tokenizer import tokenize
+    from textclf.text.tokenizer import tokenize
 
     texts = content.decode("utf-8", "surrogateescape").split("\n")
     tokens = tokenize(texts)
@@ -155,9 +155,9 @@ def main(arguments):
     with atheris.instrument_imports(include=["textclf"]):
         if target == "request":
             import textclf.serve.guard
-        import textclf.model
+        import textclf.model.model
         import textclf.tables
-        import textclf.tokenizer
+        import textclf.text.tokenizer
         import textclf.vectors.scan  # noqa: F401 -- imported to be watched
     with tempfile.TemporaryDirectory() as found:
         limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1500", f"-max_len={LONGEST}"]

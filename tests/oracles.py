@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from textclf.sparse import SparseRows
+from textclf.text.csr import SparseRows
 
 # --- gradients -----------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.recipe import LabelledTexts, train
 from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors
 
 WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely", "dull"]
@@ -31,7 +31,7 @@ MEASURED = "COVERAGE_PROCESS_CONFIG" in os.environ
 _CHILD = """
 import json, sys
 from pathlib import Path
-from textclf.cli.stopping import take_signals
+from textclf.cli.signals import take_signals
 from textclf.serve import Limits, ServeSettings, serve
 take_signals()
 given = json.loads(sys.argv[1])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from textclf.network import ACTIVATIONS, Network, parameter_count
+from textclf.nn.network import ACTIVATIONS, Network, parameter_count
 
 
 def numbers(largest):

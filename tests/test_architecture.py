@@ -69,7 +69,7 @@ def test_nothing_read_can_run_and_nothing_random_is_global(path):
     assert "allow_pickle=True" not in source
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.name)
 def test_every_expected_error_says_which_words_it_has(path):
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from children import SOAK, break_call, leftovers, run, start
 
-from textclf import cli, files
+from textclf import cli
+from textclf.storage import files
 
 DATA = Path(__file__).parent.parent / "data" / "reviews-train.csv"
 KILLS = 200 if SOAK else 20
@@ -110,7 +111,7 @@ def test_a_training_that_is_killed_again_and_again_ends_with_the_bytes_of_a_stra
 
 
 def always_write():
-    from textclf import checkpoint
+    from textclf.training import checkpoint
 
     checkpoint.SECONDS_BETWEEN = checkpoint._SHARE_OF_WRITING = 1e-9
 
@@ -157,7 +158,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_does(there):
 
 def stop_soon():
     """Let the training get SIGTERM in its seventh epoch, from outside as it were."""
-    from textclf import checkpoint
+    from textclf.training import checkpoint
 
     real, noted = checkpoint.Checkpoint.note, []
 

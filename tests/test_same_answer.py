@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from children import SOAK
 
-from textclf.model import Model
+from textclf.model.model import Model
 
 DATA = Path(__file__).parent.parent / "data"
 ROWS = 400
@@ -151,7 +151,7 @@ def test_a_model_that_is_replaced_while_it_is_read_is_the_old_one_or_the_new_one
     text = answers_of_texts(place)[:1]
     both = {Model.load(place / "model").predict(text).P.tobytes(), Model.load(tmp_path / "m").predict(text).P.tobytes()}
     assert len(both) == 2
-    from textclf.files import written_whole
+    from textclf.storage.files import written_whole
 
     def replace(times):
         for number in range(times):

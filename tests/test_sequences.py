@@ -11,14 +11,14 @@ from children import SOAK, break_call, leftovers
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
-from test_checkpoint import Stopping, rows
+from interruptions import Stopping, rows
 
-from textclf.checkpoint import Checkpoint
 from textclf.errors import ModelError, OutputError
-from textclf.files import written_whole
-from textclf.model import Model
-from textclf.recipe import train
+from textclf.model.model import Model
 from textclf.settings import Settings
+from textclf.storage.files import written_whole
+from textclf.training.checkpoint import Checkpoint
+from textclf.training.train import train
 
 SEEDS = st.sampled_from([1, 2])
 DATA = rows(16)

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from textclf.estimator import SentenceEmbedder, TextClassifier, load
+    from textclf.sklearn import SentenceEmbedder, TextClassifier, load
 
 __version__ = "0.1.0"
 
@@ -11,11 +11,11 @@ __all__ = ["SentenceEmbedder", "TextClassifier", "__version__", "load"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - classes and a function
-    """Return a name of `textclf.estimator`, which brings scikit-learn along: it is imported when it is asked for."""
+    """Return a name of `textclf.sklearn`, which brings scikit-learn along: it is imported when it is asked for."""
     if name in __all__:
-        from textclf import estimator
+        from textclf import sklearn
 
-        return getattr(estimator, name)
+        return getattr(sklearn, name)
     raise AttributeError(f"module 'textclf' has no attribute {name!r}")
 
 

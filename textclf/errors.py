@@ -4,6 +4,8 @@ Every message has one form, on one line: *where: what was expected, what was fou
 The command line turns any :class:`TextclfError` into that line and exit code 1, in one place.
 """
 
+from importlib.util import find_spec
+
 
 class TextclfError(Exception):
     """Something that the user can mend: the message says where it is, what is wrong and what to do."""
@@ -32,3 +34,14 @@ class OutputError(TextclfError):
 def shown(text: str) -> str:
     """Return text for people: line breaks, escapes and other characters that cannot be printed are spelt out."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def require_packages(option: str, *names: str, extra: str = "report") -> None:
+    """Raise TextclfError when a package that `option` needs is not installed."""
+    missing = [name for name in names if find_spec(name) is None]
+    if missing:
+        noun = "package" if len(names) == 1 else "packages"
+        raise TextclfError(
+            f"{option}: expected the {noun} {' and '.join(names)}, {' and '.join(missing)} not found. "
+            f"Install them with: pip install 'textclf[{extra}]'."
+        )

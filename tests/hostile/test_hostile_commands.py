@@ -58,7 +58,7 @@ def test_wrong_usage_is_exit_code_2_and_a_usage_line(arguments):
 
 
 def test_what_no_one_thought_of_is_one_line_too(monkeypatch):
-    monkeypatch.setattr("textclf.model.Model.predict", lambda *_, **__: {}["\x1b[31m"])
+    monkeypatch.setattr("textclf.model.model.Model.predict", lambda *_, **__: {}["\x1b[31m"])
     outcome = textclf("predict", MODEL, "good")
     assert outcome.code == 1
     assert outcome.err.startswith("Error: unexpected KeyError at test_hostile_commands.py:")
@@ -161,7 +161,7 @@ OUTPUTS = {
 @pytest.mark.parametrize(("name", "said"), OUTPUTS.values(), ids=OUTPUTS)
 def test_an_output_that_cannot_be_written_is_refused_before_the_work(name, said, table, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("textclf.recipe.train", lambda *_, **__: pytest.fail("training was started"))
+    monkeypatch.setattr("textclf.training.train.train", lambda *_, **__: pytest.fail("training was started"))
     refused(said, "train", table, "-o", name, *QUICK)
     refused(said, "train", table, "-o", "m", "--refused", name, "--on-error", "skip", *QUICK)
     refused(said, "evaluate", MODEL, DATA / "reviews-test.csv", "--errors", name)

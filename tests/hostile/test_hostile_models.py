@@ -14,8 +14,8 @@ import pytest
 from hostile import DATA, FIXTURES, MODEL, accepted, long_running, refused, within
 
 from textclf.errors import ModelError
-from textclf.model import Model
-from textclf.model_file import read_model
+from textclf.model.file import read_model
+from textclf.model.model import Model
 
 CONTENT = MODEL.read_bytes()
 LENGTH = int.from_bytes(CONTENT[:8], "little")

@@ -118,7 +118,7 @@ PATTERNS = {
 
 @pytest.mark.parametrize("make", PATTERNS.values(), ids=PATTERNS)
 def test_a_text_made_for_patterns_takes_time_in_proportion(make):
-    from textclf.model import Model
+    from textclf.model.model import Model
 
     model = Model.load(MODEL)
 

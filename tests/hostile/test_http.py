@@ -298,7 +298,7 @@ def test_h14_hostile_labels_and_texts_are_text_on_the_page(tmp_path):
     webdriver = pytest.importorskip("selenium.webdriver")
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
         pytest.skip("no chromium here")
-    from test_serve_page import label_texts, open_browser
+    from browsers import label_texts, open_browser
 
     path = save_model(tmp_path / "evil.safetensors", labels=(EVIL, "b\u202e<b>"))
     with running({"evil": path}) as made:

@@ -1,6 +1,6 @@
 """Look at a table of texts and labels before training: what is damaged, doubled, torn or odd, and what to do."""
 
-from textclf.check.checking import check
+from textclf.check.check import check
 from textclf.check.cleaning import rows_to_drop, write_without
 from textclf.check.findings import DEFAULT_DROPS, DROPPABLE, KINDS, Checked, Finding
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.arrays import Integers
+from textclf.types import Integers
 
 FEWEST = 20
 """Of fewer texts nobody can say which is unlike the others."""

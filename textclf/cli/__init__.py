@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 from textclf import __version__
-from textclf.cli import stopping
+from textclf.cli import signals
 from textclf.cli.config import add_options, from_file
 from textclf.cli.output import talk
 from textclf.errors import TextclfError, shown
-from textclf.memory import keep_freed_memory
+from textclf.storage.memory import keep_freed_memory
 
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
@@ -99,9 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     keep_freed_memory()
     fill_closed_streams()
-    stopping.take_signals()
+    signals.take_signals()
     code = run(arguments)
-    if code in (stopping.INTERRUPTED, stopping.TERMINATED):
+    if code in (signals.INTERRUPTED, signals.TERMINATED):
         # Where the signal falls into the import of a module, Python would end itself by the signal, whatever the code.
         with suppress(OSError):
             sys.stdout.flush()
@@ -123,7 +123,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except TextclfError as error:
         return _fail(str(error))
     except (click.Abort, KeyboardInterrupt) as error:
-        code, message = stopping.outcome(error)
+        code, message = signals.outcome(error)
         return _fail(message, code)
     except (BrokenPipeError, SystemExit):  # the latter is what click makes of the former
         _drop_output()  # whoever read our output has left; nothing is wrong

@@ -126,8 +126,8 @@ def _with_suspects(
     quiet: bool,
 ) -> "Checked":
     """Write the rows whose label is probably wrong, and return the findings with them."""
-    from textclf.recipe import LabelledTexts
-    from textclf.suspects import suspects, write_suspects
+    from textclf.analysis.label_errors import suspects, write_suspects
+    from textclf.training.train import LabelledTexts
 
     texts = LabelledTexts(data.texts, data.labels)
     found = suspects(texts, checked.originals, settings, vectors, say=lambda text: say(text, quiet=quiet))

@@ -21,8 +21,8 @@ from textclf.cli.output import json_line, report_table, say, this_run, warn
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
-    from textclf.recipe import LabelledTexts
     from textclf.tables import TableOptions
+    from textclf.training.train import LabelledTexts
 
 _FEW = 50  # rows; a bootstrap of fewer makes intervals that are too narrow
 
@@ -63,9 +63,9 @@ def command(
     """
     import numpy as np
 
+    from textclf.analysis.compare import add_baselines, answer, compare, write_changed
     from textclf.cli.compare_text import comparison_text
-    from textclf.compare import add_baselines, answer, compare, write_changed
-    from textclf.model import Model
+    from textclf.model.model import Model
     from textclf.tables import open_table
 
     started = time.perf_counter()
@@ -116,7 +116,7 @@ def _check_usage(models: tuple[Path, ...], table: Path, changed: Path | None) ->
 
 def _named(models: tuple[Path, ...]) -> dict[str, Path]:
     """Return the models by name: their files' names where these differ, else the paths as given."""
-    from textclf.baselines import MAJORITY, TFIDF
+    from textclf.analysis.baselines import MAJORITY, TFIDF
 
     stems = [path.stem for path in models]
     short = len({*stems, MAJORITY, TFIDF}) == len(stems) + 2
@@ -126,8 +126,8 @@ def _named(models: tuple[Path, ...]) -> dict[str, Path]:
 def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "LabelledTexts":
     """Return the rows that a baseline learns from; the table that is measured on cannot be theirs."""
     from textclf.errors import DataError
-    from textclf.recipe import LabelledTexts
     from textclf.tables import read_examples
+    from textclf.training.train import LabelledTexts
 
     if path.exists() and table.exists() and path.samefile(table):
         raise DataError(f"{path}: expected training rows, found the table that is measured on. Name another.")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from textclf.analysis.compare import Comparison, Slice, shown_p
 from textclf.cli.figures import columns_text, interval_columns, short
-from textclf.compare import Comparison, Slice, shown_p
 
 _SLICES = 20
 

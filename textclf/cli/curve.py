@@ -43,12 +43,12 @@ def command(
     """
     import numpy as np
 
+    from textclf.analysis.learning_curve import learning_curve, plan_curve
     from textclf.cli.curve_text import curve_text
     from textclf.cli.output import open_chosen_vectors
-    from textclf.curve import learning_curve, plan_curve
-    from textclf.recipe import LabelledTexts
     from textclf.settings import Settings
     from textclf.tables import read_examples
+    from textclf.training.train import LabelledTexts
 
     examples = read_examples(origin(table), read_options(settings))
     report_table(examples.name, examples.refused, examples.notes.sentences())

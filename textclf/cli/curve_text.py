@@ -1,8 +1,8 @@
 """A learning curve as text for a terminal: a table with a small chart beside it."""
 
+from textclf.analysis.learning_curve import ClassGain, Curve, Forecast, Law
 from textclf.cli.figures import columns_text, interval_columns, short
-from textclf.curve import ClassGain, Curve, Forecast, Law
-from textclf.statistics import Interval
+from textclf.metrics.bootstrap import Interval
 
 _CHART = 40  # characters
 _CLASSES = 12

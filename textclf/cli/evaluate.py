@@ -35,8 +35,8 @@ from textclf.cli.output import (
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
-    from textclf.measuring import Measurement
-    from textclf.model import Model
+    from textclf.analysis.evaluate import Measurement
+    from textclf.model.model import Model
     from textclf.tables import TableOptions
 
 
@@ -91,8 +91,8 @@ def command(
     textclf evaluate model.safetensors test.csv --target-precision 0.95
     textclf evaluate model.safetensors 'labelled/*.csv' --workers 2
     """
-    from textclf.model import Model
-    from textclf.places import are_shards
+    from textclf.model.model import Model
+    from textclf.tables.inputs import are_shards
 
     cluster = cluster_of(settings)
     started = time.perf_counter()
@@ -127,7 +127,7 @@ def _measure_table(
     *, target_precision: float | None, threads: int, quiet: bool, started: float,
 ) -> "Measurement":  # fmt: skip
     """Measure a model on one table, and write what is asked for."""
-    from textclf.measuring import measure, write_errors
+    from textclf.analysis.evaluate import measure, write_errors
     from textclf.tables import open_table
 
     gathered = None

@@ -9,20 +9,17 @@ import click
 from textclf.cli.explanations import explanation_text, summary_text, use_colours
 from textclf.cli.options import FILE, check_outputs, json_option, origin, read_options, table_options
 from textclf.cli.output import json_line, report_table
-from textclf.errors import DataError
+from textclf.errors import DataError, require_packages
 from textclf.explain import (
-    MOST_TEXTS,
     ExplainSettings,
     Explanation,
     Method,
     explain,
     strongest_in_texts,
     strongest_words,
-    write_explanations,
-    write_summaries,
 )
-from textclf.model import Model
-from textclf.pages import check_packages
+from textclf.model.model import Model
+from textclf.report.explanations import MOST_TEXTS, write_explanations, write_summaries
 
 if TYPE_CHECKING:
     from textclf.tables import TableOptions
@@ -86,10 +83,10 @@ def command(
 
 def _check(model: Model, read: Sequence[Path], label: str | None, html: Path | None) -> None:
     if html is not None:
-        check_packages("--html", "jinja2")
+        require_packages("--html", "jinja2")
     check_outputs(read, html)
     if label is not None and label not in model.labels:
-        from textclf.measuring import unknown_label
+        from textclf.analysis.evaluate import unknown_label
 
         raise DataError(f"--label: {unknown_label(label, model.labels)}")
 

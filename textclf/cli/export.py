@@ -21,7 +21,7 @@ from textclf.errors import shown
 
 if TYPE_CHECKING:
     from textclf.export import LabelledRows, Shrunk
-    from textclf.model import Model
+    from textclf.model.model import Model
     from textclf.tables import TableOptions
 
 _ONNX = ".onnx"
@@ -63,7 +63,7 @@ def command(
     textclf export model.safetensors -o small.safetensors --quantize int8 --max-size 1MB
     textclf export model.safetensors -o model.onnx
     """
-    from textclf.model import Model
+    from textclf.model.model import Model
 
     options = read_options(settings)
     if target.suffix.lower() == _ONNX:
@@ -95,7 +95,7 @@ def _write_small(
     model: "Model", path: Path, target: Path, rows: "LabelledRows | None", max_size: int | None, as_json: bool
 ) -> None:
     from textclf.export import shrink
-    from textclf.files import sha256
+    from textclf.storage.files import sha256
 
     shrunk = shrink(model, sha256(path), rows=rows, max_size=max_size)
     shrunk.model.save(target)
@@ -130,7 +130,7 @@ def _change_text(shrunk: "Shrunk") -> str:
 
 def _write_onnx(path: Path, target: Path, as_json: bool, quiet: bool) -> None:
     from textclf.export import check_onnx_available, write_onnx
-    from textclf.model import Model
+    from textclf.model.model import Model
 
     check_onnx_available()
     tokenizer = target.with_suffix(".tokenizer.json")

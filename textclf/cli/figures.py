@@ -3,12 +3,12 @@
 import math
 from collections.abc import Sequence
 
+from textclf.analysis.evaluate import Answered, Measurement
 from textclf.errors import shown
-from textclf.evaluation import Evaluation
 from textclf.labels import join_labels
-from textclf.measuring import Answered, Measurement
-from textclf.multilabel import LabelScores, MultiLabelEvaluation
-from textclf.statistics import Interval
+from textclf.metrics.bootstrap import Interval
+from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
+from textclf.metrics.single_label import Evaluation
 
 _WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
 _CONFUSIONS = 10

@@ -10,7 +10,7 @@ from textclf.cli.output import json_line
 from textclf.errors import shown
 
 if TYPE_CHECKING:
-    from textclf.model import Model
+    from textclf.model.model import Model
 
 _SHOWN_LABELS = 20
 
@@ -24,7 +24,7 @@ def command(model: Path, as_json: bool) -> None:
     \b
     textclf info model.safetensors
     """
-    from textclf.model import Model
+    from textclf.model.model import Model
 
     facts = _facts(Model.load(model), model)
     if as_json:

@@ -12,9 +12,9 @@ from textclf.cli.output import prediction_line, report_drift, report_table, say,
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
-    from textclf.labelling import Labelled, Wanted
-    from textclf.model import Model
-    from textclf.predictions import Predictions
+    from textclf.model.label_table import Labelled, Wanted
+    from textclf.model.model import Model
+    from textclf.model.prediction import Predictions
     from textclf.tables import Batch, Origin, TableOptions
 
 
@@ -32,8 +32,8 @@ def label_table(
     quiet: bool,
 ) -> None:
     """Write the rows of a table with their labels to `output`, or to standard output."""
-    from textclf.bulk import BATCH_ROWS
-    from textclf.labelling import label_rows, written
+    from textclf.model.bulk import BATCH_ROWS
+    from textclf.model.label_table import label_rows, written
     from textclf.tables import open_table, open_writer
 
     if as_json and output is not None:

@@ -9,17 +9,17 @@ import click
 from textclf.cli.options import Cluster
 from textclf.cli.output import open_chosen_vectors, report_drift, say, warn
 from textclf.cli.progress import counting_steps
-from textclf.cli.stopping import going_on_later
+from textclf.cli.signals import going_on_later
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from textclf.checkpoint import Checkpoint
+    from textclf.analysis.evaluate import Measurement
     from textclf.distributed import Engine, SetAside, TrainedFar
-    from textclf.labelling import Wanted
-    from textclf.measuring import Measurement
+    from textclf.model.label_table import Wanted
     from textclf.settings import Settings
     from textclf.tables import TableOptions
+    from textclf.training.checkpoint import Checkpoint
 
 _SHOWN_FILES = 20
 
@@ -30,8 +30,8 @@ def label_files(
 ) -> None:  # fmt: skip
     """Label the files that `source` names into the folder `output`."""
     from textclf.distributed import Job, find_shards, label
-    from textclf.files import sha256
-    from textclf.model import Model
+    from textclf.model.model import Model
+    from textclf.storage.files import sha256
 
     shards = find_shards(_seen_by(cluster, source))
     digest = sha256(model)
@@ -77,7 +77,7 @@ def measure_files(
 ) -> "Measurement":
     """Measure a model on the labelled rows of the files that `source` names."""
     from textclf.distributed import evaluate, find_shards
-    from textclf.files import sha256
+    from textclf.storage.files import sha256
 
     shards = find_shards(_seen_by(cluster, source))
     digest = sha256(model)
@@ -102,9 +102,7 @@ def train_files(
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
     with going_on_later(checkpoint), engine(cluster) as workers:
         listener = Listener(say=lambda text: say(text, quiet=quiet))
-        trained = train(
-            workers, shards, options, settings, vectors, listener=listener, recorder=checkpoint
-        )
+        trained = train(workers, shards, options, settings, vectors, listener=listener, recorder=checkpoint)
         trained.model.save(target)
     if trained.refused:
         warn(f"{source}: {trained.refused:,} rows not used.")
@@ -118,6 +116,6 @@ def _warn_of(set_aside: "Sequence[SetAside]") -> None:
 
 def _seen_by(cluster: Cluster, place: str) -> str:
     """Return the place as workers name it, who may run in another folder."""
-    from textclf.places import is_url
+    from textclf.tables.inputs import is_url
 
     return str(Path(place).absolute()) if cluster.is_named and not is_url(place) else place

@@ -159,7 +159,7 @@ def origin(path: Path) -> "Origin":
 def check_outputs(read: Sequence[Path], *outputs: Path | None) -> None:
     """Refuse, before any work is done, an output that cannot be written, is one of the files read, or stands twice."""
     from textclf.errors import OutputError
-    from textclf.files import check_writable
+    from textclf.storage.files import check_writable
     from textclf.tables import check_not_same
 
     seen = set()

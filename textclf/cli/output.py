@@ -17,9 +17,9 @@ from textclf.errors import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from textclf.drift import Profile
-    from textclf.model import Model
-    from textclf.predictions import Prediction
+    from textclf.model.drift import Profile
+    from textclf.model.model import Model
+    from textclf.model.prediction import Prediction
     from textclf.report import Run
     from textclf.tables import Refusal
     from textclf.vectors import WordVectors
@@ -61,7 +61,7 @@ def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) 
 
 def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
     """Write the rows of tables that were not used, as CSV: table, row (from 1), line, reason."""
-    from textclf.files import write_csv
+    from textclf.storage.files import write_csv
 
     rows = ((name, r.row, "" if r.line is None else r.line, r.reason) for name, refused in tables for r in refused)
     write_csv(path, ("table", "row", "line", "reason"), rows)
@@ -81,7 +81,7 @@ def this_run(files: Mapping[str, Path | None], started: float) -> "Run":
 
 def report_drift(model: "Model", found: "Profile", name: str, target: "Path | None", *, quiet: bool) -> None:
     """Warn if the texts of a table are clearly unlike those of training, and write how they compare to `target`."""
-    from textclf.files import written_whole
+    from textclf.storage.files import written_whole
 
     drift = model.drift(found)
     if drift is None:

@@ -25,8 +25,8 @@ from textclf.cli.options import (
 )
 from textclf.cli.output import check_knows_drift, prediction_line, ranked, report_table, write_refused
 from textclf.errors import shown
-from textclf.model import Model
-from textclf.predictions import Prediction
+from textclf.model.model import Model
+from textclf.model.prediction import Prediction
 
 if TYPE_CHECKING:
     from textclf.tables import TableOptions
@@ -95,8 +95,8 @@ def command(
     options = read_options(settings)
     check_refused(refused, options)
     if source is not None:
-        from textclf.labelling import Wanted
-        from textclf.places import are_shards
+        from textclf.model.label_table import Wanted
+        from textclf.tables.inputs import are_shards
 
         wanted = Wanted(top_k=top_k, proba=proba, answer_from=answer_from)
         if cluster.is_named or are_shards(source):

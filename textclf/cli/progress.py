@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from textclf.training import Epoch
+    from textclf.training.minibatch import Epoch
 
 
 class Counter(Protocol):

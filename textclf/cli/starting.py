@@ -10,9 +10,9 @@ from textclf.cli.output import say, warn
 from textclf.errors import shown
 
 if TYPE_CHECKING:
-    from textclf.checkpoint import Checkpoint
-    from textclf.model import Model
+    from textclf.model.model import Model
     from textclf.settings import Settings
+    from textclf.training.checkpoint import Checkpoint
 
 _GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP}  # what a person wrote, in a --config file too
 
@@ -27,8 +27,8 @@ def model_and_settings(
         if replay is not None:
             raise click.UsageError("--replay goes with --init-from: it stands for the rows of the model given there.")
         return None, Settings(**_with_output(settings))
-    from textclf.continuing import kept_settings
-    from textclf.model import Model
+    from textclf.model.model import Model
+    from textclf.training.continual import kept_settings
 
     context = click.get_current_context()
     given = frozenset(name for name in settings if context.get_parameter_source(name) in _GIVEN)

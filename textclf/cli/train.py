@@ -23,20 +23,20 @@ from textclf.cli.options import (
 )
 from textclf.cli.output import json_line, open_chosen_vectors, say
 from textclf.cli.progress import showing_epochs
+from textclf.cli.signals import going_on_later
 from textclf.cli.starting import model_and_settings, say_where_it_begins
-from textclf.cli.stopping import going_on_later
 from textclf.cli.training_files import Data, TrainingFiles
 from textclf.errors import shown
 from textclf.settings import CHOICES, RANGES
 
 if TYPE_CHECKING:
-    from textclf.checkpoint import Checkpoint
     from textclf.distributed import TrainedFar
-    from textclf.model import Model
-    from textclf.recipe import LabelledTexts, Trained
+    from textclf.model.model import Model
     from textclf.settings import Settings
-    from textclf.shelf import Shelf
+    from textclf.storage.array_store import Shelf
     from textclf.tables import Examples
+    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.train import LabelledTexts, Trained
     from textclf.vectors import WordVectors
 
 
@@ -202,7 +202,7 @@ def command(
     from dataclasses import replace
 
     from textclf.cli.many_files import train_files
-    from textclf.places import are_shards
+    from textclf.tables.inputs import are_shards
 
     started = time.perf_counter()
     cluster = cluster_of(settings)
@@ -240,9 +240,9 @@ def _train(
     quiet: bool,
 ) -> "Trained":
     """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
-    from textclf.fitting import Listener
-    from textclf.memory import give_back_unused
-    from textclf.recipe import Start, train
+    from textclf.storage.memory import give_back_unused
+    from textclf.training.train import Start, train
+    from textclf.training.trainer import Listener
 
     start = Start(old, _labelled(data.old) if data.old is not None else None) if old is not None else None
     valid = _labelled(data.valid) if data.valid is not None else None
@@ -258,7 +258,7 @@ def _train(
 
 
 def _labelled(examples: "Examples") -> "LabelledTexts":
-    from textclf.recipe import LabelledTexts
+    from textclf.training.train import LabelledTexts
 
     return LabelledTexts(examples.texts, examples.labels, examples.weights)
 

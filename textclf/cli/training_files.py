@@ -10,11 +10,11 @@ from textclf.cli.options import check_outputs, check_refused, origin
 from textclf.cli.output import report_table, this_run, write_refused
 
 if TYPE_CHECKING:
-    from textclf.checkpoint import Checkpoint
-    from textclf.recipe import Trained
     from textclf.settings import Settings
-    from textclf.shelf import Shelf
+    from textclf.storage.array_store import Shelf
     from textclf.tables import Examples, TableOptions
+    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.train import Trained
 
 
 class Data(NamedTuple):
@@ -26,8 +26,8 @@ class Data(NamedTuple):
 
     def check_validation(self, old: tuple[str, ...], *, multi_label: bool) -> None:
         """Raise DataError where rows to validate on have a label that is neither a training row's nor an `old` one."""
+        from textclf.analysis.evaluate import check_known
         from textclf.labels import label_sets
-        from textclf.measuring import check_known
 
         if self.valid is None:
             return
@@ -50,7 +50,7 @@ class TrainingFiles:
 
     def checked(self, options: "TableOptions", chosen: "Settings", *, resume: bool) -> "Checkpoint":
         """Return the checkpoint beside the model, once all that can be refused before the work is found to be right."""
-        from textclf.checkpoint import Checkpoint
+        from textclf.training.checkpoint import Checkpoint
 
         if self.report is not None:
             from textclf.report import check_available
@@ -78,8 +78,8 @@ class TrainingFiles:
 
     def shelf(self, max_memory: int | None) -> "Shelf":
         """Return where large arrays go, in files those for which there is no room in so much memory."""
-        from textclf.memory import give_back_freed_memory
-        from textclf.shelf import ROOM, Shelf
+        from textclf.storage.array_store import ROOM, Shelf
+        from textclf.storage.memory import give_back_freed_memory
 
         give_back_freed_memory()
         return Shelf(ROOM if max_memory is None else max_memory)

@@ -70,9 +70,9 @@ def command(
     """
     from dataclasses import replace
 
-    from textclf.recipe import LabelledTexts
     from textclf.settings import Settings
     from textclf.tables import read_examples
+    from textclf.training.train import LabelledTexts
     from textclf.tuning import Tuning, tune
 
     options = replace(read_options(settings), multi_label=multi_label)

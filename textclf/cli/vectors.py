@@ -89,8 +89,8 @@ def train(
     """
     from dataclasses import replace
 
-    from textclf.corpus import read_corpus
     from textclf.vectors import save_word2vec, to_grid, train_vectors
+    from textclf.vectors.corpus import read_corpus
     from textclf.vectors.train import Word2VecSettings
 
     options = read_options(settings)

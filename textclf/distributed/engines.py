@@ -13,9 +13,8 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from textclf.errors import DataError, TextclfError, shown
-from textclf.memory import keep_freed_memory
-from textclf.pages import check_packages
+from textclf.errors import DataError, TextclfError, require_packages, shown
+from textclf.storage.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -191,7 +190,7 @@ def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> 
 
     Raises TextclfError when Dask is not installed or the scheduler does not answer.
     """
-    check_packages("--scheduler" if scheduler else "--workers", "dask", "distributed", extra="dask")
+    require_packages("--scheduler" if scheduler else "--workers", "dask", "distributed", extra="dask")
     import dask
     from distributed import Client, LocalCluster
 

@@ -7,16 +7,22 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from textclf.arrays import Array, Integers
-from textclf.calibration import Scaling, fit_calibration
-from textclf.checkpoint import Recorder, State
-from textclf.distributed import holding
+from textclf.distributed import worker
 from textclf.distributed.engines import Engine
-from textclf.distributed.holding import Group, Judged, Parameters, Plan
-from textclf.drift import Profile
+from textclf.distributed.worker import Group, Judged, Parameters, Plan
 from textclf.errors import TextclfError
-from textclf.evaluation import Evaluation
-from textclf.fitting import (
+from textclf.metrics.single_label import Evaluation
+from textclf.model.calibration import Scaling, fit_calibration
+from textclf.model.drift import Profile
+from textclf.model.model import Model
+from textclf.nn.network import LOSSES, Loss, Network
+from textclf.settings import Settings
+from textclf.training.checkpoint import Recorder, State
+from textclf.training.minibatch import Standard
+from textclf.training.nbsvm import scales_of
+from textclf.training.objective import JointFit, JointSettings, Rows, minimize
+from textclf.training.train import with_record
+from textclf.training.trainer import (
     JOINT_ITERATIONS,
     JOINT_L2,
     JOINT_LENGTH,
@@ -25,13 +31,7 @@ from textclf.fitting import (
     SCALE_SMOOTHING,
     joint_tolerance,
 )
-from textclf.joint import JointFit, JointSettings, Rows, minimize
-from textclf.model import Model
-from textclf.naive_bayes import scales_of
-from textclf.network import LOSSES, Loss, Network
-from textclf.recipe import with_record
-from textclf.settings import Settings
-from textclf.training import Standard
+from textclf.types import Array, Integers
 
 Part = TypeVar("Part")
 
@@ -78,7 +78,7 @@ class Workplace:
     @cached_property
     def columns(self) -> list[Integers]:
         """The n-grams that stand in each group's texts."""
-        return self.ask(holding.columns)
+        return self.ask(worker.columns)
 
 
 @dataclass(frozen=True)
@@ -95,18 +95,18 @@ class _FarRows:
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return loss and gradients as `joint.Rows` says."""
         given = (Parameters.of(network, U), spread, self.everything)
-        return self._added(self.workplace.ask(holding.gradient, given))
+        return self._added(self.workplace.ask(worker.gradient, given))
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums of squares as `joint.Rows` says."""
         given = (Parameters.of(network, np.zeros((0, 0), np.float32)), self.everything)
-        return self._added(self.workplace.ask(holding.squares, given))
+        return self._added(self.workplace.ask(worker.squares, given))
 
     def _added(self, parts: list[list[Array]]) -> list[Array]:
         whole = np.zeros((self.V, parts[0][-1].shape[1]), parts[0][-1].dtype)
         for columns, part in zip(self.workplace.columns, parts, strict=True):
             whole[columns] += part[-1]
-        return [*holding.added([part[:-1] for part in parts]), whole]
+        return [*worker.added([part[:-1] for part in parts]), whole]
 
 
 class Fit:
@@ -123,7 +123,7 @@ class Fit:
     def run(self) -> tuple[Model, Evaluation | None]:
         """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""
         ask = self._workplace.ask
-        n, total, squares = holding.added(ask(holding.moments))
+        n, total, squares = worker.added(ask(worker.moments))
         standard = Standard.of_sums(int(n), total, squares, length=JOINT_LENGTH)
         self._workplace = replace(self._workplace, plan=replace(self._workplace.plan, standard=standard))
         ask = self._workplace.ask
@@ -132,7 +132,7 @@ class Fit:
         model = replace(self._start, E=standard.applied(np.asarray(self._start.E)), network=fit.network, U=fit.U)
         validation, scaling = None, None
         if holds_out:
-            judged = Judged.joined(ask(holding.judge, Parameters.of(fit.network, fit.U)))
+            judged = Judged.joined(ask(worker.judge, Parameters.of(fit.network, fit.U)))
             if len(judged.Z):
                 model, scaling, validation = self._validated(model, judged)
             self._listener.say("fitting once more, on all rows")
@@ -141,14 +141,14 @@ class Fit:
             model = again if scaling is None else again.scaled(scaling)
             fit = replace(fit, losses=fit.losses + last.losses)
         model = replace(model, usual=self._usual(model))
-        ask(holding.release)
+        ask(worker.release)
         history = [{"number": i, "loss": value} for i, value in enumerate(fit.losses, 1)]
         return replace(model, description={**model.description, "history": history}), validation
 
     def _usual(self, model: Model) -> Profile:
         """Return what all texts are like, and how sure the model was of those it was not fitted to."""
         usual = model.profile()
-        for found in self._workplace.ask(holding.profile):
+        for found in self._workplace.ask(worker.profile):
             usual.merge(found)
         if model.record is not None:
             usual.add_confidence(model.record.confidence)
@@ -158,7 +158,7 @@ class Fit:
         """Return a fit, or what is left of one that was stopped; it is noted under its name."""
         found = self._noted(name)
         if found is None:
-            *counts, of_classes = holding.added(self._workplace.ask(holding.counts, everything))
+            *counts, of_classes = worker.added(self._workplace.ask(worker.counts, everything))
             scales = scales_of(counts, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
             found = self._minimized(name, start, scales, of_classes, everything)
             self._note(name, found)

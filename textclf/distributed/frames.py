@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textclf.bulk import predict_texts
-from textclf.distributed.labelling import loaded
+from textclf.distributed.label import loaded
 from textclf.errors import DataError
-from textclf.files import sha256
+from textclf.model.bulk import predict_texts
+from textclf.storage.files import sha256
 
 if TYPE_CHECKING:
     import dask.dataframe as dd

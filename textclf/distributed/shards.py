@@ -8,11 +8,10 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from textclf.errors import DataError, OutputError, shown
-from textclf.files import check_writable, written_whole
-from textclf.pages import check_packages
-from textclf.places import WILD, is_url
+from textclf.errors import DataError, OutputError, require_packages, shown
+from textclf.storage.files import check_writable, written_whole
 from textclf.tables import SUFFIXES
+from textclf.tables.inputs import WILD, is_url
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -59,7 +58,7 @@ def find_shards(source: str) -> list[Shard]:
     Raises DataError when there is none.
     """
     if is_url(source):
-        check_packages(source, "fsspec", extra="dask")
+        require_packages(source, "fsspec", extra="dask")
         filesystem, path = _filesystem(source)
         found = _remote(filesystem, path)
     else:

@@ -17,12 +17,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from textclf.arrays import Array, Integers
 from textclf.explain.explanation import Explanation, Method, Sum
 from textclf.explain.sources import Segments, Source, columns, place_ngrams, place_words, text_bounds
-from textclf.model import Model
-from textclf.network import Network
-from textclf.tokenizer import Tokens, decode, origins, tokenize, tokenize_blocks
+from textclf.model.model import Model
+from textclf.nn.network import Network
+from textclf.text.tokenizer import Tokens, decode, origins, tokenize, tokenize_blocks
+from textclf.types import Array, Integers
 
 SUM_TOLERANCE = 5e-4
 """With hidden layers, how far contributions may be from adding up to the score's rise, over the whole of the path …"""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-from textclf.arrays import Array, Integers
+from textclf.types import Array, Integers
 
 Method = Literal["gradients", "leave-one-out"]
 

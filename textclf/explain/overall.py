@@ -9,7 +9,7 @@ import numpy as np
 
 from textclf.explain.attribution import attributed_blocks
 from textclf.explain.explanation import Sum
-from textclf.model import Model
+from textclf.model.model import Model
 
 _DIGITS = 6
 

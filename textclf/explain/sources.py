@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Array, Integers
-from textclf.features import Characters, NgramTable, Words, ngrams_by_length
-from textclf.sparse import SparseRows
-from textclf.tokenizer import END_OF_TEXT, Tokens, decode
+from textclf.text.csr import SparseRows
+from textclf.text.features import Characters, NgramTable, Words, ngrams_by_length
+from textclf.text.tokenizer import END_OF_TEXT, Tokens, decode
+from textclf.types import Array, Integers
 
 _SPACE = ord(" ")
 _START = "(start)"  # shown for the start of a text

@@ -17,11 +17,11 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Array
-from textclf.features import Features, TextMatrix
-from textclf.model import Model
-from textclf.strings import Strings
-from textclf.tokenizer import keys_of
+from textclf.model.model import Model
+from textclf.storage.packed_strings import Strings
+from textclf.text.features import Features, TextMatrix
+from textclf.text.tokenizer import keys_of
+from textclf.types import Array
 
 _OCCURRENCES_A_TEXT = 30.0  # of words, where no table of n-grams tells how common they are
 

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.arrays import Array
-from textclf.byte_rows import ByteRows
-from textclf.errors import ModelError
+from textclf.errors import ModelError, require_packages
 from textclf.export.effects import kinds_of
 from textclf.export.tokenizer_json import INPUTS, tokenizer_json
-from textclf.files import written_whole
-from textclf.model import Model
-from textclf.pages import check_packages
+from textclf.model.model import Model
+from textclf.storage.files import written_whole
+from textclf.storage.quantized import ByteRows
+from textclf.types import Array
 
 if TYPE_CHECKING:
     from onnx import ModelProto
@@ -31,7 +30,7 @@ _FLOAT, _INT64 = 1, 7  # as onnx.TensorProto numbers them
 
 def check_onnx_available() -> None:
     """Raise TextclfError when the package that ONNX needs is not installed."""
-    check_packages("export to ONNX", "onnx", extra="onnx")
+    require_packages("export to ONNX", "onnx", extra="onnx")
 
 
 def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
@@ -67,7 +66,7 @@ def onnx_model(model: Model, digest: str = "") -> "ModelProto":
         producer_name="textclf",
         producer_version=__version__,
     )
-    helper.set_model_props(made, {"textclf.tokenizer.sha256": digest})
+    helper.set_model_props(made, {"textclf.text.tokenizer.sha256": digest})
     checker.check_model(made)
     return made
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.code_points import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
-from textclf.model import Model
-from textclf.tokenizer import NAME
+from textclf.model.model import Model
+from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.text.tokenizer import NAME
 
 INPUTS = {"vectors": "words", "words": "word_ngrams", "chars": "char_ngrams"}
 """The name that the entries of each matrix C have among the graph's inputs."""

@@ -1,9 +1,9 @@
 """Reports to look at in a browser: one HTML file that loads nothing from elsewhere and runs no script."""
 
+from textclf.report.collect import Gathered
 from textclf.report.comparison import write_comparison_report
-from textclf.report.gathering import Gathered
 from textclf.report.run import Run
-from textclf.report.writing import check_available, write_evaluation_report, write_training_report
+from textclf.report.write import check_available, write_evaluation_report, write_training_report
 
 __all__ = [
     "Gathered",

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.compare import Answers, Comparison, Slice
-from textclf.model import Model
-from textclf.pages import LONGEST_LABEL, cut, write_page
-from textclf.reliability import Reliability
-from textclf.report import pictures
+from textclf.analysis.compare import Answers, Comparison, Slice
+from textclf.metrics.calibration_error import Reliability
+from textclf.model.model import Model
+from textclf.report import plots
+from textclf.report.html import LONGEST_LABEL, cut, write_page
 from textclf.report.run import Fact, Run
 
 _CHANGED = 50
@@ -46,7 +46,7 @@ def write_comparison_report(
     numbered = [(number, score) for number, score in enumerate(comparison.scores, 1)]
     curves, reliabilities = {}, {}
     for j in range(answers.models):
-        curves[f"{j + 1}"] = pictures.Curve.of(answers.confidence[:, j], right[:, j])
+        curves[f"{j + 1}"] = plots.Curve.of(answers.confidence[:, j], right[:, j])
         reliabilities[f"{j + 1}"] = counted = Reliability()
         counted.add(answers.confidence[:, j], right[:, j])
     write_page(
@@ -58,14 +58,14 @@ def write_comparison_report(
         names=names,
         calibration=[counted.ece for counted in reliabilities.values()],
         verdicts=[duel.verdict(names[0], cut(duel.other, LONGEST_LABEL)) for duel in comparison.duels],
-        accuracy=pictures.interval_plot(
+        accuracy=plots.interval_plot(
             [(number, score.accuracy) for number, score in numbered], comparison.scores[0].accuracy, what="Accuracy"
         ),
-        macro_f1=pictures.interval_plot(
+        macro_f1=plots.interval_plot(
             [(number, score.macro_f1) for number, score in numbered], comparison.scores[0].macro_f1, what="Macro-F1"
         ),
-        coverage=pictures.coverage_precision(curves),
-        reliability=pictures.reliability(reliabilities),
+        coverage=plots.coverage_precision(curves),
+        reliability=plots.reliability(reliabilities),
         by_length=_by_length(comparison.by_words),
         slices=_slices(comparison, slice_by),
         models=answers.models,
@@ -79,7 +79,7 @@ def write_comparison_report(
 def _by_length(slices: list[Slice]) -> str:
     if len(slices) < 2:
         return ""
-    return pictures.slice_plot([f"{part.value}" for part in slices], np.array([part.accuracy for part in slices]))
+    return plots.slice_plot([f"{part.value}" for part in slices], np.array([part.accuracy for part in slices]))
 
 
 def _slices(comparison: Comparison, slice_by: str | None) -> list[tuple[str, list[Slice], int]]:

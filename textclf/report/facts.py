@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from textclf.model import Model
-from textclf.report.gathering import Texts
+from textclf.model.model import Model
+from textclf.report.collect import Texts
 from textclf.report.run import Fact
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textclf.arrays import Array, Integers
-from textclf.evaluation import Evaluation
+from textclf.analysis.evaluate import Answered
 from textclf.labels import join_labels
-from textclf.measuring import Answered
-from textclf.model import Model
-from textclf.multilabel import LabelScores, MultiLabelEvaluation
-from textclf.pages import LONGEST_LABEL, cut
-from textclf.report.gathering import Judged
-from textclf.statistics import wilson_interval
+from textclf.metrics.bootstrap import wilson_interval
+from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
+from textclf.metrics.single_label import Evaluation
+from textclf.model.model import Model
+from textclf.report.collect import Judged
+from textclf.report.html import LONGEST_LABEL, cut
+from textclf.types import Array, Integers
 
 WIDEST_TABLE = 25
 """Classes; of more, the confusion matrix is a heat map."""

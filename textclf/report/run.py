@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from textclf import __version__
-from textclf.files import sha256
+from textclf.storage.files import sha256
 
 
 @dataclass(frozen=True)

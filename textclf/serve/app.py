@@ -17,8 +17,8 @@ from textclf.serve.batching import Batcher
 from textclf.serve.guard import Guard
 from textclf.serve.messages import ExplainRequest, PredictRequest, Problem, answer, parsed, prediction
 from textclf.serve.metrics import Metrics
+from textclf.serve.registry import Shelf, Shelved
 from textclf.serve.settings import ServeSettings
-from textclf.serve.shelf import Shelf, Shelved
 from textclf.serve.uploads import Uploads
 
 PAGE = {

@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from textclf.model import Model
-from textclf.predictions import Prediction
+from textclf.model.model import Model
+from textclf.model.prediction import Prediction
 from textclf.serve.messages import Busy
 from textclf.serve.metrics import Metrics
 from textclf.serve.settings import Limits

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from textclf.errors import TextclfError
-from textclf.predictions import Prediction
+from textclf.model.prediction import Prediction
 from textclf.serve.settings import Limits
 
 

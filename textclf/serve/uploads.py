@@ -19,14 +19,14 @@ from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
-from textclf.bulk import BATCH_ROWS, predict_batches
 from textclf.errors import TextclfError
-from textclf.labelling import Wanted
-from textclf.model import Model
+from textclf.model.bulk import BATCH_ROWS, predict_batches
+from textclf.model.label_table import Wanted
+from textclf.model.model import Model
 from textclf.serve.messages import Problem
 from textclf.serve.metrics import Metrics
+from textclf.serve.registry import Shelved
 from textclf.serve.settings import Limits
-from textclf.serve.shelf import Shelved
 from textclf.tables import Format, TableOptions, open_table, open_writer
 
 Result = TypeVar("Result")

@@ -1,7 +1,7 @@
 """Tables of texts: CSV, TSV, JSON Lines, Parquet, fastText files and plain lines, read and written without loss."""
 
-from textclf.tables.kinds import SUFFIXES
 from textclf.tables.model import FORMATS, Batch, Examples, Format, Notes, Refusal, TableOptions
+from textclf.tables.sniff import SUFFIXES
 from textclf.tables.source import Origin
 from textclf.tables.table import Table, open_table, read_examples
 from textclf.tables.writer import TableWriter, check_not_same, open_writer

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from textclf.errors import DataError
-from textclf.tables.careful import careful_run, check_utf8, csv_records, fields
 from textclf.tables.columns import Chosen, check_header, choose, separator_hint
+from textclf.tables.fast_csv import Dialect, Wanted, plain_run
 from textclf.tables.model import Position, RowRefused, Run, TableOptions
-from textclf.tables.plain import Dialect, Wanted, plain_run
+from textclf.tables.strict_csv import careful_run, check_utf8, csv_records, fields
 
 SEPARATORS = {"csv": ",", "tsv": "\t"}
 

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 from textclf.errors import DataError
 from textclf.labels import SEPARATOR, join_labels
-from textclf.tables.careful import check_utf8
 from textclf.tables.columns import Chosen, choose
 from textclf.tables.model import RECORD_LIMIT, Position, Records, Refusal, RowRefused, Run, TableOptions, clip
+from textclf.tables.strict_csv import check_utf8
 
 LABEL_PREFIX = "__label__"
 

@@ -12,7 +12,6 @@ from typing import Protocol, Self
 from textclf.errors import DataError
 from textclf.tables.columns import Chosen, missing_column
 from textclf.tables.delimited import read_header
-from textclf.tables.kinds import kind_by_content, kind_by_suffix
 from textclf.tables.lines import FastTextFormat, LinesFormat, read_keys
 from textclf.tables.model import (
     RECORD_LIMIT,
@@ -27,8 +26,9 @@ from textclf.tables.model import (
     TableOptions,
 )
 from textclf.tables.parquet import parquet_as_lines
-from textclf.tables.settle import settled
+from textclf.tables.sniff import kind_by_content, kind_by_suffix
 from textclf.tables.source import Blocks, Origin, Source
+from textclf.tables.validate import settled
 
 
 class TableFormat(Protocol):

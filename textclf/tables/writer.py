@@ -12,11 +12,11 @@ from tempfile import TemporaryDirectory
 from typing import BinaryIO, Protocol
 
 from textclf.errors import DataError, OutputError
-from textclf.files import check_writable, written_whole
+from textclf.storage.files import check_writable, written_whole
 from textclf.tables.delimited import SEPARATORS, DelimitedFormat
-from textclf.tables.kinds import SUFFIXES
 from textclf.tables.model import Batch, Format, Records, clip
 from textclf.tables.parquet import join_columns
+from textclf.tables.sniff import SUFFIXES
 from textclf.tables.source import Origin, display_name
 from textclf.tables.table import Table
 

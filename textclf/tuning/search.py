@@ -15,17 +15,16 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from textclf.errors import TextclfError, TrainingError
-from textclf.examples import deal
-from textclf.files import check_writable
+from textclf.errors import TextclfError, TrainingError, require_packages
 from textclf.labels import label_sets, multi_hot
-from textclf.multilabel import strata
-from textclf.pages import check_packages
-from textclf.recipe import LabelledTexts
+from textclf.metrics.multi_label import strata
 from textclf.settings import Settings
+from textclf.storage.files import check_writable
+from textclf.training.data import deal
+from textclf.training.train import LabelledTexts
+from textclf.training.vocabulary import LONGEST_SHORT, mean_length
 from textclf.tuning.space import FIRST, suggested
 from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
-from textclf.vocabulary import LONGEST_SHORT, mean_length
 
 if TYPE_CHECKING:
     import optuna
@@ -104,7 +103,7 @@ def tune(
     `progress` takes the seconds that went by since the last call. Raises TextclfError when Optuna is missing,
     TrainingError when the time is not enough for one measurement or no trial keeps to `max_size`.
     """
-    check_packages("tune", "optuna", extra="tune")
+    require_packages("tune", "optuna", extra="tune")
     check_writable(target)
     begin = clock()
     with _study(tuning, base, data) as study:

@@ -9,14 +9,14 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from textclf.arrays import Integers
 from textclf.errors import TextclfError
+from textclf.types import Integers
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-    from textclf.recipe import LabelledTexts
     from textclf.settings import Settings
+    from textclf.training.train import LabelledTexts
     from textclf.vectors import WordVectors
 
 _SHARE_OF_MEMORY = 0.85
@@ -103,7 +103,7 @@ class Worker:
 def _serve(work: Work, connection: "Connection") -> None:
     """Answer requests until there are no more; runs in the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
-    from textclf.memory import keep_freed_memory
+    from textclf.storage.memory import keep_freed_memory
     from textclf.vectors import open_vectors
 
     keep_freed_memory()
@@ -137,10 +137,10 @@ def _limit_memory() -> None:
 def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fold: int) -> Measured:
     from tempfile import TemporaryDirectory
 
-    from textclf.bulk import predict_texts
     from textclf.labels import label_sets, multi_hot
-    from textclf.multilabel import new_tally
-    from textclf.recipe import train
+    from textclf.metrics.multi_label import new_tally
+    from textclf.model.bulk import predict_texts
+    from textclf.training.train import train
 
     begin = monotonic()
     rest = _select(work.data, (work.folds != fold).nonzero()[0].tolist())
@@ -164,7 +164,7 @@ def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fo
 
 
 def _train(work: Work, vectors: "WordVectors | None", settings: "Settings", target: str) -> dict[str, Any]:
-    from textclf.recipe import train
+    from textclf.training.train import train
 
     model = train(work.data, settings, vectors).model
     model.save(Path(target))

@@ -2,7 +2,7 @@
 
 from textclf.vectors.cache import cached_entries, clear_cache
 from textclf.vectors.model import WordVectors, nearest
-from textclf.vectors.opening import open_vectors, starter_path
+from textclf.vectors.open import open_vectors, starter_path
 from textclf.vectors.scan import Kind, scan
 from textclf.vectors.train import save_word2vec, to_grid, train_vectors
 

@@ -16,8 +16,8 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from textclf.files import sha256, sweep_folders, user_cache
-from textclf.strings import Strings
+from textclf.storage.files import sha256, sweep_folders, user_cache
+from textclf.storage.packed_strings import Strings
 from textclf.vectors.model import WordVectors
 
 _VERSION = "v1"

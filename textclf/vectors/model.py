@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textclf.arrays import Array
 from textclf.errors import VectorsError
+from textclf.types import Array
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from textclf.arrays import Array
 from textclf.errors import VectorsError
+from textclf.types import Array
 from textclf.vectors.records import LONGEST_WORD, check_records
 
 Kind = Literal["word2vec binary", "word2vec text", "GloVe text", "fastText binary"]

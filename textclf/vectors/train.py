@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.arrays import Array
 from textclf.errors import VectorsError
-from textclf.files import written_whole
+from textclf.storage.files import written_whole
+from textclf.types import Array
 from textclf.vectors.model import WordVectors
 
 

@@ -1,0 +1,339 @@
+"""Explanations add up to what they explain, stand where the words stand, and name the words that matter."""
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textclf.cli import cli
+from textclf.cli import run as run_textclf
+from textclf.cli.explanations import explanation_text
+from textclf.errors import ModelError
+from textclf.explain import ExplainSettings, explain, strongest_in_texts, strongest_words
+from textclf.explain.attribution import SUM_TOLERANCE, Block, mean_gradient, scores
+from textclf.model.model import Model
+from textclf.nn.network import ACTIVATIONS, Network, parameter_count
+from textclf.report.explanations import shaded, write_explanations
+from textclf.settings import Settings
+from textclf.text.features import Characters, Words, ngrams_by_length
+from textclf.text.tokenizer import normal_form, origins, tokenize
+from textclf.training.train import LabelledTexts, train
+from textclf.vectors import WordVectors
+
+WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely", "dull", "Us", "us"]
+VECTORS = WordVectors(
+    WORDS, np.random.default_rng(0).normal(size=(len(WORDS), 6)).astype(np.float32), "few", "0" * 64, "word2vec"
+)
+TEXTS = ["good film", "the fine film", "bad film", "ill", "good good", "the bad bad film", "fine!", "so ill"] * 3
+LABELS = ["up", "up", "down", "down"] * 6
+EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)>\x1b[31m\x00\ud800 good\nbad'
+ODD = [
+    "",
+    " \t ",
+    "a",
+    "...",
+    "Good, GOOD  film",
+    "🙂❤️ good",
+    "the film " * 50,
+    "\ud800 bad",
+    "é e\u0301 ill",
+    "İt’s bad",
+]
+KINDS = {
+    "vectors alone": {"word_ngrams": 0, "char_ngrams": (0, 0)},
+    "words": {"word_ngrams": 3, "char_ngrams": (0, 0)},
+    "chars": {"word_ngrams": 0, "char_ngrams": (1, 4)},
+    "all": {"word_ngrams": 2, "char_ngrams": (2, 5)},
+}
+
+
+def trained(labels=LABELS, **settings):
+    return train(LabelledTexts(TEXTS, labels), Settings(**{"threads": 1, **settings}), VECTORS).model
+
+
+@pytest.fixture(scope="module")
+def model():
+    return trained(**KINDS["all"])
+
+
+@pytest.fixture(scope="module")
+def saved(model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("model") / "m"
+    model.save(path)
+    return path
+
+
+def added_up(explanation):
+    return explanation.base + explanation.contributions.sum() + explanation.between.sum()
+
+
+def logit_differences(model, texts, classes):
+    """Return each label's logit minus the mean of the others', in loops, from the probabilities' logarithms."""
+    log_p = np.log(model.predict(texts).P)
+    return [row[c] - np.mean(np.delete(row, c)) for row, c in zip(log_p, classes, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "labels", [LABELS, ["up", "up", "down", "down", "so-so", "down", "so-so", "down"] * 3], ids=["two", "three"]
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_hidden_layers_contributions_and_base_are_the_logit_difference(kind, labels):
+    model = trained(labels, **KINDS[kind])
+    texts = ODD + TEXTS
+    for label in (None, model.labels[1]):
+        explanations = explain(model, texts, ExplainSettings(label))
+        classes = [model.labels.index(one.label) for one in explanations]
+        expected = logit_differences(model, texts, classes)
+        np.testing.assert_allclose([one.score for one in explanations], expected, atol=1e-9)
+        np.testing.assert_allclose([added_up(one) for one in explanations], expected, atol=1e-9)
+        assert any(abs(one.contributions).sum() > 0.1 for one in explanations)
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("hidden", [(6,), (6, 4)])
+def test_with_hidden_layers_they_add_up_to_a_thousandth(activation, hidden):
+    model = trained(hidden=hidden, activation=activation, optimizer="adam")
+    explanations = explain(model, ODD + TEXTS)
+    np.testing.assert_allclose([added_up(e) for e in explanations], [e.score for e in explanations], atol=1e-3)
+    labels = [model.labels[number] for number in model.predict(ODD + TEXTS).classes]
+    assert [one.label for one in explanations] == labels
+
+
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+def test_the_mean_gradient_is_that_of_many_small_steps(activation):
+    rng = np.random.default_rng(3)
+    sizes = (4, 7, 5, 3)
+    network = Network(sizes, ACTIVATIONS[activation], rng.normal(size=parameter_count(sizes)))
+    S, classes = rng.normal(size=(6, 4)) * 2, np.array([0, 1, 2, 0, 1, 2])
+    slow, small = np.zeros_like(S), 1e-5
+    for t in (np.arange(200) + 0.5) / 200:  # the gradient by differences, at 200 places of the path
+        for column in np.eye(4):
+            ahead, behind = (network.forward(S * t + sign * small * column).Z[-1] for sign in (1, -1))
+            slow += np.outer((scores(ahead, classes) - scores(behind, classes)) / (2 * small), column) / 200
+    G = mean_gradient(network, S, classes)
+    np.testing.assert_allclose(G, slow, atol=0.05)
+    rise = scores(network.forward(S).Z[-1], classes) - scores(network.forward(0 * S).Z[-1], classes)
+    np.testing.assert_allclose((S * G).sum(axis=1), rise, atol=2 * SUM_TOLERANCE)
+
+
+def test_a_word_gets_its_vectors_part_and_its_share_of_each_ngram():
+    model = trained(**KINDS["words"])
+    one = explain(model, ["good bad film"], ExplainSettings("up", ngrams=99))[0]
+    by_words = {word: set() for word in ("good", "bad", "film")}
+    shares = dict.fromkeys(by_words, 0.0)
+    for entry in one.ngrams:
+        covered = entry.string.removeprefix("(start) ").split(" ")  # the start of a text takes no share
+        for word in covered:
+            shares[word] += entry.contribution / len(covered)
+            by_words[word].add((entry.kind, entry.string))
+    assert ("vector", "bad") in by_words["bad"]
+    assert ("words", "bad film") in by_words["bad"]
+    assert [part.string for part in one.tokens] == list(shares)
+    np.testing.assert_allclose(one.contributions, list(shares.values()), atol=1e-12)
+
+
+def test_a_character_ngram_is_shared_among_its_characters_and_blanks_get_nothing(model):
+    model = trained(word_ngrams=0, char_ngrams=(1, 4))
+    texts = ["good, bad", "the  bad film!", "fine"]
+    block = Block(model, texts, tokenize(texts), 1)
+    chars = block.sources[-1]
+    shares = chars.shares(block.segments.count)
+    expected = np.zeros_like(shares)
+    characters = Characters.of(block.tokens)
+    values = chars.values / chars.counts()
+    for placed in chars.placed:
+        for entry, start in zip(placed.entries, placed.starts, strict=True):
+            units = range(start, start + placed.n)
+            takers = [u for u in units if characters.codes[u] != ord(" ")] or [start]
+            for unit in takers:
+                expected[segment_of(block.tokens, characters, unit)] += values[entry] / len(takers)
+    np.testing.assert_allclose(shares, expected, atol=1e-12)
+    assert abs(shares[2]) > 0  # the comma after "good"
+    assert shares[0] == 0  # nothing before it
+
+
+def segment_of(tokens, characters, unit):
+    place, text = characters.places[unit], int(characters.is_end[: unit + 1].sum()) - 1
+    for token, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
+        if start <= place < end:
+            return 2 * token + 1 + text
+    return 2 * int((tokens.starts <= place).sum()) + text
+
+
+@given(st.lists(st.text("ab é!好 \n", max_size=12), min_size=1, max_size=5), st.sampled_from(["words", "chars"]))
+def test_where_an_ngram_is_said_to_begin_stand_the_units_of_its_key(texts, kind):
+    tokens = tokenize(texts)
+    characters = Characters.of(tokens)
+    inside = characters.places[~characters.is_end]
+    blank = characters.codes[~characters.is_end] == ord(" ")
+    np.testing.assert_array_equal(characters.codes[~characters.is_end][~blank], tokens.codes[inside][~blank])
+    for n, found in enumerate(ngrams_by_length(tokens, kind, 3), 1):
+        named = {}
+        for key, start in zip(found.keys.tolist(), found.starts.tolist(), strict=True):
+            units = (characters.codes if kind == "chars" else Words.of(tokens).keys)[start : start + n]
+            assert named.setdefault(key, units.tolist()) == units.tolist()
+        assert len({tuple(units) for units in named.values()}) == len(named)
+
+
+@given(st.text("aÀİ’'ßé\u0301\u200d❤️!. Σ\ud800", max_size=12))
+def test_parts_are_the_whole_text_and_tokens_stand_where_they_are_said_to(text):
+    model = test_parts_are_the_whole_text_and_tokens_stand_where_they_are_said_to.model
+    one = explain(model, [text])[0]
+    assert "".join(part.string for part in one.parts) == one.shown
+    assert all(one.shown[part.start : part.end] == part.string for part in one.parts)
+    assert one.shown == text or origins(text, tokenize([text]).codes[:-1]) is None
+    for part, word in zip(one.tokens, one.words_of_tokens, strict=True):
+        # Of a final Σ alone another letter is made than of one in a word.
+        assert normal_form(part.string).replace("ς", "σ") == word.replace("ς", "σ")
+
+
+test_parts_are_the_whole_text_and_tokens_stand_where_they_are_said_to.model = trained(**KINDS["all"])
+
+
+def test_places_are_those_of_the_text_itself_where_letters_are_only_lower_cased(model):
+    one = explain(model, ["Don’t — İll 🙂❤️ BAD!"])[0]
+    assert one.shown == one.text
+    assert [part.string for part in one.tokens] == ["Don’t", "İll", "🙂", "❤", "BAD", "!"]
+    composed = explain(model, ["Cafe\u0301 BAD"])[0]
+    assert composed.shown == "café bad"
+    assert composed.as_dict()["normal_form"] == "café bad"
+
+
+def test_cased_vectors_are_explained_by_the_row_that_was_used():
+    model = trained(word_ngrams=0, char_ngrams=(0, 0))
+    model = replace(model, features=replace(model.features, words=replace(model.features.words, cased=True)))
+    explanations = explain(model, ["Us good", "us good"])
+    np.testing.assert_allclose([added_up(one) for one in explanations], [one.score for one in explanations], atol=1e-9)
+
+
+def test_the_same_text_gets_the_same_explanation_alone_and_in_any_batch():
+    model = trained(hidden=(6,), optimizer="adam")
+    together = explain(model, ODD + TEXTS)
+    for number, text in enumerate(ODD):
+        alone = explain(model, [text])[0]
+        np.testing.assert_allclose(alone.contributions, together[number].contributions, atol=1e-9)
+        assert [one.string for one in alone.ngrams] == [one.string for one in together[number].ngrams]
+    again = explain(model, ODD + TEXTS)
+    assert [json.dumps(one.as_dict()) for one in again] == [json.dumps(one.as_dict()) for one in together]
+    assert explain(model, []) == []
+
+
+def test_leave_one_out_is_the_fall_of_the_score_without_the_word(model):
+    text = "good bad film"
+    one = explain(model, [text, ""], ExplainSettings("up", "leave-one-out"))[0]
+    without = explain(model, ["bad film", "good film", "good bad"], ExplainSettings("up"))
+    np.testing.assert_allclose(one.contributions, [one.score - other.score for other in without], atol=1e-9)
+    assert added_up(one) == pytest.approx(one.score)
+
+
+def test_the_words_that_speak_for_a_class_are_named_first(model):
+    one = explain(model, ["the good film, good and ill"], ExplainSettings("up"))[0]
+    speaking_for, against = one.strongest(1)
+    assert (speaking_for[0].string, speaking_for[0].occurrences) == ("good", 2)
+    assert against[0].string == "ill"
+    down, up = strongest_words(model, 3)
+    assert (down.label, up.label) == ("down", "up")
+    assert {one.string for one in down.sums} & {"bad", "ill"}
+    assert {one.string for one in up.sums} & {"good", "fine"}
+    assert all(one.contribution > 0 for one in down.sums + up.sums)
+
+
+def test_over_texts_contributions_are_summed_for_the_class_that_they_get(model):
+    explanations = explain(model, TEXTS, ExplainSettings(ngrams=1000))
+    for summary in strongest_in_texts(model, [TEXTS[:5], TEXTS[5:]], 8):
+        own = [one for one in explanations if one.label == summary.label]
+        assert summary.texts == len(own)
+        for total in summary.sums:
+            same = [n for one in own for n in one.ngrams if (n.kind, n.string) == (total.kind, total.string)]
+            assert total.contribution == pytest.approx(sum(n.contribution for n in same))
+            assert total.occurrences == sum(n.occurrences for n in same)
+
+
+def test_a_terminal_gets_colours_and_everyone_else_figures(model):
+    one = explain(model, ["good \x1b bad film"], ExplainSettings("up"))[0]
+    plain = explanation_text(one, 3, colours=False)
+    assert "\x1b" not in plain
+    assert re.search(r"good\[\+\d\.\d\d\] \\x1b bad\[[+-]\d\.\d\d\] film", plain)
+    coloured = explanation_text(one, 3, colours=True)
+    assert re.search(r"\x1b\[32m[^g]*good\x1b\[0m \\x1b .*bad", coloured)
+    against = explain(model, ["bad"], ExplainSettings("up"))[0]
+    assert re.search(r"\x1b\[31m[^b]*\x1b\[4mbad\x1b\[0m", explanation_text(against, 3, colours=True))
+
+
+def test_the_page_shows_texts_as_text_and_asks_for_nothing(model, tmp_path):
+    write_explanations(tmp_path / "p.html", explain(model, [EVIL, *ODD]), total=99, name=EVIL, top=3)
+    source = (tmp_path / "p.html").read_text("utf-8")
+    source = source.replace('<link rel="icon" href="data:,">', "")  # so that a browser asks for no icon
+    assert "11 of 99 texts" in source
+    assert not re.search(r"<(script|img|link|a)\b|<[^>]*\s(src|href|on\w+)=|url\(|@import|\x1b|\x00", source)
+    assert "&lt;<mark" in source or "&lt;script" in source
+    assert re.search(r'<mark class="[fa]\d" title="[+-]\d\.\d{3}">good</mark>', source)
+    assert "default-src 'none'" in source
+
+
+def test_a_long_text_is_cut_in_a_page_of_many_and_figures_stay_those_of_all_of_it(model):
+    one = explain(model, ["good film and bad film"], ExplainSettings("up"))[0]
+    cut = shaded(one, 3, longest=7)
+    assert "".join(stretch.string for stretch in cut.stretches) == "good fi…"
+    assert cut[2:] == shaded(one, 3)[2:]
+
+
+def test_the_page_of_classes_names_what_speaks_for_each(saved, tmp_path, capsys):
+    html = tmp_path / "all.html"
+    assert run_textclf(["explain", str(saved), "--global", "--html", str(html)]) == 0
+    source = html.read_text("utf-8")
+    assert "What speaks for each class of" in source
+    for summary in strongest_words(Model.load(saved), 5):
+        assert f">{summary.sums[0].string}<" in source
+    assert "default-src 'none'" in source
+
+
+def test_the_command_writes_text_json_and_a_page(saved, tmp_path, capsys):
+    out = CliRunner().invoke(cli, ["explain", str(saved), "good film", "bad", "--top", "2"]).stdout
+    assert [line.split("  ")[0] for line in out.split("\n") if " score " in line] == ["up", "down"]
+    (tmp_path / "t.csv").write_text("id,text\n1,good film\n2,bad\n", "utf-8")
+    lines = (
+        CliRunner().invoke(cli, ["explain", str(saved), "-i", str(tmp_path / "t.csv"), "--json"]).stdout.splitlines()
+    )
+    first, second = (json.loads(line) for line in lines)
+    assert [one["token"] for one in first["tokens"]] == ["good", "film"]
+    assert (second["label"], second["method"]) == ("down", "gradients")
+    total = first["base"] + sum(one["contribution"] for one in first["tokens"] + first["between"])
+    assert total == pytest.approx(first["score"], abs=1e-7)
+    html = tmp_path / "why.html"
+    assert run_textclf(["explain", str(saved), "-i", str(tmp_path / "t.csv"), "--html", str(html)]) == 0
+    assert capsys.readouterr().out == ""
+    assert "2 of 2 texts" in html.read_text("utf-8")
+    overall = json.loads(CliRunner().invoke(cli, ["explain", str(saved), "--global", "--json"]).stdout)
+    assert [one["label"] for one in overall["classes"]] == ["down", "up"]
+    text = CliRunner().invoke(cli, ["explain", str(saved), "-i", str(tmp_path / "t.csv"), "--global"]).stdout
+    assert "up  (1 texts)" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        ([], 2, "give sentences, a table with -i, or --global"),
+        (["good", "-i", "t.csv"], 2, "not both"),
+        (["good", "--global", "--label", "up"], 2, "without --label and --method"),
+        (["good", "--label", "uup"], 1, "Did you mean 'up'?"),
+        (["good", "--html", "no/such/folder/x.html"], 1, "does not exist"),
+        (["-i", "none.csv"], 1, "none.csv"),
+    ],
+)
+def test_what_cannot_be_explained_is_said_in_a_line(saved, arguments, code, message, capsys):
+    assert run_textclf(["explain", str(saved), *arguments]) == code
+    assert message in capsys.readouterr().err
+
+
+def test_a_model_of_several_labels_is_refused():
+    settings = Settings(multi_label=True, output="sigmoid")
+    several = train(LabelledTexts(["good film", "bad film", "so so"], ["a", "b", "a|b"]), settings, VECTORS).model
+    for call in (lambda: explain(several, ["good"]), lambda: strongest_words(several, 3)):
+        with pytest.raises(ModelError, match="explain: expected a model of one label a text"):
+            call()

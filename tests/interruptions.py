@@ -1,0 +1,32 @@
+"""Rows to train on, and a checkpoint that is interrupted after so many notes."""
+
+import numpy as np
+
+from textclf.training.checkpoint import Checkpoint
+from textclf.training.train import LabelledTexts
+
+WORDS = ("good", "fine", "sweet", "bad", "poor", "sour", "film", "story", "cast", "and", "the", "very")
+
+
+def rows(n=60, multi_label=False):
+    rng = np.random.default_rng(5)
+    labels = [("up", "down")[number % 2] for number in range(n)]
+    texts = [" ".join([*rng.choice(WORDS[:3] if label == "up" else WORDS[3:6], 2), *rng.choice(WORDS, 4)])
+             for label in labels]  # fmt: skip
+    if multi_label:
+        labels = [f"{label}|odd" if number % 3 else label for number, label in enumerate(labels)]
+    return LabelledTexts(texts, labels)
+
+
+class Stopping(Checkpoint):
+    """Is stopped, as by Ctrl-C, right after so many notes."""
+
+    def __init__(self, model, notes):
+        super().__init__(model, resume=True)
+        self.left = notes
+
+    def note(self, name, make):
+        super().note(name, make)
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt

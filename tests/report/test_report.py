@@ -1,0 +1,317 @@
+"""Reports are one file that loads nothing, runs nothing, shows texts as text, and says what was measured."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from textclf.analysis.compare import add_baselines, answer, compare
+from textclf.analysis.evaluate import measure
+from textclf.cli import run
+from textclf.errors import TextclfError
+from textclf.metrics.bootstrap import wilson_interval
+from textclf.metrics.calibration_error import Reliability
+from textclf.model.model import Model
+from textclf.report import (
+    Gathered,
+    Run,
+    check_available,
+    write_comparison_report,
+    write_evaluation_report,
+    write_training_report,
+)
+from textclf.report.figures import of_classes
+from textclf.report.plots import Curve, Mark, coverage_precision, heat_map, loss_curves, reliability
+from textclf.report.run import Fact
+from textclf.settings import Settings
+from textclf.tables import Examples, TableOptions, open_table
+from textclf.training.train import LabelledTexts, train
+
+EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{7*7}} {% raw %} $x^2$ </style>\x1b[31m\x00'
+MADE = Run("textclf evaluate '<script>'", (Fact("date", "today"), Fact("data", EVIL)))
+
+
+class Page(HTMLParser):
+    """What a page is made of: tags, addresses, and its text."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.tags, self.addresses, self.words = [], [], []
+        self.feed(source)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        assert not [name for name, _ in attrs if name.startswith("on")]
+        self.addresses += [value for name, value in attrs if name in ("src", "href", "xlink:href", "action")]
+
+    def handle_data(self, data):
+        self.words.append(data)
+
+
+def read(path):
+    source = path.read_text("utf-8")
+    page = Page(source)
+    assert not {"script", "iframe", "img", "object"} & set(page.tags)
+    assert source.count("<style>") == 1
+    assert "default-src 'none'; style-src 'unsafe-inline'; img-src data:" in source
+    for address in page.addresses:
+        assert address.startswith(("#", "data:"))
+    assert not re.search(r"url\((?!['\"]?(#|data:))|@import", source)
+    assert re.findall(r"#0\d0\d0\w", source) == []  # a stand-in for a colour that the page has no variable for
+    assert "\x1b" not in source
+    assert "49" not in re.findall(r">([^<]*)<", source)
+    identifiers = re.findall(r' id="([^"]*)"', source)
+    assert len(identifiers) == len(set(identifiers))
+    return page
+
+
+def rows_of(labels, copies):
+    texts = [f"{word} film {label}" for label in labels for word in ("good", "bad", "fine", "ill")] * copies
+    return texts, [label for label in labels for _ in range(4)] * copies
+
+
+def measured(tmp_path, labels, *, target=None, multi_label=False, mistakes=3, copies=4, **settings):
+    """Return a model, and what a measurement of it on rows with some wrong labels gathers."""
+    texts, named = rows_of(labels, copies)
+    output = "sigmoid" if multi_label else "softmax"
+    chosen = Settings(**{"valid_fraction": 0.25, "multi_label": multi_label, "output": output, **settings})
+    trained = train(LabelledTexts(texts, named), chosen, None)
+    path = tmp_path / "rows.jsonl"
+    wrong = [*named[mistakes:], *named[:mistakes]]
+    lines = [{"text": f"{text} {EVIL}", "label": label} for text, label in zip(texts, wrong, strict=True)]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    gathered = Gathered(trained.model)
+    with open_table(path, TableOptions(multi_label=multi_label), labelled=True) as table:
+        found = measure(
+            trained.model, table, threads=1, keep_errors=True, target_precision=target, progress=lambda _: None,
+            watch=gathered.watch,
+        )  # fmt: skip
+    return trained, Examples("reviews.csv", texts, named, None, list(range(1, len(texts) + 1))), gathered, found
+
+
+@pytest.mark.parametrize(
+    "labels", [["up", "down"], [EVIL, "b", "$a$"], [f"class {i}" for i in range(30)] + [EVIL]], ids=["2", "3", "31"]
+)
+def test_a_report_shows_figures_and_texts_as_text(labels, tmp_path):
+    trained, examples, gathered, found = measured(tmp_path, labels, target=0.8)
+    write_evaluation_report(tmp_path / "r.html", gathered, found, EVIL, 7, MADE)
+    page = read(tmp_path / "r.html")
+    assert f"{found.evaluation.accuracy:.4f}" in page.text
+    assert f"{found.uncalibrated.reliability.ece:.4f}" in page.text
+    assert "<script>alert(1)</script>" in page.text
+    assert "{{7*7}} {% raw %} $x^2$ </style>\\x1b[31m" in page.text
+    assert "rows refused 7" in page.text
+    assert "promised: 0.8" in page.text
+    assert ("Commonest confusions" in page.text) == (len(labels) > 12)
+    write_training_report(tmp_path / "t.html", trained, examples, MADE)
+    training = read(tmp_path / "t.html")
+    assert "Training on reviews.csv" in training.text
+    assert "each judged by a model that was not fitted to it" in training.text
+    assert "Learning curves" in training.text
+
+
+def test_the_words_of_the_most_confident_errors_are_coloured(tmp_path):
+    _, _, gathered, found = measured(tmp_path, ["up", "down"])
+    write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
+    source = (tmp_path / "r.html").read_text("utf-8")
+    errors = source[source.index('id="errors"') : source.index('id="data"')]
+    surest = max(found.errors, key=lambda row: row.confidence)
+    first = errors[errors.index("<article>") :]
+    assert first.index(f"{surest.confidence:.3f}") < first.index("</article>")
+    assert re.search(r'<mark class="f\d" title="\+[\d.]+">', first)
+    assert errors.count("<article>") == len(found.errors)
+
+
+def test_a_report_of_several_labels_has_thresholds_and_no_confusion_matrix(tmp_path):
+    trained, examples, gathered, found = measured(tmp_path, ["a|b", "b", EVIL.replace("|", "")], multi_label=True)
+    write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
+    page = read(tmp_path / "r.html")
+    assert f"{found.evaluation.exact_match:.4f}" in page.text
+    assert "wrongly given" in page.text
+    assert f"{trained.model.thresholds[0]:.3f}" in page.text
+    assert "Who is taken for whom" not in page.text
+    write_training_report(tmp_path / "t.html", trained, examples, MADE)
+    assert "Hamming loss" in read(tmp_path / "t.html").text
+
+
+def test_a_model_without_validation_rows_has_a_report_without_figures(tmp_path):
+    texts, labels = rows_of(["up", "down"], 3)
+    trained = train(LabelledTexts(texts, labels), Settings(valid_fraction=0.0), None)
+    examples = Examples("reviews.csv", texts, labels, None, list(range(1, 25)))
+    write_training_report(tmp_path / "t.html", trained, examples, MADE)
+    assert "There were no validation rows" in read(tmp_path / "t.html").text
+
+
+def test_a_comparison_shows_tests_and_rows_that_differ(tmp_path):
+    first, _, _, _ = measured(tmp_path, ["up", "down"])
+    texts, labels = rows_of(["up", "down"], 2)
+    other = train(LabelledTexts(texts, labels[1:] + labels[:1]), Settings(valid_fraction=0.0, recipe="fast"), None)
+    models = {"<b>one</b>": first.model, "{{7*7}}": other.model}
+    with open_table(tmp_path / "rows.jsonl", TableOptions(), labelled=True) as table:
+        answers = add_baselines(answer(models, table, slice_by="label", threads=1, progress=lambda _: None), None)
+    found = compare(answers, np.random.default_rng(1))
+    write_comparison_report(tmp_path / "c.html", found, answers, models, "label", MADE)
+    page = read(tmp_path / "c.html")
+    for shown in ("<b>one</b>", "{{7*7}}", "McNemar", "majority baseline", f"of {found.disagreeing}", "By label"):
+        assert shown in page.text
+    for duel in found.duels:
+        assert duel.verdict("<b>one</b>", duel.other) in page.text
+
+
+def test_reports_are_the_same_each_time(tmp_path):
+    trained, examples, gathered, found = measured(tmp_path, ["up", "down"])
+    for name in ("a", "b"):
+        write_training_report(tmp_path / f"{name}.train", trained, examples, MADE)
+        write_evaluation_report(tmp_path / f"{name}.eval", gathered, found, "rows", 0, MADE)
+    for kind in ("train", "eval"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts, labels = rows_of(["up", "down"], 4)
+    table = "".join(f"{text},{label}\n" for text, label in zip(texts, labels, strict=True))
+    (tmp_path / "rows.csv").write_text("text,label\n" + table)
+    (tmp_path / "few.csv").write_text("text,label\n" + table[:200].rpartition("\n")[0] + "\n")
+    trained = ["train", "rows.csv", "-o", "m.safetensors", "--vectors", "none", "-q", "--report", "t.html"]
+    assert run([*trained, "--valid", "few.csv"]) == 0
+    assert run(["evaluate", "m.safetensors", "rows.csv", "--report", "e.html"]) == 0
+    assert run(["compare", "m.safetensors", "rows.csv", "--report", "c.html", "-q"]) == 0
+    for name, first in (("t", "textclf train rows.csv"), ("e", "textclf evaluate m"), ("c", "textclf compare m")):
+        page = read(tmp_path / f"{name}.html")
+        assert first in page.text
+        assert "SHA-256 of data" in page.text
+    assert "validation rows of few.csv" in read(tmp_path / "t.html").text
+    assert run(["compare", "m.safetensors", "rows.csv", "--report", "rows.csv"]) == 1
+
+
+def test_a_thousand_classes_make_a_page_of_less_than_a_megabyte(tmp_path):
+    labels = [f"class {i}" for i in range(1000)]
+    quick = {"recipe": "fast", "epochs": 2, "word_ngrams": 1, "char_ngrams": (0, 0), "valid_fraction": 0.0}
+    _, _, gathered, found = measured(tmp_path, labels, mistakes=1001, copies=1, **quick)
+    write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
+    assert (tmp_path / "r.html").stat().st_size < 1_000_000
+    assert "200 of 1,000, the lowest F1 first." in read(tmp_path / "r.html").text
+
+
+# --- pictures -----------------------------------------------------------------------------------------------------
+
+
+def test_a_coverage_curve_is_the_precision_of_the_surest_rows():
+    confidence = np.array([0.9] * 10 + [0.8] * 10 + [0.7] * 20)
+    right = np.array([True] * 10 + [True] * 5 + [False] * 5 + [False] * 20)
+    curve = Curve.of(confidence, right)
+    assert curve.coverage.tolist() == [0.25, 0.5, 1.0]
+    assert curve.precision.tolist() == [1.0, 0.75, 15 / 40]
+
+
+def test_a_long_curve_is_drawn_with_few_points_and_ends_at_all_rows():
+    confidence = np.random.default_rng(1).random(5000)
+    curve = Curve.of(confidence, confidence > 0.3)
+    assert len(curve.coverage) <= 160
+    assert curve.coverage[-1] == 1.0
+    assert curve.precision[-1] == pytest.approx((confidence > 0.3).mean())
+
+
+def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours():
+    counted = Reliability()
+    counted.add(np.array([0.6, 0.9, 0.9]), np.array([True, True, False]))
+    history = [{"number": 1, "loss": 2.0, "valid_loss": 1.0, "valid_accuracy": 0.5, "valid_macro_f1": 0.4},
+               {"number": 2, "loss": 1.0}]  # fmt: skip
+    curve = Curve.of(np.array([0.9, 0.8]), np.array([True, False]))
+    for svg in (
+        reliability({"after": counted}),
+        coverage_precision({"all": curve}, [Mark(0.9, "never", 0.0, None), Mark(0.8, "0.7", 0.5, 1.0)]),
+        loss_curves(history),
+        heat_map(np.array([[3, 1], [0, 2]]), ["<b>", "评论"]),
+    ):
+        assert svg.startswith("<svg viewBox=")
+        assert 'role="img" aria-label="' in svg
+        assert re.search("<title>.+</title><desc>.+</desc>", svg)
+        assert "var(--c1)" in svg
+        assert "#0" not in re.sub(r'href="#\w+"', "", svg)
+    assert "answered from 0.804<" in coverage_precision({"all": curve}, [Mark(0.8, "0.804", 0.5, 1.0)])
+    assert "&lt;b&gt;" in svg
+    assert "<b>" not in svg
+
+
+@pytest.mark.parametrize(
+    ("share", "n", "low", "high"), [(0.5, 100, 0.4038, 0.5962), (1.0, 10, 0.7225, 1.0), (0.0, 1, 0, 0.7935)]
+)
+def test_wilsons_interval_is_that_of_the_tables(share, n, low, high):
+    assert wilson_interval(share, n) == pytest.approx((low, high), abs=5e-5)
+
+
+def test_many_classes_are_said_to_be_sorted():
+    assert of_classes(2, 2) == ""
+    assert of_classes(77, 77) == "All 77, the lowest F1 first."
+
+
+def test_what_a_report_needs_and_is_not_there_is_said_before_any_work(monkeypatch):
+    check_available()
+    monkeypatch.setattr("textclf.errors.find_spec", lambda name: None if name == "jinja2" else name)
+    with pytest.raises(
+        TextclfError, match=r"--report: .*jinja2 not found. Install them with: pip install 'textclf\[rep"
+    ):
+        check_available()
+
+
+# --- in a browser -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if chromium is None or driver is None:
+        pytest.skip("no chromium with chromedriver here")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield opened
+    opened.quit()
+
+
+def requests_of(browser):
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    sent = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    return [url for url in sent if not url.startswith(("data:", "chrome"))]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("labels", [[EVIL, "down"], [f"a_rather_long_name_of_a_class_{i}" for i in range(31)]], ids=len)
+def test_a_browser_finds_no_error_asks_for_nothing_and_needs_no_sideways_scrolling(browser, labels, dark, tmp_path):
+    trained, examples, gathered, found = measured(tmp_path, labels, target=0.8)
+    write_evaluation_report(tmp_path / "e.html", gathered, found, "rows", 0, MADE)
+    write_training_report(tmp_path / "t.html", trained, examples, MADE)
+    with open_table(tmp_path / "rows.jsonl", TableOptions(), labelled=True) as table:
+        models = {"a" * 200: trained.model}
+        answers = add_baselines(answer(models, table, slice_by="text", threads=1, progress=lambda _: None), None)
+    write_comparison_report(
+        tmp_path / "c.html", compare(answers, np.random.default_rng(1)), answers, models, "text", MADE
+    )
+    Model.save(trained.model, tmp_path / "m.safetensors")
+    assert run(["explain", str(tmp_path / "m.safetensors"), EVIL, "--html", str(tmp_path / "x.html")]) == 0
+    phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    for page in ("e", "t", "c", "x"):
+        address = (tmp_path / f"{page}.html").as_uri()
+        browser.get(address)
+        assert browser.get_log("browser") == []
+        assert requests_of(browser) == [address]
+        assert browser.execute_script("return document.documentElement.scrollWidth") == 360
+        assert browser.execute_script("return document.querySelectorAll('script, img').length") == 0
+        paper = browser.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (paper == "rgb(255, 255, 255)") != dark
+        if page != "x":
+            ink = browser.execute_script("return getComputedStyle(document.querySelector('figure svg text')).fill")
+            assert (max(map(int, re.findall(r"\d+", ink))) > 128) == dark

@@ -1,0 +1,38 @@
+"""What a model's description says of the rows it was made of."""
+
+import pytest
+
+from textclf.storage.packed_strings import Strings
+from textclf.training.provenance import RowsDigest, digest_of
+
+TEXTS, LABELS = ["a b", "", "é 😀", "c"], ["x", "y", "x", "z"]
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_the_digest_of_rows_is_the_same_however_they_come(at_once, monkeypatch):
+    monkeypatch.setattr("textclf.training.provenance._ROWS_AT_ONCE", at_once)
+    digest = RowsDigest()
+    digest.add(TEXTS[:2], LABELS[:2])
+    digest.add(Strings.of(TEXTS)[2:], LABELS[2:])
+    monkeypatch.undo()
+    assert digest.hexdigest() == digest_of(TEXTS, LABELS) == digest_of(Strings.of(TEXTS), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels"),
+    [
+        (["a ", "b", "é 😀", "c"], LABELS),
+        (TEXTS, ["xy", "", "x", "z"]),
+        (TEXTS[::-1], LABELS),
+        (TEXTS, LABELS[::-1]),
+        (TEXTS[:3], LABELS[:3]),
+        (LABELS, TEXTS),
+    ],
+)
+def test_other_rows_have_another_digest(texts, labels):
+    assert digest_of(texts, labels) != digest_of(TEXTS, LABELS)
+
+
+def test_rows_without_labels_have_no_digest():
+    with pytest.raises(ValueError, match="4 texts, 3 labels"):
+        digest_of(TEXTS, LABELS[:3])

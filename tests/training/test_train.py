@@ -1,0 +1,288 @@
+"""Parameters are found as the settings say: splits, batches, early stopping, and the joint fit."""
+
+from dataclasses import replace
+
+import numpy as np
+import oracles
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import class_numbers, counts_and_truth
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from textclf.errors import TrainingError
+from textclf.nn.network import LOSSES, Network, one_hot
+from textclf.settings import Settings
+from textclf.storage.array_store import MEMORY, Shelf
+from textclf.text.csr import blocks_of, stack_rows
+from textclf.training.data import Examples, deal, split
+from textclf.training.minibatch import EpochSettings, Standard, minibatches, train_network
+from textclf.training.nbsvm import naive_bayes_scales
+from textclf.training.objective import JointSettings, columns_moved, fit_jointly
+from textclf.training.train import LabelledTexts, train
+from textclf.training.trainer import Listener, mean_vectors, standardized
+
+LOSS = LOSSES["cross-entropy", "softmax"]
+
+
+def problem(n=120, seed=0):
+    """Return examples of two classes, each with words of its own, and vectors of the words."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    C = np.zeros((n, 10))
+    for i in range(n):
+        for word in np.where(rng.random(6) < 0.75, 5 * y[i], 5 * (1 - y[i])) + rng.integers(0, 5, 6):
+            C[i, word] += 1 / 6
+    words = oracles.sparse(C)
+    words = words.with_data(words.data.astype(np.float32))
+    E = rng.normal(size=(10, 4)).astype(np.float32)
+    return Examples(words, words, one_hot(y, 2), np.ones(n, np.float32)), E
+
+
+def settings(**changes):
+    return EpochSettings(
+        **{
+            "epochs": 8, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.02, "vector_rate": 0.02,
+            "dropout": 0.0, "word_dropout": 0.0, "l2": 0.0, "patience": 100, **changes,
+        }
+    )  # fmt: skip
+
+
+def run(chosen, valid=None, activation="tanh", seed=3):
+    examples, E = problem()
+    network = Network.start((4, 6, 2), activation, np.random.default_rng(0))
+    return train_network(network, E, examples, valid, LOSS, chosen, np.random.default_rng(seed))
+
+
+@given(class_numbers(), st.floats(0.0, 0.5), st.integers(0, 100))
+def test_a_split_shares_every_class_that_is_large_enough_and_loses_no_row(y, fraction, seed):
+    train, valid = split(y, fraction, np.random.default_rng(seed))
+    assert sorted([*train.tolist(), *valid.tolist()]) == list(range(len(y)))
+    for number in np.unique(y):
+        n, held = (y == number).sum(), (y[valid] == number).sum()
+        assert n - held >= min(n, 2)
+        if n >= 4 and fraction > 0:
+            assert held == min(max(round(n * fraction), 1), n - 2)
+
+
+def test_no_validation_is_wanted_and_none_is_made():
+    train, valid = split(np.arange(40) % 2, 0.0, np.random.default_rng(0))
+    assert (len(train), len(valid)) == (40, 0)
+
+
+@given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 100))
+def test_minibatches_hold_every_example_once(n, size, seed):
+    batches = list(minibatches(n, size, np.random.default_rng(seed)))
+    assert all(len(batch) == size for batch in batches[:-1])
+    assert sorted(np.concatenate(batches).tolist()) == list(range(n))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "momentum", "sgd"])
+def test_training_lowers_the_loss_and_learns_the_classes(optimizer):
+    examples, _ = problem()
+    found = run(settings(optimizer=optimizer, learning_rate=0.02 if optimizer == "adam" else 0.2, epochs=30))
+    losses = [epoch.loss for epoch in found.history]
+    assert losses[-1] < 0.5 * losses[0]
+    predicted = found.network.forward(examples.words.times(found.E)).Z[-1].argmax(axis=1)
+    assert (predicted == examples.Y.argmax(axis=1)).mean() > 0.9
+
+
+def test_one_epoch_of_gradient_descent_is_the_sum_over_its_batches_by_hand():
+    examples, E = problem(n=20)
+    network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
+    chosen = settings(optimizer="sgd", learning_rate=0.3, vector_rate=0.0, epochs=1, batch_size=8, l2=0.01)
+    found = train_network(network, E, examples, None, LOSS, chosen, np.random.default_rng(5))
+    by_hand = Network(network.sizes, network.activation, network.theta.copy())
+    for rows in minibatches(20, 8, np.random.default_rng(5)):
+        trace = by_hand.forward(examples.words.take(rows).times(E))
+        delta = LOSS.delta(trace.Z[-1], examples.Y[rows]) / len(rows)
+        by_hand.theta[:] -= 0.3 * by_hand.backward(delta, trace, l2=0.01).theta
+    np.testing.assert_allclose(found.network.theta, by_hand.theta, rtol=1e-6)
+    assert found.E is E
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_mini_batches_take_steps_as_long_in_whatever_weights_are_counted(optimizer):
+    examples, E = problem(n=20)
+    network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
+    found = []
+    for unit in (1, 256):
+        weighed = replace(examples, weights=examples.weights * unit)
+        chosen = settings(optimizer=optimizer, epochs=3, batch_size=8)
+        found.append(train_network(network, E, weighed, None, LOSS, chosen, np.random.default_rng(5)).network.theta)
+    np.testing.assert_array_equal(found[0], found[1])
+
+
+def test_the_same_generator_gives_the_same_bytes():
+    chosen = settings(dropout=0.3, word_dropout=0.3)
+    one, two, other = run(chosen), run(chosen), run(chosen, seed=4)
+    assert one.network.theta.tobytes() == two.network.theta.tobytes() != other.network.theta.tobytes()
+    assert one.E.tobytes() == two.E.tobytes()
+    assert one.history == two.history
+
+
+def test_the_best_weights_are_kept_and_patience_ends_it():
+    valid, _ = problem(n=30, seed=1)
+    valid = Examples(valid.words, valid.ngrams, valid.Y[:, ::-1].copy(), valid.weights)  # learning makes these worse
+    found = run(settings(epochs=50, patience=3), valid)
+    assert found.best_epoch == int(np.argmin([epoch.valid_loss for epoch in found.history])) + 1
+    assert len(found.history) == found.best_epoch + 3
+    short = run(settings(epochs=50, patience=1), valid)
+    assert short.network.theta.tobytes() == found.network.theta.tobytes()
+
+
+def test_vectors_learn_only_when_they_are_to_and_callers_keep_theirs():
+    _, E = problem()
+    assert run(settings(vector_rate=0.0)).E.tobytes() == E.tobytes()
+    assert run(settings()).E.tobytes() != E.tobytes()
+    assert problem()[1].tobytes() == E.tobytes()
+
+
+def test_a_loss_that_is_not_finite_is_said_with_its_epoch_and_rate():
+    message = r"epoch \d+: the loss is not finite. Lower --learning-rate .now 1e\+30"
+    with pytest.raises(TrainingError, match=message):
+        run(settings(optimizer="sgd", learning_rate=1e30, epochs=20), activation="relu")
+
+
+def test_weights_of_examples_count_as_copies_do():
+    examples, E = problem(n=30)
+    twice = np.concatenate([np.arange(30), np.arange(10)])
+    copied = examples.take(twice)
+    weighted = Examples(
+        examples.words, examples.ngrams, examples.Y, np.where(np.arange(30) < 10, 2.0, 1.0).astype(np.float32)
+    )
+    network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
+    chosen = JointSettings(iterations=300, tolerance=1e-14, l2=0.5, threads=1)
+    fits = []
+    for data in (copied, weighted):
+        S = data.words.times(E).astype(np.float64)
+        data = Examples(data.words, data.ngrams.double(), data.Y.astype(np.float64), data.weights.astype(np.float64))
+        fits.append(fit_jointly(network, S, data, np.ones((10, 2)), LOSS, chosen))
+    np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-5)
+    np.testing.assert_allclose(fits[0].network.theta, fits[1].network.theta, atol=1e-5)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
+    examples, E = problem()
+    network = Network.start((4, 2), "relu", np.random.default_rng(0))
+    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    S = examples.words.times(E)
+    fits = [
+        fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-3, 0.1, number)) for number in (1, threads)
+    ]
+    assert fits[0].U.tobytes() == fits[1].U.tobytes()
+    assert fits[0].network.theta.tobytes() == fits[1].network.theta.tobytes()
+
+
+@given(counts_and_truth())
+def test_scales_are_the_log_count_ratios_of_the_loop(drawn):
+    C, Y = drawn
+    found = naive_bayes_scales(oracles.sparse(C), Y, floor=0.3, smoothing=0.3)
+    if C.any():
+        np.testing.assert_allclose(found, oracles.naive_bayes_scales(C.tolist(), Y.tolist(), 0.3, 0.3), rtol=1e-5)
+
+
+def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
+    examples, E = problem()
+    E[:, 3] = 2.0  # a number that never varies
+    raw = mean_vectors(examples.words, E, MEMORY, 1)
+    standard = Standard.of_rows(raw, length=3.0)
+    S = examples.words.times(standard.applied(E))
+    np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
+    np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
+    np.testing.assert_allclose(S[:, 3], 0.0, atol=1e-5)
+
+
+def test_of_two_classes_the_scales_of_one_will_do():
+    examples, E = problem()
+    S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
+    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    settings = JointSettings(20, 1e-6, 0.1, threads=1)
+    one, both = (fit_jointly(network, S, examples, each, LOSS, settings) for each in (scales[:, :1], scales))
+    np.testing.assert_array_equal(one.U, both.U)
+    assert columns_moved(scales, LOSS).shape == (10, 1)
+    assert columns_moved(scales, LOSSES["cross-entropy", "sigmoid"]).shape == (10, 2)
+
+
+@pytest.mark.parametrize("room", [None, 0])
+def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(room, monkeypatch):
+    monkeypatch.setattr("textclf.training.trainer._ROWS_AT_ONCE", 50)
+    examples, E = problem()
+    no_words = oracles.sparse(np.zeros((1, 10))).with_data(np.zeros(0, np.float32))
+    C, shelf = stack_rows([examples.words, no_words, examples.words]), Shelf(room)
+    raw = mean_vectors(C, E, shelf, 1)
+    standard = Standard.of_rows(raw, np.r_[np.ones(200), np.zeros(len(C) - 200)], length=0.5)
+    found = standardized(raw, C, standard, shelf)
+    np.testing.assert_allclose(found, C.times(standard.applied(E)), atol=1e-6)
+    np.testing.assert_allclose(found[:200].mean(axis=0), 0.0, atol=0.01)  # the one without words stays where it is
+    assert not found[len(examples)].any()
+
+
+def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
+    examples, E = problem()
+    network = Network.start((4, 2), "relu", np.random.default_rng(0), np.float64)
+    S, scales = examples.words.times(E).astype(np.float64), np.ones((10, 2))
+    examples = Examples(
+        examples.words, examples.ngrams.double(), examples.Y.astype(np.float64), examples.weights.astype(np.float64)
+    )
+    exact = JointSettings(300, 1e-14, 0.5, 1)
+    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-14, 0.1, 1))
+    on = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact, start=first)
+    scratch = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact)
+    np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
+    np.testing.assert_allclose(on.network.theta, scratch.network.theta, atol=1e-5)
+    assert on.losses[: len(first.losses)] == first.losses
+
+
+@given(class_numbers(), st.integers(2, 6), st.integers(0, 100))
+def test_folds_share_out_every_class_and_are_of_one_size(y, folds, seed):
+    fold = deal(y, folds, np.random.default_rng(seed))
+    for number in np.unique(y):
+        assert np.ptp(np.bincount(fold[y == number], minlength=folds)) <= 1
+    assert np.ptp(np.bincount(fold, minlength=folds)) <= 1
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
+    rng = np.random.default_rng(0)
+    C = np.where(rng.random((40, 6)) < 0.5, rng.random((40, 6)), 0.0)
+    S, Y = rng.normal(size=(40, 3)), one_hot(rng.integers(0, classes, 40), classes, np.float64)
+    examples = Examples(oracles.sparse(C), oracles.sparse(C), Y, np.ones(40))
+    rows = np.arange(5, 35)
+    network = Network.start((3, classes), "relu", rng, np.float64)
+    fits = []
+    for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
+        scales = naive_bayes_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
+        fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
+    np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
+    np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_threads(threads, monkeypatch):
+    examples, E = problem(n=400)
+    network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
+    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    whole = fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, threads))
+    monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)
+    assert len(blocks_of(examples.ngrams)) > 4
+    fits = [
+        fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, each)) for each in (1, threads)
+    ]
+    assert fits[0].U.tobytes() == fits[1].U.tobytes()
+    np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)
+
+
+def test_the_blas_library_of_numpy_has_one_thread_while_a_model_is_trained():
+    said = []
+
+    def note(_sentence):  # SciPy brings a BLAS library of its own, for sums too small for threads
+        blas = [library for library in threadpool_info() if library["user_api"] == "blas"]
+        said.append({library["num_threads"] for library in blas if "numpy" in library["filepath"]})
+
+    data = LabelledTexts(["good film", "bad film"] * 20, ["a", "b"] * 20)
+    with threadpool_limits(2, user_api="blas"):
+        train(data, Settings(vectors="none", dimension=4, recipe="fast"), None, listener=Listener(say=note))
+    assert said
+    assert all(threads == {1} for threads in said)

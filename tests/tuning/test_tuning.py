@@ -1,0 +1,221 @@
+"""A search for settings: what is tried, what is kept, and that the time is kept to."""
+
+import json
+import multiprocessing
+import threading
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from textclf.cli import run
+from textclf.errors import TextclfError, TrainingError
+from textclf.model.model import Model
+from textclf.settings import Settings
+from textclf.training.train import LabelledTexts
+from textclf.tuning import Tuning, tune
+from textclf.tuning.worker import Measured, OutOfTime, Work, Worker, _serve
+
+DATA = LabelledTexts(["good day", "bad day", "good film", "bad film"] * 6, ["pos", "neg", "pos", "neg"] * 6)
+
+
+class Clock:
+    """A clock that goes only while something is measured."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now
+
+
+class Pretended:
+    """Stands in for the process: what settings are worth is a formula, and a fold takes a second of its clock."""
+
+    seconds = 1.0
+
+    def __init__(self, clock):
+        self.clock = clock
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def worth(self, settings):
+        return 0.9 if settings.word_ngrams == 3 else 0.7
+
+    def measure(self, settings, fold, deadline):
+        if self.clock.now + self.seconds > deadline:
+            self.clock.now = deadline
+            raise OutOfTime("the time is up")
+        self.clock.now += self.seconds
+        value = self.worth(settings) + 0.001 * fold
+        figures = {"accuracy": value, "macro_f1": value, "log_loss": 1 - value}
+        return Measured(figures, 1000 * (settings.word_ngrams or 2), self.seconds)
+
+    def train(self, settings, target, deadline):
+        self.clock.now += 1.5 * self.seconds
+        target.write_text("model")
+        return {"validation": None}
+
+
+def search(tmp_path, worker=Pretended, duration=120.0, clock=None, **settings):
+    clock = clock or Clock()
+    tuning = Tuning(duration, **settings)
+    return tune(DATA, Settings(), tuning, tmp_path / "m", make_worker=lambda _: worker(clock), clock=clock)
+
+
+def test_better_settings_are_found_and_the_time_is_kept_to(tmp_path):
+    clock = Clock()
+    found = search(tmp_path, clock=clock)
+    assert 110 < clock.now <= 120
+    assert found.best.settings.word_ngrams == 3
+    assert found.plain.value == pytest.approx(0.701)
+    assert found.importance["word_ngrams"] > 0.4
+    assert found.given_up > 0
+    assert (tmp_path / "m").read_text() == "model"
+
+
+def test_the_plain_recipe_stays_where_the_gain_may_be_chance(tmp_path):
+    class Chance(Pretended):
+        def measure(self, settings, fold, deadline):
+            super().measure(settings, fold, deadline)
+            gain = [0.3, -0.1, -0.1][fold] if settings != Settings() else 0.0
+            return Measured({"accuracy": 0.7 + gain}, 1000, self.seconds)
+
+    found = search(tmp_path, Chance)
+    assert found.tried > 1
+    assert found.best is found.plain
+
+
+def test_a_log_loss_is_best_when_lowest(tmp_path):
+    found = search(tmp_path, metric="log-loss")
+    assert found.best.settings.word_ngrams == 3
+    assert found.best.value == pytest.approx(-0.099)
+
+
+def test_models_that_are_too_large_are_left_out(tmp_path):
+    found = search(tmp_path, max_size=1500)
+    assert found.best.settings.word_ngrams == 1
+    with pytest.raises(TrainingError, match="max size: expected a model of at most 10 bytes"):
+        search(tmp_path, max_size=10)
+
+
+def test_too_little_time_is_an_error(tmp_path):
+    class Slow(Pretended):
+        seconds = 1000.0
+
+    with pytest.raises(TrainingError, match="duration: expected time for one training"):
+        search(tmp_path, Slow)
+
+
+def test_settings_that_cannot_be_trained_are_passed_over(tmp_path):
+    class Failing(Pretended):
+        def measure(self, settings, fold, deadline):
+            if settings.hidden:
+                raise TextclfError("the memory is not enough for these settings.")
+            return super().measure(settings, fold, deadline)
+
+    assert search(tmp_path, Failing).best.settings.hidden == ()
+
+
+def test_a_study_goes_on_where_it_was(tmp_path):
+    study = tmp_path / "s.sqlite"
+    first = search(tmp_path, study=study, duration=30.0)
+    again = search(tmp_path, study=study, duration=6.0)  # enough for the plain recipe alone
+    assert again.tried < 4
+    assert again.best.settings == first.best.settings
+
+
+def test_what_an_earlier_run_found_is_left_out_where_it_is_now_too_large(tmp_path):
+    study = tmp_path / "s.sqlite"
+    assert search(tmp_path, study=study).best.settings.word_ngrams == 3
+    assert search(tmp_path, study=study, max_size=2000).best.bytes <= 2000
+
+
+def test_a_metric_that_does_not_suit_the_labels_is_refused(tmp_path):
+    with pytest.raises(TrainingError, match="metric: expected one that suits the labels, found 'micro-f1'"):
+        search(tmp_path, metric="micro-f1")
+
+
+# --- the process ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def worker():
+    folds = np.arange(len(DATA.texts)) // 4 % 3
+    with Worker(Work(DATA, folds, "none", cache=False)) as found:
+        yield found
+
+
+PLAIN = Settings(vectors="none", recipe="fast")
+
+
+def test_the_process_measures_rows_that_training_did_not_see(worker):
+    found = worker.measure(PLAIN, 0, time.monotonic() + 60)
+    assert found.figures["accuracy"] == 1.0
+    assert found.figures["texts"] == 8
+    assert found.bytes > 1000
+
+
+def test_the_process_is_ended_at_the_deadline_and_another_takes_its_place(worker):
+    with pytest.raises(OutOfTime, match="the time is up"):
+        worker.measure(PLAIN, 0, time.monotonic())
+    assert worker.measure(PLAIN, 1, time.monotonic() + 60).figures["accuracy"] == 1.0
+
+
+def test_what_fails_in_the_process_is_told(worker):
+    stranger = Settings(vectors="none", class_weight={"xyz": 1.0})
+    with pytest.raises(TextclfError, match="no row has the label 'xyz'"):
+        worker.measure(stranger, 0, time.monotonic() + 60)
+
+
+def test_the_process_answers_until_its_parent_is_gone_and_then_ends(tmp_path):
+    work = Work(DATA, np.arange(len(DATA.texts)) // 4 % 3, "none", cache=False)
+    context = multiprocessing.get_context("spawn")
+    mine, its = context.Pipe()
+    process = context.Process(target=_serve, args=(work, its))
+    process.start()
+    its.close()
+    mine.send(("measure", PLAIN, 0))
+    assert mine.recv().figures["texts"] == 8
+    mine.send(("measure", replace(PLAIN, class_weight={"xyz": 1.0}), 0))
+    assert "no row has the label 'xyz'" in str(mine.recv())
+    mine.send(("measure", replace(PLAIN, optimizer="adam", hidden=(100_000, 100_000), epochs=1), 0))
+    assert str(mine.recv()) == "the memory is not enough for these settings."
+    mine.send(("train", PLAIN, str(tmp_path / "model")))
+    assert mine.recv()["labels"] == ["neg", "pos"]
+    assert Model.load(tmp_path / "model").labels == ("neg", "pos")
+    mine.close()
+    process.join(60)
+    assert process.exitcode == 0
+
+
+def test_a_process_that_dies_is_an_error_of_one_line_and_another_takes_its_place(worker):
+    worker._process.kill()
+    worker._process.join()
+    threading.Timer(0.05, lambda: worker._process.kill()).start()  # the new one is still importing
+    with pytest.raises(TextclfError, match="the process that trained was ended: its memory was not enough"):
+        worker.measure(PLAIN, 2, time.monotonic() + 60)
+    assert worker.measure(PLAIN, 2, time.monotonic() + 60).figures["accuracy"] == 1.0
+
+
+def test_the_command_trains_a_model_and_says_what_it_found(tmp_path, capsys):
+    table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
+    rows = "".join(f"{text},{label}\n" for text, label in zip(DATA.texts, DATA.labels, strict=True))
+    table.write_text(f"text,label\n{rows}")
+    arguments = ["tune", str(table), "-o", str(model), "--vectors", "none", "--duration", "10", "--json"]
+    assert run(arguments) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert (found["metric"], found["value"], found["plain_recipe"]) == ("accuracy", 1.0, 1.0)
+    assert found["settings"] == {}
+    assert Model.load(model).predict(["good day"]).P.shape == (1, 2)
+
+
+def test_a_missing_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("textclf.errors.find_spec", lambda _: None)
+    with pytest.raises(TextclfError, match=r"tune: .*pip install 'textclf\[tune\]'"):
+        search(tmp_path)

@@ -1,0 +1,278 @@
+"""Measure a model on a labelled table: batches in, figures out, the wrong rows kept when they are asked for."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.errors import DataError
+from textclf.labels import LabelSet, label_sets, multi_hot
+from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
+from textclf.metrics.single_label import Evaluation, Tally, losses
+from textclf.model.bulk import predict_batches
+from textclf.model.drift import Profile
+from textclf.model.model import Model
+from textclf.model.prediction import Predictions
+from textclf.storage.files import write_csv
+from textclf.tables import Batch, Table
+from textclf.types import Array
+
+_SHOWN_LABELS = 10
+
+
+@dataclass(frozen=True)
+class WrongRow:
+    """A row that got another label than its own: `loss` is −log of the probability that its own label got.
+
+    With several labels a text, `label` and `predicted` are cells, and `loss` is the sum over the labels' yes or no.
+    """
+
+    row: int
+    label: str
+    predicted: str
+    confidence: float
+    loss: float
+    text: str
+
+
+@dataclass(frozen=True)
+class AnsweredClass:
+    """Of one class: the confidence from which on its label is given (inf for never), rows given it, and rows right."""
+
+    threshold: float
+    predicted: int
+    answered: int
+    right: int
+
+    @property
+    def precision(self) -> float | None:
+        """The share of answers that are right; None when there was none."""
+        return self.right / self.answered if self.answered else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON; the threshold of a label that is never given is None."""
+        threshold = self.threshold if math.isfinite(self.threshold) else None
+        counts = {"predicted": self.predicted, "answered": self.answered}
+        return {"threshold": threshold, **counts, "precision": self.precision}
+
+
+@dataclass(frozen=True)
+class Answered:
+    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right.
+
+    `per_class`: the same by the label that was given.
+    """
+
+    target: float
+    n: int
+    answered: int
+    right: int
+    per_class: dict[str, AnsweredClass] = field(default_factory=dict)
+
+    @property
+    def coverage(self) -> float:
+        """The share of rows that got an answer."""
+        return self.answered / self.n
+
+    @property
+    def precision(self) -> float | None:
+        """The share of answers that are right; None when there was none."""
+        return self.right / self.answered if self.answered else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        overall = {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+        return {**overall, "per_class": {label: each.as_dict() for label, each in self.per_class.items()}}
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The figures; the wrong rows, worst first (none unless they were asked for).
+
+    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `answered`: how the promise was
+    kept, if one was asked for. `profile`: what the texts are like (see `drift`).
+    """
+
+    evaluation: Evaluation | MultiLabelEvaluation
+    errors: list[WrongRow]
+    uncalibrated: Evaluation | None
+    answered: Answered | None
+    profile: Profile = field(default_factory=lambda: Profile(()))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures as plain values for JSON."""
+        figures = self.evaluation.as_dict()
+        if self.uncalibrated is not None:
+            before = self.uncalibrated
+            figures["uncalibrated"] = {
+                "log_loss": before.log_loss, "brier": before.brier, "ece": before.reliability.ece
+            }  # fmt: skip
+        if self.answered is not None:
+            figures["answered"] = self.answered.as_dict()
+        return figures
+
+
+@dataclass
+class Counts:
+    """What is counted of labelled rows: it grows batch by batch, and several processes may add theirs up."""
+
+    tally: Tally | MultiLabelTally
+    before: Tally | None
+    """Without calibration; None for sigmoid outputs."""
+    answers: npt.NDArray[np.int64]
+    """By the label given: rows predicted, answered and right, shape (3, k)."""
+    profile: Profile
+    errors: list[WrongRow] = field(default_factory=list)
+
+    @staticmethod
+    def start(model: Model) -> "Counts":
+        """Return counts of no rows yet."""
+        return Counts(
+            new_tally(model.labels, model.thresholds),
+            Tally(model.labels) if model.output == "softmax" else None,
+            np.zeros((3, len(model.labels)), np.int64),
+            model.profile(),
+        )
+
+    def add(self, model: Model, Y: Array, predictions: Predictions, answer_from: Array | None) -> None:
+        """Count rows of truth Y, shape (n, k); `answer_from`, shape (k,), is the confidence that an answer needs."""
+        counts = {"words": predictions.tokens, "known": predictions.known}
+        self.tally.add_rows(Y, predictions.P, **counts)
+        if self.before is not None and predictions.Z is not None:
+            self.before.add_rows(Y, model.uncalibrated(predictions.Z), **counts)
+        predictions.count(self.profile)
+        if answer_from is not None:
+            given, classes = model.answered(predictions, answer_from), predictions.classes
+            right = given & (classes == Y.argmax(axis=1))
+            for row, chosen in enumerate((np.ones(len(Y), np.bool_), given, right)):
+                self.answers[row] += np.bincount(classes[chosen], minlength=self.answers.shape[1])
+
+    def merge(self, other: "Counts") -> None:
+        """Add other rows' counts, by a model of the same labels."""
+        self.tally.merge(other.tally)  # type: ignore[arg-type] # one model makes tallies of one kind
+        if self.before is not None and other.before is not None:
+            self.before.merge(other.before)
+        self.answers += other.answers
+        self.profile.merge(other.profile)
+        self.errors += other.errors
+
+    def measurement(self, target_precision: float | None, answer_from: Array | None) -> Measurement:
+        """Return the figures. At least one row must have been counted."""
+        answered = None
+        if target_precision is not None and answer_from is not None:
+            classes = zip(self.tally.labels, answer_from, self.answers.T.tolist(), strict=True)
+            per_class = {label: AnsweredClass(float(threshold), *counts) for label, threshold, counts in classes}
+            n, given, right = self.answers.sum(axis=1).tolist()
+            answered = Answered(target_precision, n, given, right, per_class)
+        return Measurement(
+            self.tally.evaluation(),
+            sorted(self.errors, key=lambda error: -error.loss),
+            self.before.evaluation() if self.before is not None else None,
+            answered,
+            self.profile,
+        )
+
+
+def measure(
+    model: Model,
+    table: Table,
+    *,
+    threads: int,
+    keep_errors: bool,
+    target_precision: float | None = None,
+    progress: Callable[[int], None],
+    watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
+) -> Measurement:
+    """Predict every row of an open table and compare with its label.
+
+    `watch` is handed each batch's texts, their truth Y, shape (n, k), and what the model says of them.
+    Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
+    """
+    answer_from = None if target_precision is None else model.answer_from(target_precision)
+    counts = count_rows(
+        model, table, answer_from, threads=threads, keep_errors=keep_errors, progress=progress, watch=watch
+    )
+    return counts.measurement(target_precision, answer_from)
+
+
+def count_rows(
+    model: Model,
+    table: Table,
+    answer_from: Array | None,
+    *,
+    threads: int = 1,
+    keep_errors: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+    watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
+) -> Counts:
+    """Predict every row of an open table and count how its label compares; raises DataError as `measure` does."""
+    counts = Counts.start(model)
+    ahead = isinstance(table.origin, Path)
+    for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
+        Y = known_truth(model, table.name, batch)
+        counts.add(model, Y, predictions, answer_from)
+        if keep_errors:
+            counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
+        if watch is not None:
+            watch(batch.texts, Y, predictions)
+        progress(len(batch))
+    if not counts.tally.n:
+        raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
+    return counts
+
+
+def wrong_rows(
+    model: Model, rows: Sequence[int], texts: Sequence[str], Y: Array, predictions: Predictions
+) -> list[WrongRow]:
+    """Return those of the rows, numbered as in their table, whose labels are not those of Y, shape (n, k)."""
+    given, confidence = predictions.given, predictions.confidence
+    truths, answers = model.label_sets(Y > 0), model.label_sets(given)
+    costs = (
+        log_losses(Y, predictions.P).sum(axis=1) if model.is_multi_label else losses(Y.argmax(axis=1), predictions.P)
+    )
+    return [
+        WrongRow(
+            rows[i],
+            model.cell(truths[i]),
+            model.cell(answers[i]),
+            float(confidence[i]),
+            float(costs[i]),
+            texts[i],
+        )
+        for i in np.flatnonzero((given != (Y > 0)).any(axis=1)).tolist()
+    ]
+
+
+def known_truth(model: Model, name: str, batch: Batch) -> Array:
+    """Return Y, shape (n, k), of a batch's labels; raises DataError at a label that the model does not have."""
+    sets = label_sets(batch.labels or [], multi_label=model.is_multi_label)
+    check_known(name, batch.rows, sets, model.labels)
+    return multi_hot(sets, model.labels)
+
+
+def check_known(name: str, rows: Sequence[int], sets: Sequence[LabelSet], known: tuple[str, ...]) -> None:
+    """Raise DataError at the first of these rows of the table `name` that has a label which is not known."""
+    classes = set(known)
+    for row, labels in zip(rows, sets, strict=True):
+        for label in labels:
+            if label not in classes:
+                raise DataError(f"{name}: row {row}: {unknown_label(label, known)}")
+
+
+def unknown_label(label: str, known: tuple[str, ...]) -> str:
+    """Return what to say of a label that training did not have."""
+    listed = ", ".join(repr(name) for name in known[:_SHOWN_LABELS]) + (" …" if len(known) > _SHOWN_LABELS else "")
+    near = get_close_matches(label, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else " Correct the label, or train with it."
+    return f"label {label[:60]!r} was not in the training data. Known labels: {listed}.{hint}"
+
+
+def write_errors(path: Path, errors: list[WrongRow]) -> None:
+    """Write wrong rows as CSV: row, label, predicted, confidence, text."""
+    rows = ([e.row, e.label, e.predicted, f"{e.confidence:.6f}", e.text] for e in errors)
+    write_csv(path, ["row", "label", "predicted", "confidence", "text"], rows)

@@ -1,0 +1,271 @@
+"""Would more rows help? Cross-validated figures at growing shares of the rows, a curve through them, a forecast.
+
+Letters: ``n`` rows, ``k`` classes, ``s`` sizes (the largest first, each half the one before), ``F`` folds, ``R``
+repeats, ``B`` resamples.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from textclf.analysis.power_law import PowerLaws, fit_power_laws
+from textclf.errors import TrainingError
+from textclf.metrics.bootstrap import Counts, Interval, Kinds
+from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
+from textclf.types import Array, Integers
+from textclf.vectors import WordVectors
+
+_REPEATS = (1, 1, 2, 2, 2, 2)  # of each size: small subsets differ much from each other, and cost little
+_SMALLEST, _SMALLEST_OF_CLASS, _FEWEST_SIZES = 20, 2, 3
+_TIMES = (1, 2, 10)
+_RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Point:
+    """What models trained on `rows` rows reach on rows that they have not seen."""
+
+    rows: int
+    accuracy: Interval
+    macro_f1: Interval
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is expected of a model trained on `times` as many rows as there are, and the gain over all there are.
+
+    A gain has no interval: that of the curve's slope alone is too narrow, for the law itself holds only roughly.
+    """
+
+    times: int
+    rows: int
+    accuracy: Interval
+    macro_f1: Interval
+    accuracy_gain: float
+    macro_f1_gain: float
+
+
+@dataclass(frozen=True)
+class Law:
+    """The curve 1 − figure = a + b n^(−c), with the interval of each number."""
+
+    a: Interval
+    b: Interval
+    c: Interval
+
+
+@dataclass(frozen=True)
+class ClassGain:
+    """One class's F1 with half of the largest size and with all of it, its rows in the data, and the difference."""
+
+    label: str
+    rows: int
+    half: float
+    full: float
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The learning curve of a table; `points` from the smallest size, `gains` from the largest gain."""
+
+    n: int
+    trainings: int
+    points: list[Point]
+    forecasts: list[Forecast]
+    accuracy_law: Law
+    macro_f1_law: Law
+    gains: list[ClassGain]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it as plain values for JSON."""
+        return {
+            "n": self.n,
+            "trainings": self.trainings,
+            "points": [_plain(point) for point in self.points],
+            "forecasts": [_plain(forecast) for forecast in self.forecasts],
+            "power_law": {"accuracy": _plain(self.accuracy_law), "macro_f1": _plain(self.macro_f1_law)},
+            "per_class": [_plain(gain) for gain in self.gains],
+        }
+
+
+def _plain(value: Point | Forecast | Law | ClassGain) -> dict[str, Any]:
+    return {name: vars(part) if isinstance(part, Interval) else part for name, part in vars(value).items()}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be trained: each row's fold, shape (n,), and the sizes, the largest first."""
+
+    y: Integers
+    labels: tuple[str, ...]
+    fold: Integers
+    folds: int
+    sizes: tuple[int, ...]
+
+    @property
+    def trainings(self) -> int:
+        """How many models will be trained."""
+        return self.folds * sum(_REPEATS[: len(self.sizes)])
+
+
+def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Plan:
+    """Deal the rows of each class out to folds and choose the sizes; raises TrainingError when rows are too few."""
+    labels, y = np.unique(np.array(data.labels, dtype=object), return_inverse=True)
+    n, k = len(y), len(labels)
+    if k < 2:
+        raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add another class.")
+    fold = np.empty(n, np.int64)
+    fold[np.lexsort((rng.random(n), y))] = np.arange(n) % folds
+    largest = n - -(-n // folds)
+    smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
+    sizes = tuple(largest >> step for step in range(len(_REPEATS)) if largest >> step >= smallest)
+    if len(sizes) < _FEWEST_SIZES:
+        least = -(-(smallest << (_FEWEST_SIZES - 1)) * folds // (folds - 1)) + 1
+        raise TrainingError(
+            f"rows: expected at least {least:,} for a curve of {k:,} classes, found {n:,}. Add rows, or merge classes."
+        )
+    return Plan(y, tuple(labels.tolist()), fold, folds, sizes)
+
+
+def learning_curve(
+    data: LabelledTexts,
+    plan: Plan,
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+    *,
+    progress: Callable[[int], None],
+) -> Curve:
+    """Train as planned and return what it shows; each training is one fit, with no rows set aside."""
+    given = _predictions(data, plan, replace(settings, valid_fraction=0.0), vectors, rng, progress)
+    drawn_folds = rng.multinomial(plan.folds, np.full(plan.folds, 1 / plan.folds), size=_RESAMPLES)
+    resampled = [_resampled(plan, answers, drawn_folds, rng) for answers in given]
+    found = np.stack([value for value, _ in resampled])  # (s, 2)
+    samples = np.stack([drawn for _, drawn in resampled])  # (s, 2, B)
+    points = [
+        Point(rows, *(Interval.of(float(value), drawn) for value, drawn in zip(found[j], samples[j], strict=True)))
+        for j, rows in enumerate(plan.sizes)
+    ]
+    # The first curve of each figure goes through the values, the others through the resampled ones.
+    errors = 1 - np.concatenate([found[..., None], samples], axis=2)
+    laws = [fit_power_laws(np.array(plan.sizes, np.float64), errors[:, figure].T) for figure in range(2)]
+    return Curve(
+        len(plan.y),
+        plan.trainings,
+        points[::-1],
+        [_forecast(laws, len(plan.y), times) for times in _TIMES],
+        _law(laws[0]),
+        _law(laws[1]),
+        _class_gains(plan, given, rng),
+    )
+
+
+def stratified_order(y: Integers, rng: np.random.Generator) -> Integers:
+    """Return the rows in a random order of which every beginning holds each class in its share, within one row."""
+    place = np.empty(len(y))
+    for number in np.unique(y):
+        rows = rng.permutation(np.flatnonzero(y == number))
+        place[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
+    return np.argsort(place)
+
+
+def _predictions(
+    data: LabelledTexts,
+    plan: Plan,
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+    progress: Callable[[int], None],
+) -> Sequence[Integers]:
+    """Return for each size the class that each row gets from models that have not seen it, shape (R, n)."""
+    given = [np.empty((repeats, len(plan.y)), np.int64) for repeats in _REPEATS[: len(plan.sizes)]]
+    for fold in range(plan.folds):
+        inside, held_out = np.flatnonzero(plan.fold != fold), np.flatnonzero(plan.fold == fold)
+        for repeat in range(max(_REPEATS)):
+            order = inside[stratified_order(plan.y[inside], rng)]  # its beginnings are nested in each other
+            for answers, size in zip(given, plan.sizes, strict=True):
+                if repeat < len(answers):
+                    answers[repeat, held_out] = _classes(data, plan, np.sort(order[:size]), held_out, settings, vectors)
+                    progress(1)
+    return given
+
+
+def _classes(
+    data: LabelledTexts,
+    plan: Plan,
+    rows: Integers,
+    held_out: Integers,
+    settings: Settings,
+    vectors: WordVectors | None,
+) -> Integers:
+    """Train on some rows and return the class numbers of others."""
+    present = np.unique(plan.y[rows])
+    if len(present) == 1:  # there is nothing to learn: this is what such rows lead to
+        return np.full(len(held_out), present[0])
+    texts, labels = ([column[i] for i in rows] for column in (data.texts, data.labels))
+    model = train(LabelledTexts(texts, labels), settings, vectors).model
+    numbers = {label: number for number, label in enumerate(plan.labels)}
+    own = np.array([numbers[label] for label in model.labels])
+    return own[model.predict([data.texts[i] for i in held_out], threads=settings.threads).classes]
+
+
+def _resampled(plan: Plan, given: Integers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
+    """Return accuracy and macro-F1 of one size, shape (2,), and the same of resampled folds and repeats, shape (2, B).
+
+    `drawn`, shape (B, F): how often each fold occurs, alike for all sizes, for the folds' rows are the same. A
+    bootstrap of F folds is narrower than the truth by √((F − 1) / F); the spread is widened by it.
+    """
+    repeats, k = len(given), len(plan.labels)
+    cells = np.stack([_counts(plan, answers, fold) for answers in given for fold in range(plan.folds)])
+    chance = np.full(repeats, 1 / repeats)
+    of_cell = np.stack([rng.multinomial(drawn[:, fold] * repeats, chance) for fold in range(plan.folds)], axis=2)
+    found = _figures(cells.sum(axis=0))
+    samples = _figures((of_cell.reshape(len(drawn), -1) @ cells.reshape(len(cells), -1)).reshape(-1, 3, k))
+    wider = found[:, None] + np.sqrt(plan.folds / (plan.folds - 1)) * (samples - found[:, None])
+    return found, np.clip(wider, 0.0, 1.0)
+
+
+def _counts(plan: Plan, answers: Integers, fold: int) -> Integers:
+    """Return each class's hits, predictions and rows in one fold, shape (3, k)."""
+    inside, k = plan.fold == fold, len(plan.labels)
+    y, given = plan.y[inside], answers[inside]
+    return np.stack([np.bincount(classes, minlength=k) for classes in (y[y == given], given, y)])
+
+
+def _figures(counts: Integers) -> Array:
+    """Return accuracy and macro-F1, shape (2, …), of counts of shape (…, 3, k)."""
+    of = Counts(counts[..., 0, :], counts[..., 1, :], counts[..., 2, :])
+    return np.stack([of.accuracy, of.macro_f1])
+
+
+def _forecast(laws: list[PowerLaws], n: int, times: int) -> Forecast:
+    figures = [1 - law.error(times * n) for law in laws]
+    accuracy, macro_f1 = (Interval.of(float(drawn[0]), drawn[1:]) for drawn in figures)
+    accuracy_gain, macro_f1_gain = (float(law.error(n)[0] - law.error(times * n)[0]) for law in laws)
+    return Forecast(times, times * n, accuracy, macro_f1, accuracy_gain, macro_f1_gain)
+
+
+def _law(laws: PowerLaws) -> Law:
+    return Law(*(Interval.of(float(drawn[0]), drawn[1:]) for drawn in (laws.a, laws.b, laws.c)))
+
+
+def _class_gains(plan: Plan, given: Sequence[Integers], rng: np.random.Generator) -> list[ClassGain]:
+    """Return each class's F1 at the largest size beside half of it; intervals by resampling the rows."""
+    kinds = Kinds.of(plan.y, np.column_stack([given[1][0], given[0][0]]), len(plan.labels))
+    half, full = (kinds.counts(kinds.rows[None], number).f1[0] for number in range(2))
+    blocks = [kinds.counts(rows, 1).f1 - kinds.counts(rows, 0).f1 for rows in kinds.resampled(rng, _RESAMPLES)]
+    samples, rows = np.concatenate(blocks), np.bincount(plan.y)
+    gains = [
+        ClassGain(label, int(rows[j]), float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), samples[:, j]))
+        for j, label in enumerate(plan.labels)
+    ]
+    return sorted(gains, key=lambda gain: -gain.gain.value)
+
+
+def _gain(value: float, samples: Array) -> Interval:
+    interval = Interval.of(value, samples)
+    return Interval(value, None, None) if interval.is_point else interval  # no resample told the sizes apart

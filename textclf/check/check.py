@@ -1,0 +1,189 @@
+"""Check a table of labelled texts: read the facts off all texts once, and hand them to each question."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from textclf.check.damage import damaged
+from textclf.check.duplicates import SIMILARITY, Pairs, near_pairs, same_texts
+from textclf.check.findings import Checked, Finding, finding, in_order
+from textclf.check.labels import tiny, variants
+from textclf.check.outliers import lengths, odd_scripts, script_counts, unknown_shares, unknown_words
+from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
+from textclf.tables import Examples
+from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.tokenizer import keys_of
+from textclf.types import Integers
+from textclf.vectors import WordVectors
+
+_MOST_UNKNOWN = 0.5
+"""From this share of unknown words on, the vectors are not for these texts."""
+_MANY_UNKNOWN, _TIMES_UNKNOWN = 0.25, 2.0
+"""A class has many unknown words from this share on, if it is so many times that of all texts."""
+
+
+def check(data: Examples, against: Examples | None, vectors: WordVectors | None) -> Checked:
+    """Return all that there is to say about a table, and about its rows that stand in the test table `against` too.
+
+    `vectors` None asks nothing about unknown words. Row numbers are those of the tables, from 1.
+    """
+    texts = [*data.texts, *(against.texts if against else ())]
+    facts = read_facts(texts, known_words(vectors) if vectors else None)
+    first = same_texts(facts.same, lambda number: spelt_alike(texts[number]))
+    empty = _empty(facts)
+    first[empty] = empty  # that two texts are empty does not make them copies
+    pairs = near_pairs(facts, first)
+    counts = Counter(data.labels)
+    slips = variants(counts)
+    findings = [
+        finding("unusable", [refusal.row for refusal in data.refused], [{"why": r.reason} for r in data.refused]),
+        *_label_findings(data, counts, slips),
+        *_alike_findings(data, slips, first, pairs),
+        *(_leak_findings(data, against, first, pairs) if against else ()),
+        *_text_findings(data, facts),
+    ]
+    if vectors is not None:
+        findings += _word_findings(data, facts)
+    return Checked(
+        data.name, len(data), in_order(findings), _figures(data, counts, facts, vectors), first[: len(data)].tolist()
+    )
+
+
+def known_words(vectors: WordVectors) -> KnownWords:
+    """Return the keys of all words of the vectors, for look-ups."""
+    keys, _ = count_keys(keys_of(vectors.words))
+    return KnownWords(Dictionary(keys), vectors.is_cased)
+
+
+def _label_findings(data: Examples, counts: Counter[str], slips: dict[str, str]) -> Iterator[Finding]:
+    if len(counts) < 2:
+        yield finding("one-class", ())
+    yield _of_labels("label-variant", data, {label: {"label": label, "like": slips[label]} for label in slips})
+    small = tiny(counts, list(slips))
+    yield _of_labels("tiny-class", data, {label: {"label": label, "count": counts[label]} for label in small})
+
+
+def _of_labels(kind: str, data: Examples, details: dict[str, dict[str, Any]]) -> Finding:
+    """Return a finding of all rows that have one of these labels."""
+    chosen = [(row, label) for row, label in zip(data.rows, data.labels, strict=True) if label in details]
+    return finding(kind, [row for row, _ in chosen], [details[label] for _, label in chosen])
+
+
+def _alike_findings(data: Examples, slips: dict[str, str], first: Integers, pairs: Pairs) -> Iterator[Finding]:
+    labels = [slips.get(label, label) for label in data.labels]
+    yield from _same_findings(data, labels, first[: len(data)].tolist())
+    near: dict[str, dict[int, tuple[float, int]]] = {"near-duplicate": {}, "near-contradiction": {}}
+    for left, right, similarity in zip(*(a.tolist() for a in (pairs.left, pairs.right, pairs.similarity)), strict=True):
+        if right < len(data):
+            found = near["near-duplicate" if labels[left] == labels[right] else "near-contradiction"]
+            found[right] = max(found.get(right, (0.0, 0)), (similarity, left))
+    for kind, found in near.items():
+        yield _of_texts(
+            kind,
+            data,
+            {
+                right: {"like": data.rows[left], "similarity": round(similarity, 3)}
+                for right, (similarity, left) in found.items()
+            },
+        )
+
+
+def _same_findings(data: Examples, labels: list[str], first: list[int]) -> Iterator[Finding]:
+    seen: dict[tuple[int, str], int] = {}
+    copies = {}
+    for number, (original, label) in enumerate(zip(first, labels, strict=True)):
+        earlier = seen.setdefault((original, label), number)
+        if earlier != number:
+            copies[number] = {"like": data.rows[earlier]}
+    of_text: dict[int, dict[str, int]] = {}
+    for (original, label), number in seen.items():
+        of_text.setdefault(original, {})[label] = number
+    torn = {}
+    for number, (original, label) in enumerate(zip(first, labels, strict=True)):
+        others = [other for name, other in of_text[original].items() if name != label]
+        if others:
+            torn[number] = {"label": data.labels[number], "other_row": data.rows[others[0]]}
+    yield _of_texts("duplicate", data, copies)
+    yield _of_texts("contradiction", data, torn)
+
+
+def _leak_findings(data: Examples, against: Examples, first: Integers, pairs: Pairs) -> Iterator[Finding]:
+    n = len(data)
+    in_test: dict[int, int] = {}
+    for number, original in enumerate(first[n:].tolist()):
+        in_test.setdefault(original, against.rows[number])
+    near: dict[int, tuple[float, int]] = {}
+    for left, right, similarity in zip(*(a.tolist() for a in (pairs.left, pairs.right, pairs.similarity)), strict=True):
+        for one, other in ((left, right), (right, left)):
+            if other in in_test:
+                near[one] = max(near.get(one, (0.0, 0)), (similarity, in_test[other]))
+    exact, close = {}, {}
+    for number, original in enumerate(first[:n].tolist()):
+        if original in in_test:
+            exact[number] = {"test_row": in_test[original]}
+        elif original in near:
+            close[number] = {"test_row": near[original][1], "similarity": round(near[original][0], 3)}
+    yield _of_texts("leak", data, exact)
+    yield _of_texts("near-leak", data, close)
+    known = set(data.labels)
+    strange = {number: {"label": label} for number, label in enumerate(against.labels) if label not in known}
+    yield _of_texts("unknown-label", against, strange)
+
+
+def _text_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
+    n = len(data)
+    words = facts.words[:n]
+    empty: dict[int, dict[str, Any]] = {number: {} for number in _empty(facts).tolist() if number < n}
+    yield _of_texts("empty", data, empty)
+    wordless = np.flatnonzero(words == 0).tolist()
+    yield _of_texts("wordless", data, {number: {} for number in wordless if number not in empty})
+    for kind, found in damaged(data.texts).items():
+        yield _of_texts(kind, data, {number: {"characters": count} for number, count in found.items()})
+    yield _of_texts("script", data, odd_scripts(facts.of_script[:n], facts.scripts))
+    sizes = [len(text) if count else 0 for text, count in zip(data.texts, words.tolist(), strict=True)]
+    for kind, outliers in lengths(sizes).items():
+        yield _of_texts(kind, data, {number: {"characters": length} for number, length in outliers.items()})
+
+
+def _empty(facts: Facts) -> Integers:
+    """Return the numbers of the texts that hold nothing but blanks."""
+    return np.flatnonzero(facts.same == EMPTY)
+
+
+def _word_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
+    n = len(data)
+    foreign = odd_scripts(facts.of_script[:n], facts.scripts)
+    rows = unknown_words(facts.words[:n], facts.known[:n])
+    yield _of_texts("unknown-words", data, {i: {"unknown": share} for i, share in rows.items() if i not in foreign})
+    overall, shares = unknown_shares(data.labels, facts.words[:n], facts.known[:n])
+    if overall >= _MOST_UNKNOWN:
+        yield finding("unknown-vocabulary", ())
+    strange = {label: share for label, share in shares.items() if share >= max(_MANY_UNKNOWN, _TIMES_UNKNOWN * overall)}
+    yield _of_labels("unknown-class", data, {label: {"label": label, "unknown": strange[label]} for label in strange})
+
+
+def _of_texts(kind: str, data: Examples, details: dict[int, dict[str, Any]]) -> Finding:
+    """Return a finding of these texts, by their numbers from 0, in the table's order."""
+    numbers = sorted(details)
+    return finding(kind, [data.rows[number] for number in numbers], [details[number] for number in numbers])
+
+
+def _figures(data: Examples, counts: Counter[str], facts: Facts, vectors: WordVectors | None) -> dict[str, Any]:
+    n = len(data)
+    sizes = np.array([len(text) for text in data.texts])
+    figures: dict[str, Any] = {
+        "labels": dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
+        "characters": {
+            "shortest": int(sizes.min()),
+            "median": float(np.median(sizes)),
+            "longest": int(sizes.max()),
+        },
+        "scripts": script_counts(facts.of_script[:n], facts.scripts),
+        "near_from": SIMILARITY,
+    }
+    if vectors is not None:
+        overall, shares = unknown_shares(data.labels, facts.words[:n], facts.known[:n])
+        figures["unknown_words"] = {"vectors": vectors.name, "share": overall, "by_label": shares}
+    return figures

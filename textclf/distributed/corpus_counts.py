@@ -1,0 +1,98 @@
+"""What the texts of many files hold: counts that are made where a file is read, and that can be added up.
+
+The counts of keys are bounded: of more distinct keys than there is room for, the rarest go, and how much a count may
+miss is known (Misra & Gries 1982; merged as Agarwal et al. 2012, "Mergeable summaries", section 3).
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from textclf.tables import Batch
+from textclf.text.csr import sum_entries
+from textclf.text.features import Kind, ngrams
+from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.tokenizer import text_blocks, tokenize
+from textclf.types import Integers, Keys
+
+MOST_KEYS = 20_000_000
+
+
+@dataclass
+class Frequent:
+    """The distinct keys that stand in texts, in rising order, and how often each does.
+
+    A count is at most `missing` too low, and a key that is not there has at most so many; 0 as long as all have room.
+    """
+
+    most: int = MOST_KEYS
+    keys: Keys = field(default_factory=lambda: np.zeros(0, np.uint64))
+    counts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    missing: int = 0
+
+    def add(self, keys: Keys, counts: Integers) -> None:
+        """Add counts of keys that are distinct and in rising order."""
+        # Looked up, not sorted together: there are millions here, and each file brings some hundred thousand.
+        places = np.searchsorted(self.keys, keys)
+        is_new = places == len(self.keys)
+        is_new[~is_new] = self.keys[places[~is_new]] != keys[~is_new]
+        self.counts[places[~is_new]] += counts[~is_new]
+        self.keys = np.insert(self.keys, places[is_new], keys[is_new])
+        self.counts = np.insert(self.counts, places[is_new], counts[is_new])
+        if len(self.keys) > self.most:
+            self._cut()
+
+    def merge(self, other: "Frequent") -> None:
+        """Add what others counted."""
+        self.add(other.keys, other.counts)
+        self.missing += other.missing
+
+    def _cut(self) -> None:
+        least = int(np.partition(self.counts, len(self.counts) - self.most - 1)[len(self.counts) - self.most - 1])
+        self.counts = self.counts - least
+        kept = self.counts > 0
+        self.keys, self.counts = self.keys[kept], self.counts[kept]
+        self.missing += least
+
+
+@dataclass
+class Survey:
+    """Rows of each label, how often each word stands in the texts, and in how many of them each n-gram.
+
+    `length` is that of all texts together, in characters.
+    """
+
+    labels: Counter[str] = field(default_factory=Counter)
+    rows: int = 0
+    refused: int = 0
+    length: int = 0
+    words: Frequent = field(default_factory=Frequent)
+    ngrams: list[Frequent] = field(default_factory=list)
+
+    def add(self, batch: Batch, kinds: list[Kind], *, cased: bool) -> None:
+        """Count the rows of a batch; with `cased` words count as they stand, too."""
+        self.ngrams = self.ngrams or [Frequent() for _ in kinds]
+        self.labels.update(batch.labels or [])
+        self.rows += len(batch)
+        self.length += sum(map(len, batch.texts))
+        for texts in text_blocks(batch.texts):
+            tokens = tokenize(texts)
+            keys = [tokens.keys, *([tokenize(texts, lower=False).keys] if cased else [])]
+            self.words.add(*count_keys(np.concatenate(keys)))
+            for kind, found in zip(kinds, self.ngrams, strict=True):
+                numbers, of_kind = ngrams(tokens, *kind)
+                distinct, _ = count_keys(of_kind)
+                entries = sum_entries(numbers, Dictionary(distinct).rows(of_kind), len(tokens), len(distinct))
+                found.add(distinct, np.bincount(entries.columns, minlength=len(distinct)).astype(np.int64))
+
+    def merge(self, other: "Survey") -> None:
+        """Add other rows' counts."""
+        self.labels.update(other.labels)
+        self.rows += other.rows
+        self.refused += other.refused
+        self.length += other.length
+        self.words.merge(other.words)
+        self.ngrams = self.ngrams or [Frequent() for _ in other.ngrams]
+        for own, others in zip(self.ngrams, other.ngrams, strict=True):
+            own.merge(others)

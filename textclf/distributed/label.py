@@ -1,0 +1,220 @@
+"""Label many files: each one is a task, and what is done stays done when a run is stopped and started again.
+
+Beside each finished output a record is kept (``.textclf/NAME.json``) with its counts and checksum, and with what it was
+made from. A task whose record and output are sound is passed over. At the end the records make up ``manifest.json``.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textclf import __version__
+from textclf.distributed.engines import Engine, SharedFile
+from textclf.distributed.shards import Folder, Shard
+from textclf.errors import DataError, OutputError, TextclfError
+from textclf.model.bulk import BATCH_ROWS
+from textclf.model.drift import Profile
+from textclf.model.label_table import Wanted, label_rows, written
+from textclf.model.model import Model
+from textclf.storage.files import sha256
+from textclf.tables import TableOptions, open_table, open_writer
+
+MANIFEST = "manifest.json"
+_RECORDS = ".textclf"
+_SHOWN_REFUSALS = 10
+_FOR_US = ("made_from", "profile", "refusals")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is done to every file; it travels to the workers.
+
+    Outputs keep the names of their inputs below `folder`.
+    """
+
+    model: SharedFile
+    digest: str
+    options: TableOptions
+    top_k: int | None
+    proba: bool
+    target_precision: float | None
+    folder: str
+
+    @property
+    def marks(self) -> str:
+        """What tells outputs of this job from others: the model, the settings and the version."""
+        settings = [self.digest, repr(self.options), self.top_k, self.proba, self.target_precision, __version__]
+        return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one file: rows labelled and refused, and the output's name, size and SHA-256.
+
+    `made_from`: marks of the job and the state of the input. `profile`: the counts of what its texts are like (see
+    `drift`). `refusals`: the first refused rows, for people.
+    """
+
+    input: str
+    output: str
+    made_from: str
+    rows: int
+    refused: int
+    unknown: int
+    answered: int
+    bytes: int
+    sha256: str
+    profile: list[list[int]]
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A file that could not be labelled, and why."""
+
+    input: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """What became of all files, in the order of their names."""
+
+    records: list[Record]
+    set_aside: list[SetAside]
+
+    @property
+    def rows(self) -> int:
+        """How many rows were labelled."""
+        return sum(record.rows for record in self.records)
+
+    @property
+    def refused(self) -> int:
+        """How many rows were not used."""
+        return sum(record.refused for record in self.records)
+
+    def profile(self, model: Model) -> Profile:
+        """Return what the texts of all files are like, labelled by this model."""
+        found = model.profile()
+        for record in self.records:
+            found.merge(replace(found, counts=np.array(record.profile)))
+        return found
+
+
+def label(
+    engine: Engine,
+    shards: Sequence[Shard],
+    job: Job,
+    *,
+    skip: bool = False,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Run:
+    """Label every file into the job's folder and write the manifest there.
+
+    With `skip` a file that cannot be labelled is set aside and named in the manifest; else it ends the run with its
+    error, and what is finished by then stays. Raises OutputError when the folder
+    cannot be written to, or is one that the files are read from.
+    """
+    folder = Folder(job.folder)
+    folder.prepare()
+    _check_apart(shards, folder)
+    records: list[Record] = []
+    aside: list[SetAside] = []
+    for shard, outcome in engine.run(partial(_label_shard, job), shards):
+        if isinstance(outcome, TextclfError):
+            if not skip:
+                raise outcome
+            aside.append(SetAside(shard.url, str(outcome)))
+        else:
+            records.append(outcome)
+        progress(1)
+    run = Run(sorted(records, key=lambda r: r.input), sorted(aside, key=lambda each: each.input))
+    if not run.records:
+        raise DataError(
+            f"{job.folder}: expected files to label, found that all {len(aside)} are unfit; {aside[0].reason}"
+        )
+    folder.write(MANIFEST, (json.dumps(_manifest(run, job), ensure_ascii=False, indent=1) + "\n").encode())
+    return run
+
+
+def _check_apart(shards: Sequence[Shard], folder: Folder) -> None:
+    """Raise OutputError when an output would be one of the inputs."""
+    for shard in shards:
+        output = f"{folder.place}/{shard.name}"
+        same = Path(output).exists() and Path(shard.url).samefile(output) if shard.is_local else output == shard.url
+        if same:
+            raise OutputError(f"{output}: expected an output other than the input, found the same file. Name another.")
+
+
+def _manifest(run: Run, job: Job) -> dict[str, Any]:
+    return {
+        "textclf": __version__,
+        "model": job.digest,
+        "rows": run.rows,
+        "refused": run.refused,
+        "files": [
+            {key: value for key, value in asdict(record).items() if key not in _FOR_US} for record in run.records
+        ],
+        "set_aside": [asdict(each) for each in run.set_aside],
+    }
+
+
+def _label_shard(job: Job, shard: Shard) -> Record:
+    """Label one file, unless that is done, and return the record; runs on a worker."""
+    folder, output = Folder(job.folder), shard.name
+    made_from = f"{job.marks}/{shard.state}"
+    record = f"{_RECORDS}/{output}.json"
+    done = _finished(folder, record, made_from)
+    if done is not None:
+        return done
+    model = loaded(job.model.where(), job.digest)
+    answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
+    wanted = Wanted(job.top_k, job.proba, answer_from)
+    with shard.local() as path, folder.writing(output) as target:
+        with (
+            open_table(path, job.options, labelled=False, batch_rows=BATCH_ROWS) as table,
+            open_writer(target, table, wanted.columns(model)) as writer,
+        ):
+            counts = label_rows(model, table, wanted, written(model, wanted, writer))
+        new = Record(
+            shard.url,
+            output,
+            made_from,
+            counts.rows,
+            len(table.refused),
+            counts.unknown,
+            counts.answered,
+            target.stat().st_size,
+            sha256(target),
+            counts.profile.counts.tolist(),
+            tuple(str(refusal) for refusal in table.refused[:_SHOWN_REFUSALS]),
+        )
+    folder.write(record, json.dumps(asdict(new)).encode())
+    return new
+
+
+def _finished(folder: Folder, name: str, made_from: str) -> Record | None:
+    """Return the record of a file that is done, its output whole and made from the same; else None."""
+    content = folder.read(name)
+    try:
+        values = json.loads(content or b"null")
+        record = Record(**{**values, "refusals": tuple(values["refusals"])})
+    except (ValueError, TypeError, KeyError):
+        return None
+    if record.made_from != made_from or folder.digest(record.output) != record.sha256:
+        return None
+    return record
+
+
+@lru_cache(maxsize=2)
+def loaded(path: Path, digest: str) -> Model:
+    """Return a model, read once by each worker; raises DataError when the file is not the one of that SHA-256."""
+    if sha256(path) != digest:
+        raise DataError(f"{path}: expected the model that the run began with, found another. Start the run again.")
+    return Model.load(path)

@@ -1,0 +1,202 @@
+"""Train on many files: counts, sums and gradients are made where the rows are, and added up here.
+
+What is done, and in which order, is what `recipe.train` does with L-BFGS; the parts of the network's code are the same.
+Penalties are those that `recipe.train` starts from: on tables as large as this it does not choose them either.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from textclf.distributed.corpus_counts import Survey
+from textclf.distributed.engines import Engine
+from textclf.distributed.fit import NOBODY, Fit, Listener, Workplace
+from textclf.distributed.shards import Shard
+from textclf.distributed.worker import Group, Plan
+from textclf.errors import TextclfError, TrainingError
+from textclf.labels import class_weights
+from textclf.metrics.single_label import Evaluation
+from textclf.model.model import Model
+from textclf.nn.network import Network
+from textclf.settings import Settings
+from textclf.storage.files import sha256
+from textclf.tables import TableOptions, open_table
+from textclf.text.features import Features, Kind, NgramTable, inverse_document_frequency
+from textclf.text.key_index import Dictionary
+from textclf.training.checkpoint import NOTHING_KEPT, Recorder, State
+from textclf.training.provenance import RowsDigest, provenance
+from textclf.training.train import decides
+from textclf.training.vocabulary import learn_words, least_texts, mean_length, ngram_kinds
+from textclf.vectors import WordVectors
+
+_FIRST_ROWS = 4096
+"""By so many rows it is told how long texts are, which decides on n-grams of characters."""
+MOST_HELD_OUT = 500_000
+"""More rows would tell the validation figures no better, and all that is said of them comes to one machine."""
+
+
+@dataclass(frozen=True)
+class TrainedFar:
+    """The model, and how it did on the rows held out."""
+
+    model: Model
+    validation: Evaluation | None
+    rows: int
+    refused: int
+
+
+def train(
+    engine: Engine,
+    shards: Sequence[Shard],
+    options: TableOptions,
+    settings: Settings,
+    vectors: WordVectors,
+    *,
+    listener: Listener = NOBODY,
+    recorder: Recorder = NOTHING_KEPT,
+) -> TrainedFar:
+    """Train a model on the labelled rows of all files.
+
+    Gradients are added up at every step, which is what one machine does up to the order in which numbers are added.
+    What `recorder` was told by an earlier call of the same identity is gone on from, whoever works now; the model is
+    the same to the last bit.
+
+    Raises TextclfError when a file cannot be used, TrainingError when the rows cannot be trained on.
+    """
+    _check(settings)
+    rng = np.random.default_rng(settings.seed)
+    kinds = ngram_kinds(_mean_length(shards[0], options), settings)
+    survey, rows, digest = _survey(engine, shards, options, kinds, vectors)
+    names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
+    recorder.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
+    groups = _groups(shards, rows, _number_of_groups(min(engine.workers, len(shards)), recorder))
+    labels = tuple(sorted(survey.labels))
+    if len(labels) < 2:
+        raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
+    listener.say(f"{survey.rows:,} texts of {len(shards):,} files, {len(labels)} classes, {len(groups)} groups")
+    start = _before_training(survey, kinds, labels, settings, vectors, rng)
+    with TemporaryDirectory(prefix="textclf-") as folder:
+        path = Path(folder) / "start.safetensors"
+        start.save(path)
+        model_digest = sha256(path)
+        weights = _class_weights(survey, labels, settings)
+        run = f"{digest}{model_digest}{options}{settings}{weights}"
+        plan = Plan(
+            hashlib.sha256(run.encode()).hexdigest(), engine.share(path, model_digest), model_digest, options,
+            survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
+            (settings.loss, settings.output), weights,
+        )  # fmt: skip
+        fit = Fit(Workplace(engine, groups, plan), start, settings, listener, recorder)
+        model, validation = fit.run()
+    description = {
+        **model.description,
+        "settings": settings.as_dict(),
+        "penalties": {"l2": fit.l2, "freedom": [1.0] * len(kinds)},
+        "validation": validation.summary() if validation else None,
+        "data": {
+            "texts": survey.rows, "sha256": digest, "classes": len(labels), "largest": max(survey.labels.values()),
+            "files": len(shards),
+            "missing_counts": [found.missing for found in survey.ngrams],
+        },
+        "provenance": provenance(vectors),
+    }  # fmt: skip
+    return TrainedFar(replace(model, description=description), validation, survey.rows, survey.refused)
+
+
+def _check(settings: Settings) -> None:
+    for name, expected in (("optimizer", "lbfgs"), ("multi_label", False), ("target_precision", None)):
+        if getattr(settings, name) != expected:
+            raise TrainingError(f"{name}: expected {expected!r} where many files are trained on. Leave it out.")
+
+
+def _mean_length(shard: Shard, options: TableOptions) -> float:
+    with shard.local() as path, open_table(path, options, labelled=True, batch_rows=_FIRST_ROWS) as table:
+        batch = next(table.batches(), None)
+    return mean_length(batch.texts) if batch else 0.0
+
+
+# --- what the texts hold, and the model before training ---------------------------------------------------------------
+
+
+def _survey(
+    engine: Engine, shards: Sequence[Shard], options: TableOptions, kinds: list[Kind], vectors: WordVectors
+) -> tuple[Survey, list[int], str]:
+    """Return the counts of all files, how many rows each has, and a digest of all rows."""
+    job = partial(_survey_shard, options, kinds, vectors.is_cased)
+    places = {id(shard): number for number, shard in enumerate(shards)}
+    total, digest = Survey(), hashlib.sha256()
+    rows: list[int] = []
+    early: dict[int, tuple[Survey, str]] = {}
+    for shard, outcome in engine.run(job, shards):
+        if isinstance(outcome, TextclfError):
+            raise outcome
+        early[places[id(shard)]] = outcome
+        # Added in the files' order, so that counts that are cut do not depend on who was faster; and let go.
+        while len(rows) in early:
+            survey, content = early.pop(len(rows))
+            total.merge(survey)
+            rows.append(survey.rows)
+            digest.update(content.encode())
+    return total, rows, digest.hexdigest()
+
+
+def _number_of_groups(workers: int, recorder: Recorder) -> int:
+    """Return how many groups the files are dealt into: one a worker, or as many as when the training was begun."""
+    found = recorder.found("groups")
+    number = workers if found is None else int(found.facts["number"])
+    recorder.note("groups", State({}, {"number": number}).itself)
+    return number
+
+
+def _groups(shards: Sequence[Shard], rows: Sequence[int], number: int) -> list[Group]:
+    """Return so many groups of files, of about equally many rows."""
+    groups: list[list[Shard]] = [[] for _ in range(number)]
+    loads = [0] * number
+    for place in sorted(range(len(shards)), key=lambda place: -rows[place]):
+        least = loads.index(min(loads))
+        groups[least].append(shards[place])
+        loads[least] += rows[place]
+    return [tuple(sorted(group, key=lambda shard: shard.name)) for group in groups]
+
+
+def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: Shard) -> tuple[Survey, str]:
+    survey, digest = Survey(), RowsDigest()
+    with shard.local() as path, open_table(path, options, labelled=True) as table:
+        for batch in table.batches():
+            survey.add(batch, kinds, cased=cased)
+            digest.add(batch.texts, batch.labels or [])
+        survey.refused = len(table.refused)
+    return survey, digest.hexdigest()
+
+
+def _least_texts(survey: Survey) -> int:
+    return least_texts(survey.rows, survey.length / survey.rows)
+
+
+def _before_training(
+    survey: Survey, kinds: list[Kind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
+    rng: np.random.Generator,
+) -> Model:  # fmt: skip
+    """Return the model before training: words with vectors, n-grams that stand in enough texts, a network, U = 0."""
+    least = _least_texts(survey)
+    tables = []
+    for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
+        kept = found.counts >= least
+        idf = inverse_document_frequency(found.counts[kept], survey.rows)
+        tables.append(NgramTable(kind, shortest, longest, Dictionary(found.keys[kept]), idf))
+    counted = (survey.words.keys, survey.words.counts)
+    table, words, E = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
+    network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+    U = np.zeros((sum(len(each.dictionary) for each in tables), len(labels)), np.float32)
+    return Model(labels, Features(table, tuple(tables)), words, E, U, network, settings.output, {})
+
+
+def _class_weights(survey: Survey, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:
+    """Return what a row of each class weighs, so that the mean over all rows is 1."""
+    rows = np.array([survey.labels[label] for label in labels], np.int64)
+    return tuple(class_weights(settings.class_weight, labels, rows).tolist())

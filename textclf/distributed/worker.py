@@ -1,0 +1,255 @@
+"""What a worker holds of its files while a model is trained: C, S, the truth; and the sums that it is asked for.
+
+Rows are read and cut once, and stay where they are; parameters come in, and sums over the rows go out.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from textclf.analysis.evaluate import check_known
+from textclf.distributed.engines import SharedFile
+from textclf.distributed.label import loaded
+from textclf.distributed.shards import Shard
+from textclf.errors import DataError
+from textclf.labels import label_sets, multi_hot
+from textclf.model.drift import Profile
+from textclf.model.model import Model
+from textclf.nn.network import ACTIVATIONS, LOSSES, Loss, Network
+from textclf.tables import TableOptions, open_table
+from textclf.text.features import Marks, TextMatrix, inverse_document_frequency, stack_texts
+from textclf.training.data import Examples, split
+from textclf.training.minibatch import Standard
+from textclf.training.nbsvm import class_counts
+from textclf.training.objective import Block, RowsHere, add_up, blocks_for
+from textclf.types import Array, Integers
+
+Group = tuple[Shard, ...]
+"""The files of one worker."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a worker has to know: the model before training, how files are read, and which rows are held out.
+
+    `rows`: how many there are in all. `least_texts`: in how many of them an n-gram that is kept stands.
+    `valid_fraction`: of each class of a file. `weights`, shape (k,): what a row of each class weighs. `standard`: how E
+    is standardized; None as long as unknown.
+    """
+
+    run: str
+    model: SharedFile
+    digest: str
+    options: TableOptions
+    rows: int
+    least_texts: int
+    valid_fraction: float
+    seed: int
+    loss: tuple[str, str]
+    weights: tuple[float, ...]
+    standard: Standard | None = None
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """A network and U, as they travel."""
+
+    sizes: tuple[int, ...]
+    activation: str
+    theta: Array
+    U: Array
+
+    @staticmethod
+    def of(network: Network, U: Array) -> "Parameters":
+        """Return the parameters of a network and U."""
+        return Parameters(network.sizes, network.activation.name, network.theta, U)
+
+    @property
+    def network(self) -> Network:
+        """The network."""
+        return Network(self.sizes, ACTIVATIONS[self.activation], self.theta)
+
+
+@dataclass(frozen=True)
+class Held:
+    """The rows of a group: `valid` are the numbers of those held out."""
+
+    model: Model
+    matrix: TextMatrix
+    examples: Examples
+    valid: Integers
+
+    def S(self, standard: Standard) -> Array:
+        """Return S of all rows by standardized vectors, made once."""
+        made = self._made.get("S")
+        if made is None:
+            made = self._made["S"] = self.examples.words.times(standard.applied(np.asarray(self.model.E)))
+        return made
+
+    @cached_property
+    def columns(self) -> Integers:
+        """The n-grams that stand in these texts: of the others the gradient is 0, and does not travel."""
+        stands = np.zeros(self.examples.ngrams.width, np.bool_)
+        stands[self.examples.ngrams.columns] = True
+        return np.flatnonzero(stands).astype(np.int32)
+
+    @cached_property
+    def _made(self) -> dict[str, Array]:
+        return {}
+
+    def weighed(self, *, everything: bool) -> Examples:
+        """Return the examples; those held out weigh nothing unless `everything` counts."""
+        if everything:
+            return self.examples
+        rest = np.setdiff1d(np.arange(len(self.examples)), self.valid, assume_unique=True)
+        return self.examples.weighing_only(rest)
+
+
+_HELD: dict[tuple[str, Group], Held] = {}
+
+
+def held(plan: Plan, group: Group) -> Held:
+    """Return the rows of a group, read if this worker does not hold them (yet, or after another one was lost)."""
+    key = (plan.run, group)
+    if key not in _HELD:
+        for old in [other for other in _HELD if other[0] != plan.run]:
+            del _HELD[old]
+        _HELD[key] = _read(plan, group)
+    return _HELD[key]
+
+
+def release(plan: Plan, group: Group) -> None:
+    """Let go of the rows of a group."""
+    _HELD.pop((plan.run, group), None)
+
+
+def _read(plan: Plan, group: Group) -> Held:
+    model = loaded(plan.model.where(), plan.digest)
+    parts, Ys, valid = [], [], []
+    n = 0
+    for shard in group:
+        matrix, Y = _read_shard(plan, model, shard)
+        _, chosen = split(
+            Y.argmax(axis=1), plan.valid_fraction, np.random.default_rng([plan.seed, *shard.name.encode()])
+        )
+        parts.append(matrix)
+        Ys.append(Y)
+        valid.append(chosen + n)
+        n += len(Y)
+    matrix = stack_texts(parts)
+    Y = np.concatenate(Ys)
+    weights = np.array(plan.weights, np.float32)[Y.argmax(axis=1)]
+    return Held(model, matrix, Examples(matrix.words, matrix.ngrams, Y, weights), np.concatenate(valid))
+
+
+def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Array]:
+    texts: list[str] = []
+    labels: list[str] = []
+    with shard.local() as path, open_table(path, plan.options, labelled=True) as table:
+        for batch in table.batches():
+            texts += batch.texts
+            labels += batch.labels or []
+    if not texts:
+        raise DataError(f"{shard.url}: expected rows to use, found none.")
+    sets = label_sets(labels, multi_label=False)
+    check_known(shard.url, range(1, len(sets) + 1), sets, model.labels)
+    return model.features.extract(texts, _elsewhere(plan, model)), multi_hot(sets, model.labels)
+
+
+def _elsewhere(plan: Plan, model: Model) -> list[Marks]:
+    """Return which n-grams the model would know of a text without that text: so many others must have them."""
+    of_least = inverse_document_frequency(np.array([plan.least_texts]), plan.rows)
+    return [np.asarray(table.idf < of_least) for table in model.features.ngrams]  # the more texts, the lower the idf
+
+
+# --- what is asked ----------------------------------------------------------------------------------------------------
+
+
+def moments(plan: Plan, group: Group) -> list[Array]:
+    """Return n, Σ S and Σ S² over the rows, by vectors that are not standardized."""
+    rows = held(plan, group)
+    S = rows.examples.words.times(rows.model.E).astype(np.float64)
+    return [np.array(len(S), np.float64), S.sum(axis=0), (S * S).sum(axis=0)]
+
+
+def counts(plan: Plan, group: Group, everything: bool) -> list[Array]:
+    """Return the sums that naive Bayes' scales need, and the weight of each class, shape (k,)."""
+    examples = held(plan, group).weighed(everything=everything)
+    of_classes = (examples.Y * examples.weights[:, None]).sum(axis=0, dtype=np.float64)
+    return [*class_counts(examples.ngrams, examples.Y, examples.weights), of_classes]
+
+
+def columns(plan: Plan, group: Group) -> Integers:
+    """Return the n-grams that stand in these texts, in rising order."""
+    return held(plan, group).columns
+
+
+def profile(plan: Plan, group: Group) -> Profile:
+    """Return what these texts are like, rows held out and others."""
+    rows = held(plan, group)
+    found = rows.model.profile()
+    found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.familiar)
+    return found
+
+
+def squares(plan: Plan, group: Group, given: tuple[Parameters, bool]) -> list[Array]:
+    """Return Σ w x² as `joint.Rows.squares` does, of these texts' n-grams alone."""
+    parameters, everything = given
+    *others, of_columns = RowsHere(_blocks(plan, group, everything), map).squares(parameters.network)
+    return [*others, of_columns[held(plan, group).columns]]
+
+
+def gradient(plan: Plan, group: Group, given: tuple[Parameters, Array | None, bool]) -> list[Array]:
+    """Return loss and gradient as `joint.Rows.gradient` does, of these texts' n-grams alone."""
+    parameters, spread, everything = given
+    rows = RowsHere(_blocks(plan, group, everything), map)
+    *others, CT_delta = rows.gradient(parameters.network, parameters.U, spread, _loss(plan))
+    return [*others, CT_delta[held(plan, group).columns]]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Rows that were held out: Z[L] and Y, shape (n, k), weights, words, known words, and share of familiar n-grams."""
+
+    Z: Array
+    Y: Array
+    weights: Array
+    tokens: Integers
+    known: Integers
+    familiar: Array
+
+    @staticmethod
+    def joined(parts: Sequence["Judged"]) -> "Judged":
+        """Return the rows of all parts, in their order."""
+        return Judged(
+            *(np.concatenate(arrays) for arrays in zip(*(vars(part).values() for part in parts), strict=True))
+        )
+
+
+def judge(plan: Plan, group: Group, parameters: Parameters) -> Judged:
+    """Return what the model says of the rows held out."""
+    rows = held(plan, group)
+    assert plan.standard is not None
+    chosen, matrix = rows.valid, rows.matrix.take(rows.valid)
+    wide = matrix.ngrams.double().times(parameters.U)
+    network = Network(parameters.sizes, ACTIVATIONS[parameters.activation], parameters.theta.astype(np.float64))
+    Z = network.forward(rows.S(plan.standard)[chosen].astype(np.float64), wide=wide).Z[-1]
+    examples = rows.examples
+    return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.familiar)
+
+
+def _blocks(plan: Plan, group: Group, everything: bool) -> list[Block]:
+    rows = held(plan, group)
+    assert plan.standard is not None
+    return blocks_for(rows.S(plan.standard), rows.weighed(everything=everything))
+
+
+def _loss(plan: Plan) -> Loss:
+    return LOSSES[plan.loss]
+
+
+def added(parts: Sequence[list[Array]]) -> list[Array]:
+    """Return the sum of what groups returned, added in their order."""
+    return add_up([array.copy() for array in part] for part in parts)

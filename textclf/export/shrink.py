@@ -1,0 +1,197 @@
+"""A model made small: 8-bit rows, 32-bit keys, words as what they add to each class, the least useful left out.
+
+Without hidden layers Z[L] = W (C E) + b = C (E Wᵀ) + b, so a word needs as many numbers as there are classes:
+E' = E Wᵀ, W' = 1. What is left out lets the others' numbers in C grow, as rows of C keep their length; so the rows that
+stay are scaled by what a text keeps of its length, and the sums of a text stay as large as they were.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.errors import ModelError
+from textclf.export.effects import between_classes, effects, expected_usage, kinds_of, measured_usage
+from textclf.export.measured_rows import Change, LabelledRows
+from textclf.model.abstention import TrackRecord
+from textclf.model.model import Model
+from textclf.nn.network import Network
+from textclf.storage.packed_strings import Strings
+from textclf.storage.quantized import ByteRows, few_values
+from textclf.text.features import Features
+from textclf.text.key_index import Dictionary, short_keys
+from textclf.types import Array, Keys, ShortKeys
+
+_STEPS = 12  # each leaves half of the rows of the one before
+_SPARE = 400  # bytes that the last digits of the figures may take
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Shrunk:
+    """The small model and what it lost on the rows given, if any were; `words` and `ngrams`: how many, of how many."""
+
+    model: Model
+    words: tuple[int, int]
+    ngrams: tuple[int, int]
+    change: Change | None
+
+
+def shrink(model: Model, source: str, *, rows: LabelledRows | None = None, max_size: int | None = None) -> Shrunk:
+    """Return the model in 8 bits, with the words and n-grams that have most effect for their bytes.
+
+    Those are as many as `max_size` bytes hold; without it, of all, a half, a quarter … the fewest with which the loss
+    on `rows` is less than a standard error above that of all; without `rows`, all. `rows` set the temperature of a
+    model that lost some, and its record; without them it has no record, and promises nothing. `source`, the checksum of
+    the model's file, is noted.
+
+    Raises ModelError when no useful model has so few bytes.
+    """
+    shrinker = _Shrinker(model, source, rows)
+    if max_size is not None:
+        count = shrinker.most_within(max_size)
+    elif rows is not None:
+        count = shrinker.fewest_that_do(rows)
+    else:
+        count = shrinker.all
+    small = shrinker.keeping(count)
+    change = rows.change(model, small) if rows is not None else None
+    if change is not None:
+        noted = {**small.description["export"], "validation": change.as_dict()}
+        small = replace(small, description={**small.description, "export": noted})
+    return Shrunk(small, (len(small.words), len(model.words)), (len(small.U), len(model.U)), change)
+
+
+def folded(model: Model) -> Model:
+    """Return the same model without its layer, where it has one only and the words' rows become no longer."""
+    U = between_classes(np.asarray(model.U, np.float32), model)
+    k, d = len(model.labels), model.E.shape[1]
+    if len(model.network.layers) > 1 or k > d:
+        return replace(model, U=U)
+    layer = model.exact_network.layers[0]
+    E = between_classes(np.asarray(model.E, np.float64) @ layer.W.T, model).astype(np.float32)
+    theta = np.concatenate([np.eye(k, dtype=np.float32).ravel(), layer.b.astype(np.float32)])
+    return replace(model, E=E, U=U, network=Network((k, k), model.network.activation, theta))
+
+
+class _Shrinker:
+    """Smaller and smaller models of one: which words and n-grams go first, and what is made of those that stay."""
+
+    def __init__(self, model: Model, source: str, rows: LabelledRows | None) -> None:
+        self.whole, self.source, self.rows = folded(model), source, rows
+        V = len(model.words)
+        of_words, of_ngrams = effects(self.whole)
+        lengths = np.diff(model.words.offsets)
+        width, k = self.whole.E.shape[1], self.whole.U.shape[1]
+        # A key of 4 bytes, a weight or idf of 1, a scale of 2; a word's letters, and 4 bytes for where they begin.
+        gain = np.concatenate([of_words / (4 + 1 + 2 + width + 4 + lengths), of_ngrams / (4 + 1 + 2 + k)])
+        tables = [self.whole.features.words.dictionary, *(table.dictionary for table in self.whole.features.ngrams)]
+        parts = [slice(0, V), *(slice(V + kind.start, V + kind.stop) for kind in kinds_of(model.features))]
+        told_apart = [_strongest_of_each_key(table.keys, gain[part]) for table, part in zip(tables, parts, strict=True)]
+        gain[~np.concatenate(told_apart)] = -1.0
+        self._order = np.argsort(-gain, kind="stable")[: int((gain >= 0).sum())]
+        matrix = None if rows is None else model.features.extract(rows.texts)
+        self._usage = expected_usage(self.whole) if matrix is None else measured_usage(matrix, model.features)
+
+    @property
+    def all(self) -> int:
+        """How many words and n-grams there are at most."""
+        return len(self._order)
+
+    def most_within(self, max_size: int) -> int:
+        """Return how many words and n-grams fit into so many bytes; raises ModelError when hardly any do."""
+        fewest = min(len(self.whole.labels), self.all)
+        low, high = fewest, self.all
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._size(middle) <= max_size:
+                low = middle
+            else:
+                high = middle - 1
+        if self._size(low) > max_size:
+            raise ModelError(
+                f"--max-size: expected at least {self._size(fewest):,} bytes, which the labels, the network and the "
+                f"description take with {fewest} words and n-grams, found {max_size:,}. Allow more."
+            )
+        return low
+
+    def fewest_that_do(self, rows: LabelledRows) -> int:
+        """Return the fewest of all, a half, a quarter … that lose less than a standard error on these rows."""
+        best = self.all
+        of_all = rows.losses(self.keeping(best))
+        for step in range(1, _STEPS):
+            count = max(self.all >> step, 1)
+            more = rows.losses(self.keeping(count)) - of_all
+            if more.mean() > more.std() / np.sqrt(len(more)):
+                break
+            best = count
+        return best
+
+    def keeping(self, count: int) -> Model:
+        """Return the model with the first `count` words and n-grams, calibrated anew where some are left out."""
+        model = self._cut(count)
+        if count == self.all:
+            return model
+        if self.rows is not None:
+            return self.rows.calibrated(model)
+        return replace(model, record=None)
+
+    def _size(self, count: int) -> int:
+        """Return the bytes of the model's file with so many words and n-grams, the figures of the rows guessed."""
+        if self.rows is None:
+            return self.keeping(count).file_size()
+        model = self._cut(count)
+        if count < self.all:
+            model = replace(model, record=self._record_of_rows)
+        return model.file_size() + _SPARE
+
+    @cached_property
+    def _record_of_rows(self) -> TrackRecord | None:
+        """A record of the rows: of whichever model, it has the same size."""
+        return self.rows.calibrated(self._cut(self.all)).record if self.rows else None
+
+    def _cut(self, count: int) -> Model:
+        """Return the model in 8 bits with the first `count` words and n-grams."""
+        whole, V = self.whole, len(self.whole.words)
+        kept = np.zeros(V + len(whole.U), np.bool_)
+        kept[self._order[:count]] = True
+        words, ngrams = np.flatnonzero(kept[:V]), kept[V:]
+        U = np.array(whole.U, np.float32)
+        tables = []
+        for kind, table in zip(kinds_of(whole.features), whole.features.ngrams, strict=True):
+            of_kind = ngrams[kind]
+            U[kind] *= np.sqrt(self._usage.ngrams[kind][of_kind].sum())  # lengths are roots of sums of squares
+            tables.append(
+                replace(table, dictionary=_short(table.dictionary, of_kind), idf=few_values(table.idf[of_kind]))
+            )
+        of_words = whole.features.words
+        dictionary, weights = _short(of_words.dictionary, kept[:V]), few_values(of_words.weights[words])
+        noted = {
+            "quantize": "int8", "source": self.source, "folded": whole.E.shape[1] == len(whole.labels),
+            "words": len(words), "ngrams": int(ngrams.sum()),
+        }  # fmt: skip
+        return replace(
+            whole,
+            features=Features(replace(of_words, dictionary=dictionary, weights=weights), tuple(tables)),
+            words=Strings.of([whole.words[number] for number in words.tolist()]),
+            E=ByteRows.of(np.asarray(whole.E)[words] * np.float32(self._usage.words[words].sum())),
+            U=ByteRows.of(U[ngrams]),
+            description={**whole.description, "export": noted},
+        )
+
+
+def _short(dictionary: Dictionary, kept: Mask) -> Dictionary:
+    """Return those keys that are kept, in 32 bits."""
+    return Dictionary(short_keys(dictionary.keys[kept]))
+
+
+def _strongest_of_each_key(keys: Keys | ShortKeys, gain: Array) -> Mask:
+    """Return which keys stay, so that their first 32 bits differ: of those that share them, the one of most gain."""
+    short = short_keys(keys)
+    order = np.lexsort((-gain, short))
+    firsts = np.concatenate(([True], short[order][1:] != short[order][:-1]))[: len(keys)]
+    stays = np.zeros(len(keys), np.bool_)
+    stays[order[firsts]] = True
+    return stays

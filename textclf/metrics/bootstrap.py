@@ -1,0 +1,143 @@
+"""How sure a figure is: intervals from resampled rows, and an exact test of two classifiers on the same rows.
+
+Letters: ``n`` rows, ``k`` classes, ``u`` kinds of rows, ``B`` resamples. Rows of the same truth and the same
+predictions are of one kind. Drawing n rows with replacement and counting their kinds is one draw of a multinomial
+distribution, so a resample costs u numbers and not n, and every figure of it is a matrix product.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from textclf.types import Array, Integers
+
+RESAMPLES = 5000
+_TAIL = 0.025  # of a 95% interval, on either side
+_AT_ONCE = 1 << 22  # numbers of a block of resamples: some tens of megabytes
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its 95% interval; `low` and `high` are None where the rows cannot tell."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+    @staticmethod
+    def of(value: float, samples: Array) -> "Interval":
+        """Return the percentile interval of resampled figures, shape (B,)."""
+        low, high = np.quantile(samples, [_TAIL, 1 - _TAIL]).tolist()
+        return Interval(value, low, high)
+
+    @property
+    def is_point(self) -> bool:
+        """Whether no resample differed from another."""
+        return self.low == self.high
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Class by class, shape (…, k): rows answered rightly, rows that were given the class, rows that have it."""
+
+    hits: Array | Integers
+    predicted: Array | Integers
+    support: Array | Integers
+
+    @property
+    def accuracy(self) -> Array:
+        """The share of rows answered rightly, shape (…)."""
+        share: Array = self.hits.sum(axis=-1) / self.support.sum(axis=-1)
+        return share
+
+    @property
+    def f1(self) -> Array:
+        """Each class's F1, shape (…, k); 0 for a class that does not occur."""
+        f1: Array = 2 * self.hits / np.maximum(self.predicted + self.support, 1)
+        return f1
+
+    @property
+    def macro_f1(self) -> Array:
+        """The mean F1 over the classes that occur in the truth or among the predictions, shape (…)."""
+        occurring = (self.predicted + self.support > 0).sum(axis=-1)
+        mean: Array = self.f1.sum(axis=-1) / occurring
+        return mean
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Kinds of n rows: `truth`, shape (u,), `predicted`, shape (u, m), and how many `rows` are of each, shape (u,)."""
+
+    truth: Integers
+    predicted: Integers
+    rows: Integers
+    k: int
+
+    @staticmethod
+    def of(y: Integers, predicted: Integers, k: int) -> "Kinds":
+        """Sort rows by kind: `y`, shape (n,), and what m classifiers said, shape (n, m), are class numbers below k."""
+        kinds, rows = np.unique(np.column_stack([y, predicted]), axis=0, return_counts=True)
+        return Kinds(kinds[:, 0], kinds[:, 1:], rows, k)
+
+    @property
+    def n(self) -> int:
+        """How many rows there are."""
+        return int(self.rows.sum())
+
+    def counts(self, rows: Integers, number: int) -> Counts:
+        """Return the counts of classifier `number` where `rows`, shape (B, u), says how often each kind occurs."""
+        given = self.predicted[:, number]
+        right = given == self.truth
+        return Counts(
+            _by_class(rows[:, right], self.truth[right], self.k),
+            _by_class(rows, given, self.k),
+            _by_class(rows, self.truth, self.k),
+        )
+
+    def resampled(self, rng: np.random.Generator, resamples: int = RESAMPLES) -> Iterator[Integers]:
+        """Give how often each kind occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all."""
+        block = max(1, _AT_ONCE // max(len(self.rows), self.k))
+        for start in range(0, resamples, block):
+            yield rng.multinomial(self.n, self.rows / self.n, size=min(block, resamples - start))
+
+
+def _by_class(rows: Integers, classes: Integers, k: int) -> Array:
+    from scipy.sparse import csr_array
+
+    u = len(classes)
+    one_hot = csr_array((np.ones(u), classes, np.arange(u + 1)), shape=(u, k))
+    product: Array = rows @ one_hot
+    return product
+
+
+def mcnemar(only_first: int, only_second: int) -> float:
+    """Return the p-value of McNemar's exact test: how often as many rows or more would part so unevenly by chance.
+
+    `only_first`, `only_second`: rows that only the one, only the other answers rightly. Without any the value is 1.
+    """
+    from scipy.stats import binomtest
+
+    parted = only_first + only_second
+    return float(binomtest(only_first, parted).pvalue) if parted else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Return the p-values of several tests made at once, raised as Holm (1979) has it: none is then a lucky find."""
+    raised, highest = [0.0] * len(p_values), 0.0
+    for rank, number in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[number]))
+        raised[number] = highest
+    return raised
+
+
+def unseen(n: int) -> float:
+    """Return the largest share that may still be met in 0 of n rows: the exact (Clopper-Pearson) 95% bound."""
+    return float(1 - _TAIL ** (1 / n))
+
+
+def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return Wilson's interval of a share seen in n trials, for 95% confidence unless another z is given."""
+    centre = share + z * z / (2 * n)
+    half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
+    return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)

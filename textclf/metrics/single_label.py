@@ -1,0 +1,206 @@
+"""How good predictions are: counts that can be added up batch by batch, and the figures made from them.
+
+Knows labels and probabilities only. Letters: ``n`` texts, ``k`` classes, ``P`` probabilities of shape (n, k).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.metrics.calibration_error import Reliability
+from textclf.types import Array, Integers
+
+_LEAST = 1e-15  # a probability of 0 given to the truth would make the log loss infinite
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """One class's precision, recall, F1 and how many texts have it; what has no text or no prediction scores 0."""
+
+    precision: float
+    recall: float
+    f1: float
+    support: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one evaluation; `matrix`, shape (k, k), counts truth (rows) by prediction (columns)."""
+
+    labels: tuple[str, ...]
+    matrix: npt.NDArray[np.int64]
+    log_loss: float
+    brier: float
+    known_words: float
+    """The share of the texts' words that the model knows, 0 to 1."""
+    empty: int
+    """How many texts hold no known word: their label comes from the biases alone."""
+    reliability: Reliability
+    """Counts of confidences."""
+
+    @property
+    def n(self) -> int:
+        """How many texts were evaluated."""
+        return int(self.matrix.sum())
+
+    @property
+    def accuracy(self) -> float:
+        """The share of texts whose label was predicted."""
+        return float(np.trace(self.matrix) / self.n)
+
+    @property
+    def per_class(self) -> dict[str, ClassScores]:
+        """Precision, recall, F1 and support of each class."""
+        hits, predicted, support = np.diag(self.matrix), self.matrix.sum(axis=0), self.matrix.sum(axis=1)
+        precision, recall = share_of(hits, predicted), share_of(hits, support)
+        f1 = share_of(2 * hits, predicted + support)
+        return {
+            label: ClassScores(float(precision[j]), float(recall[j]), float(f1[j]), int(support[j]))
+            for j, label in enumerate(self.labels)
+        }
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean F1 of the classes that occur, in the truth or among the predictions."""
+        return macro_f1(self.matrix)
+
+    @property
+    def majority(self) -> tuple[str, float]:
+        """The commonest label, and the accuracy of always answering with it."""
+        support = self.matrix.sum(axis=1)
+        return self.labels[int(support.argmax())], float(support.max() / self.n)
+
+    def commonest_confusions(self, most: int) -> list[tuple[str, str, int]]:
+        """Return the pairs of truth and wrong prediction that occur, the commonest first, and how often each does."""
+        wrong = self.matrix.copy()
+        np.fill_diagonal(wrong, 0)
+        order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+        places = zip(*np.unravel_index(order, wrong.shape), strict=True)
+        return [(self.labels[i], self.labels[j], int(wrong[i, j])) for i, j in places if wrong[i, j]]
+
+    def summary(self) -> dict[str, Any]:
+        """Return the few figures that a model file keeps of its validation."""
+        return {"texts": self.n, "accuracy": self.accuracy, "macro_f1": self.macro_f1, "log_loss": self.log_loss}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all figures as plain values for JSON."""
+        majority, share = self.majority
+        return {
+            "n": self.n,
+            "accuracy": self.accuracy,
+            "macro_f1": self.macro_f1,
+            "log_loss": self.log_loss,
+            "brier": self.brier,
+            "ece": self.reliability.ece,
+            "reliability": [vars(each) for each in self.reliability.bins()],
+            "majority": {"label": majority, "accuracy": share},
+            "known_words": self.known_words,
+            "without_known_words": self.empty,
+            "per_class": {label: vars(scores) for label, scores in self.per_class.items()},
+            "confusion": {"labels": list(self.labels), "matrix": self.matrix.tolist()},
+        }
+
+
+@dataclass
+class Tally:
+    """Counts that grow batch by batch, and that several processes may add up."""
+
+    labels: Sequence[str]
+    matrix: npt.NDArray[np.int64] = field(init=False)
+    log_loss: float = 0.0
+    brier: float = 0.0
+    words: "WordCounts" = field(default_factory=lambda: WordCounts())
+    reliability: Reliability = field(default_factory=Reliability)
+
+    @property
+    def n(self) -> int:
+        """How many texts were counted."""
+        return int(self.matrix.sum())
+
+    def __post_init__(self) -> None:
+        self.matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
+
+    def add(self, y: Integers, P: Array, *, words: Integers, known: Integers) -> None:
+        """Count texts of classes `y`, shape (n,), predicted with P; `words` and `known` count each text's words."""
+        self.matrix += confusion(y, P.argmax(axis=1), len(self.labels))
+        self.log_loss += float(losses(y, P).sum())
+        self.brier += float(((P.astype(np.float64) - np.eye(P.shape[1])[y]) ** 2).sum())
+        self.reliability.add(P.max(axis=1), P.argmax(axis=1) == y)
+        self.words.add(words, known)
+
+    def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers) -> None:
+        """Count texts as `add` does, the truth being one-hot Y, shape (n, k)."""
+        self.add(Y.argmax(axis=1), P, words=words, known=known)
+
+    def merge(self, other: "Tally") -> None:
+        """Add the counts of another tally over the same labels."""
+        self.matrix += other.matrix
+        self.log_loss += other.log_loss
+        self.brier += other.brier
+        self.words.merge(other.words)
+        self.reliability.merge(other.reliability)
+
+    def evaluation(self) -> Evaluation:
+        """Return the figures. At least one text must have been counted."""
+        n = self.n
+        return Evaluation(
+            tuple(self.labels),
+            self.matrix.copy(),
+            self.log_loss / n,
+            self.brier / n,
+            self.words.share_known,
+            self.words.empty,
+            self.reliability,
+        )
+
+
+@dataclass
+class WordCounts:
+    """How many words texts had, how many of them the model knew, and how many texts had none that it knew."""
+
+    words: int = 0
+    known: int = 0
+    empty: int = 0
+
+    def add(self, words: Integers, known: Integers) -> None:
+        """Count texts with so many words and known words, each of shape (n,)."""
+        self.words += int(words.sum())
+        self.known += int(known.sum())
+        self.empty += int((known == 0).sum())
+
+    def merge(self, other: "WordCounts") -> None:
+        """Add other counts to these."""
+        self.words += other.words
+        self.known += other.known
+        self.empty += other.empty
+
+    @property
+    def share_known(self) -> float:
+        """The share of the words that the model knew, 0 to 1; 0 when there were none."""
+        return self.known / self.words if self.words else 0.0
+
+
+def losses(y: Integers, P: Array) -> Array:
+    """Return −log p of each text's true class, shape (n,)."""
+    truth: Array = np.maximum(P[np.arange(len(y)), y].astype(np.float64), _LEAST)
+    return -np.log(truth)
+
+
+def confusion(y: Integers, predicted: Integers, k: int) -> npt.NDArray[np.int64]:
+    """Return the confusion matrix, shape (k, k): truth in rows, prediction in columns."""
+    return np.bincount(y.astype(np.int64) * k + predicted, minlength=k * k).reshape(k, k)
+
+
+def macro_f1(matrix: npt.NDArray[np.int64]) -> float:
+    """Return the mean F1 over the classes that occur in a confusion matrix."""
+    occurrences = matrix.sum(axis=0) + matrix.sum(axis=1)
+    f1 = share_of(2 * np.diag(matrix), occurrences)
+    return float(f1[occurrences > 0].mean())
+
+
+def share_of(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Return part / whole, 0 where the whole is 0 (and the part with it)."""
+    return part / np.maximum(whole, 1)

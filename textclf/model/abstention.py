@@ -1,0 +1,133 @@
+"""When to say nothing: thresholds of confidence that keep a promise, and texts that are unlike those of training.
+
+The promise: of the rows that are answered, at least the share `target` is right, in rows like those of training. The
+threshold is found on rows that the model was not fitted to, by selection with guaranteed risk (Geifman & El-Yaniv 2017,
+algorithm 1): a search for the largest coverage whose precision, by the exact binomial bound of Clopper and Pearson,
+is at least the target with a certainty of 95%.
+
+A promise says nothing about a text of another kind. Such a text is told by its n-grams: fewer of them than in almost
+all rows of training are known from other rows.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.types import Array, Integers
+
+CERTAINTY = 0.95
+_ROWS_FOR_OWN_THRESHOLD = 500
+_UNFAMILIAR = 0.05
+_MOST_ROWS = 20_000
+
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """What a model said of n rows that it was not fitted to.
+
+    `confidence`: the probability of each row's label, shape (n,). `classes`: the number of that label. `right`: whether
+    it was the true one. `least_familiar`: for each kind of n-grams the share known below which a text is unlike them.
+    """
+
+    confidence: Array
+    classes: Integers
+    right: Booleans
+    least_familiar: Array
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays that store the record in a model file."""
+        return {
+            "record.confidence": self.confidence,
+            "record.classes": self.classes,
+            "record.right": self.right.astype(np.uint8),
+            "record.least_familiar": self.least_familiar,
+        }
+
+    def thresholds(self, target: float, k: int) -> Array:
+        """Return for each of k classes the confidence from which on its label is given, shape (k,); inf for never.
+
+        A class that was given often enough has a threshold of its own, and so a promise; the others share one. Where
+        none of these promises can be made, a single one over all classes is tried. Half of the doubt goes to either
+        way, so that choosing between them breaks no promise.
+        """
+        own = np.flatnonzero(np.bincount(self.classes, minlength=k) >= _ROWS_FOR_OWN_THRESHOLD)
+        if not len(own):
+            return self._by_class(target, k, own, 1.0 - CERTAINTY)
+        doubt = (1.0 - CERTAINTY) / 2
+        by_class = self._by_class(target, k, own, doubt)
+        if self._answered(by_class):
+            return by_class
+        return np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
+
+    def _by_class(self, target: float, k: int, own: Integers, doubt: float) -> Array:
+        """Return thresholds of which those of the classes `own` each, and that of the others together, are promised."""
+        thresholds = np.empty(k)
+        others = np.setdiff1d(np.arange(k), own)
+        groups = [(own[i : i + 1], self.classes == number) for i, number in enumerate(own)]
+        groups.append((others, np.isin(self.classes, others)))
+        doubt /= max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
+        for numbers, rows in groups:
+            thresholds[numbers] = selective_threshold(self.confidence[rows], self.right[rows], target, doubt)
+        return thresholds
+
+    def coverage(self, target: float, k: int) -> float:
+        """Return the share of these rows that gets an answer at the target."""
+        return self._answered(self.thresholds(target, k))
+
+    def _answered(self, thresholds: Array) -> float:
+        return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
+
+
+def track_record(P: Array, y: Integers, familiar: Array) -> TrackRecord:
+    """Return the record of rows of classes `y`, shape (n,), predicted with P, shape (n, k).
+
+    `familiar`: the share of each row's n-grams that other rows have, shape (n, number of kinds). Of very many rows
+    evenly spread ones are kept.
+    """
+    confidence = P.max(axis=1)
+    classes = P.argmax(axis=1)
+    right = classes == y
+    least = np.quantile(familiar, _UNFAMILIAR, axis=0) if len(familiar) else np.zeros(familiar.shape[1])
+    kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), _MOST_ROWS)).astype(np.int64)) if len(y) else np.arange(0)
+    return TrackRecord(
+        confidence[kept].astype(np.float32), classes[kept].astype(np.int32), right[kept], least.astype(np.float32)
+    )
+
+
+def selective_threshold(confidence: Array, right: Booleans, target: float, doubt: float) -> float:
+    """Return the lowest confidence found from which on precision is at least `target`, but for a chance of `doubt`.
+
+    Returns inf when there is none: the rows are too few, or too often wrong.
+    """
+    if not len(confidence):
+        return math.inf
+    order = np.argsort(-confidence, kind="stable")
+    ordered, hits = confidence[order].astype(np.float64), np.cumsum(right[order])
+    n = len(ordered)
+    tests = max(math.ceil(math.log2(n)), 1)
+    low, high, best = 1, n, math.inf
+    while low <= high:
+        answered = (low + high) // 2
+        # Rows of equal confidence are answered together.
+        answered = int(np.searchsorted(-ordered, -ordered[answered - 1], side="right"))
+        if precision_bound(int(hits[answered - 1]), answered, doubt / tests) >= target:
+            best = ordered[answered - 1]
+            low = answered + 1
+        else:
+            high = (low + high) // 2 - 1
+    return float(best)
+
+
+def precision_bound(hits: int, n: int, doubt: float) -> float:
+    """Return the lower bound of a share of which `hits` of n were seen, wrong with the chance `doubt` at most.
+
+    Clopper & Pearson 1934.
+    """
+    from scipy.special import betaincinv
+
+    return float(betaincinv(hits, n - hits + 1, doubt)) if hits else 0.0

@@ -1,0 +1,215 @@
+"""The reports of training and of evaluation: everything gathered, drawn and handed to the template."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textclf.analysis.evaluate import Measurement, WrongRow, wrong_rows
+from textclf.errors import require_packages
+from textclf.explain import ExplainSettings, explain
+from textclf.labels import label_sets, multi_hot
+from textclf.metrics.multi_label import MultiLabelEvaluation
+from textclf.metrics.single_label import Evaluation, Tally
+from textclf.model.model import Model
+from textclf.model.prediction import Predictions
+from textclf.report import facts, figures, plots
+from textclf.report.collect import Gathered, Judged, Texts
+from textclf.report.explanations import Shaded, shaded
+from textclf.report.html import write_page
+from textclf.report.run import Run
+from textclf.tables import Examples
+from textclf.training.train import Trained
+
+_WRONG_ROWS = 30
+_TOP_WORDS = 5
+_LONGEST_SHOWN = 1200  # characters of a text
+_LONGEST_EXPLAINED = 50_000
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The figures of an evaluation, those without calibration (None when not known), and how the rows were judged."""
+
+    evaluation: Evaluation | MultiLabelEvaluation
+    uncalibrated: Evaluation | None
+    judged: Judged
+    target: float | None
+    wrong: list[WrongRow]
+
+
+def check_available() -> None:
+    """Raise TextclfError when the packages that a report needs are not installed."""
+    require_packages("--report", "jinja2", "matplotlib")
+
+
+def write_evaluation_report(
+    path: Path, gathered: Gathered, measurement: Measurement, name: str, refused: int, run: Run
+) -> None:
+    """Write how well a model does on the table `name`, of which `refused` rows were not used."""
+    model, evaluation = gathered.model, measurement.evaluation
+    target = measurement.answered.target if measurement.answered is not None else None
+    judgement = Judgement(evaluation, measurement.uncalibrated, gathered.judged, target, measurement.errors)
+    _write(
+        path, model, gathered.texts, judgement,
+        title=f"Evaluation on {Path(name).name}", lead=f"{evaluation.n:,} texts, {len(model.labels):,} {_what(model)}.",
+        judged_on="", refused=refused, run=run, curves="",
+    )  # fmt: skip
+
+
+def write_training_report(
+    path: Path, trained: Trained, examples: Examples, run: Run, *, valid: Examples | None = None
+) -> None:
+    """Write how a model was trained on a table and does on validation rows: of that table, or those of `valid`."""
+    model = trained.model
+    texts = Texts(len(model.labels))
+    matrix = model.features.extract(examples.texts)
+    sets = label_sets(examples.labels, multi_label=model.is_multi_label)
+    texts.add(examples.texts, multi_hot(sets, model.labels), matrix.tokens, matrix.known)
+    history = model.description["history"]
+    _write(
+        path, model, texts, _of_validation(trained, examples if valid is None else valid),
+        title=f"Training on {Path(examples.name).name}",
+        lead=f"{len(examples):,} texts, {len(model.labels):,} {_what(model)}.",
+        judged_on=_judged_on(trained, valid), refused=len(examples.refused), run=run,
+        curves=plots.loss_curves(history) if len(history) > 1 else "",
+    )  # fmt: skip
+
+
+def _what(model: Model) -> str:
+    one = "label" if model.is_multi_label else "class"
+    return one if len(model.labels) == 1 else "labels, any number of them a text" if model.is_multi_label else "classes"
+
+
+def _judged_on(trained: Trained, valid: Examples | None) -> str:
+    if trained.held_out is None:
+        return ""
+    n = len(trained.held_out.examples)
+    if valid is not None:
+        return f"The figures are those of the {n:,} validation rows of {Path(valid.name).name}."
+    return (
+        f"The figures are those of {n:,} validation rows, each judged by a model that was not fitted to it; the model "
+        "as saved may have learnt from them since."
+    )
+
+
+def _of_validation(trained: Trained, rows: Examples) -> Judgement | None:
+    """Return how validation rows were judged; None without such rows."""
+    held_out, model = trained.held_out, trained.model
+    if held_out is None or trained.validation is None:
+        return None
+    chosen = range(len(rows)) if trained.held_out_rows is None else trained.held_out_rows.tolist()
+    matrix, Y = held_out.matrix, held_out.examples.Y
+    P = model.probabilities_of(held_out.logits)
+    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.familiar, model.thresholds)
+    judged = Judged(model)
+    judged.add(Y, predictions)
+    wrong = wrong_rows(model, [rows.rows[i] for i in chosen], [rows.texts[i] for i in chosen], Y, predictions)
+    before = None
+    if model.output == "softmax":
+        tally = Tally(model.labels)
+        tally.add_rows(Y, trained.uncalibrated(), words=matrix.tokens, known=matrix.known)
+        before = tally.evaluation()
+    return Judgement(trained.validation, before, judged, model.description["settings"]["target_precision"], wrong)
+
+
+def _write(
+    path: Path, model: Model, texts: Texts, judgement: Judgement | None, *, refused: int, run: Run, **values: str
+) -> None:
+    write_page(
+        path,
+        "report.html",
+        **values,
+        labels=model.labels,
+        **(_judged_values(model, judgement) if judgement is not None else {"judgement": None}),
+        text_facts=facts.text_facts(texts, refused),
+        lengths=facts.lengths(texts),
+        class_counts=facts.class_counts(model.labels, texts),
+        settings=facts.settings_facts(model),
+        model_facts=facts.model_facts(model),
+        run=run,
+    )
+
+
+def _judged_values(model: Model, judgement: Judgement) -> dict[str, Any]:
+    """Return what the template shows of how rows were judged."""
+    evaluation, judged, target = judgement.evaluation, judgement.judged, judgement.target
+    rows = figures.class_rows(evaluation, model, judged, target)
+    promises = figures.promises(model, judged, target)
+    by_confidence = sorted(judgement.wrong, key=lambda row: -row.loss if model.is_multi_label else -row.confidence)
+    wrong = by_confidence[:_WRONG_ROWS]
+    kept = next((each for each in promises if each.is_chosen), None)
+    return {
+        "judgement": judgement,
+        "figures": figures.first_figures(evaluation) + ([_kept(kept)] if kept else []),
+        "classes": rows,
+        "classes_note": figures.of_classes(len(rows), len(model.labels)),
+        "columns": figures.columns_of(rows),
+        "promises": promises,
+        "errors": list(zip(wrong, _explained(model, wrong), strict=True)),
+        "wrong_count": len(judgement.wrong),
+        **_drawn(evaluation, judgement, kept),
+    }
+
+
+def _drawn(
+    evaluation: Evaluation | MultiLabelEvaluation, judgement: Judgement, kept: figures.Promise | None
+) -> dict[str, Any]:
+    """Return the plots, and the tables that stand beside them."""
+    judged = judgement.judged
+    curve = plots.Curve.of(judged.confidence, judged.right)
+    if isinstance(evaluation, MultiLabelEvaluation):
+        precision, recall, _ = evaluation.micro
+        return {
+            "matrix": [], "heat": "", "heat_note": "", "confusions": [], "calibrations": [],
+            "reliability": plots.reliability({"decisions": judged.decisions}, what="share of labels that apply"),
+            "coverage": plots.coverage_precision({"all labels": curve}, what="exactly right"),
+            "precision_recall": plots.precision_recall(judged.decisions, precision, recall),
+            "label_counts": plots.label_counts(np.trim_zeros(judged.have, "b"), np.trim_zeros(judged.get, "b")),
+        }  # fmt: skip
+    before = judgement.uncalibrated
+    series = {"after calibration": evaluation.reliability}
+    if before is not None:
+        series["before calibration"] = before.reliability
+    marks = []
+    if kept is not None:
+        answered = kept.answered
+        marks.append(plots.Mark(answered.target, kept.answer_from, answered.coverage, answered.precision))
+    matrix = figures.matrix_rows(evaluation)
+    confused, names = figures.most_confused(evaluation)
+    return {
+        "matrix": matrix,
+        "heat": "" if matrix else plots.heat_map(confused, names),
+        "heat_note": "" if len(names) == len(evaluation.labels) else f"The {len(names)} classes most often confused.",
+        "confusions": figures.confusions(evaluation),
+        "calibrations": figures.calibrations(evaluation, before),
+        "reliability": plots.reliability(series),
+        "coverage": plots.coverage_precision({"these rows": curve}, marks),
+        "precision_recall": "",
+        "label_counts": "",
+    }
+
+
+def _kept(promise: figures.Promise) -> figures.Figure:
+    answered = promise.answered
+    right = "none answered" if answered.precision is None else f"{answered.precision:.1%} of the answers right"
+    return figures.Figure(f"answered at {answered.target:g}", f"{answered.coverage:.1%}", right)
+
+
+def _explained(model: Model, wrong: Sequence[WrongRow]) -> list[Shaded | None]:
+    """Return for each wrong row why it gets the label that it got; None where that is not told."""
+    found: list[Shaded | None] = [None] * len(wrong)
+    if model.is_multi_label:
+        return found
+    by_label: dict[str, list[int]] = defaultdict(list)
+    for number, row in enumerate(wrong):
+        if len(row.text) <= _LONGEST_EXPLAINED:
+            by_label[row.predicted].append(number)
+    for label, numbers in by_label.items():
+        explanations = explain(model, [wrong[i].text for i in numbers], ExplainSettings(label=label, ngrams=0))
+        for i, explanation in zip(numbers, explanations, strict=True):
+            found[i] = shaded(explanation, _TOP_WORDS, longest=_LONGEST_SHOWN)
+    return found

@@ -1,0 +1,71 @@
+"""Sentence features alone, S = C E, as a scikit-learn transformer: for those who bring a classifier of their own."""
+
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import Tags
+from sklearn.utils.validation import check_is_fitted
+
+from textclf.settings import CHOICES, Weighting
+from textclf.sklearn.inputs import InputError, texts_of
+from textclf.text.features import Features, WordTable, word_weights
+from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.tokenizer import keys_of, tokenize_blocks
+from textclf.types import Array
+from textclf.vectors import open_vectors
+
+
+class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
+    """Texts to averages of their words' vectors, S = C E, shape (n, d): the input layer of `TextClassifier`'s network.
+
+    `vectors`: a file, ``starter``, or a name of gensim's downloader; they are taken as they stand in it.
+    `weighting`: ``mean``, ``tfidf`` or ``sif``; the last two learn in `fit` how common words are, `mean` nothing.
+    A text without a known word gets zeros.
+    """
+
+    def __init__(self, *, vectors: str | Path = "starter", weighting: Weighting = "mean") -> None:
+        self.vectors = vectors
+        self.weighting = weighting
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ANN401 - columns of any kind
+        """Open the vectors, and learn the words' weights from texts X."""
+        texts = texts_of(X)
+        if self.weighting not in CHOICES["weighting"]:
+            expected = ", ".join(CHOICES["weighting"])
+            raise InputError(f"weighting: expected one of {expected}, found {self.weighting!r}.")
+        vectors = open_vectors(str(self.vectors))
+        keys, places = np.unique(keys_of(vectors.words), return_index=True)
+        dictionary = Dictionary(keys)
+        seen = [block.keys for block in tokenize_blocks(texts, lower=not vectors.is_cased)]
+        words, occurrences = count_keys(np.concatenate([*seen, np.zeros(0, np.uint64)]))
+        rows = dictionary.rows(words)
+        counts = np.zeros(len(keys), np.int64)
+        counts[rows[rows >= 0]] = occurrences[rows >= 0]
+        n = max(len(texts), 1)
+        weights = word_weights(self.weighting, counts, np.minimum(counts, n), n)
+        self.features_ = Features(WordTable(dictionary, weights, vectors.is_cased), ())
+        self.E_ = np.ascontiguousarray(vectors.matrix[places], np.float32)
+        self.vectors_name_ = vectors.name
+        return self
+
+    def transform(self, X: Any) -> Array:  # noqa: ANN401
+        """Return S = C E, shape (n, d), float32."""
+        check_is_fitted(self, "E_")
+        texts = texts_of(X)
+        if not texts:
+            return np.zeros((0, self.E_.shape[1]), np.float32)
+        return self.features_.extract(texts).words.times(self.E_).astype(np.float32)
+
+    def get_feature_names_out(self, input_features: Any = None) -> npt.NDArray[np.object_]:  # noqa: ANN401
+        """Return vector0, vector1 and so on: a name for each of the d numbers, shape (d,)."""
+        check_is_fitted(self, "E_")
+        return np.array([f"vector{number}" for number in range(self.E_.shape[1])], object)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.one_d_array = tags.input_tags.string = True
+        tags.input_tags.two_d_array = tags.input_tags.sparse = False
+        return tags

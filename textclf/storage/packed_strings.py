@@ -1,0 +1,82 @@
+"""Many strings as two arrays, which a file can hold and a process can map without making an object of each."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.storage.memory import let_go
+
+_MANY = 1 << 14  # strings decoded at a time where all are gone through
+_FIRST_BYTES = -64  # as numbers with a sign, the bytes of UTF-8 that follow the first of a character are below this
+
+
+@dataclass(frozen=True)
+class Strings(Sequence[str]):
+    """A list of strings kept as one run of UTF-8 bytes and where each begins; one is decoded when it is asked for."""
+
+    blob: npt.NDArray[np.uint8]
+    offsets: npt.NDArray[np.int64]
+
+    @staticmethod
+    def of(strings: Sequence[str]) -> "Strings":
+        """Pack strings; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
+        try:
+            encoded = [string.encode() for string in strings]
+        except UnicodeEncodeError:
+            encoded = [
+                string.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() for string in strings
+            ]
+        offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
+        return Strings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+
+    def arrays(self, name: str, offsets: npt.DTypeLike = np.int64) -> dict[str, npt.NDArray[Any]]:
+        """Return the two arrays that store these strings under a name, the offsets as numbers of this type."""
+        return {name: self.blob, f"{name}.offsets": self.offsets.astype(offsets, copy=False)}
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __iter__(self) -> Iterator[str]:
+        for start in range(0, len(self), _MANY):
+            yield from [string.decode(errors="replace") for string in self[start : start + _MANY].encoded()]
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> "Strings": ...
+
+    def __getitem__(self, place: int | slice) -> "str | Strings":
+        if isinstance(place, slice):
+            start, stop, step = place.indices(len(self))
+            if step != 1:
+                return Strings.of([self[i] for i in range(start, stop, step)])
+            return Strings(self.blob, self.offsets[start : max(start, stop) + 1])
+        place = range(len(self))[place]
+        return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
+
+    def packed(self) -> tuple[bytes, npt.NDArray[np.int64]]:
+        """Return the bytes of these strings alone, and where in them each begins; of a file no more stays in memory."""
+        part = self.blob[self.offsets[0] : self.offsets[-1]]
+        blob = part.tobytes()
+        let_go(part)
+        return blob, self.offsets - self.offsets[0]
+
+    def encoded(self) -> list[bytes]:
+        """Return the bytes of each string."""
+        blob, offsets = self.packed()
+        return [blob[first:last] for first, last in pairwise(offsets.tolist())]
+
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Return how many characters each string has, shape (n,)."""
+        lengths = np.diff(self.offsets)
+        for start in range(0, len(self), _MANY):
+            blob, offsets = self[start : start + _MANY].packed()
+            within = np.flatnonzero(np.frombuffer(blob, np.int8) < _FIRST_BYTES)  # bytes of a character but the first
+            owners = np.searchsorted(offsets, within, side="right") - 1
+            lengths[start : start + _MANY] -= np.bincount(owners, minlength=len(offsets) - 1)
+        return lengths

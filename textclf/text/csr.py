@@ -1,0 +1,248 @@
+"""Sparse matrices of texts by words: C, its products with dense matrices, and its rows.
+
+Big products are scipy's, on two halves at once where threads are given; one text's is NumPy's, so that labelling a
+sentence needs no scipy. Either way each row of a product is summed in the order of the row's entries, so the number
+of threads does not change a bit of the result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from textclf.storage.array_store import Shelf, Stack, row_batches
+from textclf.storage.memory import let_go
+from textclf.storage.quantized import ByteRows
+from textclf.types import Array, Integers, run_starts
+
+_SMALL = 20_000  # entries times columns below which NumPy's product is quick enough not to import scipy
+
+
+@dataclass(frozen=True)
+class SparseRows:
+    """A matrix (n, V) kept by rows: row i has the values ``data[offsets[i]:offsets[i + 1]]`` in those `columns`.
+
+    Columns rise within a row and none stands twice.
+    """
+
+    offsets: Integers
+    columns: Integers
+    data: Array
+    width: int
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def times(self, E: Array | ByteRows, *, threads: int = 1) -> Array:
+        """Return S = C E, shape (n, d), for a dense E of shape (V, d)."""
+        n = len(self)
+        if len(self.data) * E.shape[1] <= _SMALL:
+            return self._times_small(E)
+        E = np.asarray(E)
+        if threads < 2 or n < 2 * threads:
+            product: Array = self.scipy @ E
+            return product
+        from concurrent.futures import ThreadPoolExecutor  # brings logging along, which one sentence has no use for
+
+        # Rows are dealt out so that each thread has as many entries as the others.
+        cuts = np.searchsorted(self.offsets, np.linspace(0, self.offsets[-1], threads + 1)[1:-1])
+        bounds = [0, *cuts.tolist(), n]
+        S = np.empty((n, E.shape[1]), np.result_type(self.data, E))
+
+        def fill(start: int, stop: int) -> None:
+            S[start:stop] = self.slice(start, stop).scipy @ E
+
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(fill, bounds[:-1], bounds[1:]))
+        return S
+
+    def transposed_times(self, D: Array) -> Array:
+        """Return Cᵀ D, shape (V, m), for a dense D of shape (n, m): for each column the sum over rows, in their order.
+
+        C itself serves: Cᵀ kept by rows would take as much room again, and hardly less time.
+        """
+        product: Array = self._transposed_scipy @ D
+        return product
+
+    def slice(self, start: int, stop: int) -> "SparseRows":
+        """Return rows start … stop - 1 without copying their entries."""
+        first, last = self.offsets[start], self.offsets[stop]
+        offsets = self.offsets[start : stop + 1] - first
+        return SparseRows(offsets, self.columns[first:last], self.data[first:last], self.width)
+
+    def take(self, rows: Integers) -> "SparseRows":
+        """Return these rows, in this order."""
+        chosen = self.scipy[rows]
+        let_go(self.columns, self.data)
+        return SparseRows(chosen.indptr, chosen.indices, chosen.data, self.width)
+
+    def with_data(self, data: Array) -> "SparseRows":
+        """Return the matrix with other values in the same places."""
+        return SparseRows(self.offsets, self.columns, data, self.width)
+
+    def double(self) -> "SparseRows":
+        """Return the matrix in float64."""
+        return self.with_data(self.data.astype(np.float64))
+
+    def renumbered(self, places: Integers, width: int) -> "SparseRows":
+        """Return the matrix, now of `width`, with each column where `places`, shape (V,), puts it, without those at -1.
+
+        Places rise as the columns do.
+        """
+        columns = places[self.columns]
+        kept = columns >= 0
+        before = np.zeros(len(kept) + 1, self.offsets.dtype)
+        np.cumsum(kept, out=before[1:])
+        return SparseRows(before[self.offsets], columns[kept], self.data[kept], width)
+
+    @property
+    def row_numbers(self) -> Integers:
+        """The row of each entry, in the order of `data`."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
+
+    @cached_property
+    def scipy(self) -> Any:  # noqa: ANN401 - scipy ships no types
+        """The same matrix for scipy's products, sharing the arrays."""
+        from scipy.sparse import csr_array
+
+        return self._sharing(csr_array((len(self), self.width), dtype=self.data.dtype))
+
+    @cached_property
+    def _transposed_scipy(self) -> Any:  # noqa: ANN401 - scipy ships no types
+        from scipy.sparse import csc_array
+
+        return self._sharing(csc_array((self.width, len(self)), dtype=self.data.dtype))
+
+    def _sharing(self, matrix: Any) -> Any:  # noqa: ANN401 - scipy ships no types
+        # Given to its constructor, arrays that are parts of larger ones, as those of a block are, would be copied.
+        matrix.indptr, matrix.indices, matrix.data = self.offsets, self.columns, self.data
+        matrix.has_sorted_indices = True
+        matrix.has_canonical_format = True
+        return matrix
+
+    def _times_small(self, E: Array | ByteRows) -> Array:
+        S = np.zeros((len(self), E.shape[1]), np.result_type(self.data.dtype, E.dtype))
+        np.add.at(S, self.row_numbers, self.data[:, None] * E[self.columns])
+        return S
+
+
+def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> SparseRows:
+    """Return the matrix (n, width) that counts how often each pair of row and column was given.
+
+    Columns below 0 are left out. Pairs are counted by sorting them as one number each, of 32 bits where they fit,
+    which sort in half the time of 64.
+    """
+    bits = max(width, 1).bit_length()
+    kind: type[np.unsignedinteger[Any]] = np.uint32 if (n + 1) << bits <= 1 << 32 else np.uint64
+    pairs = rows.astype(kind)
+    pairs <<= kind(bits)
+    pairs |= columns.astype(kind)  # which of -1 makes the largest number of all
+    pairs.sort()
+    pairs = pairs[: np.searchsorted(pairs, kind(n << bits))]
+    starts = run_starts(pairs)
+    counts = np.diff(starts, append=len(pairs)).astype(np.float32)
+    pairs = pairs[starts]
+    offsets = np.searchsorted(pairs, np.arange(n + 1, dtype=kind) << kind(bits))
+    pairs &= kind((1 << bits) - 1)
+    return SparseRows(_narrow(offsets), pairs.astype(np.int32), counts, width)
+
+
+def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
+    """Return the matrix that has the rows of all parts, which are of one width, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    return SparseRows(
+        offsets_of(np.concatenate([np.diff(part.offsets) for part in parts])),
+        np.concatenate([part.columns for part in parts]),
+        np.concatenate([part.data for part in parts]),
+        parts[0].width,
+    )
+
+
+def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
+    """Return the matrix that has the columns of all parts, which have n rows each, in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    lengths = np.sum([np.diff(part.offsets) for part in parts], axis=0) if parts else np.zeros(n, np.int64)
+    offsets = offsets_of(lengths)
+    columns, data = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)
+    starts, width = offsets[:-1], 0
+    for part in parts:
+        lengths = np.diff(part.offsets)
+        places = np.arange(part.offsets[-1]) + np.repeat(starts - part.offsets[:-1], lengths)
+        columns[places] = part.columns + width
+        data[places] = part.data
+        starts, width = starts + lengths, width + part.width
+    return SparseRows(offsets, columns, data, width)
+
+
+def offsets_of(lengths: Integers) -> Integers:
+    """Return where each row begins, and where the last ends, from how many entries each has."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return _narrow(offsets)
+
+
+def _narrow(offsets: Integers) -> Integers:
+    """Return offsets in 32 bits where they fit: scipy wants them of the columns' kind."""
+    return offsets.astype(np.int32 if offsets[-1] < 2**31 else np.int64)
+
+
+_SMALLEST_BLOCK, _USUAL_BLOCK = 1 << 18, 1 << 19  # entries of C; handing a block to a thread has its cost
+_USUAL_BLOCKS = 16  # a large table has so many, a small one fewer
+_ENTRIES_A_COLUMN = 1.25  # a block makes a sum for each column: with so many entries to each, that sum costs little
+_LARGEST_BLOCK = 1 << 23
+
+
+def blocks_of(C: SparseRows) -> list[slice]:
+    """Return the rows of each block that C is passed over in: of like numbers of entries, and an even number of blocks.
+
+    They are large enough for the sums over a block, one number a column, to cost little beside it.
+    """
+    entries = int(C.offsets[-1])
+    usual = min(max(_SMALLEST_BLOCK, entries // _USUAL_BLOCKS), _USUAL_BLOCK)
+    least = min(max(usual, int(_ENTRIES_A_COLUMN * C.width)), _LARGEST_BLOCK)
+    count = max(1, 2 * (entries // (2 * least)))
+    cuts = np.searchsorted(C.offsets, np.linspace(0, entries, count + 1)[1:-1])
+    bounds = np.unique(np.concatenate(([0], cuts, [len(C)]))).tolist()
+    return [slice(start, stop) for start, stop in pairwise(bounds)]
+
+
+class RowStack:
+    """A sparse matrix that grows by rows, and gives back the parts that it was made of."""
+
+    def __init__(self, shelf: Shelf, width: int) -> None:
+        self._columns, self._data, self._width = Stack(shelf), Stack(shelf), width
+        # On the shelf too. Left where they were made, small arrays would lie all over the memory, and what is freed
+        # around them is soon too short for large ones.
+        self._lengths = Stack(shelf)
+        self._sizes: list[tuple[int, int]] = []
+
+    def add(self, part: SparseRows) -> None:
+        """Put the rows of a part after the others."""
+        self._columns.add(part.columns)
+        self._data.add(part.data)
+        self._lengths.add(np.diff(part.offsets).astype(np.int32, copy=False))
+        self._sizes.append((len(part), len(part.data)))
+
+    def whole(self) -> SparseRows:
+        """Return all rows; the stack is empty then."""
+        offsets = offsets_of(self._lengths.whole())
+        return SparseRows(offsets, self._columns.whole(), self._data.whole(), self._width)
+
+    def parts(self) -> list[SparseRows]:
+        """Return the parts as they were given; the stack is empty then."""
+        rows, entries = zip(*self._sizes, strict=True)
+        arrays = zip(self._lengths.cut(rows), self._columns.cut(entries), self._data.cut(entries), strict=True)
+        return [SparseRows(offsets_of(lengths), columns, data, self._width) for lengths, columns, data in arrays]
+
+
+def rows_of_sparse(C: SparseRows, rows: Integers, shelf: Shelf) -> SparseRows:
+    """Return these rows, in this order, on the shelf."""
+    stack = RowStack(shelf, C.width)
+    for some in row_batches(rows):
+        stack.add(C.take(some))
+    return stack.whole()

@@ -1,0 +1,324 @@
+"""Texts to tokens, whole columns at a time: the one definition of a token, and of a token's 64-bit key.
+
+A text is lower-cased, composed (NFC) and its ’ made '; then a token is
+
+* a run of letters, numbers and their combining marks, with apostrophes between letters inside (``don't``), or
+* one ``!``, ``?``, emoji or other symbol, or
+* one letter of a script that is written without spaces (Han, kana, Thai, Lao, Khmer, Burmese) with its marks.
+
+All else separates. What each code point is stands in `code_points`. The work is done on arrays of code points, so one
+text and a million take the same path, and a column of 25,000 reviews takes a second and not a quarter of a minute.
+
+The key of a token of code points c₀ … c₋₁ is the polynomial Σ (cᵢ + 1) Bⁱ mod 2⁶⁴, mixed by the finalizer of
+splitmix64 (Steele et al. 2014): the same on every machine. Being a polynomial, the key of *any* stretch of text comes
+from a running sum in constant time, which makes n-grams of characters cheap. Two of a million words share a key with
+probability 3 · 10⁻⁸; then they share a vector.
+"""
+
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.storage.packed_strings import Strings
+from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.types import Integers, Keys
+
+NAME = "words-1"
+"""Goes into a model file; a tokenizer that cuts texts otherwise must have another name."""
+
+BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
+_INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
+END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
+_BLOCK = 1 << 18  # code points worked on at a time: their arrays stay near the processor's cache
+
+CodePoints = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of some texts, one after the other.
+
+    `keys`, shape (T,): the key of each token. `offsets`, shape (n + 1,): text i has
+    tokens ``offsets[i]:offsets[i + 1]``.
+    `starts`, `ends`, shape (T,): each token's place in `codes`, the code points of all texts in normal form.
+    """
+
+    keys: Keys
+    offsets: Integers
+    starts: Integers
+    ends: Integers
+    codes: CodePoints
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def text_numbers(self) -> Integers:
+        """The number of each token's text, shape (T,)."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
+
+    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
+        """Return the arrays that they are."""
+        return self.keys, self.offsets, self.starts, self.ends, self.codes
+
+    def in_memory(self) -> "Tokens":
+        """Return the tokens as plain arrays, which NumPy does more with in a second than with parts of a file."""
+        return Tokens(*(np.asarray(array) for array in self.arrays()))
+
+    def without_places(self) -> "Tokens":
+        """Return the tokens without their places and the code points, which take most of the room."""
+        return Tokens(self.keys, self.offsets, self.starts[:0].copy(), self.ends[:0].copy(), self.codes[:0].copy())
+
+    def strings(self, numbers: Iterable[int]) -> list[str]:
+        """Return the tokens of these numbers as strings."""
+        return [decode(self.codes[self.starts[i] : self.ends[i]]) for i in numbers]
+
+
+def tokenize(texts: Sequence[str], *, lower: bool = True) -> Tokens:
+    """Cut texts into tokens; with ``lower=False`` the letters' case stands, and the cuts are the same."""
+    blocks = list(tokenize_blocks(texts, lower=lower))
+    if len(blocks) == 1:
+        return blocks[0]
+    return _concatenate(blocks)
+
+
+def tokenize_blocks(texts: Sequence[str], *, lower: bool = True) -> Iterator[Tokens]:
+    """Cut texts into tokens, a block of consecutive texts at a time, so that memory stays bounded."""
+    for part in text_blocks(texts):
+        yield _tokenize_block(part, lower)
+
+
+def text_blocks(texts: Iterable[str], *, parts: int = 1) -> Iterator[Sequence[str]]:
+    """Give the texts that are worked on together: consecutive ones, as many as memory near the processor serves.
+
+    With `parts`, so many times fewer: for work that makes so much more of each character.
+    """
+    most = _BLOCK // parts
+    if isinstance(texts, Strings):
+        start, stop = 0, -1
+        while stop < len(texts):
+            stop = int(np.searchsorted(texts.offsets, texts.offsets[start] + most))
+            yield texts[start:stop]
+            start = stop
+        return
+    block: list[str] = []
+    size, is_first = 0, True
+    for text in texts:
+        block.append(text)
+        size += len(text)
+        if size >= most:
+            yield block
+            block, size, is_first = [], 0, False
+    if block or is_first:
+        yield block
+
+
+def keys_of(words: Sequence[str]) -> Keys:
+    """Return the key of each string taken whole, shape (len(words),): the key that the word has as a token."""
+    if not words:
+        return np.zeros(0, np.uint64)
+    words = list(words)
+    codes = _code_points("".join(words))
+    lengths = np.array([len(word) for word in words])
+    ends = np.cumsum(lengths)
+    return stretch_keys(running_sum(codes), ends - lengths, ends)
+
+
+def combine(first: Keys, second: Keys) -> Keys:
+    """Return the keys of pairs, (a, b) and (b, a) told apart: a word n-gram's key is built from left to right."""
+    return mix(first * BASE + mix(second))
+
+
+def mix(keys: Keys) -> Keys:
+    """Spread every bit of each key over all 64: the finalizer of splitmix64."""
+    keys = (keys ^ (keys >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    keys = (keys ^ (keys >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return keys ^ (keys >> np.uint64(31))
+
+
+def running_sum(codes: CodePoints) -> Keys:
+    """Return R, shape (len(codes) + 1,), with R[i] = Σ_{j < i} (cⱼ + 1) Bʲ mod 2⁶⁴."""
+    terms = np.empty(len(codes) + 1, np.uint64)
+    terms[0] = 0
+    np.add(codes, np.uint64(1), out=terms[1:])
+    terms[1:] *= _powers(BASE, len(codes))
+    return np.add.accumulate(terms, out=terms)
+
+
+def stretch_keys(R: Keys, starts: Integers, ends: Integers) -> Keys:
+    """Return the key of each stretch of code points ``starts[i]:ends[i]``, given their running sum R."""
+    # (R[end] − R[start]) B^−start moves the stretch to the origin: the same word has one key wherever it stands.
+    return mix((R.take(ends) - R.take(starts)) * _powers(_INVERSE, len(R)).take(starts))
+
+
+def longer_keys(stems: Keys, codes: CodePoints, length: int) -> tuple[Keys, Keys]:
+    """Return the keys of `stems`, stretches of `length` code points, with one of `codes` after each.
+
+    Stems are keys before they are mixed; the new keys are returned mixed, and as stems of longer ones.
+    """
+    unmixed = stems + (codes + np.uint64(1)) * _powers(BASE, length + 1)[length]
+    return mix(unmixed), unmixed
+
+
+def normal_form(text: str, *, lower: bool = True) -> str:
+    """Return the text as it is cut: lower-cased (unless told otherwise), composed (NFC), without ignored characters."""
+    return decode(_codes_of(text, lower))
+
+
+def origins(text: str, codes: CodePoints) -> Integers | None:
+    """Return where in `text` each code point of its normal form, `codes`, comes from; shape of `codes`.
+
+    None where that cannot be told from single characters: letters were composed, or lower-cased by their neighbours.
+    """
+    if text.isascii():
+        return np.arange(len(codes))
+    lowered = [character.lower() for character in text]
+    owners = np.repeat(np.arange(len(text)), [len(characters) for characters in lowered])
+    single = _code_points("".join(lowered).replace("’", "'"))
+    kept = _class_table()[single] != IGNORED
+    return owners[kept] if np.array_equal(single[kept], codes) else None
+
+
+def decode(codes: CodePoints) -> str:
+    """Return code points as a string; a lone surrogate comes back as U+FFFD."""
+    return codes.astype("<u4").tobytes().decode("utf-32-le", errors="replace")
+
+
+def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
+    """Return the code points of these texts in normal form, END_OF_TEXT after each."""
+    if isinstance(texts, Strings):
+        return _codes_of_bytes(texts, lower)
+    joined = "\0".join(texts)
+    if joined.isascii() and texts:
+        codes = np.empty(len(joined) + 1, np.uint32)
+        codes[:-1] = np.frombuffer((joined.lower() if lower else joined).encode("ascii"), np.uint8)
+        codes[np.cumsum([len(text) + 1 for text in texts]) - 1] = END_OF_TEXT
+        return codes
+    # Ends of texts are no letters and compose with none, so all are put in normal form together.
+    return _codes_of(_join(texts), lower)
+
+
+def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
+    """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
+    encoded = strings.encoded()
+    letters = np.frombuffer(b"\0".join([*encoded, b""]), np.uint8)
+    if lower:
+        letters = letters | ((letters - _A < _LETTERS).view(np.uint8) << _TO_LOWER)
+    codes = letters.astype(np.uint32)
+    begins = strings.offsets - strings.offsets[0] + np.arange(len(strings) + 1)
+    codes[begins[1:] - 1] = END_OF_TEXT
+    others = np.unique(np.searchsorted(begins, np.flatnonzero(letters >= _NOT_ASCII), side="right") - 1).tolist()
+    if not others:
+        return codes
+    # The codes of each other string come to stand where its bytes stood.
+    text = _join([encoded[i].decode(errors="replace") for i in others])
+    of_others = _codes_of(text, lower)
+    parts = np.split(codes, np.stack([begins[others], begins[np.add(others, 1)]], axis=1).ravel())
+    parts[1::2] = np.split(of_others, np.flatnonzero(of_others == END_OF_TEXT)[:-1] + 1)
+    return np.concatenate(parts)
+
+
+def _codes_of(text: str, lower: bool) -> CodePoints:
+    return _without_ignored(_code_points(_normalize(text, lower)))
+
+
+_A, _LETTERS, _TO_LOWER, _NOT_ASCII = np.uint8(ord("A")), np.uint8(26), np.uint8(5), np.uint8(0x80)
+
+
+def _tokenize_block(texts: Sequence[str], lower: bool) -> Tokens:
+    codes = normal_codes(texts, lower=lower)
+    text_ends = np.flatnonzero(codes == END_OF_TEXT)
+    begins, inside = _token_places(_class_table().take(codes))
+    starts = np.flatnonzero(begins)
+    ends = np.flatnonzero(inside & ~np.append(inside[1:] & ~begins[1:], False)) + 1
+    offsets = np.concatenate(([0], np.searchsorted(starts, text_ends)))
+    return Tokens(stretch_keys(running_sum(codes), starts, ends), offsets, starts, ends, codes)
+
+
+def _token_places(classes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Return where tokens begin, and which places are inside one; each has the shape of `classes`."""
+    is_mark = classes == MARK
+    if is_mark.any():
+        # A mark is what the last place before it, not itself a mark, is; it never begins a token.
+        places = np.where(is_mark, 0, np.arange(len(classes)))
+        bases = classes[np.maximum.accumulate(places)]
+        bases[bases == MARK] = SEPARATOR  # marks at the very beginning
+    else:
+        bases = classes
+    is_word = bases == WORD
+    apostrophes = np.flatnonzero(classes == APOSTROPHE)
+    if len(apostrophes):
+        inner = apostrophes[(apostrophes > 0) & (apostrophes < len(classes) - 1)]
+        inner = inner[is_word[inner - 1] & (classes[inner + 1] == WORD)]
+        is_word[inner] = True
+    before = np.concatenate(([False], is_word[:-1]))
+    is_alone = bases == ALONE
+    begins = (is_word & ~before) | (is_alone & ~is_mark)
+    return begins, is_word | is_alone
+
+
+def _normalize(text: str, lower: bool) -> str:
+    if lower:
+        text = text.lower()
+    if text.isascii():
+        return text
+    # Composed after lower-casing, because lower-casing can leave letters that compose: J̌ has no composed form, ǰ has.
+    return unicodedata.normalize("NFC", text).replace("’", "'")
+
+
+def _join(texts: Sequence[str]) -> str:
+    end = chr(END_OF_TEXT)
+    joined = end.join(texts) + end if texts else ""
+    if joined.count(end) > len(texts):
+        joined = end.join(text.replace(end, " ") for text in texts) + end
+    return joined
+
+
+def _code_points(text: str) -> CodePoints:
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), np.uint8).astype(np.uint32)
+    return np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), "<u4").astype(np.uint32, copy=False)
+
+
+def _without_ignored(codes: CodePoints) -> CodePoints:
+    ignored = _class_table().take(codes) == IGNORED
+    return codes[~ignored] if ignored.any() else codes
+
+
+def _concatenate(blocks: Sequence[Tokens]) -> Tokens:
+    tokens_before = np.cumsum([0, *(len(block.keys) for block in blocks)])
+    codes_before = np.cumsum([0, *(len(block.codes) for block in blocks)])
+    ends_of_texts = [block.offsets[1:] + before for block, before in zip(blocks, tokens_before, strict=False)]
+    return Tokens(
+        np.concatenate([block.keys for block in blocks]),
+        np.concatenate([np.zeros(1, np.int64), *ends_of_texts]),
+        np.concatenate([block.starts + before for block, before in zip(blocks, codes_before, strict=False)]),
+        np.concatenate([block.ends + before for block, before in zip(blocks, codes_before, strict=False)]),
+        np.concatenate([block.codes for block in blocks]),
+    )
+
+
+@cache
+def _class_table() -> npt.NDArray[np.uint8]:
+    table = class_table()
+    table.flags.writeable = False
+    return table
+
+
+_tables: dict[int, Keys] = {}
+
+
+def _powers(base: np.uint64, count: int) -> Keys:
+    """Return 1, base, base², … of at least `count` terms; kept, and grown by doubling."""
+    table = _tables.get(int(base))
+    if table is None or len(table) < count:
+        table = np.full(max(1024, 1 << (count - 1).bit_length()), base, np.uint64)
+        table[0] = 1
+        np.multiply.accumulate(table, out=table)
+        _tables[int(base)] = table
+    return table[:count]

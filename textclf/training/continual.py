@@ -1,0 +1,298 @@
+"""Going on from a trained model with new rows: its words, n-grams and labels, and those that the new rows add.
+
+Old words keep their vectors and old n-grams their idf, so that old texts look to the model as they did; new words get
+pretrained vectors, moved and scaled as the old ones were. From there the fit is that of `anchored`.
+
+The curvature that holds old numbers in place is not stored, so any model will do. It is told from what there is: the
+idf of an n-gram tells in how many old texts it stood, and so its share in Σ C², which is 1 for each text and kind of
+n-grams; how sure the model is, and what goes into its network, is told from the new rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.errors import ModelError, TextclfError
+from textclf.model.model import Model
+from textclf.nn.network import OUTPUTS, Network, parameter_count
+from textclf.settings import Settings
+from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.packed_strings import Strings
+from textclf.text.features import (
+    Features,
+    Kind,
+    NgramTable,
+    WordTable,
+    inverse_document_frequency,
+    side_by_side,
+    word_weights,
+)
+from textclf.text.key_index import Dictionary
+from textclf.text.tokenizer import keys_of
+from textclf.training.anchored import Anchor, curvature
+from textclf.training.regularization import Penalties
+from textclf.training.tokenized_corpus import Cuts
+from textclf.training.vocabulary import (
+    Vocabulary,
+    count_all,
+    counts_of,
+    extracted,
+    least_texts,
+    mean_length,
+    strings_of,
+    tallies_of,
+    unit_vectors,
+)
+from textclf.types import Array, Integers, Keys
+from textclf.vectors import WordVectors
+
+Flags = npt.NDArray[np.bool_]
+
+KEPT = ("vectors", "dimension", "weighting", "hidden", "activation", "loss", "output", "multi_label")
+"""Settings that a model cannot change when it goes on."""
+_FEWEST_WORDS, _ENOUGH_WORDS = 2, 5000  # to tell how old vectors were moved and scaled
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A model with room for new words, n-grams and labels: what it knows of the new texts, and its parameters."""
+
+    vocabulary: Vocabulary
+    anchor: Anchor
+
+
+def rows_seen(model: Model) -> int:
+    """Return how many rows the model was trained on, those of the models that it goes on from too."""
+    tables = [*model.description.get("before", []), model.description["data"]]
+    return sum(int(table["texts"]) for table in tables)
+
+
+def old_penalties(model: Model, l2: float | None) -> Penalties | None:
+    """Return the penalties that the model was fitted with, `l2` in place of its own if given; None if it has none."""
+    stored = model.description["penalties"]
+    if stored is None:
+        return None
+    freedom = tuple(float(value) for value in stored["freedom"])
+    if len(freedom) != len(model.features.ngrams):
+        raise ValueError
+    return Penalties(float(stored["l2"]) if l2 is None else l2, freedom)
+
+
+def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozenset()) -> Settings:
+    """Return `wanted` with what the model has fixed; `given` are the settings that a user named.
+
+    Raises ModelError when one of these is another than the model's, the description lacks what is needed, or the model
+    was made small.
+    """
+    if model.features.words.dictionary.keys.dtype != np.uint64:
+        raise ModelError(
+            "model: expected one that can go on, found one that was made small. Give the one that it was made of."
+        )
+    try:
+        stored = {name: value for name, value in model.description["settings"].items() if name in KEPT}
+        stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+        stored |= {"output": model.output, "multi_label": model.is_multi_label, "optimizer": "lbfgs"}
+        fixed = replace(wanted, **stored)
+        old_penalties(model, None)
+        rows_seen(model)
+    except (KeyError, TypeError, ValueError, AttributeError, TextclfError):
+        raise ModelError("the model's description lacks what is needed to go on from it. Train anew.") from None
+    for name in sorted(given & {*KEPT, "optimizer"} - {"vectors"}):
+        if getattr(wanted, name) != getattr(fixed, name):
+            expected, found = _plain(getattr(fixed, name)), _plain(getattr(wanted, name))
+            raise ModelError(
+                f"{name}: to go on from the model expected {expected}, found {found}. Leave it out, or train anew."
+            )
+    if given & {"word_ngrams", "char_ngrams"}:
+        raise ModelError("n-grams: their lengths are the model's. Leave them out, or train anew.")
+    return replace(fixed, vectors=wanted.vectors) if "vectors" in given else fixed
+
+
+def _plain(value: Any) -> str:  # noqa: ANN401 - whatever a setting is
+    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def grow(
+    model: Model,
+    texts: Sequence[str],
+    labels: tuple[str, ...],
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+    shelf: Shelf = MEMORY,
+) -> Grown:
+    """Return the model with room for what these texts add, and for `labels`, which its own are among.
+
+    Raises ModelError when `vectors` are not those that the model was trained with.
+    """
+    _check_vectors(model, vectors)
+    n, old = rows_seen(model), model.features
+    kinds: list[Kind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
+    cuts = Cuts(texts, kinds, settings.threads, shelf, spelled=vectors is None)
+    found = count_all(cuts, is_cased=old.words.cased)
+    words, strings, E = _more_words(model, cuts, found.all_words(), settings, vectors, rng)
+    tallies = tallies_of(kinds, found, least_texts(n + len(texts), mean_length(texts)), shelf)
+    for counted in cuts.each(lambda block: counts_of(block, tallies), last=True):
+        for tally, counts in zip(tallies, counted, strict=True):
+            tally.add(*counts)
+    places = np.array([labels.index(label) for label in model.labels])
+    tables, masses, rows_of_U, alone = [], [], [], []
+    first = 0
+    for table, tally in zip(old.ngrams, tallies, strict=True):
+        added, shares = tally.added(table.dictionary)
+        grown, origin = _more_ngrams(table, added, len(texts), n)
+        tables.append(grown)
+        alone.append(shares)
+        rows_of_U.append(np.where(origin >= 0, origin + first, -1))
+        masses.append(_mass(grown.idf, origin >= 0, n))
+        first += len(table.dictionary)
+    features = Features(words, tuple(tables))
+    matrix = extracted(features, texts, shelf, settings.threads)
+    # What the model would know of a text that it had not seen.
+    matrix = replace(matrix, familiar=np.maximum(matrix.familiar - side_by_side(alone, len(texts)), 0.0))
+    rows = np.concatenate(rows_of_U) if rows_of_U else np.zeros(0, np.int64)
+    U = np.zeros((len(rows), len(labels)), np.float32)
+    U[np.ix_(rows >= 0, places)] = np.asarray(model.U)[rows[rows >= 0]]
+    is_new = np.ones(U.shape, np.bool_)
+    is_new[np.ix_(rows >= 0, places)] = False
+    network, is_new_theta = _with_labels(model.network, places, len(labels), -np.log1p(n))
+    S, wide = matrix.words.times(E), matrix.ngrams.times(U)
+    h, of_output = curvature(network, S, wide, OUTPUTS[model.output])
+    h = np.where(is_new_theta, 0.0, h * n)
+    h_U = np.concatenate([*masses, np.zeros(0)])[:, None] * of_output
+    return Grown(Vocabulary(features, strings, E, matrix), Anchor(network, U, h, h_U, is_new))
+
+
+def as_before(model: Model, old: Model) -> Model:
+    """Return the model with the temperature and the thresholds of the one before, until rows held out tell others."""
+    thresholds = model.thresholds
+    if thresholds is not None and old.thresholds is not None:
+        thresholds = thresholds.copy()
+        thresholds[[model.labels.index(label) for label in old.labels]] = old.thresholds
+    return replace(model, temperature=old.temperature, thresholds=thresholds)
+
+
+def usual_with(model: Model, old: Model) -> Model:
+    """Return the model for which the texts that the one before was trained on are as usual as its own."""
+    usual = model.profile()
+    for each in (model.usual, old.usual):
+        if each is not None:
+            usual.merge(each)
+    return replace(model, usual=usual)
+
+
+def _check_vectors(model: Model, vectors: WordVectors | None) -> None:
+    provenance = model.description.get("provenance")
+    stored = provenance.get("vectors") if isinstance(provenance, dict) else None
+    name, digest = (stored.get("name"), stored.get("sha256")) if isinstance(stored, dict) else (None, None)
+    if digest != (vectors.sha256 if vectors else None):
+        found = vectors.name if vectors else "none"
+        raise ModelError(
+            f"vectors: expected those that the model was trained with ({name or 'none'}, SHA-256 {str(digest)[:12]}), "
+            f"found others ({found}). Give the same file, or train anew."
+        )
+
+
+def _with_labels(network: Network, places: Integers, k: int, bias: float) -> tuple[Network, Flags]:
+    """Return the network with k outputs, the old ones at `places`, and which numbers of θ are new.
+
+    New weights are 0, and new biases `bias`: a label that none of the old rows had is unlikely in texts like them.
+    """
+    sizes = (*network.sizes[:-1], k)
+    wider = Network(sizes, network.activation, np.zeros(parameter_count(sizes), np.float32))
+    for old, new in zip(network.layers[:-1], wider.layers[:-1], strict=True):
+        new.W[:], new.b[:] = old.W, old.b
+    last = wider.layers[-1]
+    last.b[:] = bias
+    last.W[places], last.b[places] = network.layers[-1].W, network.layers[-1].b
+    marks = Network(sizes, network.activation, np.zeros(len(wider.theta), np.float32))
+    marks.layers[-1].W[:], marks.layers[-1].b[:] = 1.0, 1.0
+    marks.layers[-1].W[places], marks.layers[-1].b[places] = 0.0, 0.0
+    return wider, marks.theta > 0
+
+
+def _merged(dictionary: Dictionary, keys: Keys) -> tuple[Dictionary, Integers]:
+    """Return both together, and of which old row each row is, or −1 − i for the new key number i."""
+    fresh = np.flatnonzero(dictionary.rows(keys) < 0)
+    both = np.concatenate([dictionary.keys, keys[fresh]])
+    order = np.argsort(both)
+    origin = np.concatenate([np.arange(len(dictionary)), -1 - fresh])[order]
+    return Dictionary(both[order]), origin
+
+
+def _joined(old: Array, new: Array, origin: Integers) -> Array:
+    """Return the rows of `old` and `new` in the order that `_merged` tells."""
+    joined: Array = np.concatenate([old, new])[np.where(origin >= 0, origin, len(old) - 1 - origin)]
+    return joined
+
+
+def _more_ngrams(table: NgramTable, found: NgramTable, texts: int, n: int) -> tuple[NgramTable, Integers]:
+    """Return the table with those n-grams that were found in so many texts, and where each row comes from.
+
+    n: how many rows were seen before.
+    """
+    dictionary, origin = _merged(table.dictionary, found.dictionary.keys.astype(np.uint64))
+    idf = inverse_document_frequency(_document_frequency(found.idf, texts), n + texts)
+    return replace(table, dictionary=dictionary, idf=_joined(table.idf, idf, origin)), origin
+
+
+def _document_frequency(idf: Array, n: int) -> Array:
+    """Return in how many of n texts n-grams stood, by their idf: the inverse of `inverse_document_frequency`."""
+    frequency: Array = np.maximum((1.0 + n) * np.exp(1.0 - idf.astype(np.float64)) - 1.0, 0.0)
+    return frequency
+
+
+def _mass(idf: Array, is_old: Flags, n: int) -> Array:
+    """Return Σ C² of each n-gram over the old texts, shape (V,): they sum to n, as rows have length 1."""
+    mass = np.where(is_old, _document_frequency(idf, n) * idf.astype(np.float64) ** 2, 0.0)
+    total: Array = mass * (n / max(float(mass.sum()), 1.0))
+    return total
+
+
+def _more_words(
+    model: Model,
+    cuts: Cuts,
+    counted: tuple[Keys, Integers],
+    settings: Settings,
+    vectors: WordVectors | None,
+    rng: np.random.Generator,
+) -> tuple[WordTable, Strings, Array]:
+    """Return the model's words and those that these texts add, which have a vector or get a random one, with E."""
+    table = model.features.words
+    (keys, occurrences), n, old = counted, len(cuts), np.asarray(model.E)
+    if vectors is None:
+        added = keys
+        new_strings = strings_of(cuts, keys)
+        E = rng.normal(0.0, 1.0, (len(keys), old.shape[1])) * old.std(axis=0) + old.mean(axis=0)
+    else:
+        all_words = list(vectors.words)
+        known, places = np.unique(keys_of(all_words), return_index=True)
+        rows = Dictionary(known).rows(keys)
+        added, occurrences, new = keys[rows >= 0], occurrences[rows >= 0], places[rows[rows >= 0]]
+        new_strings = [all_words[place] for place in new.tolist()]
+        E = _as_the_old(old, vectors, table.dictionary.rows(known), places, new)
+    weights = word_weights(settings.weighting, occurrences, np.minimum(occurrences, n), n)
+    dictionary, origin = _merged(table.dictionary, added)
+    old_strings = list(model.words)
+    strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]
+    merged = WordTable(dictionary, _joined(table.weights, weights, origin), table.cased)
+    return merged, Strings.of(strings), _joined(old, E.astype(np.float32), origin)
+
+
+def _as_the_old(E: Array, vectors: WordVectors, rows: Integers, places: Integers, new: Integers) -> Array:
+    """Return the pretrained vectors at `new`, moved and scaled as the model's were (see `Standard`).
+
+    `rows`, `places`: of each pretrained word the row of E, or -1, and its place in the vectors. How each of the d
+    numbers was moved and scaled is told from words that both have: where E was trained since, by the best line.
+    """
+    common = np.flatnonzero(rows >= 0)[:_ENOUGH_WORDS]
+    if len(common) < _FEWEST_WORDS:
+        return unit_vectors(vectors.matrix, new)
+    raw, old = unit_vectors(vectors.matrix, places[common]).astype(np.float64), E[rows[common]]
+    apart = raw - raw.mean(axis=0)
+    scale = (apart * (old - old.mean(axis=0))).sum(axis=0) / np.maximum((apart**2).sum(axis=0), 1e-12)
+    moved: Array = (unit_vectors(vectors.matrix, new) - raw.mean(axis=0)) * scale + old.mean(axis=0)
+    return moved

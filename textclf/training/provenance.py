@@ -1,0 +1,71 @@
+"""Of what a model is made: rows, vectors and versions, as its description tells."""
+
+import hashlib
+import platform
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from textclf import __version__
+from textclf.labels import LabelSet
+from textclf.storage.packed_strings import Strings
+from textclf.vectors import WordVectors
+
+
+def provenance(vectors: WordVectors | None) -> dict[str, Any]:
+    """Return with which versions and vectors a model is made; plain values."""
+    return {
+        "textclf": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind} if vectors else None,
+    }
+
+
+def data_summary(texts: Sequence[str], labels: Sequence[str], sets: Sequence[LabelSet]) -> dict[str, Any]:
+    """Return what is kept of labelled texts, whose labels are the `sets`: how many, and a digest; plain values."""
+    counts = Counter(label for row in sets for label in row)
+    return {
+        "texts": len(texts),
+        "sha256": digest_of(texts, labels),
+        "classes": len(counts),
+        "largest": max(counts.values(), default=0),
+    }
+
+
+def digest_of(texts: Sequence[str], labels: Sequence[str]) -> str:
+    """Return the SHA-256 of labelled texts, in their order."""
+    digest = RowsDigest()
+    digest.add(texts, labels)
+    return digest.hexdigest()
+
+
+class RowsDigest:
+    """The SHA-256 of labelled texts, in their order, however many come at a time.
+
+    It is that of four others one after the other: of the texts' bytes in UTF-8, of their lengths in bytes as 64-bit
+    numbers, of the labels' bytes and of their lengths. So texts that are kept as bytes are taken as they are.
+    """
+
+    def __init__(self) -> None:
+        self._digests = [hashlib.sha256() for _ in range(4)]
+
+    def add(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+        """Take up the next rows, each with its label."""
+        if len(texts) != len(labels):
+            raise ValueError(f"{len(texts)} texts, {len(labels)} labels")
+        for start in range(0, len(texts), _ROWS_AT_ONCE):
+            for number, strings in enumerate((texts, labels)):
+                part = strings[start : start + _ROWS_AT_ONCE]
+                blob, offsets = (part if isinstance(part, Strings) else Strings.of(part)).packed()
+                self._digests[2 * number].update(blob)
+                self._digests[2 * number + 1].update(np.diff(offsets).astype("<i8", copy=False).data)
+
+    def hexdigest(self) -> str:
+        """Return the digest of all rows so far."""
+        return hashlib.sha256(b"".join(digest.digest() for digest in self._digests)).hexdigest()
+
+
+_ROWS_AT_ONCE = 1 << 12

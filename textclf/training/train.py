@@ -1,0 +1,365 @@
+"""From labelled texts to a model: what is done, in which order, and what the data decide.
+
+1. Cut the texts; find the words that have vectors, and the n-grams that are common enough.
+2. Set some rows of each class aside for validation.
+3. Fit: with L-BFGS (the default) network and n-grams together on all rows at once; with Adam, momentum or plain
+   gradient descent the network and the vectors by mini-batches first, then n-grams and network together. What
+   weights cost is chosen on the validation rows, where that takes seconds or is asked for.
+4. Validate, and calibrate the probabilities on the validation rows; then fit once more on all rows, the
+   validation rows too, with what was chosen.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from textclf import __version__
+from textclf.errors import TrainingError
+from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
+from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
+from textclf.metrics.single_label import Evaluation, Tally
+from textclf.model.abstention import track_record
+from textclf.model.model import Model
+from textclf.nn.network import Network
+from textclf.settings import Settings
+from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.memory import give_back_unused
+from textclf.text.features import Features, TextMatrix
+from textclf.training.checkpoint import NOTHING_KEPT, Recorder
+from textclf.training.continual import as_before, grow, old_penalties, rows_seen, usual_with
+from textclf.training.data import Examples, deal, split
+from textclf.training.minibatch import Standard
+from textclf.training.provenance import data_summary, digest_of, provenance
+from textclf.training.trainer import (
+    JOINT_LENGTH,
+    NOBODY,
+    Fitted,
+    Fitting,
+    HeldOut,
+    Listener,
+    mean_vectors,
+    standardized,
+)
+from textclf.training.vocabulary import extracted, learn_vocabulary, taken
+from textclf.types import Array, Integers
+from textclf.vectors import WordVectors
+
+FOLDS = 5
+FEW_ROWS = 2000
+"""Up to so many rows all are cross-validated: a tenth of them would say too little."""
+_ROWS_COPIED = 1 << 14
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights.
+
+    A row of weight 2 counts as two such rows do. `more_labels`: labels that a model is to know though no row has them.
+    """
+
+    texts: Sequence[str]
+    labels: Sequence[str]
+    weights: Sequence[float] | None = None
+    more_labels: tuple[str, ...] = ()
+
+    def row_weights(self) -> Array:
+        """Return each row's weight, shape (n,): 1 where none are given; raises TrainingError when none is above 0."""
+        weights = np.ones(len(self.texts)) if self.weights is None else np.array(self.weights, np.float64)
+        if not weights.sum() > 0:
+            raise TrainingError("weights: expected some above 0, found none. Correct the weights.")
+        return weights
+
+
+@dataclass(frozen=True)
+class Start:
+    """A model to go on from, and, if some are still at hand, rows it was trained on: they stand for all of those."""
+
+    model: Model
+    replay: LabelledTexts | None = None
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The model, and how it did on the validation rows (None when there were none).
+
+    `held_out`: those rows, with what was said of them by a model that was not fitted to them. `held_out_rows`: their
+    places among the training rows; None when they came from elsewhere.
+    """
+
+    model: Model
+    validation: Evaluation | MultiLabelEvaluation | None
+    held_out: HeldOut | None = None
+    held_out_rows: Integers | None = None
+
+    def uncalibrated(self) -> Array:
+        """Return the probabilities, shape (n, k), of the rows held out, without any calibration."""
+        assert self.held_out is not None
+        return self.model.uncalibrated(self.held_out.logits)
+
+
+def train(
+    data: LabelledTexts,
+    settings: Settings,
+    vectors: WordVectors | None,
+    *,
+    valid: LabelledTexts | None = None,
+    start: Start | None = None,
+    listener: Listener = NOBODY,
+    shelf: Shelf = MEMORY,
+    recorder: Recorder = NOTHING_KEPT,
+) -> Trained:
+    """Train a model on labelled texts; `vectors` None starts from random ones.
+
+    The matrices are kept on the `shelf`, in memory or in files, which does not change the model. What `recorder` was
+    told by an earlier call of the same identity is gone on from; the model is the same. The BLAS library runs
+    in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
+    each other around the small products of the blocks, which `settings.threads` of our own work on.
+
+    With `start` it goes on from a model, as `continuing` tells; `settings` must then be the `kept_settings`.
+
+    Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
+    the same text in every row, or no text with a word.
+    """
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        return _train(data, settings, vectors, valid, start, listener, shelf, recorder)
+
+
+def _train(
+    data: LabelledTexts,
+    settings: Settings,
+    vectors: WordVectors | None,
+    valid: LabelledTexts | None,
+    start: Start | None,
+    listener: Listener,
+    shelf: Shelf,
+    recorder: Recorder,
+) -> Trained:
+    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, shelf)
+    sets = label_sets(rows.labels, multi_label=settings.multi_label)
+    labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
+    if start is None and all(text == data.texts[0] for text in data.texts):
+        raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
+    n = len(data.texts)
+    summary = data_summary(data.texts, data.labels, sets[:n])
+    recorder.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
+    rng = np.random.default_rng(settings.seed)
+    listener.say(f"{len(rows.texts):,} texts, {what_labels(sets, len(labels), settings.multi_label)}")
+    fitting, examples, matrix = _Ground(rows, sets, labels, settings, vectors, listener, shelf, recorder).begin(
+        start, rng
+    )
+    Y = examples.Y
+    if valid is not None:
+        held_apart = _validation_file(valid, fitting.features, labels, settings, shelf)
+        rows_held_out: tuple[Examples, TextMatrix] | None = held_apart
+        train_rows: Integers = np.arange(len(Y))
+        valid_rows: Integers | None = None
+    else:
+        train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
+        train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
+        rows_held_out = _held_out_rows(examples, matrix, valid_rows, shelf.seldom()) if len(valid_rows) else None
+    # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
+    part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
+    penalties = None if start is None else old_penalties(start.model, settings.l2)
+    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, penalties)
+    fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
+    validation = held_out = None
+    if rows_held_out is not None:
+        if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
+            listener.say(f"cross-validating in {FOLDS} parts")
+            held_out = fitting.cross_validated(fitted, examples, matrix, deal(strata(Y), FOLDS, rng), rng)
+            valid_rows = np.arange(len(Y))
+        else:
+            held_out = fitting.held_out(fitted, *rows_held_out)
+        fitted, held_out = fitting.calibrated(fitted, held_out)
+        model, validation = _validated(fitted.model, held_out)
+        fitted = replace(fitted, model=model)
+    model = _with_usual(fitted.model, matrix.slice(0, n), vectors)
+    fitted = replace(fitted, model=model if start is None else usual_with(model, start.model))
+    if len(train_rows) < len(Y):
+        fitted = fitting.refit(fitted, examples, rng)
+    model = _described(fitted, summary, settings, vectors, validation, start)
+    return Trained(model, validation, held_out, valid_rows)
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What is trained on, and how."""
+
+    data: LabelledTexts
+    sets: Sequence[LabelSet]
+    labels: tuple[str, ...]
+    settings: Settings
+    vectors: WordVectors | None
+    listener: Listener
+    shelf: Shelf
+    recorder: Recorder
+
+    def begin(self, start: Start | None, rng: np.random.Generator) -> tuple[Fitting, Examples, TextMatrix]:
+        """Return the fit to do, from scratch or on from a model, and what it is done on."""
+        data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
+        Y = multi_hot(self.sets, labels)
+        weights = _weights(data, Y, labels, settings)
+        if start is not None:
+            grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.shelf)
+            vocabulary, E, network, anchor = grown.vocabulary, grown.vocabulary.E, grown.anchor.network, grown.anchor
+            S = mean_vectors(vocabulary.matrix.words, E, self.shelf, settings.threads)
+        else:
+            copies, anchor = (None if data.weights is None else data.row_weights()), None
+            vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.shelf, copies)
+            length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
+            S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.shelf, settings.threads)
+            standard = Standard.of_rows(S, copies, length=length)
+            E = self.shelf.kept(standard.applied(vocabulary.E))
+            S = standardized(S, vocabulary.matrix.words, standard, self.shelf)
+            network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+        features, matrix = vocabulary.features, vocabulary.matrix
+        give_back_unused()
+        self.listener.say(_what_was_found(features, matrix, vectors))
+        fitting = Fitting(
+            settings, features, vocabulary.words, labels, network, E, S if settings.optimizer == "lbfgs" else None,
+            self.listener, self.shelf, self.recorder, anchor,
+        )  # fmt: skip
+        return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
+
+
+def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, shelf: Shelf) -> LabelledTexts:
+    """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
+    weights = replay.row_weights()
+    together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
+    texts = shelf.strings(
+        rows[start : start + _ROWS_COPIED]
+        for rows in (data.texts, replay.texts)
+        for start in range(0, len(rows), _ROWS_COPIED)
+    )
+    return LabelledTexts(texts, [*data.labels, *replay.labels], together.tolist(), data.more_labels)
+
+
+def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
+    """Return what each row weighs: its own weight times its class's, which are 1 in the mean over the rows."""
+    own = data.row_weights()
+    chosen = settings.class_weight
+    if chosen == "none":
+        return own
+    y = Y.argmax(axis=1)
+    of_class = class_weights(chosen, labels, np.bincount(y, weights=own, minlength=len(labels)))
+    weights: Array = own * of_class[y]
+    return weights
+
+
+def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers, shelf: Shelf) -> tuple[Examples, TextMatrix]:
+    of_rows = taken(matrix, rows, shelf)
+    return Examples(of_rows.words, of_rows.ngrams, examples.Y[rows], examples.weights[rows]), of_rows
+
+
+def _validation_file(
+    valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings, shelf: Shelf
+) -> tuple[Examples, TextMatrix]:
+    Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
+    matrix = extracted(features, valid.texts, shelf, settings.threads)
+    return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
+
+
+def _is_cross_validated(settings: Settings, n: int) -> bool:
+    """Return whether every row is to be judged by a model that did not see it: few rows, or a promise, call for it."""
+    return settings.optimizer == "lbfgs" and (n <= FEW_ROWS or settings.target_precision is not None)
+
+
+def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
+    known = matrix.known.sum() / max(int(matrix.tokens.sum()), 1)
+    source = f"{vectors.name}: {known:.0%} of the words known" if vectors else "random vectors"
+    tables = ", ".join(f"{len(table.dictionary):,} n-grams of {table.kind}" for table in features.ngrams)
+    return f"{source}; {tables or 'no n-grams'}"
+
+
+# --- the model and its description --------------------------------------------------------------------------------
+
+
+def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
+    """Return the model with what the validation rows teach about its answers, and how it does on them."""
+    matrix, Y = held_out.matrix, held_out.examples.Y
+    P = model.probabilities_of(held_out.logits)
+    if model.is_multi_label:
+        found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
+        return replace(model, thresholds=choose_thresholds(P, Y)), found
+    return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, familiar=matrix.familiar)
+
+
+def with_record(
+    model: Model, Y: Array, P: Array, *, tokens: Integers, known: Integers, familiar: Array
+) -> tuple[Model, Evaluation]:
+    """Return a model of one label a text with its track record on rows that it was not fitted to, and how it does.
+
+    Of n rows: the truth Y and probabilities P, shape (n, k), and words, known words and familiar n-grams as in a
+    `TextMatrix`.
+    """
+    tally = Tally(model.labels)
+    tally.add_rows(Y, P, words=tokens, known=known)
+    return replace(model, record=track_record(P, Y.argmax(axis=1), familiar)), tally.evaluation()
+
+
+def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
+    """Return the model with what its training texts are like, and how sure it was of those it was not fitted to."""
+    usual = model.profile()
+    # Without vectors the words are those of these very texts, none of which would count as unknown.
+    usual.add_texts(matrix.tokens, matrix.known, matrix.familiar, words=vectors is not None)
+    if model.record is not None:
+        usual.add_confidence(model.record.confidence)
+    return replace(model, usual=usual)
+
+
+def _described(
+    fitted: Fitted,
+    summary: dict[str, Any],
+    settings: Settings,
+    vectors: WordVectors | None,
+    validation: Evaluation | MultiLabelEvaluation | None,
+    start: Start | None,
+) -> Model:
+    model, old = fitted.model, start.model.description if start else None
+    description = {
+        **model.description,
+        "settings": settings.as_dict(),
+        "penalties": vars(fitted.penalties) if fitted.penalties else None,
+        "validation": validation.summary() if validation else None,
+        "data": summary,
+        **({"before": [*old.get("before", []), old["data"]]} if old else {}),
+        "provenance": provenance(vectors),
+    }
+    return replace(model, description=description)
+
+
+def _identity(
+    data: LabelledTexts,
+    summary: dict[str, Any],
+    settings: Settings,
+    vectors: WordVectors | None,
+    valid: LabelledTexts | None,
+    start: Start | None,
+) -> dict[str, Any]:
+    """Return what decides the outcome of a training, to the last bit; keys are what a message calls it."""
+    replay = start.replay if start else None
+    weights = [rows.row_weights().tobytes() for rows in (data, valid, replay) if rows is not None]
+    return {
+        "rows": summary["sha256"],
+        "further labels": sorted(data.more_labels),
+        "validation rows": digest_of(valid.texts, valid.labels) if valid is not None else None,
+        "model to go on from": start.model.digest() if start is not None else None,
+        "old rows": digest_of(replay.texts, replay.labels) if replay is not None else None,
+        "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
+        **decides(settings, vectors),
+    }
+
+
+def decides(settings: Settings, vectors: WordVectors | None) -> dict[str, Any]:
+    """Return what, beside the rows, decides the outcome of a training; keys are what a message calls it."""
+    return {
+        "vectors": vectors.sha256 if vectors is not None else None,
+        "settings": {name: value for name, value in settings.as_dict().items() if name != "vectors"},
+        "version of textclf": __version__,
+        "version of NumPy": np.__version__,
+    }

@@ -1,0 +1,336 @@
+"""The fit, which runs twice: on the training part, to choose and to validate, and on all rows, with what was chosen."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
+from textclf.model.model import Model
+from textclf.nn.network import LOSSES, Loss, Network
+from textclf.settings import Settings
+from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.memory import give_back_unused, let_go
+from textclf.storage.packed_strings import Strings
+from textclf.storage.parallel import in_order
+from textclf.text.csr import SparseRows
+from textclf.text.features import Features, TextMatrix
+from textclf.training.anchored import Anchor, fit_anchored
+from textclf.training.checkpoint import NOTHING_KEPT, Recorder, State
+from textclf.training.data import Examples
+from textclf.training.minibatch import Epoch, EpochSettings, Standard, train_network
+from textclf.training.nbsvm import naive_bayes_scales
+from textclf.training.objective import JointFit, JointSettings, columns_moved, fit_jointly
+from textclf.training.regularization import Choice, Moves, Penalties, choose_penalties
+from textclf.training.vocabulary import taken
+from textclf.types import Array, Integers
+
+JOINT_L2 = 0.15
+JOINT_ITERATIONS = 60
+MOVE_ITERATIONS = 15
+"""A fit that goes on from another with other penalties gets by with so many steps."""
+JOINT_TOLERANCE, TIGHT_TOLERANCE = 4e-3, 1e-3
+"""Steps that gain a smaller share of the loss do no more good on rows that the fit has not seen, and many do harm. The
+second is for a weight penalty that is given: under a high one the loss stays high, and smaller shares of it matter."""
+CHOOSING_TOLERANCE = 1e-4
+"""Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
+JOINT_LENGTH = 0.5
+"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
+SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
+AUTO_WORK = 12_000_000
+"""Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
+_ROWS_AT_ONCE = 1 << 12
+_NOTED = "joint"
+_DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
+_DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how training goes: `say` of each step in a sentence, `epoch` of each epoch, out of so many."""
+
+    say: Callable[[str], None] = lambda _: None
+    epoch: Callable[[Epoch, int], None] = lambda _epoch, _of: None
+
+
+NOBODY = Listener()
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Rows to validate on, as examples and as matrices, and Z[L] of each by a model that was not fitted to it."""
+
+    examples: Examples
+    matrix: TextMatrix
+    logits: Array
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A fitted model, and the penalties it was fitted with (None when nothing was fitted jointly).
+
+    `scaling`: what calibration did to the model's weighted sums besides the temperature; it is part of the model.
+    """
+
+    model: Model
+    penalties: Penalties | None
+    scaling: Scaling | None = None
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """The fit, which runs twice: on the training part, to validate, and on all rows.
+
+    With an `anchor` it goes on from another model's parameters.
+    """
+
+    settings: Settings
+    features: Features
+    words: Strings
+    labels: tuple[str, ...]
+    network: Network
+    E: Array
+    S: Array | None
+    """C E of all examples, where E stays what it is; None where training changes it."""
+    listener: Listener
+    shelf: Shelf = MEMORY
+    recorder: Recorder = NOTHING_KEPT
+    anchor: Anchor | None = None
+
+    def fit(
+        self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
+        start: JointFit | None = None,
+    ) -> Fitted:  # fmt: skip
+        """Return the model fitted to these examples: epochs, and penalties if none are given, chosen on `valid`.
+
+        The joint fit goes on from `start`, where one is given.
+        """
+        settings = self.settings
+        loss = LOSSES[settings.loss, settings.output]
+        network, E, epochs = self.network, self.E, []
+        if settings.optimizer != "lbfgs":
+            chosen = self._epoch_settings()
+            trained = train_network(
+                network, E, examples, valid, loss, chosen, rng,
+                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), recorder=self.recorder,
+            )  # fmt: skip
+            network, E, epochs = trained.network, trained.E, trained.history
+        U = np.zeros((0, len(self.labels)), np.float32)
+        history = [_plain(epoch) for epoch in epochs]
+        if settings.optimizer == "lbfgs" or examples.ngrams.width:
+            choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
+            network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
+            history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
+            give_back_unused()
+        thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
+        model = Model(
+            self.labels, self.features, self.words, E, U, network, settings.output, {"history": history},
+            thresholds=thresholds,
+        )  # fmt: skip
+        return Fitted(model, penalties)
+
+    def calibrated(self, fitted: Fitted, held_out: HeldOut) -> tuple[Fitted, HeldOut]:
+        """Return the model with the temperature, and the scaling if any, that suits the rows held out.
+
+        With it those rows, whose weighted sums are then that model's.
+        """
+        if not self.settings.calibrate:
+            return fitted, held_out
+        examples, loss = held_out.examples, LOSSES["cross-entropy", self.settings.output]
+        if self.anchor is not None:
+            # New rows alone would teach vector scaling that labels which none of them has are never right.
+            temperature, _ = fit_temperature(held_out.logits, examples.Y, examples.weights, loss)
+            return replace(fitted, model=replace(fitted.model, temperature=temperature)), held_out
+        rng = np.random.default_rng(self.settings.seed)
+        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng)
+        model = replace(fitted.model, temperature=found.temperature)
+        if found.scaling is None:
+            return replace(fitted, model=model), held_out
+        scaled = replace(held_out, logits=found.scaling.applied(held_out.logits))
+        return replace(fitted, model=model.scaled(found.scaling), scaling=found.scaling), scaled
+
+    def held_out(self, fitted: Fitted, examples: Examples, matrix: TextMatrix) -> HeldOut:
+        """Return rows that the model was not fitted to, with what it says of them."""
+        return HeldOut(examples, matrix, self._logits(fitted.model, matrix))
+
+    def _logits(self, model: Model, matrix: TextMatrix) -> Array:
+        """Return Z[L] of all texts, worked out in parts, of which each takes its C in double precision."""
+        found = []
+        for start in range(0, max(len(matrix), 1), _ROWS_AT_ONCE):
+            part = matrix.slice(start, min(start + _ROWS_AT_ONCE, len(matrix)))
+            found.append(model.logits(part, threads=self.settings.threads))
+            let_go(part.words.columns, part.words.data, part.ngrams.columns, part.ngrams.data)
+        let_go(*(table for table in (model.E, model.U) if isinstance(table, np.ndarray)))
+        return np.concatenate(found)
+
+    def cross_validated(
+        self, fitted: Fitted, examples: Examples, matrix: TextMatrix, folds: Integers, rng: np.random.Generator
+    ) -> HeldOut:
+        """Return all rows, each with what a model says that was fitted, with the same penalties, to the other folds."""
+        logits = np.empty(examples.Y.shape)
+        quiet = replace(self, listener=NOBODY)
+        for fold in np.unique(folds):
+            out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
+            name = f"fold{fold}"
+            noted = self.recorder.found(name)
+            if noted is not None:
+                logits[out] = noted.array("logits", logits[out])
+                continue
+            part = replace(quiet, recorder=self.recorder.within(name))
+            model = part.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
+            logits[out] = self._logits(model, taken(matrix, out, self.shelf))
+            said = State({"logits": logits[out]})
+            self.recorder.note(name, said.itself)
+        return HeldOut(examples, matrix, logits)
+
+    def refit(self, fitted: Fitted, examples: Examples, rng: np.random.Generator) -> Fitted:
+        """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
+        if self.settings.optimizer != "lbfgs":
+            return fitted  # its epochs were chosen by rows that it must not have seen
+        self.listener.say("fitting once more, on all rows")
+        # The problem is convex: it ends where one from scratch would.
+        start = JointFit(fitted.model.network, np.asarray(fitted.model.U), [])
+        last = replace(self, listener=NOBODY, recorder=self.recorder.within("last"))
+        again = last.fit(examples, None, rng, fitted.penalties, start)
+        found = again.model if fitted.scaling is None else again.model.scaled(fitted.scaling)
+        return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
+
+    def _fit_jointly(
+        self,
+        network: Network,
+        E: Array,
+        examples: Examples,
+        valid: Examples | None,
+        loss: Loss,
+        done: int,
+        penalties: Penalties | None,
+        begin: JointFit | None,
+    ) -> Choice[JointFit]:
+        """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
+        threads = self.settings.threads
+        S = mean_vectors(examples.words, E, self.shelf, threads) if self.S is None else self.S
+        scales = naive_bayes_scales(
+            examples.ngrams, examples.Y, examples.weights,
+            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
+        )  # fmt: skip
+        scales = self.shelf.kept(columns_moved(scales, loss))
+        give_back_unused()
+        sizes = [len(table.dictionary) for table in self.features.ngrams]
+
+        worth = self.anchor is None and self._is_worth_choosing(examples)
+        tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
+
+        def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
+            free = scales
+            if penalties.freedom != (1.0,) * len(sizes):
+                free = scales * np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
+            steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
+            chosen = JointSettings(steps, tolerance, penalties.l2, threads, keep=self.shelf.kept)
+
+            def note(number: int, value: float) -> None:
+                self.listener.epoch(Epoch(done + number, value), done + steps)
+
+            recorder = self.recorder.within(_NOTED)
+            find = partial(fit_jointly, network) if self.anchor is None else partial(fit_anchored, self.anchor)
+            return find(S, examples, free, loss, chosen, start=start, after_step=note, recorder=recorder)
+
+        first = penalties or self._first_penalties(is_second=done > 0)
+        past = self._past_moves(network, examples)
+        if penalties or valid is None or not worth:
+            found = past.fit if past else fit(first, begin)
+            self._note_moves(Moves((), found))
+            return Choice(first, found, 1)
+        S_valid = valid.words.times(E, threads=threads)
+
+        def validation_losses(found: JointFit) -> Array:
+            Z = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
+            temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
+            return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
+
+        choice = choose_penalties(first, fit, validation_losses, past=past, after_move=self._note_moves)
+        chosen = ", ".join(
+            f"{t.kind} {f:g}" for t, f in zip(self.features.ngrams, choice.penalties.freedom, strict=True)
+        )
+        self.listener.say(f"chosen of {choice.tried}: weight penalty {choice.penalties.l2:.3g}; freedom of {chosen}")
+        return choice
+
+    def _note_moves(self, moves: Moves[JointFit]) -> None:
+        fit = moves.fit
+        arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
+        self.recorder.note(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
+
+    def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
+        """Return the moves of a training that is gone on with, or None where no fit of it was finished."""
+        state = self.recorder.found(_NOTED)
+        if state is None:
+            return None
+        U = state.array("U", np.empty((examples.ngrams.width, len(self.labels)), np.float32))
+        fitted = replace(network, theta=state.array("network", network.theta))
+        losses = [float(value) for value in state.arrays["losses"]]
+        return Moves(tuple(map(bool, state.facts["kept"])), JointFit(fitted, U, losses))
+
+    def _is_worth_choosing(self, examples: Examples) -> bool:
+        settings = self.settings
+        if settings.l2 is not None or settings.recipe == "fast" or not examples.ngrams.width:
+            return False
+        return settings.recipe == "best" or len(examples.ngrams.data) * len(self.labels) <= AUTO_WORK
+
+    def _epoch_settings(self) -> EpochSettings:
+        settings = self.settings
+        return EpochSettings(
+            epochs=settings.epochs or _DEFAULT_EPOCHS[settings.optimizer],
+            batch_size=settings.batch_size,
+            optimizer=settings.optimizer,
+            learning_rate=settings.learning_rate or _DEFAULT_RATES[settings.optimizer],
+            vector_rate=0.0 if settings.freeze_vectors else settings.vector_rate,
+            dropout=settings.dropout,
+            word_dropout=settings.word_dropout,
+            l2=settings.l2 or 0.0,
+            patience=settings.patience,
+            multi_label=settings.multi_label,
+        )
+
+    def _iterations(self, *, is_second: bool) -> int:
+        return self.settings.epochs if self.settings.epochs and not is_second else JOINT_ITERATIONS
+
+    def _first_penalties(self, *, is_second: bool) -> Penalties:
+        l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
+        return Penalties(l2, (1.0,) * len(self.features.ngrams))
+
+
+def joint_tolerance(settings: Settings) -> float:
+    """Return by how small a share of the loss, promised to be gained, a fit ends whose penalties are not compared."""
+    return JOINT_TOLERANCE if settings.l2 is None else TIGHT_TOLERANCE
+
+
+def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:
+    """Return S = C E, shape (n, d), on the shelf."""
+
+    def product(start: int) -> Array:
+        part = C.slice(start, min(start + _ROWS_AT_ONCE, len(C)))
+        S = part.times(E)
+        let_go(part.columns, part.data)
+        return S
+
+    S = shelf.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
+    let_go(E)
+    return S
+
+
+def standardized(S: Array, C: SparseRows, standard: Standard, shelf: Shelf) -> Array:
+    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, on the shelf."""
+
+    def moved(start: int) -> Array:
+        part = S[start : start + _ROWS_AT_ONCE]
+        of_part: Array = standard.applied(part)
+        of_part[np.diff(C.offsets[start : start + len(part) + 1]) == 0] = 0.0
+        let_go(part)
+        return of_part
+
+    return shelf.array(map(moved, range(0, max(len(S), 1), _ROWS_AT_ONCE)))
+
+
+def _plain(epoch: Epoch) -> dict[str, Any]:
+    return {name: value for name, value in vars(epoch).items() if value is not None}

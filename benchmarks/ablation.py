@@ -21,7 +21,7 @@ from peers import SETS, read
 from textclf.settings import Settings
 from textclf.text import features, vocabulary
 from textclf.training import trainer as fitting
-from textclf.training.nbsvm import naive_bayes_scales
+from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
 
@@ -32,8 +32,8 @@ Variant = tuple[dict[str, Any], list[Any], bool]
 """Settings, patches to be in force meanwhile, and whether there are vectors."""
 
 
-def _even_scales(C: Any, Y: Any, *_: Any, **__: float) -> Any:  # noqa: ANN401 - stands in for naive_bayes_scales
-    return np.ones_like(naive_bayes_scales(C, Y, floor=1.0, smoothing=1.0))
+def _even_scales(C: Any, Y: Any, *_: Any, **__: float) -> Any:  # noqa: ANN401 - stands in for nbsvm_scales
+    return np.ones_like(nbsvm_scales(C, Y, floor=1.0, smoothing=1.0))
 
 
 def _within_text(tokens: Any, longest: int) -> Iterator[Any]:  # noqa: ANN401 - stands in for features._word_ngrams
@@ -54,7 +54,7 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     "single words only": lambda: ({"word_ngrams": 1}, [], True),
     "up to three words": lambda: ({"word_ngrams": 3}, [], True),
     "without the start of the text": lambda: ({}, [patch.object(features, "_word_ngrams", _within_text)], True),
-    "without naive Bayes scales": lambda: ({}, [patch.object(fitting, "naive_bayes_scales", _even_scales)], True),
+    "without naive Bayes scales": lambda: ({}, [patch.object(fitting, "nbsvm_scales", _even_scales)], True),
     "penalties not chosen": lambda: ({}, [patch.object(fitting, "AUTO_WORK", 0)], True),
     "not calibrated": lambda: ({"calibrate": False}, [], True),
     "words averaged by tf-idf": lambda: ({"weighting": "tfidf"}, [], True),

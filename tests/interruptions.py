@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from textclf.training.checkpoint import Checkpoint
+from textclf.training.checkpoint import CheckpointFile
 from textclf.training.train import LabelledTexts
 
 WORDS = ("good", "fine", "sweet", "bad", "poor", "sour", "film", "story", "cast", "and", "the", "very")
@@ -18,7 +18,7 @@ def rows(n=60, multi_label=False):
     return LabelledTexts(texts, labels)
 
 
-class Stopping(Checkpoint):
+class Stopping(CheckpointFile):
     """Is stopped, as by Ctrl-C, right after so many notes."""
 
     def __init__(self, model, notes):

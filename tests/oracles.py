@@ -194,7 +194,7 @@ def row_adagrad(E, steps, learning_rate, epsilon=1e-8):
 # --- training ------------------------------------------------------------------------------------------------------
 
 
-def naive_bayes_scales(C, Y, floor, smoothing):
+def nbsvm_scales(C, Y, floor, smoothing):
     """Return floor + |log-count ratio| of each column of C for each class, scaled to keep C's mean squared length."""
     V, k = len(C[0]), len(Y[0])
     count = [[smoothing + sum(row[v] * y[j] for row, y in zip(C, Y, strict=True)) for j in range(k)] for v in range(V)]

@@ -160,7 +160,7 @@ def stop_soon():
     """Let the training get SIGTERM in its seventh epoch, from outside as it were."""
     from textclf.training import checkpoint
 
-    real, noted = checkpoint.Checkpoint.note, []
+    real, noted = checkpoint.CheckpointFile.note, []
 
     def note(self, name, make):
         real(self, name, make)
@@ -168,7 +168,7 @@ def stop_soon():
         if len(noted) == 7:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    checkpoint.Checkpoint.note = note
+    checkpoint.CheckpointFile.note = note
 
 
 # --- the disk -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from textclf.errors import ModelError, OutputError
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.storage.files import written_whole
-from textclf.training.checkpoint import Checkpoint
+from textclf.training.checkpoint import CheckpointFile
 from textclf.training.train import train
 
 SEEDS = st.sampled_from([1, 2])
@@ -57,14 +57,14 @@ class Life(RuleBasedStateMachine):
             stream.write(straight(seed))
 
     def trained(self, seed, checkpoint):
-        train(DATA, setting(seed), None, recorder=checkpoint).model.save(self.path)
+        train(DATA, setting(seed), None, checkpoint=checkpoint).model.save(self.path)
         checkpoint.remove()
         self.whole, self.stopped = straight(seed), None
         assert leftovers(self.folder) == []
 
     @rule(seed=SEEDS)
     def train_without_trouble(self, seed):
-        self.trained(seed, Checkpoint(self.path))
+        self.trained(seed, CheckpointFile(self.path))
 
     @rule(seed=SEEDS, notes=st.integers(0, 8))
     def train_and_stop(self, seed, notes):
@@ -82,7 +82,7 @@ class Life(RuleBasedStateMachine):
     @rule()
     def go_on(self):
         if self.stopped is not None:
-            self.trained(self.stopped, Checkpoint(self.path, resume=True))
+            self.trained(self.stopped, CheckpointFile(self.path, resume=True))
 
     @rule(seed=SEEDS, call=st.sampled_from(CALLS), after=st.booleans())
     def be_killed_while_writing(self, seed, call, after):

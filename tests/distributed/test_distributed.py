@@ -14,7 +14,7 @@ from hypothesis import given, strategies
 
 from textclf.cli import run
 from textclf.distributed import Job, Serial, dask_engine, find_shards, label, predict
-from textclf.distributed.corpus_counts import Frequent
+from textclf.distributed.corpus_counts import HeavyHitters
 from textclf.distributed.engines import DaskEngine
 from textclf.distributed.shards import Folder
 from textclf.errors import DataError, OutputError, TextclfError
@@ -380,10 +380,10 @@ def keyed(counts):
     strategies.lists(strategies.lists(strategies.integers(0, 40), max_size=60), max_size=6), strategies.integers(1, 12)
 )
 def test_counts_that_are_cut_miss_no_more_than_they_say(parts, most):
-    true, found = Counter(), Frequent(most)
+    true, found = Counter(), HeavyHitters(most)
     for part in parts:
         true.update(part)
-        other = Frequent(most)
+        other = HeavyHitters(most)
         other.add(*keyed(Counter(part)))
         found.merge(other)
     counted = dict(zip(found.keys.tolist(), found.counts.tolist(), strict=True))

@@ -19,7 +19,7 @@ from textclf.model.drift import CONFIDENCE
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.tables import TableOptions
-from textclf.training.checkpoint import Checkpoint
+from textclf.training.checkpoint import CheckpointFile
 from textclf.vectors import open_vectors
 
 ROOT = Path(__file__).parents[2]
@@ -53,7 +53,7 @@ def test_training_on_many_files_finds_what_one_machine_finds(one_machine, parts,
     path = tmp_path / "m.safetensors"
     assert run(["train", str(parts), "-o", str(path), *FIXED, *workers]) == 0
     found = Model.load(path)
-    assert found.features.ngrams[0].dictionary.keys.tolist() == one_machine.features.ngrams[0].dictionary.keys.tolist()
+    assert found.features.ngrams[0].index.keys.tolist() == one_machine.features.ngrams[0].index.keys.tolist()
     assert np.allclose(found.features.ngrams[1].idf, one_machine.features.ngrams[1].idf)
     losses = [each.description["history"][-1]["loss"] for each in (found, one_machine)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
@@ -138,7 +138,7 @@ def test_a_training_that_was_stopped_ends_with_the_bytes_of_a_straight_one(parts
         try:
             # Whoever goes on with it, one process or two, keeps the groups of files that it was begun with.
             engine = Serial() if stops else Groups()
-            model = trained(engine, parts, settings, recorder=checkpoint).model
+            model = trained(engine, parts, settings, checkpoint=checkpoint).model
             done = True
         except KeyboardInterrupt:
             checkpoint.write()
@@ -152,12 +152,12 @@ def test_a_checkpoint_of_other_files_or_another_seed_is_refused(parts, tmp_path)
     settings = Settings(l2=0.15, valid_fraction=0.0, char_ngrams=(0, 0))
     stopped = Stopping(tmp_path / "m", 3)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        trained(Serial(), parts, settings, recorder=stopped)
+        trained(Serial(), parts, settings, checkpoint=stopped)
     stopped.write()
     with pytest.raises(ModelError, match="found one with other seed"):
-        trained(Serial(), parts, replace(settings, seed=2), recorder=Checkpoint(tmp_path / "m", resume=True))
+        trained(Serial(), parts, replace(settings, seed=2), checkpoint=CheckpointFile(tmp_path / "m", resume=True))
     with pytest.raises(ModelError, match="found one with other rows, names of files"):
-        trained(Serial(), parts / "part-[0-6].csv", settings, recorder=Checkpoint(tmp_path / "m", resume=True))
+        trained(Serial(), parts / "part-[0-6].csv", settings, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(parts, tmp_path):
@@ -179,14 +179,14 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(parts, tmp_path):
 
 STOPPING = """
 import os, signal, sys
-from textclf.training.checkpoint import Checkpoint
+from textclf.training.checkpoint import CheckpointFile
 from textclf.cli import main
-note = Checkpoint.note
+note = CheckpointFile.note
 def stopping(self, name, make):
     note(self, name, make)
     if name.startswith("first/"):
         os.killpg(0, signal.SIGINT)  # as a terminal does, to the workers too
-Checkpoint.note = stopping
+CheckpointFile.note = stopping
 if __name__ == "__main__":
     main(sys.argv[1:])
 """

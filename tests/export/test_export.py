@@ -172,10 +172,10 @@ def test_rows_say_what_is_lost_and_how_much_is_worth_keeping(name, models):
 
 def test_what_says_nothing_goes_where_rows_can_tell(model):
     U = model.U.copy()
-    U[len(model.features.ngrams[0].dictionary) :] = 0.0  # all n-grams of characters
+    U[len(model.features.ngrams[0].index) :] = 0.0  # all n-grams of characters
     mute = replace(model, U=U)
     shrunk = shrink(mute, "0" * 64, rows=rows_for(model))
-    assert shrunk.ngrams[0] <= len(model.features.ngrams[0].dictionary)
+    assert shrunk.ngrams[0] <= len(model.features.ngrams[0].index)
     assert shrunk.change.log_loss_after < 1.05 * shrunk.change.log_loss_before
 
 

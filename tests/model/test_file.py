@@ -13,14 +13,14 @@ from safetensors.numpy import load_file, save_file
 
 from textclf.errors import ModelError
 from textclf.model.file import FORMAT, read_model, write_model
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 
 ARRAYS = {
     "E": np.arange(12, dtype=np.float32).reshape(3, 4),
     "keys": np.array([1, 2**63], np.uint64),
     "tiny": np.array([-1, 1], np.int8),
     "none": np.zeros((0, 4), np.float32),
-    **Strings.of(["good", "", "héllo 🙂"]).arrays("words"),
+    **PackedStrings.of(["good", "", "héllo 🙂"]).arrays("words"),
 }
 DESCRIPTION = {"labels": ["a", "ü"], "history": [{"loss": 0.5}], "nothing": None}
 
@@ -198,7 +198,7 @@ def test_strings_whose_places_do_not_fit_are_refused(offsets, path):
 
 @given(st.lists(st.text(max_size=5), max_size=8))
 def test_strings_are_kept_as_they_are(texts):
-    strings = Strings.of(texts)
+    strings = PackedStrings.of(texts)
     assert list(strings) == texts
     assert len(strings) == len(texts)
     assert [strings[i] for i in range(len(texts))] == texts
@@ -355,7 +355,7 @@ def test_numbers_in_codes_are_values_that_are_there(codes, path):
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32])
 def test_strings_are_found_by_offsets_of_either_length(kind, path):
-    write_model(path, Strings.of(["", "é", ""]).arrays("s", kind), {})
+    write_model(path, PackedStrings.of(["", "é", ""]).arrays("s", kind), {})
     found = read_model(path).strings("s")
     assert list(found) == ["", "é", ""]
     assert found.offsets.dtype == np.int64

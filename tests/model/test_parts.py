@@ -87,7 +87,7 @@ def test_a_table_of_n_grams_has_one_of_two_kinds_and_lengths_up_to_32(kind, shor
     file = holding(**arrays)
     if is_right:
         table = ngram_table_of(file, kind, shortest, longest)
-        assert (table.kind, table.shortest, table.longest, len(table.dictionary)) == (kind, shortest, longest, 2)
+        assert (table.kind, table.shortest, table.longest, len(table.index)) == (kind, shortest, longest, 2)
         return
     with pytest.raises(ValueError, match=r"^$"):
         ngram_table_of(file, kind, shortest, longest)

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from textclf.cli import cli
 from textclf.errors import TrainingError
-from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.memory import let_go, pages_for
 from textclf.storage.parallel import in_order
-from textclf.text.csr import RowStack
+from textclf.text.csr import CsrBuilder
 from textclf.text.features import TextMatrix
 from textclf.text.key_index import KeyCounter, count_keys
 from textclf.text.tokenizer import tokenize
-from textclf.training.tokenized_corpus import Block, Cuts
+from textclf.training.tokenized_corpus import Block, TokenizedCorpus
 from textclf.training.vocabulary import taken
 
 
@@ -28,7 +28,7 @@ from textclf.training.vocabulary import taken
 @pytest.mark.parametrize("sizes", [[3], [0], [2, 0, 5], [0, 4]])
 def test_parts_come_back_as_one_array_also_after_they_were_let_go(room, sizes):
     parts = [np.arange(2.0 * size, dtype=np.float32).reshape(size, 2) for size in sizes]
-    whole = Shelf(room).array(iter(parts))
+    whole = ArrayStore(room).array(iter(parts))
     let_go(whole[1:], whole)
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert whole.dtype == np.float32
@@ -37,7 +37,7 @@ def test_parts_come_back_as_one_array_also_after_they_were_let_go(room, sizes):
 STACKED = """
 import numpy as np
 from textclf.storage.memory import keep_freed_memory
-from textclf.storage.array_store import Shelf
+from textclf.storage.array_store import ArrayStore
 keep_freed_memory()
 def most():
     return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) >> 10
@@ -47,7 +47,7 @@ def parts():
     for number in range(100):
         yield np.full(1 << 19, number, np.int32)
     before = most()
-whole = Shelf().array(parts())
+whole = ArrayStore().array(parts())
 assert (whole.reshape(100, -1) == np.arange(100)[:, None]).all()
 print(whole.nbytes >> 20, most() - before)
 """
@@ -64,7 +64,7 @@ def test_the_whole_is_made_without_a_second_copy_of_its_parts():
 @pytest.mark.parametrize("room", [None, 0])
 def test_texts_come_back_one_by_one_in_slices_and_in_turn(room):
     texts = ["", "a", "größer 🎉", "new\nline", ""]
-    kept = Shelf(room).strings([texts[:2], [], texts[2:]])
+    kept = ArrayStore(room).strings([texts[:2], [], texts[2:]])
     assert list(kept) == texts == [kept[i] for i in range(5)]
     assert [list(kept[places]) for places in (slice(1, 4), slice(3, 1), slice(None, None, 2))] == [
         texts[1:4], [], texts[::2],
@@ -77,7 +77,7 @@ def test_texts_come_back_one_by_one_in_slices_and_in_turn(room):
 @pytest.mark.parametrize("room", [None, 0])
 def test_rows_come_back_whole_and_in_the_parts_they_came_in(room):
     C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4]])
-    stack = RowStack(Shelf(room), 3)
+    stack = CsrBuilder(ArrayStore(room), 3)
     for part in (C[:1], C[1:3], C[3:]):
         stack.add(oracles.sparse(part))
     found = stack.parts()
@@ -92,7 +92,7 @@ def test_rows_that_are_taken_are_the_same_wherever_they_are_put(room, rows, monk
     C = np.array([[0, 1.5, 0], [2, 0, 0], [0, 0, 0], [0, 1, 4], [7, 0, 0]])
     counts = np.arange(5)
     matrix = TextMatrix(oracles.sparse(C), oracles.sparse(-C), counts, counts * 2, counts[:, None] / 8)
-    found = taken(matrix, np.array(rows, np.int64), Shelf(room))
+    found = taken(matrix, np.array(rows, np.int64), ArrayStore(room))
     np.testing.assert_array_equal(found.words.scipy.toarray(), C[rows])
     np.testing.assert_array_equal(found.ngrams.scipy.toarray(), -C[rows])
     assert (found.tokens.tolist(), found.known.tolist()) == (rows, [2 * row for row in rows])
@@ -118,34 +118,34 @@ def test_keys_that_come_in_parts_are_counted_as_those_that_come_at_once(parts, e
 @pytest.mark.parametrize("length", [3, 30_000])
 def test_there_is_no_room_for_another_array_as_long_as_any_part_of_one_is_in_use(length):
     kind = np.dtype(np.int64)
-    shelf = Shelf(length * kind.itemsize)
-    array = shelf.allot((length,), kind)
+    store = ArrayStore(length * kind.itemsize)
+    array = store.allocate((length,), kind)
     array[:] = range(length)
     part = array[1:][1:]
     del array
-    assert shelf.allot((1,), kind) is None
+    assert store.allocate((1,), kind) is None
     assert part.tolist() == list(range(2, length))
     del part
-    assert shelf.allot((length,), kind).shape == (length,)
+    assert store.allocate((length,), kind).shape == (length,)
 
 
 @pytest.mark.parametrize(("length", "is_in_file"), [(100, False), (101, True)])
 def test_texts_get_an_eighth_of_the_room_and_leave_the_rest_to_others(length, is_in_file):
-    shelf = Shelf(800)
-    texts = shelf.strings([["a" * length]])
+    store = ArrayStore(800)
+    texts = store.strings([["a" * length]])
     assert list(texts) == ["a" * length]
     assert isinstance(texts.blob, np.memmap) == is_in_file
-    assert (shelf.allot((800 - length + 1,), np.dtype(np.uint8)) is None) == (not is_in_file)
-    assert shelf.allot((800 - length,), np.dtype(np.uint8)) is not None
+    assert (store.allocate((800 - length + 1,), np.dtype(np.uint8)) is None) == (not is_in_file)
+    assert store.allocate((800 - length,), np.dtype(np.uint8)) is not None
 
 
 def test_what_is_seldom_looked_at_lies_in_memory_only_beside_little_else():
-    shelf, part = Shelf(800), np.zeros(60, np.uint8)
-    assert not isinstance(shelf.seldom().array([part]), np.memmap)
-    other = shelf.array([part])
-    assert isinstance(shelf.seldom().array([part]), np.memmap)
+    store, part = ArrayStore(800), np.zeros(60, np.uint8)
+    assert not isinstance(store.cold().array([part]), np.memmap)
+    other = store.array([part])
+    assert isinstance(store.cold().array([part]), np.memmap)
     assert not isinstance(other, np.memmap)
-    assert not isinstance(MEMORY.seldom().array([part, part]), np.memmap)
+    assert not isinstance(IN_MEMORY.cold().array([part, part]), np.memmap)
 
 
 def test_pages_for_more_than_there_is_are_refused_as_other_memory_is():
@@ -164,10 +164,10 @@ def test_results_come_in_the_order_of_the_items_and_an_error_comes_where_it_belo
 
 
 def test_arrays_go_to_files_when_there_is_no_more_room_and_to_memory_again_when_there_is():
-    shelf = Shelf(4000)
+    store = ArrayStore(4000)
 
     def made(length):
-        return shelf.array(np.full(100, number, np.int8) for number in range(length // 100))
+        return store.array(np.full(100, number, np.int8) for number in range(length // 100))
 
     first = made(1500)
     second, third = made(1500), made(1500)
@@ -179,10 +179,10 @@ def test_arrays_go_to_files_when_there_is_no_more_room_and_to_memory_again_when_
 
 def test_parts_that_were_in_memory_go_to_the_file_with_the_one_that_has_no_room():
     parts = [np.arange(size, dtype=np.int16).reshape(-1, 2) for size in (6, 400, 0, 8, 900, 2)]
-    whole = Shelf(1000).array(iter(parts))
+    whole = ArrayStore(1000).array(iter(parts))
     assert isinstance(whole, np.memmap)
     np.testing.assert_array_equal(whole, np.concatenate(parts))
-    stack = RowStack(Shelf(100), 3)
+    stack = CsrBuilder(ArrayStore(100), 3)
     rows = [np.eye(3)[: size % 4] for size in range(60)]
     for part in rows:
         stack.add(oracles.sparse(part))
@@ -195,7 +195,7 @@ def test_parts_that_were_in_memory_go_to_the_file_with_the_one_that_has_no_room(
 def test_a_folder_without_room_for_temporary_files_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "gone"))
     with pytest.raises(TrainingError, match=r"gone: expected room for temporary files, found: No such file.*TMPDIR"):
-        Shelf(0).array([np.ones(3)])
+        ArrayStore(0).array([np.ones(3)])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is full")
@@ -203,7 +203,7 @@ def test_a_full_disk_is_told_also_when_the_last_bytes_are_written(monkeypatch):
     monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("w+b"))  # noqa: SIM115
     for parts in ([np.ones(3)], [np.ones(1 << 20)]):
         with pytest.raises(TrainingError, match=r"expected room for temporary files, found: No space left"):
-            Shelf(0).array(parts)
+            ArrayStore(0).array(parts)
 
 
 def table_of(path, n):
@@ -224,7 +224,7 @@ def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypa
     made = []
     for name, limit in (("memory", ["--threads", "1"]), ("both", ["--max-memory", "20KB"]), ("files", [])):
         if name == "files":
-            monkeypatch.setattr("textclf.storage.array_store.ROOM", 0)
+            monkeypatch.setattr("textclf.storage.array_store.DEFAULT_BUDGET", 0)
         target = tmp_path / f"{name}.safetensors"
         outcome = CliRunner().invoke(cli, ["train", str(table), "-o", str(target), "-q", *limit, *more])
         assert outcome.exit_code == 0, outcome.output
@@ -264,7 +264,7 @@ def test_texts_are_gone_through_alike_and_cut_once_wherever_their_tokens_are_kep
         "textclf.training.tokenized_corpus.tokenize", lambda texts: cut.append(len(texts)) or tokenize(texts)
     )
     texts = [f"text {i} of some {i % 7} others" for i in range(300)]
-    cuts = Cuts(texts, [("words", 1, 2), ("words", 1, 3)], 2, Shelf(room), spelled=spelled)
+    cuts = TokenizedCorpus(texts, [("words", 1, 2), ("words", 1, 3)], 2, ArrayStore(room), spelled=spelled)
 
     def keys(block):
         words = block.tokens.strings([0, 4]) if spelled else []
@@ -282,13 +282,13 @@ def test_texts_are_cut_each_time_for_their_ngrams_of_characters(monkeypatch):
     monkeypatch.setattr(
         "textclf.training.tokenized_corpus.tokenize", lambda texts: cut.append(len(texts)) or tokenize(texts)
     )
-    cuts = Cuts(["one", "two"], [("chars", 1, 2)], 1, MEMORY, spelled=False)
+    cuts = TokenizedCorpus(["one", "two"], [("chars", 1, 2)], 1, IN_MEMORY, spelled=False)
     first = [block.ngrams[0][1].tolist() for block in cuts.each(lambda block: block)]
     assert [block.ngrams[0][1].tolist() for block in cuts.each(lambda block: block, last=True)] == first
     assert cut == [2, 2]
 
 
 def test_no_texts_are_one_block_without_any():
-    cuts = Cuts([], [("words", 1, 2)], 1, MEMORY, spelled=True)
+    cuts = TokenizedCorpus([], [("words", 1, 2)], 1, IN_MEMORY, spelled=True)
     assert [len(block.tokens) for block in cuts.each(lambda block: block)] == [0]
     assert all(isinstance(block, Block) for block in cuts.each(lambda block: block))

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from textclf.storage.quantized import ByteRows, few_values, row_arrays, value_arrays
 from textclf.text.csr import SparseRows
-from textclf.text.key_index import Dictionary, count_keys, short_keys
+from textclf.text.key_index import KeyIndex, count_keys, short_keys
 
 
 @given(hnp.arrays(np.float32, st.tuples(st.integers(0, 5), st.integers(1, 4)), elements=st.floats(-900, 900, width=32)))
@@ -68,7 +68,7 @@ def test_keys_of_32_bits_find_what_those_of_64_do(wanted):
     keys, _ = count_keys(rng.integers(0, 2**64, 3000, np.uint64))
     keys[-1] = 2**64 - 1
     asked = np.concatenate([rng.choice(keys, wanted), rng.integers(0, 2**64, wanted, np.uint64), keys[-1:]])
-    long, short = Dictionary(keys), Dictionary(short_keys(keys))
+    long, short = KeyIndex(keys), KeyIndex(short_keys(keys))
     assert (long.rows(asked) >= 0).sum() > wanted
     np.testing.assert_array_equal(short.rows(asked), long.rows(asked))
     assert short_keys(short.keys).tolist() == short.keys.tolist()

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.settings import Settings
-from textclf.storage.array_store import Shelf
+from textclf.storage.array_store import ArrayStore
 from textclf.text.csr import SparseRows, stack_columns, stack_rows, sum_entries
 from textclf.text.features import Features, WordTable, ngrams, word_weights
-from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, normal_form, tokenize
-from textclf.training.ngram_counts import NgramTally
+from textclf.training.ngram_counts import NgramCounts
 from textclf.training.vocabulary import learn_vocabulary
 
 TEXTS = ["good good film", "bad film", "", "unheard of", "Good!  "]
@@ -26,13 +26,13 @@ def table(words, weights=None, *, cased=False):
     keys = np.sort(keys_of(words))
     weights = np.ones(len(words)) if weights is None else weights
     by_key = dict(zip(keys_of(words).tolist(), weights, strict=True))
-    return WordTable(Dictionary(keys), np.array([by_key[key] for key in keys.tolist()], np.float32), cased), keys
+    return WordTable(KeyIndex(keys), np.array([by_key[key] for key in keys.tolist()], np.float32), cased), keys
 
 
 def vectors(words, keys, numbers):
     """Return E with each word's vector in the row of its key."""
     E = np.zeros((len(words), numbers.shape[1]))
-    E[Dictionary(keys).rows(keys_of(words))] = numbers
+    E[KeyIndex(keys).rows(keys_of(words))] = numbers
     return E
 
 
@@ -120,20 +120,20 @@ def test_a_word_that_begins_a_text_is_told_from_the_same_word_elsewhere():
 @pytest.mark.parametrize("room", [None, 0])
 def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(room):
     texts = ["a a b", "a c", "b d", "a"]
-    tally = NgramTally(("words", 1, 1), Dictionary(np.sort(keys_of(["a", "b", "c", "d"]))), 2, Shelf(room))
+    tally = NgramCounts(("words", 1, 1), KeyIndex(np.sort(keys_of(["a", "b", "c", "d"]))), 2, ArrayStore(room))
     for part in (texts[:2], texts[2:]):
         tally.add(*tally.count(2, ngrams(tokenize(part), "words", 1, 1)))
     learned = tally.learned(2)
     table, matrix = learned.table, stack_rows(list(learned.parts))
-    assert sorted(table.dictionary.keys.tolist()) == sorted(keys_of(["a", "b"]).tolist())
+    assert sorted(table.index.keys.tolist()) == sorted(keys_of(["a", "b"]).tolist())
     idf = {"a": math.log(5 / 4) + 1, "b": math.log(5 / 3) + 1}
     a, b = (1 + math.log(2)) * idf["a"], idf["b"]
     length = math.hypot(a, b)
-    column = dict(zip(["a", "b"], table.dictionary.rows(keys_of(["a", "b"])).tolist(), strict=True))
+    column = dict(zip(["a", "b"], table.index.rows(keys_of(["a", "b"])).tolist(), strict=True))
     dense = matrix.scipy.toarray()
     np.testing.assert_allclose(dense[0, [column["a"], column["b"]]], [a / length, b / length], rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(dense, axis=1), 1.0, rtol=1e-6)
-    again = Features(WordTable(Dictionary(np.zeros(0, np.uint64)), np.zeros(0, np.float32)), (table,)).extract(texts)
+    again = Features(WordTable(KeyIndex(np.zeros(0, np.uint64)), np.zeros(0, np.float32)), (table,)).extract(texts)
     np.testing.assert_array_equal(again.ngrams.scipy.toarray(), dense)
 
 
@@ -148,7 +148,7 @@ def test_an_ngram_has_a_row_if_enough_texts_have_it_which_are_more_of_many_long_
             texts[-1 - number] += f" rare{times}"
     settings = Settings(recipe="fast", vectors="none", dimension=2, word_ngrams=1)
     learned = learn_vocabulary(texts, settings, None, np.random.default_rng(0))
-    rows = learned.features.ngrams[0].dictionary.rows(keys_of([f"rare{times}" for times in range(1, 6)]))
+    rows = learned.features.ngrams[0].index.rows(keys_of([f"rare{times}" for times in range(1, 6)]))
     assert (rows >= 0).tolist() == [times >= least for times in range(1, 6)]
 
 
@@ -166,12 +166,12 @@ def test_a_dictionary_finds_what_it_has_and_nothing_else(size, asked):
     if len(keys):
         wanted[::2] = rng.choice(keys, len(wanted[::2]))
     rows = {key: row for row, key in enumerate(keys.tolist())}
-    assert Dictionary(keys).rows(wanted).tolist() == [rows.get(key, -1) for key in wanted.tolist()]
+    assert KeyIndex(keys).rows(wanted).tolist() == [rows.get(key, -1) for key in wanted.tolist()]
 
 
 def test_keys_with_the_same_first_bits_are_told_apart():
     keys = np.arange(5000, dtype=np.uint64)
-    assert Dictionary(keys).rows(np.arange(10_000, dtype=np.uint64)).tolist() == [*range(5000), *[-1] * 5000]
+    assert KeyIndex(keys).rows(np.arange(10_000, dtype=np.uint64)).tolist() == [*range(5000), *[-1] * 5000]
 
 
 def test_counting_keys_is_counting():

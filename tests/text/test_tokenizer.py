@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table, is_space
 from textclf.text.tokenizer import keys_of, normal_codes, normal_form, text_blocks, tokenize, tokenize_blocks
 
@@ -132,7 +132,7 @@ letters = st.sampled_from("aZ é İΣσ\u0301\u0345'’\0\xad中🎉\ufffd\U0010
 
 @given(st.lists(st.text(letters, max_size=12), max_size=6), st.booleans(), st.integers(1, 20))
 def test_packed_strings_have_the_code_points_that_single_ones_have(columns, lower, size):
-    packed = Strings.of(columns)
+    packed = PackedStrings.of(columns)
     expected = [code for text in columns for code in normal_codes([text], lower=lower).tolist()]
     assert normal_codes(packed, lower=lower).tolist() == expected
     with pytest.MonkeyPatch.context() as patch:

@@ -8,7 +8,7 @@ from interruptions import Stopping, rows
 from textclf.errors import ModelError, OutputError, TextclfError
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.training.checkpoint import Checkpoint, State
+from textclf.training.checkpoint import CheckpointFile, State
 from textclf.training.train import LabelledTexts, train
 
 COURSES = {
@@ -35,7 +35,7 @@ def test_a_training_stopped_after_every_note_ends_with_the_bytes_of_a_straight_o
         checkpoint = Stopping(tmp_path / "model", stops * 7 % every)
         try:
             threads = 1 + stops % 3
-            model = train(data, Settings(**settings, threads=threads), None, recorder=checkpoint).model
+            model = train(data, Settings(**settings, threads=threads), None, checkpoint=checkpoint).model
             done = True
         except KeyboardInterrupt:
             checkpoint.write()
@@ -48,7 +48,7 @@ def test_a_training_stopped_after_every_note_ends_with_the_bytes_of_a_straight_o
 def stopped(path, settings, notes=3, data=None):
     checkpoint = Stopping(path, notes)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        train(data or rows(), settings, None, recorder=checkpoint)
+        train(data or rows(), settings, None, checkpoint=checkpoint)
     checkpoint.write()
 
 
@@ -61,9 +61,9 @@ ADAM = {"vectors": "none", "dimension": 5, "optimizer": "adam", "epochs": 6}
 )
 def test_a_checkpoint_of_other_settings_is_refused_and_they_are_named(changes, named, tmp_path):
     stopped(tmp_path / "m", Settings(**ADAM))
-    checkpoint = Checkpoint(tmp_path / "m", resume=True)
+    checkpoint = CheckpointFile(tmp_path / "m", resume=True)
     with pytest.raises(ModelError, match=rf"m\.checkpoint: .* found one with other {named}\. Give what"):
-        train(rows(), Settings(**{**ADAM, **changes}), None, recorder=checkpoint)
+        train(rows(), Settings(**{**ADAM, **changes}), None, checkpoint=checkpoint)
 
 
 def test_a_checkpoint_of_other_rows_or_weights_is_refused(tmp_path):
@@ -74,9 +74,9 @@ def test_a_checkpoint_of_other_rows_or_weights_is_refused(tmp_path):
         (LabelledTexts(data.texts, data.labels, [2.0] + [1.0] * 59), "weights of rows"),
     ):
         with pytest.raises(ModelError, match=f"found one with other {named}"):
-            train(other, Settings(**ADAM), None, recorder=Checkpoint(tmp_path / "m", resume=True))
+            train(other, Settings(**ADAM), None, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
     with pytest.raises(ModelError, match="found one with other validation rows, weights of rows"):
-        train(data, Settings(**ADAM), None, valid=rows(20), recorder=Checkpoint(tmp_path / "m", resume=True))
+        train(data, Settings(**ADAM), None, valid=rows(20), checkpoint=CheckpointFile(tmp_path / "m", resume=True))
 
 
 def test_a_damaged_checkpoint_and_a_file_that_is_none_are_refused(tmp_path):
@@ -86,10 +86,10 @@ def test_a_damaged_checkpoint_and_a_file_that_is_none_are_refused(tmp_path):
     content[-100] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelError, match="checksum"):
-        train(rows(), Settings(**ADAM), None, recorder=Checkpoint(tmp_path / "m", resume=True))
+        train(rows(), Settings(**ADAM), None, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
     train(rows(), Settings(**ADAM), None).model.save(path)
     with pytest.raises(ModelError, match="expected a checkpoint of a training, found another file"):
-        train(rows(), Settings(**ADAM), None, recorder=Checkpoint(tmp_path / "m", resume=True))
+        train(rows(), Settings(**ADAM), None, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
 
 
 def test_a_checkpoint_is_no_model(tmp_path):
@@ -100,7 +100,7 @@ def test_a_checkpoint_is_no_model(tmp_path):
 
 def test_without_resume_a_checkpoint_is_not_looked_at(tmp_path):
     stopped(tmp_path / "m", Settings(**ADAM))
-    fresh = Checkpoint(tmp_path / "m")
+    fresh = CheckpointFile(tmp_path / "m")
     fresh.begin(dict)
     assert fresh.found("network") is None
     fresh.remove()
@@ -109,7 +109,7 @@ def test_without_resume_a_checkpoint_is_not_looked_at(tmp_path):
 
 
 def test_a_state_takes_the_place_of_what_stood_below_its_name(tmp_path):
-    checkpoint = Checkpoint(tmp_path / "m")
+    checkpoint = CheckpointFile(tmp_path / "m")
     checkpoint.begin(dict)
     assert not checkpoint.write()
     for name in ("a/b/c", "a/b", "ab"):
@@ -130,7 +130,7 @@ def test_an_array_that_does_not_fit_is_refused():
 
 
 def test_a_checkpoint_is_written_when_it_is_time_and_trouble_with_it_is_kept(tmp_path, monkeypatch):
-    checkpoint = Checkpoint(tmp_path / "m")
+    checkpoint = CheckpointFile(tmp_path / "m")
     checkpoint.begin(dict)
     checkpoint.note("a", State({}).itself)
     assert not checkpoint.path.exists()

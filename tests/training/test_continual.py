@@ -13,11 +13,11 @@ from textclf.export.shrink import shrink
 from textclf.model.model import Model
 from textclf.nn.network import LOSSES, OUTPUTS, Network
 from textclf.settings import Settings
-from textclf.storage.array_store import Shelf
+from textclf.storage.array_store import ArrayStore
 from textclf.text.features import inverse_document_frequency
 from textclf.training import trainer as fitting
-from textclf.training.anchored import Anchor, curvature, fit_anchored
-from textclf.training.checkpoint import Checkpoint
+from textclf.training.anchored import GaussianPrior, curvature, fit_with_prior
+from textclf.training.checkpoint import CheckpointFile
 from textclf.training.continual import _document_frequency, grow, kept_settings, rows_seen
 from textclf.training.data import Examples
 from textclf.training.objective import JointSettings
@@ -71,7 +71,7 @@ def test_old_texts_get_the_same_features_and_new_words_vectors_like_the_old(old)
     grown = grow(model, NEW.texts, ("a", "b", "c"), PLAIN, VECTORS, np.random.default_rng(0))
     features, E = grown.vocabulary.features, grown.vocabulary.E
     before, after = model.features.extract(OLD.texts), features.extract(OLD.texts)
-    rows_before, rows_after = model.features.words.dictionary, features.words.dictionary
+    rows_before, rows_after = model.features.words.index, features.words.index
     places = rows_after.rows(rows_before.keys)
     np.testing.assert_array_equal(E[places], model.E)
     np.testing.assert_allclose(before.ngrams.times(model.U), after.ngrams.times(grown.anchor.U)[:, :2], atol=1e-6)
@@ -85,17 +85,15 @@ def test_a_vector_that_was_left_out_comes_back_where_it_would_have_stood():
     keep = np.isin(np.array(list(model.words)), ["w20", "w21"], invert=True)
     from dataclasses import replace
 
-    from textclf.storage.packed_strings import Strings
+    from textclf.storage.packed_strings import PackedStrings
     from textclf.text.features import Features, WordTable
-    from textclf.text.key_index import Dictionary
+    from textclf.text.key_index import KeyIndex
 
     table = model.features.words
     less = replace(
         model,
-        features=Features(
-            WordTable(Dictionary(table.dictionary.keys[keep]), table.weights[keep]), model.features.ngrams
-        ),
-        words=Strings.of([word for word, kept in zip(model.words, keep, strict=True) if kept]),
+        features=Features(WordTable(KeyIndex(table.index.keys[keep]), table.weights[keep]), model.features.ngrams),
+        words=PackedStrings.of([word for word, kept in zip(model.words, keep, strict=True) if kept]),
         E=model.E[keep],
     )
     grown = grow(less, seen, model.labels, PLAIN, VECTORS, np.random.default_rng(0))
@@ -153,8 +151,8 @@ def test_the_fit_ends_where_new_loss_and_pull_are_in_balance():
     is_new, scales = np.zeros((5, 3), bool), np.full((5, 3), 0.7, np.float32)
     is_new[3:] = True
     U[3:] = 0
-    anchor, loss = Anchor(network, U, h, h_U, is_new), LOSSES["cross-entropy", "softmax"]
-    found = fit_anchored(anchor, S, examples, scales, loss, JointSettings(500, 1e-9, 0.5, 1))
+    anchor, loss = GaussianPrior(network, U, h, h_U, is_new), LOSSES["cross-entropy", "softmax"]
+    found = fit_with_prior(anchor, S, examples, scales, loss, JointSettings(500, 1e-9, 0.5, 1))
     trace = found.network.forward(S, wide=(C @ found.U).astype(np.float32))
     delta = loss.delta(trace.Z[-1], Y)
     pull = (0.5 + 0.1 * h) * (found.network.theta - network.theta)
@@ -230,7 +228,7 @@ def test_a_model_that_was_made_small_cannot_go_on(old):
 def test_going_on_with_arrays_in_files_finds_the_same_model(old):
     settings = kept_settings(old, Settings(recipe="fast"))
     P = [
-        train(NEW, settings, VECTORS, start=Start(old), shelf=Shelf(room)).model.predict(OLD.texts).P
+        train(NEW, settings, VECTORS, start=Start(old), store=ArrayStore(room)).model.predict(OLD.texts).P
         for room in (None, 0)
     ]
     np.testing.assert_array_equal(P[0], P[1])
@@ -245,7 +243,7 @@ def test_settings_of_a_file_that_the_model_cannot_keep_are_refused_too(tmp_path,
     assert "hidden: to go on from the model expected none, found 8" in str(refused.exception) + refused.output
 
 
-class Stopped(Checkpoint):
+class Stopped(CheckpointFile):
     """Is stopped, as by Ctrl-C, right after its first note."""
 
     def note(self, name, make):
@@ -259,7 +257,7 @@ def test_going_on_that_was_stopped_goes_on_to_the_same_bytes_and_only_from_the_s
     train(NEW, settings, VECTORS, start=Start(old, few)).model.save(tmp_path / "straight")
     stopped = Stopped(tmp_path / "m")
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        train(NEW, settings, VECTORS, start=Start(old, few), recorder=stopped)
+        train(NEW, settings, VECTORS, start=Start(old, few), checkpoint=stopped)
     stopped.write()
     others = [
         (Start(go_on(old, NEW), few), "model to go on from"),
@@ -268,9 +266,9 @@ def test_going_on_that_was_stopped_goes_on_to_the_same_bytes_and_only_from_the_s
     ]
     for start, named in others:
         with pytest.raises(ModelError, match=rf"found one with other {named}\."):
-            train(NEW, settings, VECTORS, start=start, recorder=Checkpoint(tmp_path / "m", resume=True))
-    again = Checkpoint(tmp_path / "m", resume=True)
-    train(NEW, settings, VECTORS, start=Start(old, few), recorder=again).model.save(tmp_path / "m")
+            train(NEW, settings, VECTORS, start=start, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+    again = CheckpointFile(tmp_path / "m", resume=True)
+    train(NEW, settings, VECTORS, start=Start(old, few), checkpoint=again).model.save(tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == (tmp_path / "straight").read_bytes()
 
 

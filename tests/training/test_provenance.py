@@ -2,7 +2,7 @@
 
 import pytest
 
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.training.provenance import RowsDigest, digest_of
 
 TEXTS, LABELS = ["a b", "", "é 😀", "c"], ["x", "y", "x", "z"]
@@ -13,9 +13,9 @@ def test_the_digest_of_rows_is_the_same_however_they_come(at_once, monkeypatch):
     monkeypatch.setattr("textclf.training.provenance._ROWS_AT_ONCE", at_once)
     digest = RowsDigest()
     digest.add(TEXTS[:2], LABELS[:2])
-    digest.add(Strings.of(TEXTS)[2:], LABELS[2:])
+    digest.add(PackedStrings.of(TEXTS)[2:], LABELS[2:])
     monkeypatch.undo()
-    assert digest.hexdigest() == digest_of(TEXTS, LABELS) == digest_of(Strings.of(TEXTS), LABELS)
+    assert digest.hexdigest() == digest_of(TEXTS, LABELS) == digest_of(PackedStrings.of(TEXTS), LABELS)
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import math
 
 import numpy as np
 
-from textclf.training.regularization import Penalties, choose_penalties
+from textclf.training.regularization import Regularization, choose_regularization
 
-FIRST = Penalties(0.15, (1.0, 1.0))
+FIRST = Regularization(0.15, (1.0, 1.0))
 
 
 def run(loss, first=FIRST):
@@ -17,7 +17,7 @@ def run(loss, first=FIRST):
         starts.append(start)
         return penalties
 
-    return choose_penalties(first, fit, lambda found: np.full(10, loss(found))), starts
+    return choose_regularization(first, fit, lambda found: np.full(10, loss(found))), starts
 
 
 def bowl(l2, words, chars):
@@ -27,10 +27,10 @@ def bowl(l2, words, chars):
 
 
 def test_moves_lead_to_where_the_loss_is_lower():
-    assert run(bowl(1.35, 1.0, 1.0))[0].penalties == Penalties(0.15 * 3 * 3, (1.0, 1.0))
-    assert run(bowl(0.05, 1.0, 1.0))[0].penalties == Penalties(0.15 / 3, (1.0, 1.0))
-    assert run(bowl(0.15, 0.5, 1.0))[0].penalties == Penalties(0.15, (0.5, 1.0))
-    assert run(bowl(0.15, 1.0, 0.5))[0].penalties == Penalties(0.15, (1.0, 0.5))
+    assert run(bowl(1.35, 1.0, 1.0))[0].penalties == Regularization(0.15 * 3 * 3, (1.0, 1.0))
+    assert run(bowl(0.05, 1.0, 1.0))[0].penalties == Regularization(0.15 / 3, (1.0, 1.0))
+    assert run(bowl(0.15, 0.5, 1.0))[0].penalties == Regularization(0.15, (0.5, 1.0))
+    assert run(bowl(0.15, 1.0, 0.5))[0].penalties == Regularization(0.15, (1.0, 0.5))
 
 
 def test_nothing_moves_where_the_first_is_best_or_the_gain_is_small():
@@ -40,21 +40,21 @@ def test_nothing_moves_where_the_first_is_best_or_the_gain_is_small():
 
 def test_each_fit_goes_on_from_the_best_one_so_far():
     choice, starts = run(bowl(1.35, 1.0, 1.0))
-    assert starts[:3] == [None, FIRST, Penalties(0.15 * 3, (1.0, 1.0))]
+    assert starts[:3] == [None, FIRST, Regularization(0.15 * 3, (1.0, 1.0))]
     assert choice.fit == choice.penalties
     assert choice.tried == len(starts) == 5
 
 
 def test_with_one_kind_of_ngrams_only_the_penalty_of_all_is_chosen():
-    choice, starts = run(lambda p: 1.0, Penalties(0.15, (1.0,)))
-    assert choice.penalties == Penalties(0.15, (1.0,))
+    choice, starts = run(lambda p: 1.0, Regularization(0.15, (1.0,)))
+    assert choice.penalties == Regularization(0.15, (1.0,))
     assert len(starts) == 3
 
 
 def test_what_a_few_rows_decide_is_chance():
     def run_with(gains):
         losses = np.full(100, 1.0)
-        return choose_penalties(FIRST, lambda p, _start: p, lambda p: losses - gains * (p != FIRST)).penalties
+        return choose_regularization(FIRST, lambda p, _start: p, lambda p: losses - gains * (p != FIRST)).penalties
 
     assert run_with(np.array([0.9, -0.5] + [0.0] * 98)) == FIRST
     assert run_with(np.full(100, 0.004)) != FIRST

@@ -13,11 +13,11 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from textclf.errors import TrainingError
 from textclf.nn.network import LOSSES, Network, one_hot
 from textclf.settings import Settings
-from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.csr import blocks_of, stack_rows
 from textclf.training.data import Examples, deal, split
-from textclf.training.minibatch import EpochSettings, Standard, minibatches, train_network
-from textclf.training.nbsvm import naive_bayes_scales
+from textclf.training.minibatch import EpochSettings, Standardizer, minibatches, train_network
+from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import JointSettings, columns_moved, fit_jointly
 from textclf.training.train import LabelledTexts, train
 from textclf.training.trainer import Listener, mean_vectors, standardized
@@ -166,7 +166,7 @@ def test_weights_of_examples_count_as_copies_do():
 def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
     examples, E = problem()
     network = Network.start((4, 2), "relu", np.random.default_rng(0))
-    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     S = examples.words.times(E)
     fits = [
         fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-3, 0.1, number)) for number in (1, threads)
@@ -178,16 +178,16 @@ def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
 @given(counts_and_truth())
 def test_scales_are_the_log_count_ratios_of_the_loop(drawn):
     C, Y = drawn
-    found = naive_bayes_scales(oracles.sparse(C), Y, floor=0.3, smoothing=0.3)
+    found = nbsvm_scales(oracles.sparse(C), Y, floor=0.3, smoothing=0.3)
     if C.any():
-        np.testing.assert_allclose(found, oracles.naive_bayes_scales(C.tolist(), Y.tolist(), 0.3, 0.3), rtol=1e-5)
+        np.testing.assert_allclose(found, oracles.nbsvm_scales(C.tolist(), Y.tolist(), 0.3, 0.3), rtol=1e-5)
 
 
 def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
     examples, E = problem()
     E[:, 3] = 2.0  # a number that never varies
-    raw = mean_vectors(examples.words, E, MEMORY, 1)
-    standard = Standard.of_rows(raw, length=3.0)
+    raw = mean_vectors(examples.words, E, IN_MEMORY, 1)
+    standard = Standardizer.of_rows(raw, length=3.0)
     S = examples.words.times(standard.applied(E))
     np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
     np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
@@ -197,7 +197,7 @@ def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
 def test_of_two_classes_the_scales_of_one_will_do():
     examples, E = problem()
     S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
-    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     settings = JointSettings(20, 1e-6, 0.1, threads=1)
     one, both = (fit_jointly(network, S, examples, each, LOSS, settings) for each in (scales[:, :1], scales))
     np.testing.assert_array_equal(one.U, both.U)
@@ -210,10 +210,10 @@ def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(room,
     monkeypatch.setattr("textclf.training.trainer._ROWS_AT_ONCE", 50)
     examples, E = problem()
     no_words = oracles.sparse(np.zeros((1, 10))).with_data(np.zeros(0, np.float32))
-    C, shelf = stack_rows([examples.words, no_words, examples.words]), Shelf(room)
-    raw = mean_vectors(C, E, shelf, 1)
-    standard = Standard.of_rows(raw, np.r_[np.ones(200), np.zeros(len(C) - 200)], length=0.5)
-    found = standardized(raw, C, standard, shelf)
+    C, store = stack_rows([examples.words, no_words, examples.words]), ArrayStore(room)
+    raw = mean_vectors(C, E, store, 1)
+    standard = Standardizer.of_rows(raw, np.r_[np.ones(200), np.zeros(len(C) - 200)], length=0.5)
+    found = standardized(raw, C, standard, store)
     np.testing.assert_allclose(found, C.times(standard.applied(E)), atol=1e-6)
     np.testing.assert_allclose(found[:200].mean(axis=0), 0.0, atol=0.01)  # the one without words stays where it is
     assert not found[len(examples)].any()
@@ -253,7 +253,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
     network = Network.start((3, classes), "relu", rng, np.float64)
     fits = []
     for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
-        scales = naive_bayes_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
+        scales = nbsvm_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
         fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
     np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
@@ -263,7 +263,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
 def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_threads(threads, monkeypatch):
     examples, E = problem(n=400)
     network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
-    scales = naive_bayes_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     whole = fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, threads))
     monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)
     assert len(blocks_of(examples.ngrams)) > 4

@@ -13,7 +13,7 @@ from textclf.check.labels import tiny, variants
 from textclf.check.outliers import lengths, odd_scripts, script_counts, unknown_shares, unknown_words
 from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
 from textclf.tables import Examples
-from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of
 from textclf.types import Integers
 from textclf.vectors import WordVectors
@@ -54,7 +54,7 @@ def check(data: Examples, against: Examples | None, vectors: WordVectors | None)
 def known_words(vectors: WordVectors) -> KnownWords:
     """Return the keys of all words of the vectors, for look-ups."""
     keys, _ = count_keys(keys_of(vectors.words))
-    return KnownWords(Dictionary(keys), vectors.is_cased)
+    return KnownWords(KeyIndex(keys), vectors.is_cased)
 
 
 def _label_findings(data: Examples, counts: Counter[str], slips: dict[str, str]) -> Iterator[Finding]:

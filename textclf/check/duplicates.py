@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from textclf.check.text_facts import Facts, Shingles
 from textclf.text.csr import SparseRows, sum_entries
-from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.key_index import KeyIndex, count_keys
 from textclf.types import Array, Integers, Keys
 
 SIMILARITY = 0.75
@@ -89,7 +89,7 @@ def _pairs(shingles: Shingles, n: int) -> Pairs:
 def _by_rarity(shingles: Shingles, n: int) -> SparseRows:
     """Return each text's set of shingles as a row of ones; the columns go from the rarest shingle to the commonest."""
     keys, _ = count_keys(shingles.keys)
-    sets = sum_entries(shingles.texts, Dictionary(keys).rows(shingles.keys), n, len(keys))
+    sets = sum_entries(shingles.texts, KeyIndex(keys).rows(shingles.keys), n, len(keys))
     order = np.argsort(np.bincount(sets.columns, minlength=len(keys)), kind="stable")
     rank = np.empty(len(keys), np.int64)
     rank[order] = np.arange(len(keys))

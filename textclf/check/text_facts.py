@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.text.char_classes import is_space
-from textclf.text.key_index import Dictionary
+from textclf.text.key_index import KeyIndex
 from textclf.text.tokenizer import (
     END_OF_TEXT,
     Tokens,
@@ -81,7 +81,7 @@ class Facts:
 class KnownWords:
     """The keys of the words that vectors have; with `cased` a word is looked up as it stands, then lower-cased."""
 
-    dictionary: Dictionary
+    index: KeyIndex
     cased: bool
 
 
@@ -170,9 +170,9 @@ def _block_facts(tokens: Tokens, cased: Tokens | None, known: KnownWords | None,
 def _known(tokens: Tokens, cased: Tokens | None, known: KnownWords | None) -> npt.NDArray[np.bool_]:
     if known is None:
         return np.zeros(len(tokens.keys), np.bool_)
-    found = known.dictionary.rows(tokens.keys) >= 0
+    found = known.index.rows(tokens.keys) >= 0
     if cased is not None and len(cased.keys) == len(tokens.keys):
-        found |= known.dictionary.rows(cased.keys) >= 0
+        found |= known.index.rows(cased.keys) >= 0
     return found
 
 

@@ -58,6 +58,6 @@ def _facts(model: "Model", path: Path) -> dict[str, Any]:
         "output": model.output,
         "words": len(model.words),
         "dimension": int(model.E.shape[1]),
-        "n-grams": {table.kind: len(table.dictionary) for table in model.features.ngrams},
+        "n-grams": {table.kind: len(table.index) for table in model.features.ngrams},
         **model.description,
     }

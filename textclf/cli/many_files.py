@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from textclf.model.label_table import Wanted
     from textclf.settings import Settings
     from textclf.tables import TableOptions
-    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.checkpoint import CheckpointFile
 
 _SHOWN_FILES = 20
 
@@ -91,7 +91,7 @@ def measure_files(
 
 def train_files(
     source: str, target: Path, options: "TableOptions", settings: "Settings", cluster: Cluster,
-    checkpoint: "Checkpoint", *, cache: bool, quiet: bool,
+    checkpoint: "CheckpointFile", *, cache: bool, quiet: bool,
 ) -> "TrainedFar":  # fmt: skip
     """Train a model on the labelled rows of the files that `source` names, and write it."""
     from textclf.distributed import Listener, find_shards, train
@@ -102,7 +102,7 @@ def train_files(
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
     with going_on_later(checkpoint), engine(cluster) as workers:
         listener = Listener(say=lambda text: say(text, quiet=quiet))
-        trained = train(workers, shards, options, settings, vectors, listener=listener, recorder=checkpoint)
+        trained = train(workers, shards, options, settings, vectors, listener=listener, checkpoint=checkpoint)
         trained.model.save(target)
     if trained.refused:
         warn(f"{source}: {trained.refused:,} rows not used.")

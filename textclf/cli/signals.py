@@ -13,7 +13,7 @@ from textclf.cli.output import warn
 from textclf.errors import OutputError
 
 if TYPE_CHECKING:
-    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.checkpoint import CheckpointFile
 
 INTERRUPTED, TERMINATED = 130, 143
 """The exit codes of a run that Ctrl-C, or SIGTERM, ended: 128 and the signal's number."""
@@ -42,7 +42,7 @@ def outcome(error: BaseException) -> tuple[int, str]:
 
 
 @contextmanager
-def going_on_later(checkpoint: "Checkpoint") -> Iterator[None]:
+def going_on_later(checkpoint: "CheckpointFile") -> Iterator[None]:
     """When the block is stopped, write the checkpoint, and let the message say how to go on; else remove it."""
     try:
         yield

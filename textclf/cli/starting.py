@@ -12,7 +12,7 @@ from textclf.errors import shown
 if TYPE_CHECKING:
     from textclf.model.model import Model
     from textclf.settings import Settings
-    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.checkpoint import CheckpointFile
 
 _GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP}  # what a person wrote, in a --config file too
 
@@ -37,7 +37,7 @@ def model_and_settings(
     return model, kept_settings(model, wanted, given)
 
 
-def say_where_it_begins(checkpoint: "Checkpoint", resume: bool, quiet: bool) -> None:
+def say_where_it_begins(checkpoint: "CheckpointFile", resume: bool, quiet: bool) -> None:
     """Say whether a training goes on or starts anew, where one may have been stopped."""
     name, is_there = shown(str(checkpoint.path)), checkpoint.path.exists()
     if resume:

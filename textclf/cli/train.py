@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from textclf.distributed import TrainedFar
     from textclf.model.model import Model
     from textclf.settings import Settings
-    from textclf.storage.array_store import Shelf
+    from textclf.storage.array_store import ArrayStore
     from textclf.tables import Examples
-    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.checkpoint import CheckpointFile
     from textclf.training.train import LabelledTexts, Trained
     from textclf.vectors import WordVectors
 
@@ -219,11 +219,11 @@ def command(
         )
     else:
         say_where_it_begins(checkpoint, resume, quiet)
-        shelf = files.shelf(max_memory)
-        data = files.read(options, shelf)
+        store = files.store(max_memory)
+        data = files.read(options, store)
         data.check_validation(old.labels if old else (), multi_label=options.multi_label)
         vectors = open_chosen_vectors(chosen.vectors, cache=not no_cache, quiet=quiet)
-        trained = _train(data, chosen, vectors, old, checkpoint, shelf, target, quiet=quiet)
+        trained = _train(data, chosen, vectors, old, checkpoint, store, target, quiet=quiet)
         files.report_on(trained, data, started)
     _say_result(trained, target, as_json, quiet)
 
@@ -233,8 +233,8 @@ def _train(
     chosen: "Settings",
     vectors: "WordVectors | None",
     old: "Model | None",
-    checkpoint: "Checkpoint",
-    shelf: "Shelf",
+    checkpoint: "CheckpointFile",
+    store: "ArrayStore",
     target: Path,
     *,
     quiet: bool,
@@ -249,8 +249,8 @@ def _train(
     with going_on_later(checkpoint), showing_epochs(len(data.train), quiet=quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=quiet), epoch=show)
         trained = train(
-            _labelled(data.train), chosen, vectors, valid=valid, start=start, listener=listener, shelf=shelf,
-            recorder=checkpoint,
+            _labelled(data.train), chosen, vectors, valid=valid, start=start, listener=listener, store=store,
+            checkpoint=checkpoint,
         )  # fmt: skip
         give_back_unused()
         trained.model.save(target)  # before the checkpoint goes

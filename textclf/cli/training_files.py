@@ -11,9 +11,9 @@ from textclf.cli.output import report_table, this_run, write_refused
 
 if TYPE_CHECKING:
     from textclf.settings import Settings
-    from textclf.storage.array_store import Shelf
+    from textclf.storage.array_store import ArrayStore
     from textclf.tables import Examples, TableOptions
-    from textclf.training.checkpoint import Checkpoint
+    from textclf.training.checkpoint import CheckpointFile
     from textclf.training.train import Trained
 
 
@@ -48,9 +48,9 @@ class TrainingFiles:
     report: Path | None
     refused: Path | None
 
-    def checked(self, options: "TableOptions", chosen: "Settings", *, resume: bool) -> "Checkpoint":
+    def checked(self, options: "TableOptions", chosen: "Settings", *, resume: bool) -> "CheckpointFile":
         """Return the checkpoint beside the model, once all that can be refused before the work is found to be right."""
-        from textclf.training.checkpoint import Checkpoint
+        from textclf.training.checkpoint import CheckpointFile
 
         if self.report is not None:
             from textclf.report import check_available
@@ -59,7 +59,7 @@ class TrainingFiles:
         check_refused(self.refused, options)
         inputs = [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
         check_outputs([*inputs, Path(chosen.vectors)], self.target, self.report, self.refused)
-        checkpoint = Checkpoint(self.target, resume=resume)
+        checkpoint = CheckpointFile(self.target, resume=resume)
         check_outputs(inputs, checkpoint.path)
         return checkpoint
 
@@ -76,22 +76,22 @@ class TrainingFiles:
             if value is not None:
                 raise click.UsageError(f"{option} goes with one table, not with many files.")
 
-    def shelf(self, max_memory: int | None) -> "Shelf":
+    def store(self, max_memory: int | None) -> "ArrayStore":
         """Return where large arrays go, in files those for which there is no room in so much memory."""
-        from textclf.storage.array_store import ROOM, Shelf
+        from textclf.storage.array_store import DEFAULT_BUDGET, ArrayStore
         from textclf.storage.memory import give_back_freed_memory
 
         give_back_freed_memory()
-        return Shelf(ROOM if max_memory is None else max_memory)
+        return ArrayStore(DEFAULT_BUDGET if max_memory is None else max_memory)
 
-    def read(self, options: "TableOptions", shelf: "Shelf") -> Data:
-        """Return the rows, their texts on the shelf; say, and write, which rows are not used."""
+    def read(self, options: "TableOptions", store: "ArrayStore") -> Data:
+        """Return the rows, their texts on the store; say, and write, which rows are not used."""
         from textclf.tables import read_examples
 
         def rows(path: Path | None, options: "TableOptions") -> "Examples | None":
-            return None if path is None else read_examples(origin(path), options, shelf.strings)
+            return None if path is None else read_examples(origin(path), options, store.strings)
 
-        train = read_examples(origin(self.table), options, shelf.strings)
+        train = read_examples(origin(self.table), options, store.strings)
         data = Data(train, rows(self.valid, options), rows(self.replay, replace(options, weight_column=None)))
         read = [each for each in data if each is not None]
         for each in read:

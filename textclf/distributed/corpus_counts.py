@@ -12,7 +12,7 @@ import numpy as np
 from textclf.tables import Batch
 from textclf.text.csr import sum_entries
 from textclf.text.features import Kind, ngrams
-from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import text_blocks, tokenize
 from textclf.types import Integers, Keys
 
@@ -20,7 +20,7 @@ MOST_KEYS = 20_000_000
 
 
 @dataclass
-class Frequent:
+class HeavyHitters:
     """The distinct keys that stand in texts, in rising order, and how often each does.
 
     A count is at most `missing` too low, and a key that is not there has at most so many; 0 as long as all have room.
@@ -43,7 +43,7 @@ class Frequent:
         if len(self.keys) > self.most:
             self._cut()
 
-    def merge(self, other: "Frequent") -> None:
+    def merge(self, other: "HeavyHitters") -> None:
         """Add what others counted."""
         self.add(other.keys, other.counts)
         self.missing += other.missing
@@ -57,7 +57,7 @@ class Frequent:
 
 
 @dataclass
-class Survey:
+class CorpusCounts:
     """Rows of each label, how often each word stands in the texts, and in how many of them each n-gram.
 
     `length` is that of all texts together, in characters.
@@ -67,12 +67,12 @@ class Survey:
     rows: int = 0
     refused: int = 0
     length: int = 0
-    words: Frequent = field(default_factory=Frequent)
-    ngrams: list[Frequent] = field(default_factory=list)
+    words: HeavyHitters = field(default_factory=HeavyHitters)
+    ngrams: list[HeavyHitters] = field(default_factory=list)
 
     def add(self, batch: Batch, kinds: list[Kind], *, cased: bool) -> None:
         """Count the rows of a batch; with `cased` words count as they stand, too."""
-        self.ngrams = self.ngrams or [Frequent() for _ in kinds]
+        self.ngrams = self.ngrams or [HeavyHitters() for _ in kinds]
         self.labels.update(batch.labels or [])
         self.rows += len(batch)
         self.length += sum(map(len, batch.texts))
@@ -83,16 +83,16 @@ class Survey:
             for kind, found in zip(kinds, self.ngrams, strict=True):
                 numbers, of_kind = ngrams(tokens, *kind)
                 distinct, _ = count_keys(of_kind)
-                entries = sum_entries(numbers, Dictionary(distinct).rows(of_kind), len(tokens), len(distinct))
+                entries = sum_entries(numbers, KeyIndex(distinct).rows(of_kind), len(tokens), len(distinct))
                 found.add(distinct, np.bincount(entries.columns, minlength=len(distinct)).astype(np.int64))
 
-    def merge(self, other: "Survey") -> None:
+    def merge(self, other: "CorpusCounts") -> None:
         """Add other rows' counts."""
         self.labels.update(other.labels)
         self.rows += other.rows
         self.refused += other.refused
         self.length += other.length
         self.words.merge(other.words)
-        self.ngrams = self.ngrams or [Frequent() for _ in other.ngrams]
+        self.ngrams = self.ngrams or [HeavyHitters() for _ in other.ngrams]
         for own, others in zip(self.ngrams, other.ngrams, strict=True):
             own.merge(others)

@@ -17,8 +17,8 @@ from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
-from textclf.training.checkpoint import Recorder, State
-from textclf.training.minibatch import Standard
+from textclf.training.checkpoint import Checkpoint, State
+from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
 from textclf.training.objective import JointFit, JointSettings, Rows, minimize
 from textclf.training.train import with_record
@@ -64,7 +64,7 @@ def gathered(
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Cluster:
     """Where rows are held: who works, on which groups of files, by which plan."""
 
     engine: Engine
@@ -88,7 +88,7 @@ class _FarRows:
     A group returns the sums of n-grams that stand in its texts; those of the others are 0.
     """
 
-    workplace: Workplace
+    workplace: Cluster
     V: int
     everything: bool
 
@@ -113,10 +113,10 @@ class Fit:
     """The fit on the training part, to validate, and the last one on all rows."""
 
     def __init__(
-        self, workplace: Workplace, start: Model, settings: Settings, listener: Listener, recorder: Recorder
+        self, workplace: Cluster, start: Model, settings: Settings, listener: Listener, checkpoint: Checkpoint
     ) -> None:
         self._workplace, self._start, self._settings = workplace, start, settings
-        self._listener, self._recorder = listener, recorder
+        self._listener, self._recorder = listener, checkpoint
         self._loss = LOSSES[settings.loss, settings.output]
         self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
@@ -124,7 +124,7 @@ class Fit:
         """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""
         ask = self._workplace.ask
         n, total, squares = worker.added(ask(worker.moments))
-        standard = Standard.of_sums(int(n), total, squares, length=JOINT_LENGTH)
+        standard = Standardizer.of_sums(int(n), total, squares, length=JOINT_LENGTH)
         self._workplace = replace(self._workplace, plan=replace(self._workplace.plan, standard=standard))
         ask = self._workplace.ask
         holds_out = self._settings.valid_fraction > 0
@@ -174,7 +174,7 @@ class Fit:
         return minimize(
             cast(Rows, _FarRows(self._workplace, len(scales), everything)), self._start.network, scales, self._loss,
             steps, of_classes / total, total, start=start, after_step=self._listener.step,
-            recorder=self._recorder.within(name),
+            checkpoint=self._recorder.within(name),
         )  # fmt: skip
 
     def _note(self, name: str, fit: JointFit) -> None:

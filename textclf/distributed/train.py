@@ -1,7 +1,7 @@
 """Train on many files: counts, sums and gradients are made where the rows are, and added up here.
 
 What is done, and in which order, is what `recipe.train` does with L-BFGS; the parts of the network's code are the same.
-Penalties are those that `recipe.train` starts from: on tables as large as this it does not choose them either.
+Regularization are those that `recipe.train` starts from: on tables as large as this it does not choose them either.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from textclf.distributed.corpus_counts import Survey
+from textclf.distributed.corpus_counts import CorpusCounts
 from textclf.distributed.engines import Engine
-from textclf.distributed.fit import NOBODY, Fit, Listener, Workplace
+from textclf.distributed.fit import NOBODY, Cluster, Fit, Listener
 from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Group, Plan
 from textclf.errors import TextclfError, TrainingError
@@ -27,8 +27,8 @@ from textclf.settings import Settings
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions, open_table
 from textclf.text.features import Features, Kind, NgramTable, inverse_document_frequency
-from textclf.text.key_index import Dictionary
-from textclf.training.checkpoint import NOTHING_KEPT, Recorder, State
+from textclf.text.key_index import KeyIndex
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance
 from textclf.training.train import decides
 from textclf.training.vocabulary import learn_words, least_texts, mean_length, ngram_kinds
@@ -58,12 +58,12 @@ def train(
     vectors: WordVectors,
     *,
     listener: Listener = NOBODY,
-    recorder: Recorder = NOTHING_KEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> TrainedFar:
     """Train a model on the labelled rows of all files.
 
     Gradients are added up at every step, which is what one machine does up to the order in which numbers are added.
-    What `recorder` was told by an earlier call of the same identity is gone on from, whoever works now; the model is
+    What `checkpoint` was told by an earlier call of the same identity is gone on from, whoever works now; the model is
     the same to the last bit.
 
     Raises TextclfError when a file cannot be used, TrainingError when the rows cannot be trained on.
@@ -73,8 +73,8 @@ def train(
     kinds = ngram_kinds(_mean_length(shards[0], options), settings)
     survey, rows, digest = _survey(engine, shards, options, kinds, vectors)
     names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
-    recorder.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
-    groups = _groups(shards, rows, _number_of_groups(min(engine.workers, len(shards)), recorder))
+    checkpoint.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
+    groups = _groups(shards, rows, _number_of_groups(min(engine.workers, len(shards)), checkpoint))
     labels = tuple(sorted(survey.labels))
     if len(labels) < 2:
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
@@ -91,7 +91,7 @@ def train(
             survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
             (settings.loss, settings.output), weights,
         )  # fmt: skip
-        fit = Fit(Workplace(engine, groups, plan), start, settings, listener, recorder)
+        fit = Fit(Cluster(engine, groups, plan), start, settings, listener, checkpoint)
         model, validation = fit.run()
     description = {
         **model.description,
@@ -125,13 +125,13 @@ def _mean_length(shard: Shard, options: TableOptions) -> float:
 
 def _survey(
     engine: Engine, shards: Sequence[Shard], options: TableOptions, kinds: list[Kind], vectors: WordVectors
-) -> tuple[Survey, list[int], str]:
+) -> tuple[CorpusCounts, list[int], str]:
     """Return the counts of all files, how many rows each has, and a digest of all rows."""
     job = partial(_survey_shard, options, kinds, vectors.is_cased)
     places = {id(shard): number for number, shard in enumerate(shards)}
-    total, digest = Survey(), hashlib.sha256()
+    total, digest = CorpusCounts(), hashlib.sha256()
     rows: list[int] = []
-    early: dict[int, tuple[Survey, str]] = {}
+    early: dict[int, tuple[CorpusCounts, str]] = {}
     for shard, outcome in engine.run(job, shards):
         if isinstance(outcome, TextclfError):
             raise outcome
@@ -145,11 +145,11 @@ def _survey(
     return total, rows, digest.hexdigest()
 
 
-def _number_of_groups(workers: int, recorder: Recorder) -> int:
+def _number_of_groups(workers: int, checkpoint: Checkpoint) -> int:
     """Return how many groups the files are dealt into: one a worker, or as many as when the training was begun."""
-    found = recorder.found("groups")
+    found = checkpoint.found("groups")
     number = workers if found is None else int(found.facts["number"])
-    recorder.note("groups", State({}, {"number": number}).itself)
+    checkpoint.note("groups", State({}, {"number": number}).itself)
     return number
 
 
@@ -164,8 +164,8 @@ def _groups(shards: Sequence[Shard], rows: Sequence[int], number: int) -> list[G
     return [tuple(sorted(group, key=lambda shard: shard.name)) for group in groups]
 
 
-def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: Shard) -> tuple[Survey, str]:
-    survey, digest = Survey(), RowsDigest()
+def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: Shard) -> tuple[CorpusCounts, str]:
+    survey, digest = CorpusCounts(), RowsDigest()
     with shard.local() as path, open_table(path, options, labelled=True) as table:
         for batch in table.batches():
             survey.add(batch, kinds, cased=cased)
@@ -174,12 +174,12 @@ def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: 
     return survey, digest.hexdigest()
 
 
-def _least_texts(survey: Survey) -> int:
+def _least_texts(survey: CorpusCounts) -> int:
     return least_texts(survey.rows, survey.length / survey.rows)
 
 
 def _before_training(
-    survey: Survey, kinds: list[Kind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
+    survey: CorpusCounts, kinds: list[Kind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
     rng: np.random.Generator,
 ) -> Model:  # fmt: skip
     """Return the model before training: words with vectors, n-grams that stand in enough texts, a network, U = 0."""
@@ -188,15 +188,15 @@ def _before_training(
     for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
         kept = found.counts >= least
         idf = inverse_document_frequency(found.counts[kept], survey.rows)
-        tables.append(NgramTable(kind, shortest, longest, Dictionary(found.keys[kept]), idf))
+        tables.append(NgramTable(kind, shortest, longest, KeyIndex(found.keys[kept]), idf))
     counted = (survey.words.keys, survey.words.counts)
     table, words, E = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-    U = np.zeros((sum(len(each.dictionary) for each in tables), len(labels)), np.float32)
+    U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
     return Model(labels, Features(table, tuple(tables)), words, E, U, network, settings.output, {})
 
 
-def _class_weights(survey: Survey, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:
+def _class_weights(survey: CorpusCounts, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:
     """Return what a row of each class weighs, so that the mean over all rows is 1."""
     rows = np.array([survey.labels[label] for label in labels], np.int64)
     return tuple(class_weights(settings.class_weight, labels, rows).tolist())

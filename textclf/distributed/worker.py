@@ -21,7 +21,7 @@ from textclf.nn.network import ACTIVATIONS, LOSSES, Loss, Network
 from textclf.tables import TableOptions, open_table
 from textclf.text.features import Marks, TextMatrix, inverse_document_frequency, stack_texts
 from textclf.training.data import Examples, split
-from textclf.training.minibatch import Standard
+from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
 from textclf.training.objective import Block, RowsHere, add_up, blocks_for
 from textclf.types import Array, Integers
@@ -49,7 +49,7 @@ class Plan:
     seed: int
     loss: tuple[str, str]
     weights: tuple[float, ...]
-    standard: Standard | None = None
+    standard: Standardizer | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Held:
     examples: Examples
     valid: Integers
 
-    def S(self, standard: Standard) -> Array:
+    def S(self, standard: Standardizer) -> Array:
         """Return S of all rows by standardized vectors, made once."""
         made = self._made.get("S")
         if made is None:

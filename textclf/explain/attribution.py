@@ -182,7 +182,7 @@ class Block:
     def _ngrams(self) -> Iterator[Source]:
         first = 0
         for table in self.model.features.ngrams:
-            stop = first + len(table.dictionary)
+            stop = first + len(table.index)
             matrix = columns(self.matrix.ngrams, first, stop)
             distinct, inverse = np.unique(matrix.columns, return_inverse=True)
             U = self.model.U[first + distinct].astype(np.float64)

@@ -146,7 +146,7 @@ def place_ngrams(matrix: SparseRows, tokens: Tokens, table: NgramTable) -> list[
     return list(
         _place(
             matrix,
-            ((n, each.text_numbers, table.dictionary.rows(each.keys), each.starts)
+            ((n, each.text_numbers, table.index.rows(each.keys), each.starts)
              for n, each in found if n >= table.shortest),
         )
     )  # fmt: skip

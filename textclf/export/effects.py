@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.model.model import Model
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.text.features import Features, TextMatrix
 from textclf.text.tokenizer import keys_of
 from textclf.types import Array
@@ -40,7 +40,7 @@ class Usage:
 
 def kinds_of(features: Features) -> list[slice]:
     """Return the rows of U that the n-grams of each kind have."""
-    stops = np.cumsum([0, *(len(table.dictionary) for table in features.ngrams)]).tolist()
+    stops = np.cumsum([0, *(len(table.index) for table in features.ngrams)]).tolist()
     return [slice(start, stop) for start, stop in pairwise(stops)]
 
 
@@ -83,11 +83,11 @@ def between_classes(rows: Array, model: Model) -> Array:
     return apart
 
 
-def _shares_of_words(features: Features, words: Strings) -> npt.NDArray[np.float64]:
+def _shares_of_words(features: Features, words: PackedStrings) -> npt.NDArray[np.float64]:
     """Return how large a share of the training texts has each word, shape (V,), as far as the model tells."""
     for table in features.ngrams:
         if table.kind == "words" and table.shortest == 1 and len(table.idf):
-            rows = table.dictionary.rows(keys_of([word.lower() for word in words]))
+            rows = table.index.rows(keys_of([word.lower() for word in words]))
             rarer = 0.5 * float(np.exp(1.0 - table.idf.max()))  # than any n-gram that is kept
             return np.where(rows >= 0, np.exp(1.0 - table.idf[rows]), rarer).astype(np.float64)
     return np.full(len(words), _OCCURRENCES_A_TEXT / max(len(words), 1))

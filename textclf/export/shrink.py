@@ -17,10 +17,10 @@ from textclf.export.measured_rows import Change, LabelledRows
 from textclf.model.abstention import TrackRecord
 from textclf.model.model import Model
 from textclf.nn.network import Network
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, few_values
 from textclf.text.features import Features
-from textclf.text.key_index import Dictionary, short_keys
+from textclf.text.key_index import KeyIndex, short_keys
 from textclf.types import Array, Keys, ShortKeys
 
 _STEPS = 12  # each leaves half of the rows of the one before
@@ -87,7 +87,7 @@ class _Shrinker:
         width, k = self.whole.E.shape[1], self.whole.U.shape[1]
         # A key of 4 bytes, a weight or idf of 1, a scale of 2; a word's letters, and 4 bytes for where they begin.
         gain = np.concatenate([of_words / (4 + 1 + 2 + width + 4 + lengths), of_ngrams / (4 + 1 + 2 + k)])
-        tables = [self.whole.features.words.dictionary, *(table.dictionary for table in self.whole.features.ngrams)]
+        tables = [self.whole.features.words.index, *(table.index for table in self.whole.features.ngrams)]
         parts = [slice(0, V), *(slice(V + kind.start, V + kind.stop) for kind in kinds_of(model.features))]
         told_apart = [_strongest_of_each_key(table.keys, gain[part]) for table, part in zip(tables, parts, strict=True)]
         gain[~np.concatenate(told_apart)] = -1.0
@@ -163,28 +163,26 @@ class _Shrinker:
         for kind, table in zip(kinds_of(whole.features), whole.features.ngrams, strict=True):
             of_kind = ngrams[kind]
             U[kind] *= np.sqrt(self._usage.ngrams[kind][of_kind].sum())  # lengths are roots of sums of squares
-            tables.append(
-                replace(table, dictionary=_short(table.dictionary, of_kind), idf=few_values(table.idf[of_kind]))
-            )
+            tables.append(replace(table, index=_short(table.index, of_kind), idf=few_values(table.idf[of_kind])))
         of_words = whole.features.words
-        dictionary, weights = _short(of_words.dictionary, kept[:V]), few_values(of_words.weights[words])
+        dictionary, weights = _short(of_words.index, kept[:V]), few_values(of_words.weights[words])
         noted = {
             "quantize": "int8", "source": self.source, "folded": whole.E.shape[1] == len(whole.labels),
             "words": len(words), "ngrams": int(ngrams.sum()),
         }  # fmt: skip
         return replace(
             whole,
-            features=Features(replace(of_words, dictionary=dictionary, weights=weights), tuple(tables)),
-            words=Strings.of([whole.words[number] for number in words.tolist()]),
+            features=Features(replace(of_words, index=dictionary, weights=weights), tuple(tables)),
+            words=PackedStrings.of([whole.words[number] for number in words.tolist()]),
             E=ByteRows.of(np.asarray(whole.E)[words] * np.float32(self._usage.words[words].sum())),
             U=ByteRows.of(U[ngrams]),
             description={**whole.description, "export": noted},
         )
 
 
-def _short(dictionary: Dictionary, kept: Mask) -> Dictionary:
+def _short(dictionary: KeyIndex, kept: Mask) -> KeyIndex:
     """Return those keys that are kept, in 32 bits."""
-    return Dictionary(short_keys(dictionary.keys[kept]))
+    return KeyIndex(short_keys(dictionary.keys[kept]))
 
 
 def _strongest_of_each_key(keys: Keys | ShortKeys, gain: Array) -> Mask:

@@ -44,14 +44,14 @@ def tokenizer_json(model: Model) -> tuple[bytes, str]:
             "classes": _CLASSES,
             "code_points": [[start, int(table[start])] for start in starts],
         },
-        "words": {"input": INPUTS["vectors"], "strings": list(model.words), **_keys(features.words.dictionary.keys)},
+        "words": {"input": INPUTS["vectors"], "strings": list(model.words), **_keys(features.words.index.keys)},
         "ngrams": [
             {
                 "kind": each.kind,
                 "input": INPUTS[each.kind],
                 "shortest": each.shortest,
                 "longest": each.longest,
-                **_keys(each.dictionary.keys),
+                **_keys(each.index.keys),
             }
             for each in features.ngrams
         ],

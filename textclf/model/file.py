@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array
 
@@ -96,12 +96,12 @@ class ModelFile:
         decoded: Array = values[codes]
         return decoded
 
-    def strings(self, name: str) -> Strings:
-        """Return the strings stored as `Strings.arrays` under this name; raises ModelError when they are damaged."""
+    def strings(self, name: str) -> PackedStrings:
+        """Return the strings stored as `PackedStrings.arrays` under this name, or raise ModelError."""
         blob, offsets = self.array(name, "U8", None), self.array(f"{name}.offsets", "I64|I32", None)
         if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(blob) or (offsets[1:] < offsets[:-1]).any():
             raise ModelError(f"{self.path}: the strings {name!r} are damaged. Train the model again.")
-        return Strings(blob, offsets.astype(np.int64, copy=False))
+        return PackedStrings(blob, offsets.astype(np.int64, copy=False))
 
 
 def write_model(

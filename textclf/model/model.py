@@ -23,7 +23,7 @@ from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, re
 from textclf.model.parts import dictionary_of, ngram_table_of, record_of, thresholds_of, usual_of
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, row_arrays, value_arrays
 from textclf.text.features import Features, TextMatrix, WordTable
 from textclf.text.tokenizer import NAME as TOKENIZER
@@ -47,7 +47,7 @@ class Model:
 
     labels: tuple[str, ...]
     features: Features
-    words: Strings
+    words: PackedStrings
     E: Array | ByteRows
     U: Array | ByteRows
     network: Network
@@ -218,9 +218,9 @@ class Model:
         """Return the arrays and the description that the model's file has."""
         small = self.is_in_bytes
         arrays = {
-            **Strings.of(self.labels).arrays("labels"),
+            **PackedStrings.of(self.labels).arrays("labels"),
             **self.words.arrays("words", np.int32 if small else np.int64),
-            "words.keys": self.features.words.dictionary.keys,
+            "words.keys": self.features.words.index.keys,
             **value_arrays("words.weights", self.features.words.weights, small=small),
             **row_arrays("E", self.E),
             **row_arrays("U", self.U),
@@ -229,7 +229,7 @@ class Model:
         if self.record is not None:
             arrays |= self.record.arrays()
         for table in self.features.ngrams:
-            arrays[f"{table.kind}.ngrams"] = table.dictionary.keys
+            arrays[f"{table.kind}.ngrams"] = table.index.keys
             arrays |= value_arrays(f"{table.kind}.idf", table.idf, small=small)
         if self.thresholds is not None:
             arrays["thresholds"] = self.thresholds
@@ -305,7 +305,7 @@ def _from_file(file: ModelFile) -> Model:
         Features(word_table, tables),
         words,
         file.rows("E", V, sizes[0]),
-        file.rows("U", sum(len(table.dictionary) for table in tables), len(labels)),
+        file.rows("U", sum(len(table.index) for table in tables), len(labels)),
         Network(sizes, ACTIVATIONS[structure["activation"]], file.array("network", "F32", parameter_count(sizes))),
         structure["output"],
         {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},

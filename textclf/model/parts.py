@@ -9,7 +9,7 @@ from textclf.model.abstention import TrackRecord
 from textclf.model.drift import CELLS, Profile, quantities
 from textclf.model.file import ModelFile
 from textclf.text.features import NgramTable
-from textclf.text.key_index import Dictionary
+from textclf.text.key_index import KeyIndex
 from textclf.types import Array
 
 _LONGEST_NGRAM = 32
@@ -57,9 +57,9 @@ def ngram_table_of(file: ModelFile, kind: str, shortest: int, longest: int) -> N
     return NgramTable("words" if kind == "words" else "chars", shortest, longest, dictionary, idf)
 
 
-def dictionary_of(file: ModelFile, name: str, length: int | None) -> Dictionary:
+def dictionary_of(file: ModelFile, name: str, length: int | None) -> KeyIndex:
     """Return the keys stored under a name, `length` of them if that is known; raises ModelError when out of order."""
     keys = file.array(name, "U64|U32", length)
     if (keys[1:] <= keys[:-1]).any():
         raise ModelError(f"{file.path}: the keys {name!r} are not in rising order. Train the model again.")
-    return Dictionary(keys)
+    return KeyIndex(keys)

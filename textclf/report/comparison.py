@@ -116,7 +116,7 @@ def _facts(model: Model) -> list[Fact]:
         Fact("trained on", f"{data.get('texts', 0):,} texts, {len(model.labels):,} classes"),
         Fact("recipe", f"{settings.get('recipe')}, {settings.get('optimizer')}, seed {settings.get('seed')}"),
         Fact("layers", " – ".join(map(str, model.network.sizes))),
-        Fact("n-grams", f"{sum(len(table.dictionary) for table in model.features.ngrams):,}"),
+        Fact("n-grams", f"{sum(len(table.index) for table in model.features.ngrams):,}"),
         Fact("vectors", f"{vectors.get('name', 'none')} {vectors.get('sha256', '')}".strip()),
         Fact("made with textclf", str(made.get("textclf"))),
     ]

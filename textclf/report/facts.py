@@ -68,7 +68,7 @@ def model_facts(model: Model) -> list[Fact]:
     facts = [
         Fact("layers", " – ".join(map(str, model.network.sizes))),
         Fact("words", f"{len(model.words):,}"),
-        *(Fact(f"n-grams of {table.kind}", f"{len(table.dictionary):,}") for table in model.features.ngrams),
+        *(Fact(f"n-grams of {table.kind}", f"{len(table.index):,}") for table in model.features.ngrams),
         Fact("temperature", f"{model.temperature:.4f}"),
     ]
     facts += [_fact(_PENALTIES.get(name, name), value) for name, value in penalties.items()]

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from textclf.settings import CHOICES, Weighting
 from textclf.sklearn.inputs import InputError, texts_of
 from textclf.text.features import Features, WordTable, word_weights
-from textclf.text.key_index import Dictionary, count_keys
+from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, tokenize_blocks
 from textclf.types import Array
 from textclf.vectors import open_vectors
@@ -38,7 +38,7 @@ class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
             raise InputError(f"weighting: expected one of {expected}, found {self.weighting!r}.")
         vectors = open_vectors(str(self.vectors))
         keys, places = np.unique(keys_of(vectors.words), return_index=True)
-        dictionary = Dictionary(keys)
+        dictionary = KeyIndex(keys)
         seen = [block.keys for block in tokenize_blocks(texts, lower=not vectors.is_cased)]
         words, occurrences = count_keys(np.concatenate([*seen, np.zeros(0, np.uint64)]))
         rows = dictionary.rows(words)

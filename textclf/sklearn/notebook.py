@@ -29,7 +29,7 @@ def card(model: Model) -> str:
 
 
 def _ngrams(table: NgramTable) -> str:
-    return f"{len(table.dictionary):,} of {table.shortest}–{table.longest} {table.kind}"
+    return f"{len(table.index):,} of {table.shortest}–{table.longest} {table.kind}"
 
 
 def _labels(model: Model) -> str:

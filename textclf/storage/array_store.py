@@ -14,11 +14,11 @@ import numpy.typing as npt
 
 from textclf.errors import TrainingError
 from textclf.storage.memory import let_go, pages_for
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.types import Integers
 
 
-class Shelf:
+class ArrayStore:
     """Keeps arrays that are made part by part: in memory while there is `room` there, so many bytes, else in files.
 
     Files have no name, end with the arrays, and lie in the system's folder for temporary files (TMPDIR). `room` None
@@ -31,7 +31,7 @@ class Shelf:
 
     def array(self, parts: Iterable[npt.NDArray[Any]]) -> npt.NDArray[Any]:
         """Return the parts, of which there is at least one, as one array."""
-        stack = Stack(self)
+        stack = ArrayBuilder(self)
         for part in parts:
             stack.add(part)
         return stack.whole()
@@ -40,29 +40,29 @@ class Shelf:
         """Return an array of the memory as it is kept: the same, where it is small or there is no limit, or a copy."""
         return array if self.room is None or array.nbytes < _SMALL else self.array([array])
 
-    def seldom(self) -> "Shelf":
-        """Return a shelf for arrays that are looked at once or twice, not again and again as matrices of a fit are.
+    def cold(self) -> "ArrayStore":
+        """Return a store for arrays that are looked at once or twice, not again and again as matrices of a fit are.
 
         They lie in memory only as long as all that lies there takes an eighth of the room.
         """
-        shelf = Shelf(None if self.room is None else self.room // 8)
-        shelf._slabs = self._slabs
-        return shelf
+        store = ArrayStore(None if self.room is None else self.room // 8)
+        store._slabs = self._slabs
+        return store
 
-    def strings(self, batches: Iterable[Sequence[str]]) -> Strings:
-        """Return all strings of all batches, which are looked at `seldom`."""
+    def strings(self, batches: Iterable[Sequence[str]]) -> PackedStrings:
+        """Return all strings of all batches, which are looked at `cold`."""
         lengths: list[Integers] = [np.zeros(1, np.int64)]
 
         def blobs() -> Iterable[npt.NDArray[np.uint8]]:
             for batch in batches:
-                packed = Strings.of(batch)
+                packed = PackedStrings.of(batch)
                 lengths.append(np.diff(packed.offsets))
                 yield packed.blob
 
-        blob = self.seldom().array(blobs())  # comes first: it is what counts the lengths
-        return Strings(blob, np.cumsum(np.concatenate(lengths)))
+        blob = self.cold().array(blobs())  # comes first: it is what counts the lengths
+        return PackedStrings(blob, np.cumsum(np.concatenate(lengths)))
 
-    def allot(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any] | None:
+    def allocate(self, shape: tuple[int, ...], kind: np.dtype[Any]) -> npt.NDArray[Any] | None:
         """Return an array without values, or None where that, beside those that are still in use, is too much."""
         if self.room is not None:
             used = [slab for slab in (reference() for reference in self._slabs) if slab is not None]
@@ -81,8 +81,8 @@ class Shelf:
         return slab
 
 
-MEMORY = Shelf()
-ROOM = 1 << 24
+IN_MEMORY = ArrayStore()
+DEFAULT_BUDGET = 1 << 24
 """Bytes that a training of files keeps in memory where nobody says how many."""
 
 
@@ -93,10 +93,10 @@ _SLABS = 8  # that the room is dealt out in, at the least
 
 
 @dataclass
-class Stack:
+class ArrayBuilder:
     """An array that grows: parts in memory, or, from when there is no more room for one, all in a file."""
 
-    shelf: Shelf
+    store: ArrayStore
     parts: deque[npt.NDArray[Any]] = field(default_factory=deque)
     slab: npt.NDArray[Any] | None = None
     file: Any = None
@@ -118,9 +118,9 @@ class Stack:
         # In a slab with others. The system gets a large slab back when the last of its parts is dropped; memory of
         # many small arrays the C library would keep, while the whole that is made of them takes as much again.
         if self.slab is None or len(part) > len(self.slab):
-            largest = _SLAB if self.shelf.room is None else min(_SLAB, self.shelf.room // _SLABS)
+            largest = _SLAB if self.store.room is None else min(_SLAB, self.store.room // _SLABS)
             rows = max(len(part), min(self.length, largest // max(part[:1].nbytes, 1)))
-            self.slab = self.shelf.allot((rows, *part.shape[1:]), part.dtype)
+            self.slab = self.store.allocate((rows, *part.shape[1:]), part.dtype)
         if self.slab is None:
             return None
         room, self.slab = self.slab[: len(part)], self.slab[len(part) :]
@@ -163,7 +163,7 @@ class Stack:
         if len(self.parts) == 1:
             return self.parts.popleft()
         if self.parts:
-            whole, filled = self.shelf.make((self.length, *self.like.shape[1:]), self.like.dtype), 0
+            whole, filled = self.store.make((self.length, *self.like.shape[1:]), self.like.dtype), 0
             while self.parts:
                 part = self.parts.popleft()
                 whole[filled : filled + len(part)] = part
@@ -179,15 +179,15 @@ class Stack:
             return np.memmap(file, self.like.dtype, "r", shape=(self.length, *self.like.shape[1:]))
 
 
-def rows_of_array(array: npt.NDArray[Any], rows: Integers, shelf: Shelf) -> npt.NDArray[Any]:
-    """Return these rows, in this order, on the shelf."""
+def take_array_rows(array: npt.NDArray[Any], rows: Integers, store: ArrayStore) -> npt.NDArray[Any]:
+    """Return these rows, in this order, on the store."""
 
     def copied(some: Integers) -> npt.NDArray[Any]:
         part: npt.NDArray[Any] = array[some]
         let_go(array)
         return part
 
-    return shelf.array(copied(some) for some in row_batches(rows))
+    return store.array(copied(some) for some in row_batches(rows))
 
 
 def row_batches(rows: Integers) -> Iterator[Integers]:

@@ -15,14 +15,14 @@ _FIRST_BYTES = -64  # as numbers with a sign, the bytes of UTF-8 that follow the
 
 
 @dataclass(frozen=True)
-class Strings(Sequence[str]):
+class PackedStrings(Sequence[str]):
     """A list of strings kept as one run of UTF-8 bytes and where each begins; one is decoded when it is asked for."""
 
     blob: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]
 
     @staticmethod
-    def of(strings: Sequence[str]) -> "Strings":
+    def of(strings: Sequence[str]) -> "PackedStrings":
         """Pack strings; a lone surrogate, which UTF-8 cannot hold, becomes U+FFFD."""
         try:
             encoded = [string.encode() for string in strings]
@@ -31,7 +31,7 @@ class Strings(Sequence[str]):
                 string.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode() for string in strings
             ]
         offsets = np.cumsum([0, *(len(string) for string in encoded)], dtype=np.int64)
-        return Strings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
+        return PackedStrings(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
     def arrays(self, name: str, offsets: npt.DTypeLike = np.int64) -> dict[str, npt.NDArray[Any]]:
         """Return the two arrays that store these strings under a name, the offsets as numbers of this type."""
@@ -48,14 +48,14 @@ class Strings(Sequence[str]):
     def __getitem__(self, place: int) -> str: ...
 
     @overload
-    def __getitem__(self, place: slice) -> "Strings": ...
+    def __getitem__(self, place: slice) -> "PackedStrings": ...
 
-    def __getitem__(self, place: int | slice) -> "str | Strings":
+    def __getitem__(self, place: int | slice) -> "str | PackedStrings":
         if isinstance(place, slice):
             start, stop, step = place.indices(len(self))
             if step != 1:
-                return Strings.of([self[i] for i in range(start, stop, step)])
-            return Strings(self.blob, self.offsets[start : max(start, stop) + 1])
+                return PackedStrings.of([self[i] for i in range(start, stop, step)])
+            return PackedStrings(self.blob, self.offsets[start : max(start, stop) + 1])
         place = range(len(self))[place]
         return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
 

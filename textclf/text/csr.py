@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.storage.array_store import Shelf, Stack, row_batches
+from textclf.storage.array_store import ArrayBuilder, ArrayStore, row_batches
 from textclf.storage.memory import let_go
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array, Integers, run_starts
@@ -211,14 +211,14 @@ def blocks_of(C: SparseRows) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
-class RowStack:
+class CsrBuilder:
     """A sparse matrix that grows by rows, and gives back the parts that it was made of."""
 
-    def __init__(self, shelf: Shelf, width: int) -> None:
-        self._columns, self._data, self._width = Stack(shelf), Stack(shelf), width
-        # On the shelf too. Left where they were made, small arrays would lie all over the memory, and what is freed
+    def __init__(self, store: ArrayStore, width: int) -> None:
+        self._columns, self._data, self._width = ArrayBuilder(store), ArrayBuilder(store), width
+        # On the store too. Left where they were made, small arrays would lie all over the memory, and what is freed
         # around them is soon too short for large ones.
-        self._lengths = Stack(shelf)
+        self._lengths = ArrayBuilder(store)
         self._sizes: list[tuple[int, int]] = []
 
     def add(self, part: SparseRows) -> None:
@@ -240,9 +240,9 @@ class RowStack:
         return [SparseRows(offsets_of(lengths), columns, data, self._width) for lengths, columns, data in arrays]
 
 
-def rows_of_sparse(C: SparseRows, rows: Integers, shelf: Shelf) -> SparseRows:
-    """Return these rows, in this order, on the shelf."""
-    stack = RowStack(shelf, C.width)
+def take_rows(C: SparseRows, rows: Integers, store: ArrayStore) -> SparseRows:
+    """Return these rows, in this order, on the store."""
+    stack = CsrBuilder(store, C.width)
     for some in row_batches(rows):
         stack.add(C.take(some))
     return stack.whole()

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from textclf.settings import Weighting
 from textclf.text.char_classes import is_space
 from textclf.text.csr import SparseRows, stack_columns, stack_rows, sum_entries
-from textclf.text.key_index import Dictionary
+from textclf.text.key_index import KeyIndex
 from textclf.text.tokenizer import (
     END_OF_TEXT,
     CodePoints,
@@ -49,15 +49,15 @@ class WordTable:
     With `cased`, a word is looked up as it stands first, and lower-cased when it is not found.
     """
 
-    dictionary: Dictionary
+    index: KeyIndex
     weights: Array
     cased: bool = False
 
     def rows_of(self, tokens: Tokens, cased: Tokens | None) -> Integers:
         """Return each token's row of E, or -1; `cased` holds the same tokens as they stand, for cased vectors."""
-        rows = self.dictionary.rows(tokens.keys)
+        rows = self.index.rows(tokens.keys)
         if cased is not None and len(cased.keys) == len(tokens.keys):
-            as_it_stands = self.dictionary.rows(cased.keys)
+            as_it_stands = self.index.rows(cased.keys)
             rows = np.where(as_it_stands >= 0, as_it_stands, rows)
         return rows
 
@@ -74,7 +74,7 @@ class NgramTable:
     kind: Literal["words", "chars"]
     shortest: int
     longest: int
-    dictionary: Dictionary
+    index: KeyIndex
     idf: Array
 
     def entries(self, tokens: Tokens) -> tuple[Integers, Keys]:
@@ -216,7 +216,7 @@ class Features:
 
     def _extract_block(self, tokens: Tokens, cased: Tokens | None, elsewhere: Sequence[Marks | None]) -> TextMatrix:
         rows = self.words.rows_of(tokens, cased)
-        counts = sum_entries(tokens.text_numbers, rows, len(tokens), len(self.words.dictionary))
+        counts = sum_entries(tokens.text_numbers, rows, len(tokens), len(self.words.index))
         known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
         ngrams = [ngram_matrix(tokens, table, marks) for table, marks in zip(self.ngrams, elsewhere, strict=True)]
         return TextMatrix(
@@ -252,8 +252,8 @@ def ngram_matrix(tokens: Tokens, table: NgramTable, elsewhere: Marks | None = No
     With `elsewhere`, shape (V,), those of the marked rows alone count as known.
     """
     text_numbers, keys = table.entries(tokens)
-    rows = table.dictionary.rows(keys)
-    counts = sum_entries(text_numbers, rows, len(tokens), len(table.dictionary))
+    rows = table.index.rows(keys)
+    counts = sum_entries(text_numbers, rows, len(tokens), len(table.index))
     known = rows >= 0 if elsewhere is None else np.append(elsewhere, False)[rows]  # a row of -1 is the last
     return tf_idf(counts, table.idf), share_of_texts(text_numbers, known, len(tokens))
 

@@ -19,7 +19,7 @@ _BLOCK = 1 << 16  # look-ups done at a time: their arrays stay in the processor'
 
 
 @dataclass(frozen=True)
-class Dictionary:
+class KeyIndex:
     """Distinct keys in rising order, shape (V,): a key's row is its place among them.
 
     Keys of 32 bits are the first halves of 64-bit ones: a stranger is then taken for one of V with probability V / 2³².
@@ -47,7 +47,7 @@ class Dictionary:
         # Keys are as good as random, so the first bits of one tell its place to within a few rows (a radix index):
         # twelve million look-ups among 600,000 keys take a twelfth of the time that binary search takes.
         # What is looked at again is picked by numbers, not by flags: in NumPy that takes half the time.
-        firsts, shift = self.index
+        firsts, shift = self.radix
         last = len(self.keys) - 1
         rows: Integers = firsts.take((keys >> shift).astype(np.intp))
         found = self.keys.take(rows)
@@ -62,7 +62,7 @@ class Dictionary:
         return rows
 
     @cached_property
-    def index(self) -> tuple[Integers, Any]:
+    def radix(self) -> tuple[Integers, Any]:
         """The first place of each leading bit pattern, at most the last of all, and the shift that gives patterns."""
         kind: Any = self.keys.dtype.type
         bits = max(len(self.keys) - 1, 1).bit_length() + 1

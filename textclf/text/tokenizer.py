@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
 from textclf.types import Integers, Keys
 
@@ -99,7 +99,7 @@ def text_blocks(texts: Iterable[str], *, parts: int = 1) -> Iterator[Sequence[st
     With `parts`, so many times fewer: for work that makes so much more of each character.
     """
     most = _BLOCK // parts
-    if isinstance(texts, Strings):
+    if isinstance(texts, PackedStrings):
         start, stop = 0, -1
         while stop < len(texts):
             stop = int(np.searchsorted(texts.offsets, texts.offsets[start] + most))
@@ -191,7 +191,7 @@ def decode(codes: CodePoints) -> str:
 
 def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
     """Return the code points of these texts in normal form, END_OF_TEXT after each."""
-    if isinstance(texts, Strings):
+    if isinstance(texts, PackedStrings):
         return _codes_of_bytes(texts, lower)
     joined = "\0".join(texts)
     if joined.isascii() and texts:
@@ -203,7 +203,7 @@ def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
     return _codes_of(_join(texts), lower)
 
 
-def _codes_of_bytes(strings: Strings, lower: bool) -> CodePoints:
+def _codes_of_bytes(strings: PackedStrings, lower: bool) -> CodePoints:
     """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
     encoded = strings.encoded()
     letters = np.frombuffer(b"\0".join([*encoded, b""]), np.uint8)

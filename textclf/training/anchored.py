@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.nn.network import Loss, Network
-from textclf.training.checkpoint import NOTHING_KEPT, Recorder
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.data import Examples
 from textclf.training.objective import Held, JointFit, JointSettings, fit_jointly
 from textclf.types import Array
@@ -25,7 +25,7 @@ _LEAST_L2 = 1e-6
 
 
 @dataclass(frozen=True)
-class Anchor:
+class GaussianPrior:
     """Where the old model's parameters are, and how firmly they are held there.
 
     `network`, `U`: θ⁰, with rows and columns of zeros for what is new. `h`, shape of the network's θ, and `h_U`, shape
@@ -39,8 +39,8 @@ class Anchor:
     is_new: npt.NDArray[np.bool_]
 
 
-def fit_anchored(
-    anchor: Anchor,
+def fit_with_prior(
+    anchor: GaussianPrior,
     S: Array,
     examples: Examples,
     scales: Array,
@@ -49,7 +49,7 @@ def fit_anchored(
     *,
     start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
-    recorder: Recorder = NOTHING_KEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> JointFit:
     """Minimize Σ w L(Z, y) + ½ Σ (l2 + h) (θ − θ⁰)² over the network and U; h is `TRUST` of the anchor's.
 
@@ -61,7 +61,7 @@ def fit_anchored(
     scales = np.where(anchor.is_new, scales, np.sqrt(l2 / (l2 + TRUST * anchor.h_U))).astype(scales.dtype)
     settings = replace(settings, l2=l2, held=held)
     return fit_jointly(
-        anchor.network, S, examples, scales, loss, settings, start=start, after_step=after_step, recorder=recorder
+        anchor.network, S, examples, scales, loss, settings, start=start, after_step=after_step, checkpoint=checkpoint
     )
 
 

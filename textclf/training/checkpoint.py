@@ -21,7 +21,7 @@ from textclf.storage.files import sweep
 from textclf.types import Array
 
 SECONDS_BETWEEN = 30.0
-"""A checkpoint is written at most so often, and so seldom that writing takes at most a tenth of the time."""
+"""A checkpoint is written at most so often, and so cold that writing takes at most a tenth of the time."""
 _SHARE_OF_WRITING = 0.1
 _SUFFIX = ".checkpoint"
 
@@ -50,14 +50,14 @@ class State:
         return {name.removeprefix(f"{prefix}."): np.array(self.arrays[name]) for name in names}
 
 
-class Recorder:
+class Checkpoint:
     """Keeps nothing; what keeps something has the same methods."""
 
     def begin(self, identity: Callable[[], Mapping[str, Any]]) -> None:
         """Say what decides the outcome of the training, before anything is asked or noted."""
 
-    def within(self, name: str) -> "Recorder":
-        """Return a recorder whose names are put below this one."""
+    def within(self, name: str) -> "Checkpoint":
+        """Return a checkpoint whose names are put below this one."""
         return self
 
     def found(self, name: str) -> State | None:
@@ -68,10 +68,10 @@ class Recorder:
         """Keep a state in the place of the earlier one of this name, and of all below it."""
 
 
-NOTHING_KEPT = Recorder()
+NO_CHECKPOINT = Checkpoint()
 
 
-class Checkpoint(Recorder):
+class CheckpointFile(Checkpoint):
     """Keeps states in the memory, and now and then writes them to a file beside the model."""
 
     def __init__(self, model: Path, *, resume: bool = False) -> None:
@@ -108,8 +108,8 @@ class Checkpoint(Recorder):
             )
         self._states = states
 
-    def within(self, name: str) -> Recorder:
-        """Return a recorder whose names are put below this one."""
+    def within(self, name: str) -> Checkpoint:
+        """Return a checkpoint whose names are put below this one."""
         return _Within(self, name)
 
     def found(self, name: str) -> State | None:
@@ -155,11 +155,11 @@ class Checkpoint(Recorder):
             ) from None
 
 
-class _Within(Recorder):
-    def __init__(self, parent: Recorder, prefix: str) -> None:
+class _Within(Checkpoint):
+    def __init__(self, parent: Checkpoint, prefix: str) -> None:
         self._parent, self._prefix = parent, prefix
 
-    def within(self, name: str) -> Recorder:
+    def within(self, name: str) -> Checkpoint:
         return _Within(self, name)
 
     def found(self, name: str) -> State | None:

@@ -19,8 +19,8 @@ from textclf.errors import ModelError, TextclfError
 from textclf.model.model import Model
 from textclf.nn.network import OUTPUTS, Network, parameter_count
 from textclf.settings import Settings
-from textclf.storage.array_store import MEMORY, Shelf
-from textclf.storage.packed_strings import Strings
+from textclf.storage.array_store import IN_MEMORY, ArrayStore
+from textclf.storage.packed_strings import PackedStrings
 from textclf.text.features import (
     Features,
     Kind,
@@ -30,11 +30,11 @@ from textclf.text.features import (
     side_by_side,
     word_weights,
 )
-from textclf.text.key_index import Dictionary
+from textclf.text.key_index import KeyIndex
 from textclf.text.tokenizer import keys_of
-from textclf.training.anchored import Anchor, curvature
-from textclf.training.regularization import Penalties
-from textclf.training.tokenized_corpus import Cuts
+from textclf.training.anchored import GaussianPrior, curvature
+from textclf.training.regularization import Regularization
+from textclf.training.tokenized_corpus import TokenizedCorpus
 from textclf.training.vocabulary import (
     Vocabulary,
     count_all,
@@ -42,8 +42,8 @@ from textclf.training.vocabulary import (
     extracted,
     least_texts,
     mean_length,
+    ngram_counts_of,
     strings_of,
-    tallies_of,
     unit_vectors,
 )
 from textclf.types import Array, Integers, Keys
@@ -61,7 +61,7 @@ class Grown:
     """A model with room for new words, n-grams and labels: what it knows of the new texts, and its parameters."""
 
     vocabulary: Vocabulary
-    anchor: Anchor
+    anchor: GaussianPrior
 
 
 def rows_seen(model: Model) -> int:
@@ -70,7 +70,7 @@ def rows_seen(model: Model) -> int:
     return sum(int(table["texts"]) for table in tables)
 
 
-def old_penalties(model: Model, l2: float | None) -> Penalties | None:
+def old_penalties(model: Model, l2: float | None) -> Regularization | None:
     """Return the penalties that the model was fitted with, `l2` in place of its own if given; None if it has none."""
     stored = model.description["penalties"]
     if stored is None:
@@ -78,7 +78,7 @@ def old_penalties(model: Model, l2: float | None) -> Penalties | None:
     freedom = tuple(float(value) for value in stored["freedom"])
     if len(freedom) != len(model.features.ngrams):
         raise ValueError
-    return Penalties(float(stored["l2"]) if l2 is None else l2, freedom)
+    return Regularization(float(stored["l2"]) if l2 is None else l2, freedom)
 
 
 def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozenset()) -> Settings:
@@ -87,7 +87,7 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
     Raises ModelError when one of these is another than the model's, the description lacks what is needed, or the model
     was made small.
     """
-    if model.features.words.dictionary.keys.dtype != np.uint64:
+    if model.features.words.index.keys.dtype != np.uint64:
         raise ModelError(
             "model: expected one that can go on, found one that was made small. Give the one that it was made of."
         )
@@ -122,7 +122,7 @@ def grow(
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
-    shelf: Shelf = MEMORY,
+    store: ArrayStore = IN_MEMORY,
 ) -> Grown:
     """Return the model with room for what these texts add, and for `labels`, which its own are among.
 
@@ -131,26 +131,26 @@ def grow(
     _check_vectors(model, vectors)
     n, old = rows_seen(model), model.features
     kinds: list[Kind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
-    cuts = Cuts(texts, kinds, settings.threads, shelf, spelled=vectors is None)
-    found = count_all(cuts, is_cased=old.words.cased)
-    words, strings, E = _more_words(model, cuts, found.all_words(), settings, vectors, rng)
-    tallies = tallies_of(kinds, found, least_texts(n + len(texts), mean_length(texts)), shelf)
-    for counted in cuts.each(lambda block: counts_of(block, tallies), last=True):
+    corpus = TokenizedCorpus(texts, kinds, settings.threads, store, spelled=vectors is None)
+    found = count_all(corpus, is_cased=old.words.cased)
+    words, strings, E = _more_words(model, corpus, found.all_words(), settings, vectors, rng)
+    tallies = ngram_counts_of(kinds, found, least_texts(n + len(texts), mean_length(texts)), store)
+    for counted in corpus.each(lambda block: counts_of(block, tallies), last=True):
         for tally, counts in zip(tallies, counted, strict=True):
             tally.add(*counts)
     places = np.array([labels.index(label) for label in model.labels])
     tables, masses, rows_of_U, alone = [], [], [], []
     first = 0
     for table, tally in zip(old.ngrams, tallies, strict=True):
-        added, shares = tally.added(table.dictionary)
+        added, shares = tally.added(table.index)
         grown, origin = _more_ngrams(table, added, len(texts), n)
         tables.append(grown)
         alone.append(shares)
         rows_of_U.append(np.where(origin >= 0, origin + first, -1))
         masses.append(_mass(grown.idf, origin >= 0, n))
-        first += len(table.dictionary)
+        first += len(table.index)
     features = Features(words, tuple(tables))
-    matrix = extracted(features, texts, shelf, settings.threads)
+    matrix = extracted(features, texts, store, settings.threads)
     # What the model would know of a text that it had not seen.
     matrix = replace(matrix, familiar=np.maximum(matrix.familiar - side_by_side(alone, len(texts)), 0.0))
     rows = np.concatenate(rows_of_U) if rows_of_U else np.zeros(0, np.int64)
@@ -163,7 +163,7 @@ def grow(
     h, of_output = curvature(network, S, wide, OUTPUTS[model.output])
     h = np.where(is_new_theta, 0.0, h * n)
     h_U = np.concatenate([*masses, np.zeros(0)])[:, None] * of_output
-    return Grown(Vocabulary(features, strings, E, matrix), Anchor(network, U, h, h_U, is_new))
+    return Grown(Vocabulary(features, strings, E, matrix), GaussianPrior(network, U, h, h_U, is_new))
 
 
 def as_before(model: Model, old: Model) -> Model:
@@ -214,13 +214,13 @@ def _with_labels(network: Network, places: Integers, k: int, bias: float) -> tup
     return wider, marks.theta > 0
 
 
-def _merged(dictionary: Dictionary, keys: Keys) -> tuple[Dictionary, Integers]:
+def _merged(dictionary: KeyIndex, keys: Keys) -> tuple[KeyIndex, Integers]:
     """Return both together, and of which old row each row is, or −1 − i for the new key number i."""
     fresh = np.flatnonzero(dictionary.rows(keys) < 0)
     both = np.concatenate([dictionary.keys, keys[fresh]])
     order = np.argsort(both)
     origin = np.concatenate([np.arange(len(dictionary)), -1 - fresh])[order]
-    return Dictionary(both[order]), origin
+    return KeyIndex(both[order]), origin
 
 
 def _joined(old: Array, new: Array, origin: Integers) -> Array:
@@ -234,9 +234,9 @@ def _more_ngrams(table: NgramTable, found: NgramTable, texts: int, n: int) -> tu
 
     n: how many rows were seen before.
     """
-    dictionary, origin = _merged(table.dictionary, found.dictionary.keys.astype(np.uint64))
+    dictionary, origin = _merged(table.index, found.index.keys.astype(np.uint64))
     idf = inverse_document_frequency(_document_frequency(found.idf, texts), n + texts)
-    return replace(table, dictionary=dictionary, idf=_joined(table.idf, idf, origin)), origin
+    return replace(table, index=dictionary, idf=_joined(table.idf, idf, origin)), origin
 
 
 def _document_frequency(idf: Array, n: int) -> Array:
@@ -254,36 +254,36 @@ def _mass(idf: Array, is_old: Flags, n: int) -> Array:
 
 def _more_words(
     model: Model,
-    cuts: Cuts,
+    corpus: TokenizedCorpus,
     counted: tuple[Keys, Integers],
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
-) -> tuple[WordTable, Strings, Array]:
+) -> tuple[WordTable, PackedStrings, Array]:
     """Return the model's words and those that these texts add, which have a vector or get a random one, with E."""
     table = model.features.words
-    (keys, occurrences), n, old = counted, len(cuts), np.asarray(model.E)
+    (keys, occurrences), n, old = counted, len(corpus), np.asarray(model.E)
     if vectors is None:
         added = keys
-        new_strings = strings_of(cuts, keys)
+        new_strings = strings_of(corpus, keys)
         E = rng.normal(0.0, 1.0, (len(keys), old.shape[1])) * old.std(axis=0) + old.mean(axis=0)
     else:
         all_words = list(vectors.words)
         known, places = np.unique(keys_of(all_words), return_index=True)
-        rows = Dictionary(known).rows(keys)
+        rows = KeyIndex(known).rows(keys)
         added, occurrences, new = keys[rows >= 0], occurrences[rows >= 0], places[rows[rows >= 0]]
         new_strings = [all_words[place] for place in new.tolist()]
-        E = _as_the_old(old, vectors, table.dictionary.rows(known), places, new)
+        E = _as_the_old(old, vectors, table.index.rows(known), places, new)
     weights = word_weights(settings.weighting, occurrences, np.minimum(occurrences, n), n)
-    dictionary, origin = _merged(table.dictionary, added)
+    dictionary, origin = _merged(table.index, added)
     old_strings = list(model.words)
     strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]
     merged = WordTable(dictionary, _joined(table.weights, weights, origin), table.cased)
-    return merged, Strings.of(strings), _joined(old, E.astype(np.float32), origin)
+    return merged, PackedStrings.of(strings), _joined(old, E.astype(np.float32), origin)
 
 
 def _as_the_old(E: Array, vectors: WordVectors, rows: Integers, places: Integers, new: Integers) -> Array:
-    """Return the pretrained vectors at `new`, moved and scaled as the model's were (see `Standard`).
+    """Return the pretrained vectors at `new`, moved and scaled as the model's were (see `Standardizer`).
 
     `rows`, `places`: of each pretrained word the row of E, or -1, and its place in the vectors. How each of the d
     numbers was moved and scaled is told from words that both have: where E was trained since, by the best line.

@@ -16,7 +16,7 @@ from textclf.nn.network import Loss, Network
 from textclf.nn.optim import OPTIMIZERS, RowAdagrad
 from textclf.storage.memory import let_go
 from textclf.text.csr import SparseRows
-from textclf.training.checkpoint import NOTHING_KEPT, Recorder, State
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.data import Examples
 from textclf.types import Array, Integers
 
@@ -79,18 +79,18 @@ def train_network(
     rng: np.random.Generator,
     *,
     after_epoch: Callable[[Epoch], None] = lambda _: None,
-    recorder: Recorder = NOTHING_KEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> TrainedNetwork:
     """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
 
     The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
-    copied, not changed. After each epoch `recorder` notes all that is needed to go on; what it finds is gone on from.
+    copied, not changed. After each epoch `checkpoint` notes all that is needed to go on; what it finds is gone on from.
     Raises TrainingError when the loss is no longer finite.
     """
     network = Network(network.sizes, network.activation, network.theta.copy())
     learner = _Learner(network, E.copy() if settings.vector_rate else E, examples, loss, settings)
     course = _Course(learner, TrainedNetwork(network, E, 0, []))
-    found = recorder.found(_NOTED)
+    found = checkpoint.found(_NOTED)
     if found is not None:
         course.restore(found, rng)
     while not course.is_over(valid is not None):
@@ -104,7 +104,7 @@ def train_network(
             )
         epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss, settings.multi_label))
         course.take(epoch)
-        recorder.note(_NOTED, lambda: course.state(rng))
+        checkpoint.note(_NOTED, lambda: course.state(rng))
         after_epoch(epoch)
     return course.best
 
@@ -244,7 +244,7 @@ def _validate(
 
 
 @dataclass(frozen=True)
-class Standard:
+class Standardizer:
     """By how much vectors are moved and scaled: `mean` and `spread`, shape (d,).
 
     Averaged vectors lie close together; left so, a network sees almost the same input for every text. As a row of C
@@ -255,7 +255,7 @@ class Standard:
     spread: Array
 
     @staticmethod
-    def of_rows(S: Array, weights: Array | None = None, *, length: float) -> "Standard":
+    def of_rows(S: Array, weights: Array | None = None, *, length: float) -> "Standardizer":
         """Return what gives S mean 0, each of its d numbers the same spread, and rows of mean squared length `length`².
 
         `weights`, shape (n,): of the rows.
@@ -267,14 +267,14 @@ class Standard:
             let_go(S[start : start + _ROWS])
             total += of_rows @ rows
             squares += of_rows @ np.square(rows, out=rows)
-        return Standard.of_sums(float(w.sum()), total, squares, length=length)
+        return Standardizer.of_sums(float(w.sum()), total, squares, length=length)
 
     @staticmethod
-    def of_sums(n: float, total: Array, squares: Array, *, length: float) -> "Standard":
+    def of_sums(n: float, total: Array, squares: Array, *, length: float) -> "Standardizer":
         """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ S² over the rows."""
         mean = total / n
         deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
-        return Standard(mean, np.where(deviation > 1e-6, deviation, 1.0) * (np.sqrt(len(mean)) / length))
+        return Standardizer(mean, np.where(deviation > 1e-6, deviation, 1.0) * (np.sqrt(len(mean)) / length))
 
     def applied(self, E: Array) -> Array:
         """Return E moved and scaled."""

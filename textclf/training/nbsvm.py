@@ -10,7 +10,7 @@ from textclf.text.csr import SparseRows, blocks_of
 from textclf.types import Array
 
 
-def naive_bayes_scales(
+def nbsvm_scales(
     C: SparseRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float, threads: int = 1
 ) -> Array:
     """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
@@ -49,7 +49,7 @@ def class_counts(C: SparseRows, Y: Array, weights: Array | None = None, threads:
 
 
 def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Array:
-    """Return `naive_bayes_scales` of what `class_counts` counted, which is used up."""
+    """Return `nbsvm_scales` of what `class_counts` counted, which is used up."""
     inside, others, mass = counts
     k = inside.shape[1]
     inside += inside.dtype.type(smoothing)  # in place, here and below: these are the largest arrays of their time

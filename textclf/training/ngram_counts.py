@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.storage.array_store import Shelf, Stack
+from textclf.storage.array_store import ArrayBuilder, ArrayStore
 from textclf.storage.memory import let_go
 from textclf.storage.parallel import in_order
-from textclf.text.csr import RowStack, SparseRows, sum_entries
+from textclf.text.csr import CsrBuilder, SparseRows, sum_entries
 from textclf.text.features import Kind, NgramTable, inverse_document_frequency, tf_idf
-from textclf.text.key_index import Dictionary
+from textclf.text.key_index import KeyIndex
 from textclf.types import Array, Integers, Keys
 
 Flags = npt.NDArray[np.bool_]
@@ -28,7 +28,7 @@ class LearnedNgrams:
     familiar: Array
 
 
-class NgramTally:
+class NgramCounts:
     """Counts the n-grams of one kind in texts, and keeps those that stand in at least `least_texts` of them.
 
     `candidates` holds them all, and others. An n-gram of one training text only says which text it was, so it is worth
@@ -36,12 +36,12 @@ class NgramTally:
     """
 
     def __init__(
-        self, kind: Kind, candidates: Dictionary, least_texts: int, shelf: Shelf, weights: Array | None = None
+        self, kind: Kind, candidates: KeyIndex, least_texts: int, store: ArrayStore, weights: Array | None = None
     ) -> None:
-        self._kind, self._candidates, self._least, self._shelf = kind, candidates, least_texts, shelf
-        self._counts = RowStack(shelf, len(candidates))
+        self._kind, self._candidates, self._least, self._shelf = kind, candidates, least_texts, store
+        self._counts = CsrBuilder(store, len(candidates))
         self._in_texts = np.zeros(len(candidates), np.int32)
-        self._totals = Stack(shelf)
+        self._totals = ArrayBuilder(store)
         self._weights, self._weighed = weights, np.zeros(len(candidates) if weights is not None else 0)
         self._seen = 0
 
@@ -82,7 +82,7 @@ class NgramTally:
         weighted = in_order(weigh, (parts.pop(0) for _ in range(len(parts))), threads)
         return LearnedNgrams(table, weighted, np.concatenate(familiar))
 
-    def added(self, known: Dictionary) -> tuple[NgramTable, Array]:
+    def added(self, known: KeyIndex) -> tuple[NgramTable, Array]:
         """Return the table, and which share of each text's n-grams has rows for its sake alone, shape (n,).
 
         Those are n-grams that too few other texts have, and that are not among the `known` ones.
@@ -102,7 +102,7 @@ class NgramTally:
         keep = self._in_so_many() >= self._least
         idf = inverse_document_frequency(frequency[keep], n)
         keys = self._shelf.kept(self._candidates.keys[keep])
-        return NgramTable(*self._kind, Dictionary(keys), self._shelf.kept(idf)), keep
+        return NgramTable(*self._kind, KeyIndex(keys), self._shelf.kept(idf)), keep
 
     def _in_so_many(self) -> npt.NDArray[Any]:
         """Return in how many texts each candidate stands: a weight below 1 makes a text count less, but drops none."""

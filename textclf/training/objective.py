@@ -19,7 +19,7 @@ from textclf.nn.network import Loss, Network
 from textclf.nn.optim import Steps, lbfgs
 from textclf.storage.memory import let_go
 from textclf.text.csr import SparseRows, blocks_of
-from textclf.training.checkpoint import NOTHING_KEPT, Recorder, state_of, steps_of
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, state_of, steps_of
 from textclf.training.data import Examples
 from textclf.types import Array
 
@@ -41,7 +41,7 @@ class JointSettings:
     held: "Held | None" = None
     """Where old parameters are held, if the fit goes on from a model; else all are held at 0."""
     keep: Callable[[Array], Array] = lambda array: array
-    """Returns the arrays of past steps, and what was found at the end, as they are kept, such as on a shelf."""
+    """Returns the arrays of past steps, and what was found at the end, as they are kept, such as on a store."""
     largest_noted: int = 1 << 28
     """Bytes; a fit whose steps are larger is started again when it was stopped."""
 
@@ -80,7 +80,7 @@ def fit_jointly(
     *,
     start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
-    recorder: Recorder = NOTHING_KEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> JointFit:
     """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS.
 
@@ -88,16 +88,25 @@ def fit_jointly(
     or weights.
 
     Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
-    n-gram's number may move (see `naive_bayes_scales`): the fit moves U / scales, so that one cost serves all. Of the
+    n-gram's number may move (see `nbsvm_scales`): the fit moves U / scales, so that one cost serves all. Of the
     scales those that `columns_moved` returns will do.
-    After each step `recorder` notes where it is, unless that is large; what it finds is gone on from.
+    After each step `checkpoint` notes where it is, unless that is large; what it finds is gone on from.
     """
     with _workers(settings.threads) as each:
         rows = RowsHere(blocks_for(S, examples), each)
         shares = np.average(examples.Y, axis=0, weights=examples.weights)
         total = float(examples.weights.sum())
         return minimize(
-            rows, network, scales, loss, settings, shares, total, start=start, after_step=after_step, recorder=recorder
+            rows,
+            network,
+            scales,
+            loss,
+            settings,
+            shares,
+            total,
+            start=start,
+            after_step=after_step,
+            checkpoint=checkpoint,
         )
 
 
@@ -138,13 +147,13 @@ def minimize(
     *,
     start: JointFit | None = None,
     after_step: Callable[[int, float], None] = lambda _number, _loss: None,
-    recorder: Recorder = NOTHING_KEPT,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> JointFit:
     """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
     objective = _Objective(network, rows, _columns(scales, network.sizes[-1], loss), loss, settings.l2, settings.held)
     losses: list[float] = [] if start is None else [*start.losses]
 
-    state = recorder.found(_NOTED)
+    state = checkpoint.found(_NOTED)
     if state is not None:
         losses = state.arrays["losses"].tolist()
 
@@ -154,7 +163,7 @@ def minimize(
     def note(steps: Steps) -> None:
         losses.append(steps.loss / total)
         if (2 * len(steps.history) + 2) * steps.theta.nbytes <= settings.largest_noted:
-            recorder.note(_NOTED, lambda: state_of(steps, losses))
+            checkpoint.note(_NOTED, lambda: state_of(steps, losses))
         after_step(steps.iteration, losses[-1])
 
     found = lbfgs(

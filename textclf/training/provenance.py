@@ -10,7 +10,7 @@ import numpy as np
 
 from textclf import __version__
 from textclf.labels import LabelSet
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.vectors import WordVectors
 
 
@@ -59,7 +59,7 @@ class RowsDigest:
         for start in range(0, len(texts), _ROWS_AT_ONCE):
             for number, strings in enumerate((texts, labels)):
                 part = strings[start : start + _ROWS_AT_ONCE]
-                blob, offsets = (part if isinstance(part, Strings) else Strings.of(part)).packed()
+                blob, offsets = (part if isinstance(part, PackedStrings) else PackedStrings.of(part)).packed()
                 self._digests[2 * number].update(blob)
                 self._digests[2 * number + 1].update(np.diff(offsets).astype("<i8", copy=False).data)
 

@@ -22,7 +22,7 @@ _DEVIATIONS = 1.0  # … and by so many standard errors of the rows' differences
 
 
 @dataclass(frozen=True)
-class Penalties:
+class Regularization:
     """`l2`: what a weight costs. `freedom`: for each kind of n-grams, what its scales are multiplied by.
 
     Half the freedom makes the weights of a kind cost four times as much.
@@ -36,7 +36,7 @@ class Penalties:
 class Choice(Generic[Fit]):
     """The penalties that did best, the fit with them, and how many were tried."""
 
-    penalties: Penalties
+    penalties: Regularization
     fit: Fit
     tried: int
 
@@ -49,9 +49,9 @@ class Moves(Generic[Fit]):
     fit: Fit
 
 
-def choose_penalties(
-    first: Penalties,
-    fit: Callable[[Penalties, Fit | None], Fit],
+def choose_regularization(
+    first: Regularization,
+    fit: Callable[[Regularization, Fit | None], Fit],
     validation_losses: Callable[[Fit], Array],
     *,
     past: Moves[Fit] | None = None,
@@ -70,7 +70,7 @@ def choose_penalties(
     if past is None:
         after_move(Moves((), best_fit))
 
-    def improves(candidate: Penalties) -> bool:
+    def improves(candidate: Regularization) -> bool:
         nonlocal best, best_fit, lowest
         if len(kept) < len(known):
             kept.append(known[len(kept)])
@@ -93,7 +93,7 @@ def choose_penalties(
     return Choice(best, best_fit, 1 + len(kept))
 
 
-def _less_free(penalties: Penalties) -> Iterator[Penalties]:
+def _less_free(penalties: Regularization) -> Iterator[Regularization]:
     """Give the penalties with one kind of n-grams less free than it is; none where there is only one kind."""
     freedom = penalties.freedom
     if len(freedom) > 1:

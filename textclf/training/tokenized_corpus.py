@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-from textclf.storage.array_store import Shelf, Stack
+from textclf.storage.array_store import ArrayBuilder, ArrayStore
 from textclf.storage.memory import let_go
 from textclf.storage.parallel import in_order
 from textclf.text.features import Kind, ngrams
@@ -24,19 +24,19 @@ class Block:
     ngrams: list[tuple[Integers, Keys]]
 
 
-class Cuts:
+class TokenizedCorpus:
     """Texts cut into tokens and n-grams, a block at a time.
 
-    The first time, their tokens are put on the shelf; of the n-grams, which are made of them anew each time, nothing
+    The first time, their tokens are put on the store; of the n-grams, which are made of them anew each time, nothing
     is. Where there are n-grams of characters, made of the code points, which take most of the time, texts are cut
     each time. With `spelled` it is kept too how tokens are spelled.
     """
 
     def __init__(
-        self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, shelf: Shelf, *, spelled: bool
+        self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, store: ArrayStore, *, spelled: bool
     ) -> None:
         self._texts, self.kinds, self.threads = texts, kinds, threads
-        self._shelf, self._spelled = shelf, spelled
+        self._shelf, self._spelled = store, spelled
         self._has_chars = any(kind == "chars" for kind, *_ in kinds)
         self._kept: deque[Tokens] = deque()
 
@@ -81,10 +81,10 @@ class Cuts:
 
 
 class _TokenStack:
-    """The tokens of blocks, on the shelf."""
+    """The tokens of blocks, on the store."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._stacks = [Stack(shelf) for _ in range(_ARRAYS)]
+    def __init__(self, store: ArrayStore) -> None:
+        self._stacks = [ArrayBuilder(store) for _ in range(_ARRAYS)]
         self._lengths: list[list[int]] = [[] for _ in range(_ARRAYS)]
 
     def add(self, tokens: Tokens) -> None:

@@ -25,21 +25,21 @@ from textclf.model.abstention import track_record
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
-from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.memory import give_back_unused
 from textclf.text.features import Features, TextMatrix
-from textclf.training.checkpoint import NOTHING_KEPT, Recorder
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.continual import as_before, grow, old_penalties, rows_seen, usual_with
 from textclf.training.data import Examples, deal, split
-from textclf.training.minibatch import Standard
+from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.trainer import (
     JOINT_LENGTH,
     NOBODY,
-    Fitted,
-    Fitting,
+    FitResult,
     HeldOut,
     Listener,
+    Trainer,
     mean_vectors,
     standardized,
 )
@@ -108,12 +108,12 @@ def train(
     valid: LabelledTexts | None = None,
     start: Start | None = None,
     listener: Listener = NOBODY,
-    shelf: Shelf = MEMORY,
-    recorder: Recorder = NOTHING_KEPT,
+    store: ArrayStore = IN_MEMORY,
+    checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
-    The matrices are kept on the `shelf`, in memory or in files, which does not change the model. What `recorder` was
+    The matrices are kept on the `store`, in memory or in files, which does not change the model. What `checkpoint` was
     told by an earlier call of the same identity is gone on from; the model is the same. The BLAS library runs
     in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
     each other around the small products of the blocks, which `settings.threads` of our own work on.
@@ -126,7 +126,7 @@ def train(
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
-        return _train(data, settings, vectors, valid, start, listener, shelf, recorder)
+        return _train(data, settings, vectors, valid, start, listener, store, checkpoint)
 
 
 def _train(
@@ -136,32 +136,32 @@ def _train(
     valid: LabelledTexts | None,
     start: Start | None,
     listener: Listener,
-    shelf: Shelf,
-    recorder: Recorder,
+    store: ArrayStore,
+    checkpoint: Checkpoint,
 ) -> Trained:
-    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, shelf)
+    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, store)
     sets = label_sets(rows.labels, multi_label=settings.multi_label)
     labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
     if start is None and all(text == data.texts[0] for text in data.texts):
         raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
     n = len(data.texts)
     summary = data_summary(data.texts, data.labels, sets[:n])
-    recorder.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
+    checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(rows.texts):,} texts, {what_labels(sets, len(labels), settings.multi_label)}")
-    fitting, examples, matrix = _Ground(rows, sets, labels, settings, vectors, listener, shelf, recorder).begin(
+    fitting, examples, matrix = _Preparation(rows, sets, labels, settings, vectors, listener, store, checkpoint).begin(
         start, rng
     )
     Y = examples.Y
     if valid is not None:
-        held_apart = _validation_file(valid, fitting.features, labels, settings, shelf)
+        held_apart = _validation_file(valid, fitting.features, labels, settings, store)
         rows_held_out: tuple[Examples, TextMatrix] | None = held_apart
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
         train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
         train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
-        rows_held_out = _held_out_rows(examples, matrix, valid_rows, shelf.seldom()) if len(valid_rows) else None
+        rows_held_out = _held_out_rows(examples, matrix, valid_rows, store.cold()) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
     penalties = None if start is None else old_penalties(start.model, settings.l2)
@@ -187,7 +187,7 @@ def _train(
 
 
 @dataclass(frozen=True)
-class _Ground:
+class _Preparation:
     """What is trained on, and how."""
 
     data: LabelledTexts
@@ -196,42 +196,42 @@ class _Ground:
     settings: Settings
     vectors: WordVectors | None
     listener: Listener
-    shelf: Shelf
-    recorder: Recorder
+    store: ArrayStore
+    checkpoint: Checkpoint
 
-    def begin(self, start: Start | None, rng: np.random.Generator) -> tuple[Fitting, Examples, TextMatrix]:
+    def begin(self, start: Start | None, rng: np.random.Generator) -> tuple[Trainer, Examples, TextMatrix]:
         """Return the fit to do, from scratch or on from a model, and what it is done on."""
         data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
         Y = multi_hot(self.sets, labels)
         weights = _weights(data, Y, labels, settings)
         if start is not None:
-            grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.shelf)
+            grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.store)
             vocabulary, E, network, anchor = grown.vocabulary, grown.vocabulary.E, grown.anchor.network, grown.anchor
-            S = mean_vectors(vocabulary.matrix.words, E, self.shelf, settings.threads)
+            S = mean_vectors(vocabulary.matrix.words, E, self.store, settings.threads)
         else:
             copies, anchor = (None if data.weights is None else data.row_weights()), None
-            vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.shelf, copies)
+            vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.store, copies)
             length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
-            S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.shelf, settings.threads)
-            standard = Standard.of_rows(S, copies, length=length)
-            E = self.shelf.kept(standard.applied(vocabulary.E))
-            S = standardized(S, vocabulary.matrix.words, standard, self.shelf)
+            S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
+            standard = Standardizer.of_rows(S, copies, length=length)
+            E = self.store.kept(standard.applied(vocabulary.E))
+            S = standardized(S, vocabulary.matrix.words, standard, self.store)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
         give_back_unused()
         self.listener.say(_what_was_found(features, matrix, vectors))
-        fitting = Fitting(
+        fitting = Trainer(
             settings, features, vocabulary.words, labels, network, E, S if settings.optimizer == "lbfgs" else None,
-            self.listener, self.shelf, self.recorder, anchor,
+            self.listener, self.store, self.checkpoint, anchor,
         )  # fmt: skip
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
 
 
-def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, shelf: Shelf) -> LabelledTexts:
+def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, store: ArrayStore) -> LabelledTexts:
     """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
     weights = replay.row_weights()
     together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
-    texts = shelf.strings(
+    texts = store.strings(
         rows[start : start + _ROWS_COPIED]
         for rows in (data.texts, replay.texts)
         for start in range(0, len(rows), _ROWS_COPIED)
@@ -251,16 +251,18 @@ def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Set
     return weights
 
 
-def _held_out_rows(examples: Examples, matrix: TextMatrix, rows: Integers, shelf: Shelf) -> tuple[Examples, TextMatrix]:
-    of_rows = taken(matrix, rows, shelf)
+def _held_out_rows(
+    examples: Examples, matrix: TextMatrix, rows: Integers, store: ArrayStore
+) -> tuple[Examples, TextMatrix]:
+    of_rows = taken(matrix, rows, store)
     return Examples(of_rows.words, of_rows.ngrams, examples.Y[rows], examples.weights[rows]), of_rows
 
 
 def _validation_file(
-    valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings, shelf: Shelf
+    valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings, store: ArrayStore
 ) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
-    matrix = extracted(features, valid.texts, shelf, settings.threads)
+    matrix = extracted(features, valid.texts, store, settings.threads)
     return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
 
 
@@ -272,7 +274,7 @@ def _is_cross_validated(settings: Settings, n: int) -> bool:
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
     known = matrix.known.sum() / max(int(matrix.tokens.sum()), 1)
     source = f"{vectors.name}: {known:.0%} of the words known" if vectors else "random vectors"
-    tables = ", ".join(f"{len(table.dictionary):,} n-grams of {table.kind}" for table in features.ngrams)
+    tables = ", ".join(f"{len(table.index):,} n-grams of {table.kind}" for table in features.ngrams)
     return f"{source}; {tables or 'no n-grams'}"
 
 
@@ -313,7 +315,7 @@ def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -
 
 
 def _described(
-    fitted: Fitted,
+    fitted: FitResult,
     summary: dict[str, Any],
     settings: Settings,
     vectors: WordVectors | None,

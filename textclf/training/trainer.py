@@ -11,19 +11,19 @@ from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.model.model import Model
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
-from textclf.storage.array_store import MEMORY, Shelf
+from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.memory import give_back_unused, let_go
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.text.csr import SparseRows
 from textclf.text.features import Features, TextMatrix
-from textclf.training.anchored import Anchor, fit_anchored
-from textclf.training.checkpoint import NOTHING_KEPT, Recorder, State
+from textclf.training.anchored import GaussianPrior, fit_with_prior
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.data import Examples
-from textclf.training.minibatch import Epoch, EpochSettings, Standard, train_network
-from textclf.training.nbsvm import naive_bayes_scales
+from textclf.training.minibatch import Epoch, EpochSettings, Standardizer, train_network
+from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import JointFit, JointSettings, columns_moved, fit_jointly
-from textclf.training.regularization import Choice, Moves, Penalties, choose_penalties
+from textclf.training.regularization import Choice, Moves, Regularization, choose_regularization
 from textclf.training.vocabulary import taken
 from textclf.types import Array, Integers
 
@@ -68,19 +68,19 @@ class HeldOut:
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     """A fitted model, and the penalties it was fitted with (None when nothing was fitted jointly).
 
     `scaling`: what calibration did to the model's weighted sums besides the temperature; it is part of the model.
     """
 
     model: Model
-    penalties: Penalties | None
+    penalties: Regularization | None
     scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)
-class Fitting:
+class Trainer:
     """The fit, which runs twice: on the training part, to validate, and on all rows.
 
     With an `anchor` it goes on from another model's parameters.
@@ -88,21 +88,25 @@ class Fitting:
 
     settings: Settings
     features: Features
-    words: Strings
+    words: PackedStrings
     labels: tuple[str, ...]
     network: Network
     E: Array
     S: Array | None
     """C E of all examples, where E stays what it is; None where training changes it."""
     listener: Listener
-    shelf: Shelf = MEMORY
-    recorder: Recorder = NOTHING_KEPT
-    anchor: Anchor | None = None
+    store: ArrayStore = IN_MEMORY
+    checkpoint: Checkpoint = NO_CHECKPOINT
+    anchor: GaussianPrior | None = None
 
     def fit(
-        self, examples: Examples, valid: Examples | None, rng: np.random.Generator, penalties: Penalties | None = None,
+        self,
+        examples: Examples,
+        valid: Examples | None,
+        rng: np.random.Generator,
+        penalties: Regularization | None = None,
         start: JointFit | None = None,
-    ) -> Fitted:  # fmt: skip
+    ) -> FitResult:
         """Return the model fitted to these examples: epochs, and penalties if none are given, chosen on `valid`.
 
         The joint fit goes on from `start`, where one is given.
@@ -114,7 +118,7 @@ class Fitting:
             chosen = self._epoch_settings()
             trained = train_network(
                 network, E, examples, valid, loss, chosen, rng,
-                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), recorder=self.recorder,
+                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), checkpoint=self.checkpoint,
             )  # fmt: skip
             network, E, epochs = trained.network, trained.E, trained.history
         U = np.zeros((0, len(self.labels)), np.float32)
@@ -129,9 +133,9 @@ class Fitting:
             self.labels, self.features, self.words, E, U, network, settings.output, {"history": history},
             thresholds=thresholds,
         )  # fmt: skip
-        return Fitted(model, penalties)
+        return FitResult(model, penalties)
 
-    def calibrated(self, fitted: Fitted, held_out: HeldOut) -> tuple[Fitted, HeldOut]:
+    def calibrated(self, fitted: FitResult, held_out: HeldOut) -> tuple[FitResult, HeldOut]:
         """Return the model with the temperature, and the scaling if any, that suits the rows held out.
 
         With it those rows, whose weighted sums are then that model's.
@@ -151,7 +155,7 @@ class Fitting:
         scaled = replace(held_out, logits=found.scaling.applied(held_out.logits))
         return replace(fitted, model=model.scaled(found.scaling), scaling=found.scaling), scaled
 
-    def held_out(self, fitted: Fitted, examples: Examples, matrix: TextMatrix) -> HeldOut:
+    def held_out(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> HeldOut:
         """Return rows that the model was not fitted to, with what it says of them."""
         return HeldOut(examples, matrix, self._logits(fitted.model, matrix))
 
@@ -166,7 +170,7 @@ class Fitting:
         return np.concatenate(found)
 
     def cross_validated(
-        self, fitted: Fitted, examples: Examples, matrix: TextMatrix, folds: Integers, rng: np.random.Generator
+        self, fitted: FitResult, examples: Examples, matrix: TextMatrix, folds: Integers, rng: np.random.Generator
     ) -> HeldOut:
         """Return all rows, each with what a model says that was fitted, with the same penalties, to the other folds."""
         logits = np.empty(examples.Y.shape)
@@ -174,25 +178,25 @@ class Fitting:
         for fold in np.unique(folds):
             out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             name = f"fold{fold}"
-            noted = self.recorder.found(name)
+            noted = self.checkpoint.found(name)
             if noted is not None:
                 logits[out] = noted.array("logits", logits[out])
                 continue
-            part = replace(quiet, recorder=self.recorder.within(name))
+            part = replace(quiet, checkpoint=self.checkpoint.within(name))
             model = part.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
-            logits[out] = self._logits(model, taken(matrix, out, self.shelf))
+            logits[out] = self._logits(model, taken(matrix, out, self.store))
             said = State({"logits": logits[out]})
-            self.recorder.note(name, said.itself)
+            self.checkpoint.note(name, said.itself)
         return HeldOut(examples, matrix, logits)
 
-    def refit(self, fitted: Fitted, examples: Examples, rng: np.random.Generator) -> Fitted:
+    def refit(self, fitted: FitResult, examples: Examples, rng: np.random.Generator) -> FitResult:
         """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
         if self.settings.optimizer != "lbfgs":
             return fitted  # its epochs were chosen by rows that it must not have seen
         self.listener.say("fitting once more, on all rows")
         # The problem is convex: it ends where one from scratch would.
         start = JointFit(fitted.model.network, np.asarray(fitted.model.U), [])
-        last = replace(self, listener=NOBODY, recorder=self.recorder.within("last"))
+        last = replace(self, listener=NOBODY, checkpoint=self.checkpoint.within("last"))
         again = last.fit(examples, None, rng, fitted.penalties, start)
         found = again.model if fitted.scaling is None else again.model.scaled(fitted.scaling)
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
@@ -205,36 +209,36 @@ class Fitting:
         valid: Examples | None,
         loss: Loss,
         done: int,
-        penalties: Penalties | None,
+        penalties: Regularization | None,
         begin: JointFit | None,
     ) -> Choice[JointFit]:
         """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
         threads = self.settings.threads
-        S = mean_vectors(examples.words, E, self.shelf, threads) if self.S is None else self.S
-        scales = naive_bayes_scales(
+        S = mean_vectors(examples.words, E, self.store, threads) if self.S is None else self.S
+        scales = nbsvm_scales(
             examples.ngrams, examples.Y, examples.weights,
             floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
         )  # fmt: skip
-        scales = self.shelf.kept(columns_moved(scales, loss))
+        scales = self.store.kept(columns_moved(scales, loss))
         give_back_unused()
-        sizes = [len(table.dictionary) for table in self.features.ngrams]
+        sizes = [len(table.index) for table in self.features.ngrams]
 
         worth = self.anchor is None and self._is_worth_choosing(examples)
         tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
 
-        def fit(penalties: Penalties, start: JointFit | None) -> JointFit:
+        def fit(penalties: Regularization, start: JointFit | None) -> JointFit:
             free = scales
             if penalties.freedom != (1.0,) * len(sizes):
                 free = scales * np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
-            chosen = JointSettings(steps, tolerance, penalties.l2, threads, keep=self.shelf.kept)
+            chosen = JointSettings(steps, tolerance, penalties.l2, threads, keep=self.store.kept)
 
             def note(number: int, value: float) -> None:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
 
-            recorder = self.recorder.within(_NOTED)
-            find = partial(fit_jointly, network) if self.anchor is None else partial(fit_anchored, self.anchor)
-            return find(S, examples, free, loss, chosen, start=start, after_step=note, recorder=recorder)
+            checkpoint = self.checkpoint.within(_NOTED)
+            find = partial(fit_jointly, network) if self.anchor is None else partial(fit_with_prior, self.anchor)
+            return find(S, examples, free, loss, chosen, start=start, after_step=note, checkpoint=checkpoint)
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)
@@ -249,7 +253,7 @@ class Fitting:
             temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
             return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
 
-        choice = choose_penalties(first, fit, validation_losses, past=past, after_move=self._note_moves)
+        choice = choose_regularization(first, fit, validation_losses, past=past, after_move=self._note_moves)
         chosen = ", ".join(
             f"{t.kind} {f:g}" for t, f in zip(self.features.ngrams, choice.penalties.freedom, strict=True)
         )
@@ -259,11 +263,11 @@ class Fitting:
     def _note_moves(self, moves: Moves[JointFit]) -> None:
         fit = moves.fit
         arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
-        self.recorder.note(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
+        self.checkpoint.note(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
 
     def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
         """Return the moves of a training that is gone on with, or None where no fit of it was finished."""
-        state = self.recorder.found(_NOTED)
+        state = self.checkpoint.found(_NOTED)
         if state is None:
             return None
         U = state.array("U", np.empty((examples.ngrams.width, len(self.labels)), np.float32))
@@ -295,9 +299,9 @@ class Fitting:
     def _iterations(self, *, is_second: bool) -> int:
         return self.settings.epochs if self.settings.epochs and not is_second else JOINT_ITERATIONS
 
-    def _first_penalties(self, *, is_second: bool) -> Penalties:
+    def _first_penalties(self, *, is_second: bool) -> Regularization:
         l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
-        return Penalties(l2, (1.0,) * len(self.features.ngrams))
+        return Regularization(l2, (1.0,) * len(self.features.ngrams))
 
 
 def joint_tolerance(settings: Settings) -> float:
@@ -305,8 +309,8 @@ def joint_tolerance(settings: Settings) -> float:
     return JOINT_TOLERANCE if settings.l2 is None else TIGHT_TOLERANCE
 
 
-def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:
-    """Return S = C E, shape (n, d), on the shelf."""
+def mean_vectors(C: SparseRows, E: Array, store: ArrayStore, threads: int) -> Array:
+    """Return S = C E, shape (n, d), on the store."""
 
     def product(start: int) -> Array:
         part = C.slice(start, min(start + _ROWS_AT_ONCE, len(C)))
@@ -314,13 +318,13 @@ def mean_vectors(C: SparseRows, E: Array, shelf: Shelf, threads: int) -> Array:
         let_go(part.columns, part.data)
         return S
 
-    S = shelf.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
+    S = store.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
     let_go(E)
     return S
 
 
-def standardized(S: Array, C: SparseRows, standard: Standard, shelf: Shelf) -> Array:
-    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, on the shelf."""
+def standardized(S: Array, C: SparseRows, standard: Standardizer, store: ArrayStore) -> Array:
+    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, on the store."""
 
     def moved(start: int) -> Array:
         part = S[start : start + _ROWS_AT_ONCE]
@@ -329,7 +333,7 @@ def standardized(S: Array, C: SparseRows, standard: Standard, shelf: Shelf) -> A
         let_go(part)
         return of_part
 
-    return shelf.array(map(moved, range(0, max(len(S), 1), _ROWS_AT_ONCE)))
+    return store.array(map(moved, range(0, max(len(S), 1), _ROWS_AT_ONCE)))
 
 
 def _plain(epoch: Epoch) -> dict[str, Any]:

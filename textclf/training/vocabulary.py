@@ -7,16 +7,16 @@ import numpy as np
 
 from textclf.errors import TrainingError
 from textclf.settings import Settings
-from textclf.storage.array_store import MEMORY, Shelf, Stack
+from textclf.storage.array_store import IN_MEMORY, ArrayBuilder, ArrayStore
 from textclf.storage.memory import give_back_unused, let_go
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
-from textclf.text.csr import RowStack, SparseRows, rows_of_sparse, stack_columns
+from textclf.text.csr import CsrBuilder, SparseRows, stack_columns, take_rows
 from textclf.text.features import Features, Kind, TextMatrix, WordTable, side_by_side, word_weights
-from textclf.text.key_index import Dictionary, KeyCounter, count_keys
+from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, text_blocks, tokenize
-from textclf.training.ngram_counts import NgramTally
-from textclf.training.tokenized_corpus import Block, Cuts
+from textclf.training.ngram_counts import NgramCounts
+from textclf.training.tokenized_corpus import Block, TokenizedCorpus
 from textclf.types import Array, Integers, Keys
 from textclf.vectors import WordVectors
 
@@ -37,7 +37,7 @@ class Vocabulary:
     """What was learnt of n texts: features, the words of E's rows, E before training, and the texts' matrices."""
 
     features: Features
-    words: Strings
+    words: PackedStrings
     E: Array
     matrix: TextMatrix
 
@@ -47,36 +47,36 @@ def learn_vocabulary(
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
-    shelf: Shelf = MEMORY,
+    store: ArrayStore = IN_MEMORY,
     weights: Array | None = None,
 ) -> Vocabulary:
     """Return what these texts call for; `vectors` None starts from random ones.
 
-    Large arrays go to the shelf.
+    Large arrays go to the store.
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
     kinds = ngram_kinds(length, settings)
-    cuts = Cuts(texts, kinds, settings.threads, shelf, spelled=vectors is None)
-    found = count_all(cuts, is_cased=vectors is not None and vectors.is_cased)
+    corpus = TokenizedCorpus(texts, kinds, settings.threads, store, spelled=vectors is None)
+    found = count_all(corpus, is_cased=vectors is not None and vectors.is_cased)
     give_back_unused()
     most_unseen = UNSEEN_WORDS_A_TEXT * n
     word_table, words, E = learn_words(
-        len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(cuts, keys), most_unseen
+        len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(corpus, keys), most_unseen
     )
-    E = shelf.kept(E)  # of no use until C is there
-    tallies = tallies_of(kinds, found, least_texts(n, length), shelf, weights)
+    E = store.kept(E)  # of no use until C is there
+    tallies = ngram_counts_of(kinds, found, least_texts(n, length), store, weights)
     del found  # the counts of all n-grams take more room than any that are kept
     give_back_unused()
-    by_words, C = Features(word_table, ()), RowStack(shelf, len(word_table.dictionary))
-    tokens, known = Stack(shelf), Stack(shelf)
+    by_words, C = Features(word_table, ()), CsrBuilder(store, len(word_table.index))
+    tokens, known = ArrayBuilder(store), ArrayBuilder(store)
 
     def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
         return by_words.extract_tokens([block.tokens], block.texts), counts_of(block, tallies)
 
-    for number, (of_block, counted) in enumerate(cuts.each(look_up, last=True), 1):
+    for number, (of_block, counted) in enumerate(corpus.each(look_up, last=True), 1):
         if number % _BLOCKS_AT_ONCE == 0:
             give_back_unused()
         C.add(of_block.words)
@@ -86,7 +86,7 @@ def learn_vocabulary(
             tally.add(*counts)
     give_back_unused()
     learned = [tallies.pop(0).learned(settings.threads) for _ in range(len(tallies))]  # dropped, with its candidates
-    ngrams = RowStack(shelf, sum(len(each.table.dictionary) for each in learned))
+    ngrams = CsrBuilder(store, sum(len(each.table.index) for each in learned))
     for parts in zip(*(each.parts for each in learned), strict=True):
         ngrams.add(stack_columns(parts, len(parts[0])))
     give_back_unused()
@@ -97,10 +97,10 @@ def learn_vocabulary(
     return Vocabulary(Features(word_table, tuple(each.table for each in learned)), words, E, matrix)
 
 
-def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: int) -> TextMatrix:
-    """Return what `features.extract` does, the large arrays on the shelf."""
-    widths = len(features.words.dictionary), sum(len(table.dictionary) for table in features.ngrams)
-    C, ngrams = (RowStack(shelf, width) for width in widths)
+def extracted(features: Features, texts: Sequence[str], store: ArrayStore, threads: int) -> TextMatrix:
+    """Return what `features.extract` does, the large arrays on the store."""
+    widths = len(features.words.index), sum(len(table.index) for table in features.ngrams)
+    C, ngrams = (CsrBuilder(store, width) for width in widths)
     rest = []
     for part in in_order(features.extract, text_blocks(texts), threads):
         C.add(part.words)
@@ -109,13 +109,13 @@ def extracted(features: Features, texts: Sequence[str], shelf: Shelf, threads: i
     return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
 
 
-def taken(matrix: TextMatrix, rows: Integers, shelf: Shelf) -> TextMatrix:
-    """Return the rows of these texts, in this order, the large arrays on the shelf."""
-    words, ngrams = (rows_of_sparse(C, rows, shelf) for C in (matrix.words, matrix.ngrams))
+def taken(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
+    """Return the rows of these texts, in this order, the large arrays on the store."""
+    words, ngrams = (take_rows(C, rows, store) for C in (matrix.words, matrix.ngrams))
     return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
 
 
-def counts_of(block: Block, tallies: Sequence[NgramTally]) -> list[tuple[SparseRows, Integers]]:
+def counts_of(block: Block, tallies: Sequence[NgramCounts]) -> list[tuple[SparseRows, Integers]]:
     """Return what each tally counts in a block."""
     return [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
 
@@ -144,7 +144,7 @@ class Counts:
         return keys, counts
 
 
-def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
+def count_all(corpus: TokenizedCorpus, *, is_cased: bool) -> Counts:
     """Return what stands in all texts, with words as they stand if `is_cased`.
 
     Raises TrainingError when no text holds a word.
@@ -153,12 +153,12 @@ def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
     def counted(block: Block) -> list[Counted]:
         words = block.tokens.keys
         as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else words[:0]
-        by_kind = zip(cuts.kinds, block.ngrams, strict=True)
+        by_kind = zip(corpus.kinds, block.ngrams, strict=True)
         of_kinds = (keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)
         return [count_keys(keys) for keys in (words, as_they_stand, *of_kinds)]
 
-    counters = [KeyCounter(cuts.threads) for _ in range(2 + len(cuts.kinds))]
-    for of_block in cuts.each(counted):
+    counters = [KeyCounter(corpus.threads) for _ in range(2 + len(corpus.kinds))]
+    for of_block in corpus.each(counted):
         for counter, (keys, times) in zip(counters, of_block, strict=True):
             counter.add(keys, times)
     words, as_they_stand, *of_kinds = [counter.counts() for counter in counters]
@@ -167,18 +167,18 @@ def count_all(cuts: Cuts, *, is_cased: bool) -> Counts:
     return Counts(words, as_they_stand, of_kinds)
 
 
-def tallies_of(
-    kinds: Sequence[Kind], counts: Counts, least: int, shelf: Shelf, weights: Array | None = None
-) -> list[NgramTally]:
+def ngram_counts_of(
+    kinds: Sequence[Kind], counts: Counts, least: int, store: ArrayStore, weights: Array | None = None
+) -> list[NgramCounts]:
     """Return what tallies the n-grams of each kind that may stand in `least` texts, by how often they stand in all."""
     heaviest = 1.0 if weights is None else max(1.0, float(weights.max(initial=0.0)))
 
-    def frequent(counted: Sequence[Counted]) -> Dictionary:
+    def frequent(counted: Sequence[Counted]) -> KeyIndex:
         keys = [keys[occurrences * heaviest >= least] for keys, occurrences in counted]
-        return Dictionary(count_keys(np.concatenate(keys))[0])
+        return KeyIndex(count_keys(np.concatenate(keys))[0])
 
     return [
-        NgramTally(kind, frequent([counts.words, others] if kind[0] == "words" else [others]), least, shelf, weights)
+        NgramCounts(kind, frequent([counts.words, others] if kind[0] == "words" else [others]), least, store, weights)
         for kind, others in zip(kinds, counts.ngrams, strict=True)
     ]
 
@@ -198,7 +198,9 @@ def mean_length(texts: Sequence[str], weights: Array | None = None) -> float:
     """Return how many characters texts have on average, each counted by its weight, if there are any."""
     if not len(texts):
         return 0.0
-    lengths = texts.lengths() if isinstance(texts, Strings) else np.fromiter(map(len, texts), np.int64, len(texts))
+    lengths = (
+        texts.lengths() if isinstance(texts, PackedStrings) else np.fromiter(map(len, texts), np.int64, len(texts))
+    )
     return float(np.average(lengths, weights=weights))
 
 
@@ -223,7 +225,7 @@ def learn_words(
     rng: np.random.Generator,
     spell: Callable[[Keys], list[str]],
     most_unseen: int | None = None,
-) -> tuple[WordTable, Strings, Array]:
+) -> tuple[WordTable, PackedStrings, Array]:
     """Return the table of E's words, those words, and E before training, for n texts.
 
     `counted`: the words' keys and how often each stands in the texts; `spell` gives the words of keys.
@@ -240,7 +242,7 @@ def learn_words(
     else:
         all_words = list(vectors.words)
         known, places = np.unique(keys_of(all_words), return_index=True)
-        rows = Dictionary(keys).rows(known)
+        rows = KeyIndex(keys).rows(known)
         unseen = UNSEEN_WORDS_A_TEXT * n if most_unseen is None else most_unseen
         keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, unseen))
         kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
@@ -248,7 +250,7 @@ def learn_words(
         E = unit_vectors(vectors.matrix, places[keep])
     weights = word_weights(settings.weighting, counts, np.minimum(counts, n), n)
     is_cased = vectors is not None and vectors.is_cased
-    return WordTable(Dictionary(kept), weights, is_cased), Strings.of(strings), E
+    return WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), E
 
 
 def unit_vectors(matrix: Array, places: Integers) -> Array:
@@ -260,16 +262,16 @@ def unit_vectors(matrix: Array, places: Integers) -> Array:
     return unit
 
 
-def strings_of(cuts: Cuts, keys: Keys) -> list[str]:
+def strings_of(corpus: TokenizedCorpus, keys: Keys) -> list[str]:
     """Return the word of each key, all of which stand in the texts."""
-    dictionary, found = Dictionary(keys), [""] * len(keys)
+    dictionary, found = KeyIndex(keys), [""] * len(keys)
 
     def strings(block: Block) -> list[tuple[int, str]]:
         distinct, firsts = np.unique(block.tokens.keys, return_index=True)
         rows = dictionary.rows(distinct).tolist()
         return list(zip(rows, block.tokens.strings(firsts.tolist()), strict=True))
 
-    for pairs in cuts.each(strings):
+    for pairs in corpus.each(strings):
         for row, string in pairs:
             found[row] = string
     return found

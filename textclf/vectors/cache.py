@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from textclf.storage.files import sha256, sweep_folders, user_cache
-from textclf.storage.packed_strings import Strings
+from textclf.storage.packed_strings import PackedStrings
 from textclf.vectors.model import WordVectors
 
 _VERSION = "v1"
@@ -69,7 +69,7 @@ def load(digest: str, name: str) -> WordVectors | None:
         )
         if not whole:
             return None
-        return WordVectors(Strings(blob, offsets), matrix, name, digest, about["kind"], tuple(about["notes"]))
+        return WordVectors(PackedStrings(blob, offsets), matrix, name, digest, about["kind"], tuple(about["notes"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -77,7 +77,7 @@ def load(digest: str, name: str) -> WordVectors | None:
 def store(vectors: WordVectors) -> bool:
     """Keep converted vectors for later; return False when the cache folder cannot be written."""
     folder = cache_folder()
-    strings = vectors.words if isinstance(vectors.words, Strings) else Strings.of(vectors.words)
+    strings = vectors.words if isinstance(vectors.words, PackedStrings) else PackedStrings.of(vectors.words)
     arrays = {"matrix": vectors.matrix, "words": strings.blob, "offsets": strings.offsets}
     about = {
         "name": vectors.name,

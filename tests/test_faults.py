@@ -160,7 +160,7 @@ def stop_soon():
     """Let the training get SIGTERM in its seventh epoch, from outside as it were."""
     from textclf.training import checkpoint
 
-    real, noted = checkpoint.CheckpointFile.note, []
+    real, noted = checkpoint.CheckpointFile.save, []
 
     def note(self, name, make):
         real(self, name, make)
@@ -168,7 +168,7 @@ def stop_soon():
         if len(noted) == 7:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    checkpoint.CheckpointFile.note = note
+    checkpoint.CheckpointFile.save = note
 
 
 # --- the disk -----------------------------------------------------------------------------------------------------

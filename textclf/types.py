@@ -17,6 +17,9 @@ Keys = npt.NDArray[np.uint64]
 ShortKeys = npt.NDArray[np.uint32]
 """Their first 32 bits."""
 
+BoolArray = npt.NDArray[np.bool_]
+"""Which of several things something holds for."""
+
 
 def run_starts(ordered: Keys | Integers) -> Integers:
     """Return where each run of equal numbers begins."""

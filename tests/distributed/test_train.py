@@ -181,12 +181,12 @@ STOPPING = """
 import os, signal, sys
 from textclf.training.checkpoint import CheckpointFile
 from textclf.cli import main
-note = CheckpointFile.note
+note = CheckpointFile.save
 def stopping(self, name, make):
     note(self, name, make)
     if name.startswith("first/"):
         os.killpg(0, signal.SIGINT)  # as a terminal does, to the workers too
-CheckpointFile.note = stopping
+CheckpointFile.save = stopping
 if __name__ == "__main__":
     main(sys.argv[1:])
 """

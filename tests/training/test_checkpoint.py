@@ -113,12 +113,12 @@ def test_a_state_takes_the_place_of_what_stood_below_its_name(tmp_path):
     checkpoint.begin(dict)
     assert not checkpoint.write()
     for name in ("a/b/c", "a/b", "ab"):
-        checkpoint.note(name, lambda: State({"x": np.zeros(2)}))
-    assert checkpoint.found("a/b/c") is None
+        checkpoint.save(name, lambda: State({"x": np.zeros(2)}))
+    assert checkpoint.load("a/b/c") is None
     assert checkpoint.within("a").within("b").found("c") is None
     checkpoint.within("a").note("b", lambda: State({"x": np.ones(2)}))
-    assert checkpoint.found("a/b").arrays["x"].tolist() == [1.0, 1.0]
-    assert checkpoint.found("ab") is not None
+    assert checkpoint.load("a/b").arrays["x"].tolist() == [1.0, 1.0]
+    assert checkpoint.load("ab") is not None
 
 
 def test_an_array_that_does_not_fit_is_refused():
@@ -132,19 +132,19 @@ def test_an_array_that_does_not_fit_is_refused():
 def test_a_checkpoint_is_written_when_it_is_time_and_trouble_with_it_is_kept(tmp_path, monkeypatch):
     checkpoint = CheckpointFile(tmp_path / "m")
     checkpoint.begin(dict)
-    checkpoint.note("a", State({}).itself)
+    checkpoint.save("a", State({}).itself)
     assert not checkpoint.path.exists()
     now = [1e9]
     monkeypatch.setattr("textclf.training.checkpoint.time.monotonic", lambda: now[0])
-    checkpoint.note("a", State({}).itself)
+    checkpoint.save("a", State({}).itself)
     assert checkpoint.path.exists()
     checkpoint.path.unlink()
     now[0] += 29
-    checkpoint.note("a", State({}).itself)
+    checkpoint.save("a", State({}).itself)
     assert not checkpoint.path.exists()
     checkpoint.path.mkdir()
     now[0] += 2
-    checkpoint.note("a", State({}).itself)
+    checkpoint.save("a", State({}).itself)
     assert isinstance(checkpoint.trouble, OutputError)
     with pytest.raises(TextclfError, match="cannot be removed"):
         checkpoint.remove()

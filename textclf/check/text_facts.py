@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from textclf.text.char_classes import is_space
+from textclf.text.char_classes import END_OF_TEXT, is_space
 from textclf.text.key_index import KeyIndex
 from textclf.text.tokenizer import (
-    END_OF_TEXT,
     Tokens,
     combine,
     keys_of,

@@ -15,7 +15,6 @@ from textclf.cli import signals
 from textclf.cli.config import add_options, from_file
 from textclf.cli.output import talk
 from textclf.errors import TextclfError, shown
-from textclf.storage.memory import keep_freed_memory
 
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
@@ -97,7 +96,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
     """
-    keep_freed_memory()
     fill_closed_streams()
     signals.take_signals()
     code = run(arguments)

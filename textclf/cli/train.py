@@ -166,7 +166,7 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     "--max-memory",
     type=Bytes(),
     metavar="SIZE",
-    help="Keep so much of texts and matrices in memory, such as 4GB, the rest in files [32MB].",
+    help="Keep so much of texts and matrices in memory, such as 4GB, the rest in files [a quarter of the machine's, at most 1GB].",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on with a training that was stopped, if it was; the model is the same."
@@ -240,7 +240,6 @@ def _train(
     quiet: bool,
 ) -> "Trained":
     """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
-    from textclf.storage.memory import give_back_unused
     from textclf.training.train import Start, train
     from textclf.training.trainer import Listener
 
@@ -252,7 +251,6 @@ def _train(
             _labelled(data.train), chosen, vectors, valid=valid, start=start, listener=listener, store=store,
             checkpoint=checkpoint,
         )  # fmt: skip
-        give_back_unused()
         trained.model.save(target)  # before the checkpoint goes
     return trained
 

@@ -78,11 +78,9 @@ class TrainingFiles:
 
     def store(self, max_memory: int | None) -> "ArrayStore":
         """Return where large arrays go, in files those for which there is no room in so much memory."""
-        from textclf.storage.array_store import DEFAULT_BUDGET, ArrayStore
-        from textclf.storage.memory import give_back_freed_memory
+        from textclf.storage.array_store import ArrayStore, default_budget
 
-        give_back_freed_memory()
-        return ArrayStore(DEFAULT_BUDGET if max_memory is None else max_memory)
+        return ArrayStore(default_budget() if max_memory is None else max_memory)
 
     def read(self, options: "TableOptions", store: "ArrayStore") -> Data:
         """Return the rows, their texts on the store; say, and write, which rows are not used."""

@@ -11,8 +11,10 @@ import numpy as np
 
 from textclf.tables import Batch
 from textclf.text.csr import sum_entries
-from textclf.text.features import Kind, ngrams
-from textclf.text.key_index import KeyIndex, count_keys
+from textclf.text.features import Kind
+from textclf.text.key_index import KeyIndex, count_keys, sum_keys
+from textclf.text.ngrams import ngrams
+from textclf.text.subwords import Spelling, piece_keys, subwords
 from textclf.text.tokenizer import text_blocks, tokenize
 from textclf.types import Integers, Keys
 
@@ -78,13 +80,15 @@ class CorpusCounts:
         self.length += sum(map(len, batch.texts))
         for texts in text_blocks(batch.texts):
             tokens = tokenize(texts)
-            keys = [tokens.keys, *([tokenize(texts, lower=False).keys] if cased else [])]
-            self.words.add(*count_keys(np.concatenate(keys)))
-            for kind, found in zip(kinds, self.ngrams, strict=True):
-                numbers, of_kind = ngrams(tokens, *kind)
-                distinct, _ = count_keys(of_kind)
-                entries = sum_entries(numbers, KeyIndex(distinct).rows(of_kind), len(tokens), len(distinct))
-                found.add(distinct, np.bincount(entries.columns, minlength=len(distinct)).astype(np.int64))
+            forms = [tokens.keys, *([tokenize(texts, lower=False).keys] if cased else [])]
+            self.words.add(*count_keys(np.concatenate(forms)))
+            for (kind, shortest, longest), found in zip(kinds, self.ngrams, strict=True):
+                if kind == "words":
+                    found.add(*_text_frequency(len(tokens), *ngrams(tokens, shortest, longest)))
+                else:
+                    pieces, times = _text_frequency(len(tokens), *piece_keys(tokens))
+                    numbers, keys = subwords(Spelling.of_tokens(tokens).take(pieces), shortest, longest)
+                    found.add(*sum_keys(keys, times[numbers]))
 
     def merge(self, other: "CorpusCounts") -> None:
         """Add other rows' counts."""
@@ -96,3 +100,10 @@ class CorpusCounts:
         self.ngrams = self.ngrams or [HeavyHitters() for _ in other.ngrams]
         for own, others in zip(self.ngrams, other.ngrams, strict=True):
             own.merge(others)
+
+
+def _text_frequency(n: int, numbers: Integers, keys: Keys) -> tuple[Keys, Integers]:
+    """Return the distinct keys of n texts in rising order, and in how many texts each stands."""
+    distinct, _ = count_keys(keys)
+    entries = sum_entries(numbers, KeyIndex(distinct).rows(keys), n, len(distinct))
+    return distinct, np.bincount(entries.columns, minlength=len(distinct)).astype(np.int64)

@@ -14,7 +14,6 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textclf.errors import DataError, TextclfError, require_packages, shown
-from textclf.storage.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -169,7 +168,7 @@ def _readying(*, same_terminal: bool) -> Any:  # noqa: ANN401 - a class of an op
     from distributed import WorkerPlugin
 
     class Readying(WorkerPlugin):  # type: ignore[misc] # the package is skipped by mypy
-        """Lets each worker, also one that joins later, keep freed memory as the command line does.
+        """Lets each worker, also one that joins later, leave Ctrl-C to the command line.
 
         One of the `same_terminal` does not hear its Ctrl-C: this process does, and ends it.
         """
@@ -177,7 +176,6 @@ def _readying(*, same_terminal: bool) -> Any:  # noqa: ANN401 - a class of an op
         name = "textclf-readying"
 
         def setup(self, worker: Any) -> None:  # noqa: ANN401
-            keep_freed_memory()
             if same_terminal and threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -15,12 +15,13 @@ from textclf.metrics.single_label import Evaluation
 from textclf.model.calibration import Scaling, fit_calibration
 from textclf.model.drift import Profile
 from textclf.model.model import Model
+from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
 from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
-from textclf.training.objective import JointFit, JointSettings, Rows, minimize
+from textclf.training.objective import FitOptions, JointFit, Problem, Rows, minimize
 from textclf.training.train import with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
@@ -35,7 +36,7 @@ from textclf.types import Array, Integers
 
 Part = TypeVar("Part")
 
-_LARGEST_NOTED = 1 << 32
+_LARGEST_SAVED = 1 << 32
 """Bytes: a step over many files may take minutes, so that more of it is worth keeping than on one machine."""
 
 
@@ -93,12 +94,12 @@ class _FarRows:
     everything: bool
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
-        """Return loss and gradients as `joint.Rows` says."""
+        """Return loss and gradients as `objective.Rows` says."""
         given = (Parameters.of(network, U), spread, self.everything)
         return self._added(self.workplace.ask(worker.gradient, given))
 
     def squares(self, network: Network) -> list[Array]:
-        """Return the sums of squares as `joint.Rows` says."""
+        """Return the sums of squares as `objective.Rows` says."""
         given = (Parameters.of(network, np.zeros((0, 0), np.float32)), self.everything)
         return self._added(self.workplace.ask(worker.squares, given))
 
@@ -116,7 +117,7 @@ class Fit:
         self, workplace: Cluster, start: Model, settings: Settings, listener: Listener, checkpoint: Checkpoint
     ) -> None:
         self._workplace, self._start, self._settings = workplace, start, settings
-        self._listener, self._recorder = listener, checkpoint
+        self._listener, self._checkpoint = listener, checkpoint
         self._loss = LOSSES[settings.loss, settings.output]
         self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
@@ -129,7 +130,7 @@ class Fit:
         ask = self._workplace.ask
         holds_out = self._settings.valid_fraction > 0
         fit = self._fitted("first", None, everything=not holds_out)
-        model = replace(self._start, E=standard.applied(np.asarray(self._start.E)), network=fit.network, U=fit.U)
+        model = replace(self._start, E=standard.transform(np.asarray(self._start.E)), network=fit.network, U=fit.U)
         validation, scaling = None, None
         if holds_out:
             judged = Judged.joined(ask(worker.judge, Parameters.of(fit.network, fit.U)))
@@ -170,19 +171,20 @@ class Fit:
         """Return what one machine finds, up to the order in which numbers are added."""
         total = float(of_classes.sum())
         most = MOVE_ITERATIONS if start is not None else self._settings.epochs or JOINT_ITERATIONS
-        steps = JointSettings(most, joint_tolerance(self._settings), self.l2, threads=1, largest_noted=_LARGEST_NOTED)
-        return minimize(
-            cast(Rows, _FarRows(self._workplace, len(scales), everything)), self._start.network, scales, self._loss,
-            steps, of_classes / total, total, start=start, after_step=self._listener.step,
-            checkpoint=self._recorder.within(name),
+        options = FitOptions(
+            LbfgsSettings(most, tolerance=0.0, gain=joint_tolerance(self._settings)), 1, start, self._listener.step,
+            self._checkpoint.within(name), _LARGEST_SAVED,
         )  # fmt: skip
+        problem = Problem(self._start.network, scales, self._loss, self.l2)
+        rows = cast(Rows, _FarRows(self._workplace, len(scales), everything))
+        return minimize(problem, rows, of_classes / total, total, options)
 
     def _note(self, name: str, fit: JointFit) -> None:
         arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
-        self._recorder.note(name, State(arrays).itself)
+        self._checkpoint.save(name, State(arrays).itself)
 
     def _noted(self, name: str) -> JointFit | None:
-        state = self._recorder.found(name)
+        state = self._checkpoint.load(name)
         if state is None:
             return None
         network = replace(self._start.network, theta=state.array("network", self._start.network.theta))

@@ -26,8 +26,10 @@ from textclf.nn.network import Network
 from textclf.settings import Settings
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions, open_table
-from textclf.text.features import Features, Kind, NgramTable, inverse_document_frequency
+from textclf.text.features import Features, Kind
 from textclf.text.key_index import KeyIndex
+from textclf.text.ngrams import NgramTable
+from textclf.text.weighting import inverse_document_frequency
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance
 from textclf.training.train import decides
@@ -147,9 +149,9 @@ def _survey(
 
 def _number_of_groups(workers: int, checkpoint: Checkpoint) -> int:
     """Return how many groups the files are dealt into: one a worker, or as many as when the training was begun."""
-    found = checkpoint.found("groups")
+    found = checkpoint.load("groups")
     number = workers if found is None else int(found.facts["number"])
-    checkpoint.note("groups", State({}, {"number": number}).itself)
+    checkpoint.save("groups", State({}, {"number": number}).itself)
     return number
 
 
@@ -187,7 +189,7 @@ def _before_training(
     tables = []
     for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
         kept = found.counts >= least
-        idf = inverse_document_frequency(found.counts[kept], survey.rows)
+        idf = inverse_document_frequency(np.minimum(found.counts[kept], survey.rows), survey.rows)
         tables.append(NgramTable(kind, shortest, longest, KeyIndex(found.keys[kept]), idf))
     counted = (survey.words.keys, survey.words.counts)
     table, words, E = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])

@@ -19,12 +19,13 @@ from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, LOSSES, Loss, Network
 from textclf.tables import TableOptions, open_table
-from textclf.text.features import Marks, TextMatrix, inverse_document_frequency, stack_texts
+from textclf.text.features import TextMatrix, stack_texts
+from textclf.text.weighting import inverse_document_frequency
 from textclf.training.data import Examples, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
-from textclf.training.objective import Block, RowsHere, add_up, blocks_for
-from textclf.types import Array, Integers
+from textclf.training.objective import RowsHere, add_up, blocks_for
+from textclf.types import Array, BoolArray, Integers
 
 Group = tuple[Shard, ...]
 """The files of one worker."""
@@ -85,14 +86,16 @@ class Held:
         """Return S of all rows by standardized vectors, made once."""
         made = self._made.get("S")
         if made is None:
-            made = self._made["S"] = self.examples.words.times(standard.applied(np.asarray(self.model.E)))
+            made = self._made["S"] = self.examples.words.times(standard.transform(np.asarray(self.model.E)))
         return made
 
     @cached_property
     def columns(self) -> Integers:
         """The n-grams that stand in these texts: of the others the gradient is 0, and does not travel."""
-        stands = np.zeros(self.examples.ngrams.width, np.bool_)
-        stands[self.examples.ngrams.columns] = True
+        wide = self.examples.ngrams
+        stands = np.zeros(wide.width, np.bool_)
+        stands[wide.ngrams.columns] = True
+        stands[wide.ngrams.width + wide.G.columns] = True
         return np.flatnonzero(stands).astype(np.int32)
 
     @cached_property
@@ -155,10 +158,10 @@ def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Arr
         raise DataError(f"{shard.url}: expected rows to use, found none.")
     sets = label_sets(labels, multi_label=False)
     check_known(shard.url, range(1, len(sets) + 1), sets, model.labels)
-    return model.features.extract(texts, _elsewhere(plan, model)), multi_hot(sets, model.labels)
+    return model.features.extract(texts, _common(plan, model)), multi_hot(sets, model.labels)
 
 
-def _elsewhere(plan: Plan, model: Model) -> list[Marks]:
+def _common(plan: Plan, model: Model) -> list[BoolArray]:
     """Return which n-grams the model would know of a text without that text: so many others must have them."""
     of_least = inverse_document_frequency(np.array([plan.least_texts]), plan.rows)
     return [np.asarray(table.idf < of_least) for table in model.features.ngrams]  # the more texts, the lower the idf
@@ -195,16 +198,16 @@ def profile(plan: Plan, group: Group) -> Profile:
 
 
 def squares(plan: Plan, group: Group, given: tuple[Parameters, bool]) -> list[Array]:
-    """Return Σ w x² as `joint.Rows.squares` does, of these texts' n-grams alone."""
+    """Return Σ w x² as `objective.Rows.squares` does, of these texts' n-grams alone."""
     parameters, everything = given
-    *others, of_columns = RowsHere(_blocks(plan, group, everything), map).squares(parameters.network)
+    *others, of_columns = _rows(plan, group, everything).squares(parameters.network)
     return [*others, of_columns[held(plan, group).columns]]
 
 
 def gradient(plan: Plan, group: Group, given: tuple[Parameters, Array | None, bool]) -> list[Array]:
-    """Return loss and gradient as `joint.Rows.gradient` does, of these texts' n-grams alone."""
+    """Return loss and gradient as `objective.Rows.gradient` does, of these texts' n-grams alone."""
     parameters, spread, everything = given
-    rows = RowsHere(_blocks(plan, group, everything), map)
+    rows = _rows(plan, group, everything)
     *others, CT_delta = rows.gradient(parameters.network, parameters.U, spread, _loss(plan))
     return [*others, CT_delta[held(plan, group).columns]]
 
@@ -240,10 +243,11 @@ def judge(plan: Plan, group: Group, parameters: Parameters) -> Judged:
     return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.familiar)
 
 
-def _blocks(plan: Plan, group: Group, everything: bool) -> list[Block]:
+def _rows(plan: Plan, group: Group, everything: bool) -> RowsHere:
     rows = held(plan, group)
     assert plan.standard is not None
-    return blocks_for(rows.S(plan.standard), rows.weighed(everything=everything))
+    blocks = blocks_for(rows.S(plan.standard), rows.weighed(everything=everything))
+    return RowsHere(blocks, rows.examples.ngrams, map)
 
 
 def _loss(plan: Plan) -> Loss:

@@ -4,7 +4,7 @@ The score of label c is its logit minus the mean of the other labels': a contras
 −1 / (k − 1) elsewhere, and T is the temperature of the probabilities. (The mean, and not the runner-up: so all texts of
 a label are measured with one yardstick, and what they show can be added up.) It is a sum; with T left out:
 
-    v · Z[L] = v · f(S) + Σ_g C'_g (U_g · v)         over the n-grams g of the text; f is the network
+    v · Z[L] = v · f(S) + Σ_g C_g (U_g · v) + Σ_p C'_p (R_p · v)    over word n-grams g and pieces p; f is the network
     v · f(S) = v · f(0) + Σ_w C_w (E_w · G)          over its words w
 
 `G`, one row a text, is the gradient of v · f with respect to S. Without hidden layers it is vᵀ W wherever S is, and
@@ -18,9 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from textclf.explain.explanation import Explanation, Method, Sum
-from textclf.explain.sources import Segments, Source, columns, place_ngrams, place_words, text_bounds
+from textclf.explain.sources import PieceSource, Segments, Source, TokenSource, place_ngrams, place_words, text_bounds
 from textclf.model.model import Model
 from textclf.nn.network import Network
+from textclf.text.csr import SparseRows
 from textclf.text.tokenizer import Tokens, decode, origins, tokenize, tokenize_blocks
 from textclf.types import Array, Integers
 
@@ -121,7 +122,7 @@ class Block:
         self.scores = self.scale * scores(Z, self.classes)
         self.bases = self.scale * scores(_logits(model.exact_network, np.zeros_like(S)), self.classes)
         self.segments = Segments(tokens)
-        self.sources = [self._vectors(S), *self._ngrams()]
+        self.sources: list[Source] = [self._vectors(S), *self._ngrams()]
 
     def explanations(self, most_ngrams: int) -> Iterator[Explanation]:
         """Give the explanation of each text."""
@@ -177,21 +178,26 @@ class Block:
             values[part] *= np.einsum("ij,ij->i", E[matrix.columns[part]], G[rows[part]])
         cased = tokenize(self.texts, lower=False) if table.cased else None
         placed = place_words(matrix, self.tokens, table.rows_of(self.tokens, cased))
-        return Source("vector", matrix, values, placed, self.segments.of_tokens())
+        return TokenSource("vector", matrix, values, placed, self.segments.of_tokens())
 
     def _ngrams(self) -> Iterator[Source]:
-        first = 0
-        for table in self.model.features.ngrams:
-            stop = first + len(table.index)
-            matrix = columns(self.matrix.ngrams, first, stop)
-            distinct, inverse = np.unique(matrix.columns, return_inverse=True)
-            U = self.model.U[first + distinct].astype(np.float64)
-            k = U.shape[1]
-            own = U[inverse, self.classes[matrix.row_numbers]]
-            values = matrix.data.astype(np.float64) * (self.scale / (k - 1)) * (k * own - U.sum(axis=1)[inverse])
-            units = self.segments.of_words() if table.kind == "words" else self.segments.of_characters()
-            yield Source(table.kind, matrix, values, place_ngrams(matrix, self.tokens, table), units)
-            first = stop
+        features, wide = self.model.features, self.matrix.ngrams
+        if features.word_ngrams is not None:
+            rows, columns = np.unique(wide.ngrams.columns, return_inverse=True)
+            values = self._values(wide.ngrams, self.model.U[rows], columns)
+            placed = place_ngrams(wide.ngrams, self.tokens, features.word_ngrams)
+            yield TokenSource("words", wide.ngrams, values, placed, self.segments.of_words())
+        if features.subwords is not None:
+            _, R = wide.double().spread(self.model.U)
+            yield PieceSource.of(wide.pieces, self._values(wide.pieces, R, wide.pieces.columns), self.segments)
+
+    def _values(self, matrix: SparseRows, rows: Array, columns: Integers) -> Array:
+        """Return what each entry of a matrix adds to its text's score, given the rows that its columns stand for."""
+        rows = rows.astype(np.float64)
+        k = rows.shape[1]
+        own = rows[columns, self.classes[matrix.row_numbers]]
+        values: Array = matrix.data.astype(np.float64) * (self.scale / (k - 1)) * (k * own - rows.sum(axis=1)[columns])
+        return values
 
     def _strongest(self, most: int) -> list[tuple[Sum, ...]]:
         """Return the strongest word vectors and n-grams of each text, at most so many."""

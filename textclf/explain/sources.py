@@ -1,37 +1,36 @@
-"""What adds to a text's score, and where it stands: word vectors, and the n-grams of each table.
+"""What adds to a text's score, and where it stands: word vectors, word n-grams, and the sub-words of pieces.
 
-Every occurrence of a word or n-gram gets an equal part of what it adds to its text. That is shared equally among the
-tokens that an n-gram of words covers, and among the characters of one of characters, blanks left out: a blank only
-marks where a word begins or ends. Characters hand their share on to the token that they stand in; what is between
-tokens is punctuation.
+Every occurrence of a word, n-gram or piece gets an equal part of what it adds to its text. A word n-gram shares it
+equally among its tokens. The sub-words of a word belong to the word; those of another piece are shared equally among
+its characters, which hand their share on to the token that they stand in. What is between tokens is punctuation.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from textclf.text.char_classes import END_OF_TEXT
 from textclf.text.csr import SparseRows
-from textclf.text.features import Characters, NgramTable, Words, ngrams_by_length
-from textclf.text.tokenizer import END_OF_TEXT, Tokens, decode
-from textclf.types import Array, Integers
+from textclf.text.ngrams import NgramTable, Words, ngrams_by_length
+from textclf.text.subwords import piece_keys
+from textclf.text.tokenizer import Tokens, decode
+from textclf.types import Array, BoolArray, Integers
 
-_SPACE = ord(" ")
 _START = "(start)"  # shown for the start of a text
 
 
 @dataclass(frozen=True)
 class Units:
-    """What n-grams are made of: tokens, tokens with the starts of texts, or characters.
+    """What word n-grams are made of: tokens, or tokens with the starts of texts.
 
     `segments`, shape (u,): the segment that each stands in (see `Segments`). `takes`, shape (u,): whether it gets a
-    share of an n-gram that covers it. `characters`: None when the units are words.
+    share of an n-gram that covers it.
     """
 
     segments: Integers
-    takes: npt.NDArray[np.bool_]
-    characters: Characters | None = None
+    takes: BoolArray
 
 
 @dataclass(frozen=True)
@@ -65,16 +64,32 @@ class Segments:
         segments[~is_start] = self.of_tokens().segments
         return Units(segments, ~is_start)
 
-    def of_characters(self) -> Units:
-        """Return the characters as units; blanks take no share."""
-        tokens, characters = self.tokens, Characters.of(self.tokens)
-        begun = np.zeros(len(tokens.codes) + 1, np.int64)
-        begun[tokens.starts] = 1
-        begun = np.cumsum(begun)[characters.places]  # how many tokens begin here or before
-        begun[0] = 0  # the blank before the first text
-        ends = np.append(0, tokens.ends)[begun]
-        segments = 2 * begun + np.cumsum(characters.is_end) - 1 - (characters.places < ends)
-        return Units(np.where(characters.is_end, 0, segments), characters.codes != _SPACE, characters)
+    def of_codes(self) -> Integers:
+        """Return the segment of each code point of the texts, shape of ``tokens.codes``."""
+        tokens = self.tokens
+        places = np.arange(len(tokens.codes))
+        begun = np.searchsorted(tokens.starts, places, side="right")  # how many tokens begin here or before
+        is_inside = places < np.append(0, tokens.ends)[begun]
+        text_numbers = np.cumsum(tokens.codes == END_OF_TEXT) - (tokens.codes == END_OF_TEXT)
+        segments: Integers = 2 * begun + text_numbers - is_inside
+        return segments
+
+
+class Source(Protocol):
+    """The entries of a matrix C, what each adds to its text's score (`values`, all occurrences together), and where."""
+
+    kind: str
+    matrix: SparseRows
+    values: Array
+
+    def counts(self) -> Integers:
+        """Return how often each entry occurs, shape of `values`."""
+
+    def shares(self, segments: int) -> Array:
+        """Return what this source gives to each segment, shape (segments,)."""
+
+    def strings(self, tokens: Tokens, wanted: Integers) -> list[str]:
+        """Return the words, n-grams or pieces of these entries, each taken from where it stands first."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +101,9 @@ class Placed:
     starts: Integers
 
 
-@dataclass(frozen=True)
-class Source:
-    """The entries of a matrix C, what each adds to its text's score (`values`, all occurrences together), and where.
-
-    `kind` is that of the table, or "vector" for the vectors of words.
-    """
+@dataclass
+class TokenSource:
+    """What word vectors (`kind` is "vector") or word n-grams ("words") add; see `Source`."""
 
     kind: str
     matrix: SparseRows
@@ -124,9 +136,6 @@ class Source:
             starts[placed.entries[::-1]] = placed.starts[::-1]
             lengths[placed.entries] = placed.n
         found = zip(starts[wanted].tolist(), lengths[wanted].tolist(), strict=True)
-        characters = self.units.characters
-        if characters is not None:
-            return [decode(characters.codes[start : start + n]) for start, n in found]
         takes, numbers = self.units.takes, np.cumsum(self.units.takes) - 1
         strings = []
         for start, n in found:
@@ -135,14 +144,65 @@ class Source:
         return strings
 
 
+@dataclass
+class PieceSource:
+    """What the sub-words of pieces add, all of a piece together; see `Source`.
+
+    `entries`: the entry of each piece that stands in the texts. `segments`: of each code point (see `Segments`).
+    """
+
+    matrix: SparseRows
+    values: Array
+    tokens: Tokens
+    entries: Integers
+    segments: Integers
+    kind: str = "chars"
+
+    @staticmethod
+    def of(matrix: SparseRows, values: Array, segments: Segments) -> "PieceSource":
+        """Return the source of these entries of C', whose pieces are in the order of their keys."""
+        tokens = segments.tokens
+        text_numbers, keys = piece_keys(tokens)
+        columns = np.unique(keys, return_inverse=True)[1]
+        pairs = matrix.row_numbers.astype(np.int64) << 32 | matrix.columns
+        entries = np.searchsorted(pairs, text_numbers.astype(np.int64) << 32 | columns)
+        return PieceSource(matrix, values, tokens, entries, segments.of_codes())
+
+    def counts(self) -> Integers:
+        """Return how often each entry occurs, shape of `values`."""
+        return np.bincount(self.entries, minlength=len(self.values))
+
+    def shares(self, segments: int) -> Array:
+        """Return what the pieces give to each segment, shape (segments,)."""
+        starts, ends = self._bounds()
+        lengths = ends - starts
+        each = (self.values / np.maximum(self.counts(), 1))[self.entries] / np.maximum(lengths, 1)
+        before = np.cumsum(lengths) - lengths
+        places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+        shares = np.bincount(self.segments[places], weights=np.repeat(each, lengths), minlength=segments)
+        return shares.astype(np.float64, copy=False)
+
+    def strings(self, tokens: Tokens, wanted: Integers) -> list[str]:
+        """Return the pieces of these entries."""
+        starts, ends = self._bounds()
+        firsts = np.zeros(len(self.values), np.int64)
+        firsts[self.entries[::-1]] = np.arange(len(self.entries))[::-1]
+        return [decode(tokens.codes[starts[i] : ends[i]]) for i in firsts[wanted].tolist()]
+
+    def _bounds(self) -> tuple[Integers, Integers]:
+        is_word, runs = self.tokens.is_word, self.tokens.runs
+        starts = np.concatenate([self.tokens.starts[is_word], runs.starts])
+        return starts, np.concatenate([self.tokens.ends[is_word], runs.ends])
+
+
 def place_words(matrix: SparseRows, tokens: Tokens, rows: Integers) -> list[Placed]:
     """Return where the entries of C by words stand, given each token's row of E."""
     return list(_place(matrix, [(1, tokens.text_numbers, rows, np.arange(len(rows)))]))
 
 
 def place_ngrams(matrix: SparseRows, tokens: Tokens, table: NgramTable) -> list[Placed]:
-    """Return where the entries of this table's part of C by n-grams stand."""
-    found = enumerate(ngrams_by_length(tokens, table.kind, table.longest), 1)
+    """Return where the entries of C by word n-grams stand."""
+    found = enumerate(ngrams_by_length(tokens, table.longest), 1)
     return list(
         _place(
             matrix,
@@ -156,13 +216,6 @@ def text_bounds(tokens: Tokens) -> tuple[Integers, Integers]:
     """Return where in ``tokens.codes`` each text begins, and where it ends; shapes (n,)."""
     ends = np.flatnonzero(tokens.codes == END_OF_TEXT)
     return np.concatenate(([0], ends[:-1] + 1)), ends
-
-
-def columns(matrix: SparseRows, first: int, stop: int) -> SparseRows:
-    """Return columns first … stop - 1 of a matrix."""
-    keep = (matrix.columns >= first) & (matrix.columns < stop)
-    offsets = np.concatenate(([0], np.cumsum(keep)))[matrix.offsets]
-    return SparseRows(offsets, matrix.columns[keep] - first, matrix.data[keep], stop - first)
 
 
 def _place(matrix: SparseRows, occurrences: Iterable[tuple[int, Integers, Integers, Integers]]) -> Iterator[Placed]:

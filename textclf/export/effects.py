@@ -47,18 +47,15 @@ def kinds_of(features: Features) -> list[slice]:
 def measured_usage(matrix: TextMatrix, features: Features) -> Usage:
     """Return what these texts have of each row."""
     words = np.bincount(matrix.words.columns, weights=matrix.words.data, minlength=matrix.words.width)
-    squares = matrix.ngrams.data.astype(np.float64) ** 2
-    ngrams = np.bincount(matrix.ngrams.columns, weights=squares, minlength=matrix.ngrams.width)
-    return _scaled(words.astype(np.float64), ngrams.astype(np.float64), features)
+    ngrams = matrix.ngrams.double().squares(np.ones((len(matrix), 1)))[:, 0]
+    return _scaled(words.astype(np.float64), ngrams, features)
 
 
 def effects(model: Model) -> tuple[Array, Array]:
     """Return the effect of each word, shape (V,), and of each n-gram, shape (N,)."""
     features = model.features
     shares = _shares_of_words(features, model.words)
-    idf = np.concatenate([np.zeros(0), *(table.idf for table in features.ngrams)])
-    found = np.exp(1.0 - idf)  # idf = log((1 + n) / (1 + df)) + 1
-    expected = _scaled(shares * features.words.weights, found * idf**2, features)
+    expected = _scaled(shares * features.words.weights, _squares_a_text(features), features)
     d, k = model.E.shape[1], model.network.sizes[-1]
     J = model.exact_network.backward(np.eye(k), model.exact_network.forward(np.zeros((k, d)))).dX
     J, U = between_classes(J.T, model).T, between_classes(np.asarray(model.U, np.float64), model)
@@ -70,9 +67,17 @@ def effects(model: Model) -> tuple[Array, Array]:
 def expected_usage(model: Model) -> Usage:
     """Return what a text of training had of each row, as far as the model tells."""
     features = model.features
-    idf = np.concatenate([np.zeros(0), *(table.idf for table in features.ngrams)])
     words = _shares_of_words(features, model.words) * features.words.weights
-    return _scaled(words, np.exp(1.0 - idf) * idf**2, features)
+    return _scaled(words, _squares_a_text(features), features)
+
+
+def _squares_a_text(features: Features) -> Array:
+    """Return what a text of training has of the square of each n-gram's number in C, but for the texts' lengths."""
+    squares = [np.zeros(0)]
+    for table in features.ngrams:
+        number = table.idf.astype(np.float64) ** (2 if table.kind == "chars" else 1)
+        squares.append(np.exp(1.0 - table.idf) * number**2)  # idf = log((1 + n) / (1 + df)) + 1
+    return np.concatenate(squares)
 
 
 def between_classes(rows: Array, model: Model) -> Array:

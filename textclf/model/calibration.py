@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from textclf.nn.lbfgs import LbfgsSettings, lbfgs
 from textclf.nn.network import Loss
-from textclf.nn.optim import lbfgs
 from textclf.types import Array
 
 _FARTHEST = float(np.log(8.0))  # |log T|, and |log a|, stay below
@@ -164,7 +164,7 @@ def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
         return float(np.vdot(losses, weights)) + 0.5 * float(prior @ theta**2), gradient
 
     prior = np.concatenate([[_PRIOR], np.full(2 * k, _CLASS_PRIOR)])
-    found = lbfgs(cost, np.zeros(2 * k + 1), iterations=_STEPS, tolerance=1e-6, gain=1e-9).theta
+    found = lbfgs(cost, np.zeros(2 * k + 1), LbfgsSettings(_STEPS, tolerance=1e-6, gain=1e-9)).theta
     logs = np.clip(found[: k + 1], -_FARTHEST, _FARTHEST)
     T = float(np.exp(logs[0]))
     return Calibration(T, Scaling(np.exp(logs[1:]), found[k + 1 :] * T))

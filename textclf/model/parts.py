@@ -8,8 +8,8 @@ from textclf.errors import ModelError
 from textclf.model.abstention import TrackRecord
 from textclf.model.drift import CELLS, Profile, quantities
 from textclf.model.file import ModelFile
-from textclf.text.features import NgramTable
 from textclf.text.key_index import KeyIndex
+from textclf.text.ngrams import NgramTable
 from textclf.types import Array
 
 _LONGEST_NGRAM = 32

@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from textclf.settings import CHOICES, Weighting
 from textclf.sklearn.inputs import InputError, texts_of
-from textclf.text.features import Features, WordTable, word_weights
+from textclf.text.features import Features, WordTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, tokenize_blocks
+from textclf.text.weighting import word_weights
 from textclf.types import Array
 from textclf.vectors import open_vectors
 

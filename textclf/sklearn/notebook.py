@@ -4,7 +4,7 @@ from html import escape
 
 from textclf.errors import shown
 from textclf.model.model import Model
-from textclf.text.features import NgramTable
+from textclf.text.ngrams import NgramTable
 
 _MOST_LABELS, _LONGEST_LABEL = 20, 40
 

@@ -8,8 +8,6 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from textclf.storage.memory import let_go
-
 _MANY = 1 << 14  # strings decoded at a time where all are gone through
 _FIRST_BYTES = -64  # as numbers with a sign, the bytes of UTF-8 that follow the first of a character are below this
 
@@ -60,11 +58,8 @@ class PackedStrings(Sequence[str]):
         return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
 
     def packed(self) -> tuple[bytes, npt.NDArray[np.int64]]:
-        """Return the bytes of these strings alone, and where in them each begins; of a file no more stays in memory."""
-        part = self.blob[self.offsets[0] : self.offsets[-1]]
-        blob = part.tobytes()
-        let_go(part)
-        return blob, self.offsets - self.offsets[0]
+        """Return the bytes of these strings alone, and where in them each begins."""
+        return self.blob[self.offsets[0] : self.offsets[-1]].tobytes(), self.offsets - self.offsets[0]
 
     def encoded(self) -> list[bytes]:
         """Return the bytes of each string."""

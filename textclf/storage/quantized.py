@@ -6,7 +6,7 @@ s / 2 in each place, a 254th of the row's largest number. An array in which 256 
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -51,7 +51,15 @@ class ByteRows:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, numbers: Integers) -> Array:
+    @overload
+    def __getitem__(self, numbers: Integers) -> Array: ...
+
+    @overload
+    def __getitem__(self, numbers: slice) -> "ByteRows": ...
+
+    def __getitem__(self, numbers: Integers | slice) -> "Array | ByteRows":
+        if isinstance(numbers, slice):
+            return ByteRows(self.codes[numbers], self.scales[numbers])
         rows: Array = self.codes[numbers].astype(np.float32)
         rows *= self.scales[numbers].astype(np.float32)[:, None]
         return rows

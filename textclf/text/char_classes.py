@@ -4,14 +4,19 @@ Made from Unicode 14.0 by the rule in `tests/test_tokenizer.py`, which also hold
 """
 
 import re
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
 
-SEPARATOR, WORD, ALONE, MARK, APOSTROPHE, IGNORED = range(6)
-"""The classes. WORD: letters and numbers. ALONE: a token by itself (Han, kana, Thai-like letters; ! ? symbols, emoji).
-MARK: combining marks, which go on with the token before them. APOSTROPHE: part of a word between two of its letters.
-IGNORED: joiners, variation selectors, skin tones and soft hyphens, which are left out before anything else."""
+SEPARATOR, WORD, ALONE, MARK, APOSTROPHE, IGNORED, BLANK = range(7)
+"""The classes. SEPARATOR: punctuation. BLANK: white space, control characters, and the mark after a text. WORD: letters
+and numbers. ALONE: a token by itself (Han, kana, Thai-like letters; ! ? symbols, emoji). MARK: combining marks, which go
+on with the token before them. APOSTROPHE: part of a word between two of its letters. IGNORED: joiners, variation
+selectors, skin tones and soft hyphens, which are left out before anything else."""
+
+END_OF_TEXT = 0x10FFFF
+"""Stands after each text; a noncharacter: no text has a use for it."""
 
 _LETTERS = {"_": SEPARATOR, "W": WORD, "S": ALONE, "M": MARK, "A": APOSTROPHE, "I": IGNORED}
 
@@ -62,21 +67,23 @@ _RUNS = (
 )
 
 
+@cache
 def class_table() -> npt.NDArray[np.uint8]:
-    """Return the class of every code point, shape (0x110000,)."""
+    """Return the class of every code point, shape (0x110000,), which nobody may write to."""
     runs = re.findall("([0-9a-z]+)([_WSMAI])", _RUNS)
     classes = np.array([_LETTERS[letter] for _, letter in runs], np.uint8)
-    return np.repeat(classes, [int(length, 36) for length, _ in runs])
+    table = np.repeat(classes, [int(length, 36) for length, _ in runs])
+    table[_BLANKS] = BLANK
+    table.flags.writeable = False
+    return table
 
 
 def is_space(codes: npt.NDArray[np.uint32]) -> npt.NDArray[np.bool_]:
     """Return where code points are white space, as Python's str.isspace has it, or control characters below it."""
-    space: npt.NDArray[np.bool_] = codes <= 0x20
-    wide = np.flatnonzero(codes >= 0x85)
-    # Not np.isin, which imports numpy.ma: a hundredth of a second for the first sentence.
-    places = np.minimum(np.searchsorted(_WIDE_SPACES, codes[wide]), len(_WIDE_SPACES) - 1)
-    space[wide] = _WIDE_SPACES[places] == codes[wide]
+    space: npt.NDArray[np.bool_] = (class_table().take(codes) == BLANK) & (codes != END_OF_TEXT)
     return space
 
 
-_WIDE_SPACES = np.array([0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000], np.uint32)
+_BLANKS = [*range(0x21), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000,
+           END_OF_TEXT]  # fmt: skip
+"""White space as Python's str.isspace has it, the control characters below it, and the mark between two texts."""

@@ -5,7 +5,7 @@ sentence needs no scipy. Either way each row of a product is summed in the order
 of threads does not change a bit of the result.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from textclf.storage.array_store import ArrayBuilder, ArrayStore, row_batches
-from textclf.storage.memory import let_go
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array, Integers, run_starts
 
+_ROWS_AT_ONCE = 1 << 14
 _SMALL = 20_000  # entries times columns below which NumPy's product is quick enough not to import scipy
 
 
@@ -73,10 +73,14 @@ class SparseRows:
         offsets = self.offsets[start : stop + 1] - first
         return SparseRows(offsets, self.columns[first:last], self.data[first:last], self.width)
 
+    def batches(self) -> Iterator["SparseRows"]:
+        """Give the rows some thousand at a time, at least one part, without copying their entries."""
+        for start in range(0, max(len(self), 1), _ROWS_AT_ONCE):
+            yield self.slice(start, min(start + _ROWS_AT_ONCE, len(self)))
+
     def take(self, rows: Integers) -> "SparseRows":
         """Return these rows, in this order."""
         chosen = self.scipy[rows]
-        let_go(self.columns, self.data)
         return SparseRows(chosen.indptr, chosen.indices, chosen.data, self.width)
 
     def with_data(self, data: Array) -> "SparseRows":
@@ -150,6 +154,11 @@ def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> Sparse
     return SparseRows(_narrow(offsets), pairs.astype(np.int32), counts, width)
 
 
+def empty_rows(n: int, width: int) -> SparseRows:
+    """Return the matrix (n, width) without entries."""
+    return SparseRows(np.zeros(n + 1, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32), width)
+
+
 def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
     """Return the matrix that has the rows of all parts, which are of one width, in their order."""
     if len(parts) == 1:
@@ -197,52 +206,44 @@ _ENTRIES_A_COLUMN = 1.25  # a block makes a sum for each column: with so many en
 _LARGEST_BLOCK = 1 << 23
 
 
-def blocks_of(C: SparseRows) -> list[slice]:
-    """Return the rows of each block that C is passed over in: of like numbers of entries, and an even number of blocks.
+def blocks_of(matrices: Sequence[SparseRows]) -> list[slice]:
+    """Return the rows of each block that matrices of equally many rows are passed over in.
 
-    They are large enough for the sums over a block, one number a column, to cost little beside it.
+    Blocks have like numbers of entries, their number is even, and they are large enough for the sums over a block, one
+    number a column, to cost little beside it.
     """
-    entries = int(C.offsets[-1])
+    ends = np.sum([C.offsets for C in matrices], axis=0)
+    entries, width = int(ends[-1]), sum(C.width for C in matrices)
     usual = min(max(_SMALLEST_BLOCK, entries // _USUAL_BLOCKS), _USUAL_BLOCK)
-    least = min(max(usual, int(_ENTRIES_A_COLUMN * C.width)), _LARGEST_BLOCK)
+    least = min(max(usual, int(_ENTRIES_A_COLUMN * width)), _LARGEST_BLOCK)
     count = max(1, 2 * (entries // (2 * least)))
-    cuts = np.searchsorted(C.offsets, np.linspace(0, entries, count + 1)[1:-1])
-    bounds = np.unique(np.concatenate(([0], cuts, [len(C)]))).tolist()
+    cuts = np.searchsorted(ends, np.linspace(0, entries, count + 1)[1:-1])
+    bounds = np.unique(np.concatenate(([0], cuts, [len(ends) - 1]))).tolist()
     return [slice(start, stop) for start, stop in pairwise(bounds)]
 
 
 class CsrBuilder:
-    """A sparse matrix that grows by rows, and gives back the parts that it was made of."""
+    """A sparse matrix that grows by rows."""
 
     def __init__(self, store: ArrayStore, width: int) -> None:
         self._columns, self._data, self._width = ArrayBuilder(store), ArrayBuilder(store), width
-        # On the store too. Left where they were made, small arrays would lie all over the memory, and what is freed
-        # around them is soon too short for large ones.
-        self._lengths = ArrayBuilder(store)
-        self._sizes: list[tuple[int, int]] = []
+        self._lengths: list[Integers] = []
 
     def add(self, part: SparseRows) -> None:
         """Put the rows of a part after the others."""
         self._columns.add(part.columns)
         self._data.add(part.data)
-        self._lengths.add(np.diff(part.offsets).astype(np.int32, copy=False))
-        self._sizes.append((len(part), len(part.data)))
+        self._lengths.append(np.diff(part.offsets))
 
     def whole(self) -> SparseRows:
-        """Return all rows; the stack is empty then."""
-        offsets = offsets_of(self._lengths.whole())
+        """Return all rows, of which there is at least one part."""
+        offsets = offsets_of(np.concatenate(self._lengths))
         return SparseRows(offsets, self._columns.whole(), self._data.whole(), self._width)
-
-    def parts(self) -> list[SparseRows]:
-        """Return the parts as they were given; the stack is empty then."""
-        rows, entries = zip(*self._sizes, strict=True)
-        arrays = zip(self._lengths.cut(rows), self._columns.cut(entries), self._data.cut(entries), strict=True)
-        return [SparseRows(offsets_of(lengths), columns, data, self._width) for lengths, columns, data in arrays]
 
 
 def take_rows(C: SparseRows, rows: Integers, store: ArrayStore) -> SparseRows:
-    """Return these rows, in this order, on the store."""
-    stack = CsrBuilder(store, C.width)
+    """Return these rows, in this order, in the store."""
+    builder = CsrBuilder(store, C.width)
     for some in row_batches(rows):
-        stack.add(C.take(some))
-    return stack.whole()
+        builder.add(C.take(some))
+    return builder.whole()

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from textclf.storage.memory import pages_for
 from textclf.storage.parallel import in_order
 from textclf.types import Integers, Keys, ShortKeys, run_starts
 
@@ -87,6 +86,14 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
     return ordered.take(starts), np.diff(starts, append=len(ordered)).astype(np.int32)  # in 32 bits: they are many
 
 
+def sum_keys(keys: Keys, times: Integers) -> tuple[Keys, Integers]:
+    """Return the distinct keys in rising order, and the sum of each one's times."""
+    order = np.argsort(keys)
+    keys = keys.take(order)
+    starts = run_starts(keys)
+    return keys.take(starts), np.add.reduceat(times.take(order), starts) if len(keys) else times
+
+
 class KeyCounter:
     """Counts keys that come part by part, each range of them by itself: a sixteenth, as keys are random enough."""
 
@@ -108,22 +115,16 @@ class KeyCounter:
             self._settle()
             end = len(keys)
             if len(self._waiting) < (wanted := max(self._most_waiting(), end)):
-                self._waiting, self._times = pages_for((wanted,), np.uint64), pages_for((wanted,), np.int32)
+                self._waiting, self._times = np.empty(wanted, np.uint64), np.empty(wanted, np.int32)
         self._waiting[self._many : end], self._times[self._many : end] = keys, times
         self._bounds.append(self._many + np.concatenate(([0], np.searchsorted(keys, _RANGES_BEGIN), [len(keys)])))
         self._many = end
 
     def counts(self) -> tuple[Keys, Integers]:
-        """Return the distinct keys in rising order and how often each was given; the counter is of no use then."""
+        """Return the distinct keys in rising order and how often each was given."""
         self._settle()
-        self._waiting, self._times = _NO_KEYS, _NO_TIMES
-        many, filled = sum(len(keys) for keys, _ in self._seen), 0
-        keys, counts = pages_for((many,), np.uint64), pages_for((many,), np.int32)
-        while self._seen:  # dropped one by one: both whole would be the largest arrays of all
-            some, times = self._seen.pop(0)
-            keys[filled : filled + len(some)], counts[filled : filled + len(some)] = some, times
-            filled += len(some)
-        return keys, counts
+        keys, counts = zip(*self._seen, strict=True)
+        return np.concatenate(keys), np.concatenate(counts)
 
     def _most_waiting(self) -> int:
         """Return how many keys wait: all that were seen are copied when those are taken up."""
@@ -142,15 +143,7 @@ class KeyCounter:
             return self._seen[number]
         ranges = [slice(bounds[number], bounds[number + 1]) for bounds in self._bounds]
         waiting = [np.concatenate([array[each] for each in ranges]) for array in (self._waiting, self._times)]
-        return _together(self._seen[number], _summed(*waiting))
-
-
-def _summed(keys: Keys, times: Integers) -> tuple[Keys, Integers]:
-    """Return the distinct keys in rising order, and the sum of each one's times."""
-    order = np.argsort(keys)
-    keys = keys.take(order)
-    starts = run_starts(keys)
-    return keys.take(starts), np.add.reduceat(times.take(order), starts) if len(keys) else times
+        return _together(self._seen[number], sum_keys(*waiting))
 
 
 def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tuple[Keys, Integers]:
@@ -161,12 +154,6 @@ def _together(some: tuple[Keys, Integers], others: tuple[Keys, Integers]) -> tup
     places = np.searchsorted(keys, added)
     known = keys[np.minimum(places, len(keys) - 1)] == added
     news = np.flatnonzero(~known)
-    # What np.insert does, to arrays in pages of their own.
-    among = places.take(news) + np.arange(len(news))
-    is_old = np.ones(len(keys) + len(news), np.bool_)
-    is_old[among] = False
-    merged, sums = pages_for(is_old.shape, np.uint64), pages_for(is_old.shape, np.int32)
-    merged[is_old], merged[among] = keys, added.take(news)
-    sums[is_old], sums[among] = counts, times.take(news)
-    sums[np.flatnonzero(is_old).take(places[known])] += times[known]
-    return merged, sums
+    sums = counts.copy()
+    sums[places[known]] += times[known]
+    return np.insert(keys, places.take(news), added.take(news)), np.insert(sums, places.take(news), times.take(news))

@@ -6,37 +6,51 @@ A text is lower-cased, composed (NFC) and its ’ made '; then a token is
 * one ``!``, ``?``, emoji or other symbol, or
 * one letter of a script that is written without spaces (Han, kana, Thai, Lao, Khmer, Burmese) with its marks.
 
-All else separates. What each code point is stands in `code_points`. The work is done on arrays of code points, so one
+All else separates. What each code point is stands in `char_classes`. The work is done on arrays of code points, so one
 text and a million take the same path, and a column of 25,000 reviews takes a second and not a quarter of a minute.
 
 The key of a token of code points c₀ … c₋₁ is the polynomial Σ (cᵢ + 1) Bⁱ mod 2⁶⁴, mixed by the finalizer of
 splitmix64 (Steele et al. 2014): the same on every machine. Being a polynomial, the key of *any* stretch of text comes
-from a running sum in constant time, which makes n-grams of characters cheap. Two of a million words share a key with
+from a running sum in constant time, which makes character n-grams cheap. Two of a million words share a key with
 probability 3 · 10⁻⁸; then they share a vector.
+
+Sub-words are made of *pieces*: tokens of the first kind, and runs of other characters between blanks and them, such as
+``...``, ``:)`` or a sentence in Han script.
 """
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, cached_property
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.storage.packed_strings import PackedStrings
-from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
-from textclf.types import Integers, Keys
+from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, END_OF_TEXT, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.types import BoolArray, Integers, Keys
 
 NAME = "words-1"
 """Goes into a model file; a tokenizer that cuts texts otherwise must have another name."""
 
 BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
-END_OF_TEXT = 0x10FFFF  # a noncharacter: no text has a use for it
 _BLOCK = 1 << 18  # code points worked on at a time: their arrays stay near the processor's cache
 
 CodePoints = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Runs:
+    """The runs of characters of some texts that are neither in a word nor blank.
+
+    `keys`, shape (R,), and `offsets`, shape (n + 1,), as in `Tokens`; so are `starts` and `ends`.
+    """
+
+    keys: Keys
+    offsets: Integers
+    starts: Integers
+    ends: Integers
 
 
 @dataclass(frozen=True)
@@ -44,15 +58,17 @@ class Tokens:
     """The tokens of some texts, one after the other.
 
     `keys`, shape (T,): the key of each token. `offsets`, shape (n + 1,): text i has
-    tokens ``offsets[i]:offsets[i + 1]``.
+    tokens ``offsets[i]:offsets[i + 1]``. `is_word`, shape (T,): which are words, and no single symbols or letters.
     `starts`, `ends`, shape (T,): each token's place in `codes`, the code points of all texts in normal form.
     """
 
     keys: Keys
     offsets: Integers
+    is_word: BoolArray
     starts: Integers
     ends: Integers
     codes: CodePoints
+    runs: Runs
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -61,18 +77,6 @@ class Tokens:
     def text_numbers(self) -> Integers:
         """The number of each token's text, shape (T,)."""
         return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.offsets))
-
-    def arrays(self) -> tuple[npt.NDArray[Any], ...]:
-        """Return the arrays that they are."""
-        return self.keys, self.offsets, self.starts, self.ends, self.codes
-
-    def in_memory(self) -> "Tokens":
-        """Return the tokens as plain arrays, which NumPy does more with in a second than with parts of a file."""
-        return Tokens(*(np.asarray(array) for array in self.arrays()))
-
-    def without_places(self) -> "Tokens":
-        """Return the tokens without their places and the code points, which take most of the room."""
-        return Tokens(self.keys, self.offsets, self.starts[:0].copy(), self.ends[:0].copy(), self.codes[:0].copy())
 
     def strings(self, numbers: Iterable[int]) -> list[str]:
         """Return the tokens of these numbers as strings."""
@@ -156,15 +160,6 @@ def stretch_keys(R: Keys, starts: Integers, ends: Integers) -> Keys:
     return mix((R.take(ends) - R.take(starts)) * _powers(_INVERSE, len(R)).take(starts))
 
 
-def longer_keys(stems: Keys, codes: CodePoints, length: int) -> tuple[Keys, Keys]:
-    """Return the keys of `stems`, stretches of `length` code points, with one of `codes` after each.
-
-    Stems are keys before they are mixed; the new keys are returned mixed, and as stems of longer ones.
-    """
-    unmixed = stems + (codes + np.uint64(1)) * _powers(BASE, length + 1)[length]
-    return mix(unmixed), unmixed
-
-
 def normal_form(text: str, *, lower: bool = True) -> str:
     """Return the text as it is cut: lower-cased (unless told otherwise), composed (NFC), without ignored characters."""
     return decode(_codes_of(text, lower))
@@ -180,7 +175,7 @@ def origins(text: str, codes: CodePoints) -> Integers | None:
     lowered = [character.lower() for character in text]
     owners = np.repeat(np.arange(len(text)), [len(characters) for characters in lowered])
     single = _code_points("".join(lowered).replace("’", "'"))
-    kept = _class_table()[single] != IGNORED
+    kept = class_table()[single] != IGNORED
     return owners[kept] if np.array_equal(single[kept], codes) else None
 
 
@@ -232,16 +227,32 @@ _A, _LETTERS, _TO_LOWER, _NOT_ASCII = np.uint8(ord("A")), np.uint8(26), np.uint8
 
 def _tokenize_block(texts: Sequence[str], lower: bool) -> Tokens:
     codes = normal_codes(texts, lower=lower)
-    text_ends = np.flatnonzero(codes == END_OF_TEXT)
-    begins, inside = _token_places(_class_table().take(codes))
+    classes = class_table().take(codes)
+    is_word, is_alone, is_mark = _word_places(classes)
+    begins_word = is_word.copy()
+    begins_word[1:] &= ~is_word[:-1]
+    begins = begins_word | (is_alone & ~is_mark)
+    inside = is_word | is_alone
     starts = np.flatnonzero(begins)
     ends = np.flatnonzero(inside & ~np.append(inside[1:] & ~begins[1:], False)) + 1
-    offsets = np.concatenate(([0], np.searchsorted(starts, text_ends)))
-    return Tokens(stretch_keys(running_sum(codes), starts, ends), offsets, starts, ends, codes)
+    is_run = ~is_word & (classes != BLANK)
+    bounds = np.flatnonzero(np.diff(is_run, prepend=False, append=False))
+    run_starts, run_ends = bounds[::2], bounds[1::2]
+    text_ends = np.flatnonzero(codes == END_OF_TEXT)
+    sums = running_sum(codes)
+    return Tokens(
+        stretch_keys(sums, starts, ends), _offsets(starts, text_ends), is_word.take(starts), starts, ends, codes,
+        Runs(stretch_keys(sums, run_starts, run_ends), _offsets(run_starts, text_ends), run_starts, run_ends),
+    )  # fmt: skip
 
 
-def _token_places(classes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Return where tokens begin, and which places are inside one; each has the shape of `classes`."""
+def _offsets(starts: Integers, text_ends: Integers) -> Integers:
+    """Return how many of these places come before each text, and before the end of the last, shape (n + 1,)."""
+    return np.concatenate(([0], np.searchsorted(starts, text_ends)))
+
+
+def _word_places(classes: npt.NDArray[np.uint8]) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Return which places are inside a word, inside a token of one letter or symbol, and combining marks."""
     is_mark = classes == MARK
     if is_mark.any():
         # A mark is what the last place before it, not itself a mark, is; it never begins a token.
@@ -256,10 +267,7 @@ def _token_places(classes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.bool_]
         inner = apostrophes[(apostrophes > 0) & (apostrophes < len(classes) - 1)]
         inner = inner[is_word[inner - 1] & (classes[inner + 1] == WORD)]
         is_word[inner] = True
-    before = np.concatenate(([False], is_word[:-1]))
-    is_alone = bases == ALONE
-    begins = (is_word & ~before) | (is_alone & ~is_mark)
-    return begins, is_word | is_alone
+    return is_word, bases == ALONE, is_mark
 
 
 def _normalize(text: str, lower: bool) -> str:
@@ -286,28 +294,34 @@ def _code_points(text: str) -> CodePoints:
 
 
 def _without_ignored(codes: CodePoints) -> CodePoints:
-    ignored = _class_table().take(codes) == IGNORED
+    ignored = class_table().take(codes) == IGNORED
     return codes[~ignored] if ignored.any() else codes
 
 
 def _concatenate(blocks: Sequence[Tokens]) -> Tokens:
-    tokens_before = np.cumsum([0, *(len(block.keys) for block in blocks)])
-    codes_before = np.cumsum([0, *(len(block.codes) for block in blocks)])
-    ends_of_texts = [block.offsets[1:] + before for block, before in zip(blocks, tokens_before, strict=False)]
+    before = np.cumsum([0, *(len(block.codes) for block in blocks)])
+
+    def places(arrays: Iterable[Integers]) -> Integers:
+        return np.concatenate([array + first for array, first in zip(arrays, before, strict=False)])
+
+    def offsets(arrays: Iterable[Integers]) -> Integers:
+        return np.concatenate(([0], np.cumsum(np.concatenate([np.diff(array) for array in arrays]))))
+
+    runs = [block.runs for block in blocks]
     return Tokens(
         np.concatenate([block.keys for block in blocks]),
-        np.concatenate([np.zeros(1, np.int64), *ends_of_texts]),
-        np.concatenate([block.starts + before for block, before in zip(blocks, codes_before, strict=False)]),
-        np.concatenate([block.ends + before for block, before in zip(blocks, codes_before, strict=False)]),
+        offsets(block.offsets for block in blocks),
+        np.concatenate([block.is_word for block in blocks]),
+        places(block.starts for block in blocks),
+        places(block.ends for block in blocks),
         np.concatenate([block.codes for block in blocks]),
+        Runs(
+            np.concatenate([of_block.keys for of_block in runs]),
+            offsets(of_block.offsets for of_block in runs),
+            places(of_block.starts for of_block in runs),
+            places(of_block.ends for of_block in runs),
+        ),
     )
-
-
-@cache
-def _class_table() -> npt.NDArray[np.uint8]:
-    table = class_table()
-    table.flags.writeable = False
-    return table
 
 
 _tables: dict[int, Keys] = {}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from textclf.errors import ModelError, OutputError, TextclfError
 from textclf.model.file import read_model, write_model
-from textclf.nn.optim import Steps
+from textclf.nn.lbfgs import Pair, Steps
 from textclf.storage.files import sweep
 from textclf.types import Array
 
@@ -60,11 +60,11 @@ class Checkpoint:
         """Return a checkpoint whose names are put below this one."""
         return self
 
-    def found(self, name: str) -> State | None:
+    def load(self, name: str) -> State | None:
         """Return what was noted under this name before the training was stopped, or None."""
         return None
 
-    def note(self, name: str, make: Callable[[], State]) -> None:
+    def save(self, name: str, make: Callable[[], State]) -> None:
         """Keep a state in the place of the earlier one of this name, and of all below it."""
 
 
@@ -112,11 +112,11 @@ class CheckpointFile(Checkpoint):
         """Return a checkpoint whose names are put below this one."""
         return _Within(self, name)
 
-    def found(self, name: str) -> State | None:
+    def load(self, name: str) -> State | None:
         """Return what was noted under this name, or None."""
         return self._states.get(name)
 
-    def note(self, name: str, make: Callable[[], State]) -> None:
+    def save(self, name: str, make: Callable[[], State]) -> None:
         """Keep a state; write the file when it is time."""
         # Bound anew in one step: a signal may end this function anywhere, and what it leaves is then written.
         others = {at: state for at, state in self._states.items() if at != name and not at.startswith(f"{name}/")}
@@ -162,11 +162,11 @@ class _Within(Checkpoint):
     def within(self, name: str) -> Checkpoint:
         return _Within(self, name)
 
-    def found(self, name: str) -> State | None:
-        return self._parent.found(f"{self._prefix}/{name}")
+    def load(self, name: str) -> State | None:
+        return self._parent.load(f"{self._prefix}/{name}")
 
-    def note(self, name: str, make: Callable[[], State]) -> None:
-        self._parent.note(f"{self._prefix}/{name}", make)
+    def save(self, name: str, make: Callable[[], State]) -> None:
+        self._parent.save(f"{self._prefix}/{name}", make)
 
 
 def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
@@ -184,9 +184,9 @@ def _differences(kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str
 def state_of(steps: Steps, losses: Sequence[float]) -> State:
     """Return where L-BFGS is, and the losses so far, as arrays."""
     arrays = {"theta": steps.theta, "gradient": steps.gradient, "losses": np.array(losses)}
-    for number, (step, change, _) in enumerate(steps.history):
-        arrays |= {f"step{number}": step, f"change{number}": change}
-    rho = [rho for _, _, rho in steps.history]
+    for number, pair in enumerate(steps.history):
+        arrays |= {f"step{number}": pair.s, f"change{number}": pair.y}
+    rho = [pair.rho for pair in steps.history]
     numbers = [steps.loss, steps.wanted, steps.iteration, steps.evaluations, *rho]
     return State({**arrays, "numbers": np.array(numbers, np.float64)})
 
@@ -195,7 +195,7 @@ def steps_of(state: State, theta: Array) -> Steps:
     """Return the place in L-BFGS that `state_of` noted, for parameters like `theta`."""
     loss, wanted, iteration, evaluations, *rho = map(float, state.arrays["numbers"])
     history = tuple(
-        (state.array(f"step{number}", theta), state.array(f"change{number}", theta), each)
+        Pair(state.array(f"step{number}", theta), state.array(f"change{number}", theta), each)
         for number, each in enumerate(rho)
     )
     parameters, gradient = state.array("theta", theta), state.array("gradient", theta)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from textclf.text.csr import SparseRows
+from textclf.text.subwords import WideRows
 from textclf.types import Array, Integers
 
 
@@ -16,7 +17,7 @@ class Examples:
     """
 
     words: SparseRows
-    ngrams: SparseRows
+    ngrams: WideRows
     Y: Array
     weights: Array
 

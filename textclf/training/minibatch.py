@@ -14,7 +14,7 @@ from textclf.metrics.multi_label import exact_and_macro_f1
 from textclf.metrics.single_label import confusion, macro_f1
 from textclf.nn.network import Loss, Network
 from textclf.nn.optim import OPTIMIZERS, RowAdagrad
-from textclf.storage.memory import let_go
+from textclf.storage.array_store import walk
 from textclf.text.csr import SparseRows
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.data import Examples
@@ -90,7 +90,7 @@ def train_network(
     network = Network(network.sizes, network.activation, network.theta.copy())
     learner = _Learner(network, E.copy() if settings.vector_rate else E, examples, loss, settings)
     course = _Course(learner, TrainedNetwork(network, E, 0, []))
-    found = checkpoint.found(_NOTED)
+    found = checkpoint.load(_NOTED)
     if found is not None:
         course.restore(found, rng)
     while not course.is_over(valid is not None):
@@ -104,7 +104,7 @@ def train_network(
             )
         epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss, settings.multi_label))
         course.take(epoch)
-        checkpoint.note(_NOTED, lambda: course.state(rng))
+        checkpoint.save(_NOTED, lambda: course.state(rng))
         after_epoch(epoch)
     return course.best
 
@@ -262,11 +262,11 @@ class Standardizer:
         """
         w = np.ones(len(S)) if weights is None else weights
         total, squares = np.zeros(S.shape[1]), np.zeros(S.shape[1])
-        for start in range(0, len(S), _ROWS):
-            rows, of_rows = S[start : start + _ROWS].astype(np.float64), w[start : start + _ROWS]
-            let_go(S[start : start + _ROWS])
-            total += of_rows @ rows
-            squares += of_rows @ np.square(rows, out=rows)
+        for start, rows in enumerate(walk(row_parts(S))):
+            of_rows = w[start * _ROWS : start * _ROWS + len(rows)]
+            exact = rows.astype(np.float64)
+            total += of_rows @ exact
+            squares += of_rows @ exact**2
         return Standardizer.of_sums(float(w.sum()), total, squares, length=length)
 
     @staticmethod
@@ -276,11 +276,17 @@ class Standardizer:
         deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
         return Standardizer(mean, np.where(deviation > 1e-6, deviation, 1.0) * (np.sqrt(len(mean)) / length))
 
-    def applied(self, E: Array) -> Array:
+    def transform(self, E: Array) -> Array:
         """Return E moved and scaled."""
         moved: Array = E - self.mean.astype(E.dtype)
         moved /= self.spread.astype(E.dtype)
         return moved
 
 
-_ROWS = 4096  # of S that are looked at together, in double precision
+_ROWS = 4096
+
+
+def row_parts(S: Array) -> Iterator[Array]:
+    """Give the rows of S some thousand at a time, at least one part."""
+    for start in range(0, max(len(S), 1), _ROWS):
+        yield S[start : start + _ROWS]

@@ -4,14 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textclf.storage.memory import let_go
+from textclf.storage.array_store import walk
 from textclf.storage.parallel import in_order
-from textclf.text.csr import SparseRows, blocks_of
+from textclf.text.csr import blocks_of
+from textclf.text.subwords import WideRows
 from textclf.types import Array
 
 
 def nbsvm_scales(
-    C: SparseRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float, threads: int = 1
+    C: WideRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float, threads: int = 1
 ) -> Array:
     """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
 
@@ -24,45 +25,43 @@ def nbsvm_scales(
     return scales_of(class_counts(C, Y, weights, threads), floor=floor, smoothing=smoothing)
 
 
-def class_counts(C: SparseRows, Y: Array, weights: Array | None = None, threads: int = 1) -> list[Array]:
-    """Return Cᵀ Y, Cᵀ (1 − Σ Y) and Σ C², shapes (V, k), (V, 1) and (V, 1): what `scales_of` needs, to be added up."""
-    w = np.ones((len(C), 1), Y.dtype) if weights is None else weights[:, None].astype(Y.dtype)
-    left = (1 - Y.sum(axis=1, keepdims=True)) * w
+def class_counts(C: WideRows, Y: Array, weights: Array | None = None, threads: int = 1) -> list[Array]:
+    """Return Cᵀ Y, Cᵀ (1 − Σ Y) and Σ C², shapes (V, k), (V, 1) and (V, 1), to be added up for `scales_of`.
 
-    def sums(D: Array, *, squares: bool = False) -> Array:
-        def sums_of(rows: slice) -> Array:
-            part = C.slice(rows.start, rows.stop)
-            found = (part.with_data(part.data**2) if squares else part).transposed_times(D[rows])
-            let_go(part.columns, part.data)
-            return found
+    In float64: with large weights the counts outside a class would be lost in the rounding of those inside.
+    """
+    w = np.ones((len(C), 1)) if weights is None else weights[:, None].astype(np.float64)
+    left = (1.0 - Y.sum(axis=1, keepdims=True)) * w
+    blocks = [(rows, C.slice(rows.start, rows.stop)) for rows in blocks_of([C.ngrams, C.pieces])]
 
-        total = np.zeros((C.width, D.shape[1]), Y.dtype)
-        for of_rows in in_order(sums_of, blocks_of(C), threads):
-            total += of_rows
-        return total
+    def sums(D: Array, *, squares: bool = False) -> tuple[Array, Array]:
+        def sums_of(block: tuple[slice, WideRows]) -> tuple[Array, Array]:
+            rows, part = block
+            matrices = (part.ngrams, part.pieces)
+            found = (each.with_data(each.data**2) if squares else each for each in matrices)
+            of_ngrams, of_pieces = (each.transposed_times(D[rows]) for each in found)
+            return of_ngrams, of_pieces
 
-    # One after the other: sums of several blocks, one for each n-gram, are there at once.
-    inside = sums(Y * w)
+        totals = [np.zeros((width, D.shape[1])) for width in (C.ngrams.width, C.pieces.width)]
+        for parts in in_order(sums_of, walk(blocks), threads):
+            for total, part in zip(totals, parts, strict=True):
+                total += part
+        return totals[0], totals[1]
+
     # Σ over classes counts an example as often as it has classes, not once: nothing is left where each has one.
-    others = sums(left) if left.any() else np.zeros_like(left, shape=(C.width, 1))
-    return [inside, others, sums(w, squares=True)]
+    others = C.gather(*sums(left)) if left.any() else np.zeros((C.width, 1))
+    return [C.gather(*sums(Y * w)), others, C.gather_squares(*sums(w, squares=True))]
 
 
 def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Array:
-    """Return `nbsvm_scales` of what `class_counts` counted, which is used up."""
+    """Return `nbsvm_scales` of what `class_counts` counted."""
     inside, others, mass = counts
     k = inside.shape[1]
-    inside += inside.dtype.type(smoothing)  # in place, here and below: these are the largest arrays of their time
-    outside = inside.sum(axis=1, keepdims=True) - inside
-    outside += others + inside.dtype.type(smoothing if k == 1 else 0.0)
-    for share in (inside, outside):
-        share /= share.sum(axis=0)
-        np.log(share, out=share)
-    inside -= outside
-    scales = np.abs(inside, out=inside)
-    scales += inside.dtype.type(floor)
-    total = mass.sum(dtype=np.float64)
-    if total:
-        squares = np.einsum("v,vk,vk->k", mass[:, 0], scales, scales, dtype=np.float64)
-        scales /= np.sqrt(squares / total).astype(scales.dtype)
-    return scales.astype(np.float32, copy=False)
+    inside = inside + smoothing
+    outside = inside.sum(axis=1, keepdims=True) - inside + others + (smoothing if k == 1 else 0.0)
+    ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
+    scales = floor + np.abs(ratio)
+    if mass.sum():
+        scales /= np.sqrt(np.einsum("v,vk,vk->k", mass[:, 0], scales, scales) / mass.sum())
+    freedom: Array = scales.astype(np.float32)
+    return freedom

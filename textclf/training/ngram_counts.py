@@ -1,117 +1,174 @@
-"""Which n-grams have rows of U: those that stand in enough of the texts; and C by n-grams of these texts."""
+"""Which word n-grams and sub-words have rows of U: those that stand in enough of the texts; and C of these texts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from textclf.storage.array_store import ArrayBuilder, ArrayStore
-from textclf.storage.memory import let_go
+from textclf.storage.array_store import ArrayStore, walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import CsrBuilder, SparseRows, sum_entries
-from textclf.text.features import Kind, NgramTable, inverse_document_frequency, tf_idf
-from textclf.text.key_index import KeyIndex
-from textclf.types import Array, Integers, Keys
+from textclf.text.features import Kind
+from textclf.text.key_index import KeyCounter, KeyIndex, sum_keys
+from textclf.text.ngrams import NgramTable, ngrams
+from textclf.text.subwords import Spelling, piece_keys, piece_rows, subwords, weigh_pieces
+from textclf.text.tokenizer import Tokens
+from textclf.text.weighting import inverse_document_frequency, tf_idf
+from textclf.types import Array, BoolArray, Integers
 
-Flags = npt.NDArray[np.bool_]
 _ONE = np.int32(1)  # of the kind that it is added to, with which `add.at` is thirty times as quick
 
 
-@dataclass(frozen=True)
-class LearnedNgrams:
-    """The table of one kind, C of the texts it was learnt of in parts, and their share of n-grams that others have."""
+class TextCounts:
+    """How often each of some keys stands in each text, and in how many texts it stands.
 
-    table: NgramTable
-    parts: Iterator[SparseRows]
-    familiar: Array
-
-
-class NgramCounts:
-    """Counts the n-grams of one kind in texts, and keeps those that stand in at least `least_texts` of them.
-
-    `candidates` holds them all, and others. An n-gram of one training text only says which text it was, so it is worth
-    its room only where texts are few. With `weights`, a text of weight 2 counts as two texts.
+    With `weights`, a text of weight 2 counts as two texts.
     """
 
-    def __init__(
-        self, kind: Kind, candidates: KeyIndex, least_texts: int, store: ArrayStore, weights: Array | None = None
-    ) -> None:
-        self._kind, self._candidates, self._least, self._shelf = kind, candidates, least_texts, store
-        self._counts = CsrBuilder(store, len(candidates))
-        self._in_texts = np.zeros(len(candidates), np.int32)
-        self._totals = ArrayBuilder(store)
-        self._weights, self._weighed = weights, np.zeros(len(candidates) if weights is not None else 0)
+    def __init__(self, index: KeyIndex, store: ArrayStore, weights: Array | None = None) -> None:
+        self.index, self._store, self._weights = index, store, weights
+        self._counts = CsrBuilder(store, len(index))
+        self._in_texts = np.zeros(len(index), np.int32)
+        self._weighed = np.zeros(len(index) if weights is not None else 0)
+        self._totals: list[Integers] = []
         self._seen = 0
 
-    def count(self, n: int, found: tuple[Integers, Keys]) -> tuple[SparseRows, Integers]:
-        """Return how often each candidate stands in each of n texts, and how many n-grams each has in all."""
-        numbers, keys = found
-        counts = sum_entries(numbers, self._candidates.rows(keys), n, len(self._candidates))
-        return counts, np.bincount(numbers, minlength=n)
+    def count(self, n: int, numbers: Integers, keys: npt.NDArray[Any]) -> tuple[SparseRows, Integers]:
+        """Return how often each key stands in each of n texts, and how many keys, known or not, each text has."""
+        counts = sum_entries(numbers, self.index.rows(keys), n, len(self.index))
+        return counts, np.bincount(numbers, minlength=n).astype(np.int32)
 
     def add(self, counts: SparseRows, totals: Integers) -> None:
         """Take up what `count` returned of the next texts."""
         self._counts.add(counts)
-        # Not by bincount, which would go through all candidates for each block.
+        # Not by bincount, which would go through all keys for each block.
         np.add.at(self._in_texts, counts.columns, _ONE)
         if self._weights is not None:
             of_rows = self._weights[self._seen : self._seen + len(counts)][counts.row_numbers]
             np.add.at(self._weighed, counts.columns, of_rows)
-        self._totals.add(totals)
+        self._totals.append(totals)
         self._seen += len(counts)
 
-    def learned(self, threads: int) -> LearnedNgrams:
-        """Return the table, and what it makes of the texts."""
-        parts = self._counts.parts()
-        table, keep = self._table()
-        idf = table.idf
-        places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
-        # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
-        elsewhere = (self._in_so_many() > self._least).astype(np.float32)
-        pairs = zip(parts, self._totals.cut([len(part) for part in parts]), strict=True)
-        familiar = list(in_order(lambda pair: _share(pair[0], elsewhere, pair[1]), pairs, threads))
+    @property
+    def counts(self) -> SparseRows:
+        """How often each key stands in each text, shape (n, number of keys)."""
+        return self._counts.whole()
 
-        def weigh(part: SparseRows) -> SparseRows:
-            weighted = tf_idf(part.renumbered(places, len(idf)), idf)
-            let_go(part.columns, part.data)
-            return weighted
+    @property
+    def totals(self) -> Integers:
+        """How many keys each text has, shape (n,)."""
+        return np.concatenate(self._totals)
 
-        # Each part is dropped as it is weighed, so that what is counted and what is weighed are never both there whole.
-        weighted = in_order(weigh, (parts.pop(0) for _ in range(len(parts))), threads)
-        return LearnedNgrams(table, weighted, np.concatenate(familiar))
+    @property
+    def texts(self) -> float:
+        """How many texts there are, by their weights."""
+        return float(self._seen) if self._weights is None else float(self._weights.sum())
 
-    def added(self, known: KeyIndex) -> tuple[NgramTable, Array]:
-        """Return the table, and which share of each text's n-grams has rows for its sake alone, shape (n,).
-
-        Those are n-grams that too few other texts have, and that are not among the `known` ones.
-        """
-        parts = self._counts.parts()
-        table, keep = self._table()
-        alone = keep & (self._in_so_many() <= self._least) & (known.rows(self._candidates.keys.astype(np.uint64)) < 0)
-        totals = self._totals.cut([len(part) for part in parts])
-        shares = [_share(part, alone.astype(np.float32), n) for part, n in zip(parts, totals, strict=True)]
-        return table, np.concatenate(shares)
-
-    def _table(self) -> tuple[NgramTable, Flags]:
-        frequency: npt.NDArray[Any] = self._in_texts
-        n = float(self._seen)
-        if self._weights is not None:
-            frequency, n = self._weighed, float(self._weights.sum())
-        keep = self._in_so_many() >= self._least
-        idf = inverse_document_frequency(frequency[keep], n)
-        keys = self._shelf.kept(self._candidates.keys[keep])
-        return NgramTable(*self._kind, KeyIndex(keys), self._shelf.kept(idf)), keep
-
-    def _in_so_many(self) -> npt.NDArray[Any]:
-        """Return in how many texts each candidate stands: a weight below 1 makes a text count less, but drops none."""
+    @property
+    def frequency(self) -> npt.NDArray[Any]:
+        """In how many texts each key stands: a weight below 1 makes a text count less, but drops no key."""
         return self._in_texts if self._weights is None else np.maximum(self._weighed, self._in_texts)
 
+    @property
+    def weighed_frequency(self) -> npt.NDArray[Any]:
+        """In how many texts each key stands, each counted by its weight."""
+        return self._in_texts if self._weights is None else self._weighed
 
-def _share(counts: SparseRows, marked: Array, totals: Integers) -> Array:
-    """Return the share of each text's n-grams, of which it has `totals`, that are in the `marked` columns."""
-    found = np.bincount(counts.row_numbers, weights=counts.data * marked[counts.columns], minlength=len(counts))
-    let_go(counts.columns, counts.data)
-    share: Array = (found / np.maximum(totals, 1)).astype(np.float32)
-    return share
+
+@dataclass(frozen=True)
+class LearnedNgrams:
+    """The word n-grams that have a row, C of the texts they were learnt of, and the share of each that others have."""
+
+    table: NgramTable
+    C: SparseRows
+    familiar: Array
+
+
+def learn_ngrams(found: TextCounts, kind: Kind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
+    """Return the word n-grams that stand in at least `least` texts.
+
+    An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
+    """
+    table, keep = ngram_table(found, kind, least)
+    places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
+    # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
+    common = found.frequency > least
+
+    def weigh(counts: SparseRows) -> tuple[SparseRows, Array]:
+        return tf_idf(counts.renumbered(places, len(table.index)), table.idf), known_counts(counts, common)
+
+    C, known = CsrBuilder(store, len(table.index)), []
+    for weighed, of_texts in in_order(weigh, walk(found.counts.batches()), threads):
+        C.add(weighed)
+        known.append(of_texts)
+    familiar = (np.concatenate(known) / np.maximum(found.totals, 1)).astype(np.float32)
+    return LearnedNgrams(table, C.whole(), familiar)
+
+
+def ngram_table(found: TextCounts, kind: Kind, least: int) -> tuple[NgramTable, BoolArray]:
+    """Return the table of those n-grams that stand in at least `least` texts, and which of all they are."""
+    keep = found.frequency >= least
+    idf = inverse_document_frequency(found.weighed_frequency[keep], found.texts)
+    return NgramTable(*kind, KeyIndex(found.index.keys[keep]), idf), keep
+
+
+@dataclass(frozen=True)
+class LearnedSubwords:
+    """The sub-words that have a row, C' and G of the texts they were learnt of, and the share that others have."""
+
+    table: NgramTable
+    C: SparseRows
+    G: SparseRows
+    familiar: Array
+
+
+def learn_subwords(
+    found: TextCounts, spelling: Spelling, kind: Kind, least: int, store: ArrayStore, threads: int
+) -> LearnedSubwords:
+    """Return the sub-words that stand in at least `least` texts, given the counts of pieces and their `spelling`.
+
+    In how many texts a sub-word stands is told from its pieces, as if no text had two of them.
+    """
+    table, frequency = subword_table(found, spelling, kind, least, threads)
+    G, facts = piece_rows(spelling, table, frequency > least)
+    C, shares = CsrBuilder(store, len(spelling)), []
+    for weighed, share in in_order(lambda counts: weigh_pieces(counts, facts), walk(found.counts.batches()), threads):
+        C.add(weighed)
+        shares.append(share)
+    return LearnedSubwords(table, C.whole(), G, np.concatenate(shares))
+
+
+def subword_table(
+    found: TextCounts, spelling: Spelling, kind: Kind, least: int, threads: int
+) -> tuple[NgramTable, Integers]:
+    """Return the table of those sub-words that stand in at least `least` texts, and in how many each does."""
+    _, shortest, longest = kind
+    counter, done = KeyCounter(threads), 0
+    times = np.rint(found.frequency).astype(np.int32)
+    for part in spelling.parts():
+        numbers, keys = subwords(part, shortest, longest)
+        counter.add(*sum_keys(keys, times[done : done + len(part)][numbers]))
+        done += len(part)
+    keys, frequency = counter.counts()
+    keep = frequency >= least
+    frequency = np.minimum(frequency[keep], found.texts)
+    return NgramTable(*kind, KeyIndex(keys[keep]), inverse_document_frequency(frequency, found.texts)), frequency
+
+
+def count_pieces(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integers]:
+    """Return how often each piece stands in each text, and how many pieces each has."""
+    return found.count(len(tokens), *piece_keys(tokens))
+
+
+def count_ngrams(found: TextCounts, tokens: Tokens, kind: Kind) -> tuple[SparseRows, Integers]:
+    """Return how often each word n-gram stands in each text, and how many each has."""
+    _, shortest, longest = kind
+    return found.count(len(tokens), *ngrams(tokens, shortest, longest))
+
+
+def known_counts(counts: SparseRows, marked: BoolArray) -> Array:
+    """Return how many of each text's n-grams are in the `marked` columns, shape (n,)."""
+    weights = counts.data * marked[counts.columns]
+    known: Array = np.bincount(counts.row_numbers, weights=weights, minlength=len(counts)).astype(np.float64, copy=False)
+    return known

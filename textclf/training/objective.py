@@ -1,68 +1,70 @@
-"""The smooth fit of network and n-grams together, on all examples at every step.
+"""The smooth fit of network, word n-grams and sub-words together, on all examples at every step.
 
-Letters: ``n`` examples, ``k`` classes, ``C`` the n-grams of each text, ``S`` = C E its averaged vectors, ``Y`` the
-truth, ``U`` the n-grams' rows. The examples are passed over in blocks of rows, several at once where threads are
-given. The blocks depend on the data alone and their sums are added in their order, so the number of threads, and
-whether the arrays lie in memory or in a file, do not change a bit of the result.
+Letters: ``n`` examples, ``k`` classes, ``S`` the averaged vectors of each text, ``C`` its word n-grams, ``C'`` its
+pieces and ``G`` their sub-words, ``Y`` the truth, ``U`` the rows of word n-grams and ``U'`` those of sub-words:
+
+    Z[L] = W[L] A[L-1] + b[L] + C U + C' G U'        dU = Cᵀ δ        dU' = Gᵀ (C'ᵀ δ)
+
+The examples are passed over in blocks of rows, several at once where threads are given. The blocks depend on the data
+alone and their sums are added in their order, so the number of threads, and whether the arrays lie in memory or in a
+file, do not change a bit of the result.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
+from textclf.nn.lbfgs import LbfgsSettings, Steps, lbfgs
 from textclf.nn.network import Loss, Network
-from textclf.nn.optim import Steps, lbfgs
-from textclf.storage.memory import let_go
+from textclf.storage.array_store import walk
 from textclf.text.csr import SparseRows, blocks_of
+from textclf.text.subwords import WideRows
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, state_of, steps_of
 from textclf.training.data import Examples
 from textclf.types import Array
 
-_NOTED = "steps"
+_STEPS = "steps"
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
 
 
 @dataclass(frozen=True)
-class JointSettings:
-    """How network and n-grams are fitted together, on all examples at every step."""
+class GaussianPrior:
+    """Old parameters θ⁰ and U⁰: parameters then cost ½ Σ precision (θ − θ⁰)² + ½ l2 ‖(U − U⁰) / scales‖².
 
-    iterations: int
-    tolerance: float
-    """The fit ends when the next step promises to lower the loss by less than this share of it."""
-    l2: float
-    """What a weight costs, in units of one example's loss: the same for the network's W and the n-grams' U."""
-    threads: int
-    held: "Held | None" = None
-    """Where old parameters are held, if the fit goes on from a model; else all are held at 0."""
-    keep: Callable[[Array], Array] = lambda array: array
-    """Returns the arrays of past steps, and what was found at the end, as they are kept, such as on a store."""
-    largest_noted: int = 1 << 28
-    """Bytes; a fit whose steps are larger is started again when it was stopped."""
-
-
-@dataclass(frozen=True)
-class Held:
-    """Old parameters θ⁰ and U⁰: ½ Σ costs (θ − θ⁰)² + ½ l2 ‖(U − U⁰) / scales‖² is then what parameters cost.
-
-    `costs`, shape of θ, are those of the network's parameters, biases too.
+    `precision`, shape of θ, is that of the network's parameters, biases too.
     """
 
     network: Network
     U: Array
-    costs: Array
+    precision: Array
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is minimized: Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U.
+
+    `scales`, shape (V, k), says how freely each n-gram's number may move (see `nbsvm_scales`): the fit moves
+    U / scales, so that one L2 strength serves all. Of the scales those that `columns_moved` returns will do. With a `prior` old
+    parameters are the centre instead of 0.
+    """
+
+    network: Network
+    scales: Array
+    loss: Loss
+    l2: float
+    prior: GaussianPrior | None = None
 
 
 @dataclass(frozen=True)
 class JointFit:
     """The network and the n-grams' rows U, shape (V, k), that were found together, and the loss after each step.
 
-    The losses of a fit that went on from another begin with the other's.
+    The losses of a fit that continued another begin with the other's.
     """
 
     network: Network
@@ -70,114 +72,98 @@ class JointFit:
     losses: list[float]
 
 
-def fit_jointly(
-    network: Network,
-    S: Array,
-    examples: Examples,
-    scales: Array,
-    loss: Loss,
-    settings: JointSettings,
-    *,
-    start: JointFit | None = None,
-    after_step: Callable[[int, float], None] = lambda _number, _loss: None,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
-) -> JointFit:
-    """Minimize Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U, by L-BFGS.
+@dataclass(frozen=True)
+class FitOptions:
+    """How the minimum is looked for; `start` is an earlier fit to continue from, with other scales, l2 or weights.
 
-    It starts from `network` and zero U, or from what is `held`, or goes on from an earlier fit with other `scales`, l2
-    or weights.
-
-    Z is the network's last weighted sum over S, shape (n, d), plus C U. `scales`, shape (V, k), says how freely each
-    n-gram's number may move (see `nbsvm_scales`): the fit moves U / scales, so that one cost serves all. Of the
-    scales those that `columns_moved` returns will do.
-    After each step `checkpoint` notes where it is, unless that is large; what it finds is gone on from.
+    After each step the checkpoint saves where the fit is, unless that is more than `largest_saved` bytes.
     """
-    with _workers(settings.threads) as each:
-        rows = RowsHere(blocks_for(S, examples), each)
+
+    steps: LbfgsSettings
+    threads: int = 1
+    start: JointFit | None = None
+    after_step: Callable[[int, float], None] = lambda _number, _loss: None
+    checkpoint: Checkpoint = field(default=NO_CHECKPOINT)
+    largest_saved: int = 1 << 28
+
+
+def fit_jointly(problem: Problem, S: Array, examples: Examples, options: FitOptions) -> JointFit:
+    """Return the minimum of the problem over these examples, found by L-BFGS; S has shape (n, d).
+
+    It starts from the problem's network and zero U, or from the prior's, or from `options.start`.
+    """
+    with _workers(options.threads) as each:
+        rows = RowsHere(blocks_for(S, examples), examples.ngrams, each)
         shares = np.average(examples.Y, axis=0, weights=examples.weights)
-        total = float(examples.weights.sum())
-        return minimize(
-            rows,
-            network,
-            scales,
-            loss,
-            settings,
-            shares,
-            total,
-            start=start,
-            after_step=after_step,
-            checkpoint=checkpoint,
-        )
+        return minimize(problem, rows, shares, float(examples.weights.sum()), options)
 
 
 class Rows(Protocol):
-    """The rows that a fit looks at, wherever they are: what is asked of them is a sum over all."""
+    """The rows that a fit looks at, wherever they are: each answer is a sum over all."""
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
-        """Return Σ w L, its gradient by the network's parameters, and Cᵀ δ, of the columns of `gradient_of`."""
+        """Return Σ w L, its gradient by the network's parameters, and dU, of the columns of `gradient_of`."""
 
     def squares(self, network: Network) -> list[Array]:
-        """Return Σ w x² by each of the network's parameters, and by each column of C, shape (V, 1)."""
+        """Return Σ w x² by each of the network's parameters, and by each row of U, shape (V, 1)."""
+
+
+@dataclass(frozen=True)
+class RowBlock:
+    """Some rows of all that the fit looks at."""
+
+    S: Array
+    ngrams: SparseRows
+    pieces: SparseRows
+    Y: Array
+    weights: Array
 
 
 @dataclass(frozen=True)
 class RowsHere:
-    """Rows of this process, in blocks."""
+    """Rows of this process, in blocks; `wide` knows the sub-words G of their pieces."""
 
-    blocks: Sequence["Block"]
+    blocks: Sequence[RowBlock]
+    wide: WideRows
     each: "Each"
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        return add_up(self.each(lambda block: gradient_of(block, network, U, spread, loss), self.blocks))
+        U_ngrams, R = self.wide.spread(U)
+        rows = np.asarray(U_ngrams), R
+        parts = self.each(lambda block: gradient_of(block, network, rows, spread, loss), walk(self.blocks))
+        value, of_network, *by_columns = add_up(parts)
+        return [value, of_network, self.wide.gather(*by_columns)]
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        return add_up(self.each(lambda block: squares_of(block, network), self.blocks))
+        of_network, *by_columns = add_up(self.each(lambda block: squares_of(block, network), walk(self.blocks)))
+        return [of_network, self.wide.gather_squares(*by_columns)]
 
 
-def minimize(
-    rows: Rows,
-    network: Network,
-    scales: Array,
-    loss: Loss,
-    settings: JointSettings,
-    shares: Array,
-    total: float,
-    *,
-    start: JointFit | None = None,
-    after_step: Callable[[int, float], None] = lambda _number, _loss: None,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
-) -> JointFit:
+def minimize(problem: Problem, rows: Rows, shares: Array, total: float, options: FitOptions) -> JointFit:
     """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
-    objective = _Objective(network, rows, _columns(scales, network.sizes[-1], loss), loss, settings.l2, settings.held)
+    objective = _Objective(problem, rows, _columns(problem.scales, problem.network.sizes[-1], problem.loss))
+    start, state = options.start, options.checkpoint.load(_STEPS)
     losses: list[float] = [] if start is None else [*start.losses]
-
-    state = checkpoint.found(_NOTED)
     if state is not None:
         losses = state.arrays["losses"].tolist()
+    begin = objective.centre if start is None else objective.theta_of(start.network, start.U)
 
-    def begin() -> Array:
-        return objective.centre if start is None else objective.theta_of(start.network, start.U)
-
-    def note(steps: Steps) -> None:
+    def save(steps: Steps) -> None:
         losses.append(steps.loss / total)
-        if (2 * len(steps.history) + 2) * steps.theta.nbytes <= settings.largest_noted:
-            checkpoint.note(_NOTED, lambda: state_of(steps, losses))
-        after_step(steps.iteration, losses[-1])
+        if (2 * len(steps.history) + 2) * steps.theta.nbytes <= options.largest_saved:
+            options.checkpoint.save(_STEPS, lambda: state_of(steps, losses))
+        options.after_step(steps.iteration, losses[-1])
 
     found = lbfgs(
         objective.loss_and_gradient,
-        begin() if state is None else steps_of(state, begin()),
-        iterations=settings.iterations,
-        tolerance=0.0,
-        gain=settings.tolerance,
+        begin if state is None else steps_of(state, begin),
+        options.steps,
         curvature=objective.curvature(shares),
-        keep=settings.keep,
-        after_iteration=note,
+        after_iteration=save,
     )
-    fitted, U = objective.parts(found.theta)
-    return JointFit(fitted, settings.keep(U), losses)
+    return JointFit(*objective.parts(found.theta), losses)
 
 
 @dataclass(frozen=True)
@@ -213,26 +199,19 @@ def _columns(scales: Array, k: int, loss: Loss) -> _Columns:
     return _Columns(columns_moved(scales, loss), both)
 
 
-@dataclass(frozen=True)
-class Block:
-    """Some rows of all that the fit looks at."""
-
-    S: Array
-    C: SparseRows
-    Y: Array
-    weights: Array
-
-
-def blocks_for(S: Array, examples: Examples) -> list[Block]:
+def blocks_for(S: Array, examples: Examples) -> list[RowBlock]:
     """Return the blocks of rows that a fit goes over."""
-    Y, weights = examples.Y, examples.weights[:, None]
+    Y, weights, wide = examples.Y, examples.weights[:, None], examples.ngrams
     return [
-        Block(S[rows], examples.ngrams.slice(rows.start, rows.stop), Y[rows], weights[rows])
-        for rows in blocks_of(examples.ngrams)
-    ]
+        RowBlock(
+            S[rows], wide.ngrams.slice(rows.start, rows.stop), wide.pieces.slice(rows.start, rows.stop),
+            Y[rows], weights[rows],
+        )
+        for rows in blocks_of([wide.ngrams, wide.pieces])
+    ]  # fmt: skip
 
 
-Each = Callable[[Callable[[Block], tuple[Array, ...]], Sequence[Block]], Iterator[tuple[Array, ...]]]
+Each = Callable[[Callable[[RowBlock], tuple[Array, ...]], Iterable[RowBlock]], Iterator[tuple[Array, ...]]]
 """Gives what a function makes of each block, in the blocks' order."""
 
 
@@ -241,6 +220,8 @@ def _workers(threads: int) -> Iterator[Each]:
     if threads < 2:
         yield map
         return
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(threads) as pool:
         yield pool.map
 
@@ -259,24 +240,20 @@ def add_up(parts: Iterable[Sequence[Array]]) -> list[Array]:
 class _Objective:
     """The loss of θ = (the network's parameters, U / scales), and its gradient."""
 
-    network: Network
+    problem: Problem
     rows: Rows
     columns: _Columns
-    loss: Loss
-    l2: float
-    held: Held | None
 
     @cached_property
     def centre(self) -> Array:
-        """θ of what is held, where parameters cost nothing; where nothing is held, that of the network, and U = 0."""
-        if self.held is None:
-            return self.theta_of(self.network, None)
-        return self.theta_of(self.held.network, self.held.U)
+        """θ of the prior, where parameters cost nothing; without one that of the network, and U = 0."""
+        prior = self.problem.prior
+        return self.theta_of(self.problem.network, None) if prior is None else self.theta_of(prior.network, prior.U)
 
     def parts(self, theta: Array) -> tuple[Network, Array]:
         """Return the network and U, shape (V, k), that θ stands for."""
-        part, scaled_U = self._views(theta)
-        return part, self.columns.widened(self.columns.scales * scaled_U)
+        network, scaled_U = self._views(theta)
+        return network, self.columns.widened(self.columns.scales * scaled_U)
 
     def theta_of(self, network: Network, U: Array | None) -> Array:
         """Return θ, as an array of its own; U None stands for zeros."""
@@ -285,32 +262,31 @@ class _Objective:
         part.theta[:] = network.theta
         if U is not None:
             np.divide(self.columns.narrowed(U), self.columns.scales, out=scaled_U)
-            let_go(U)
         return theta
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:
         """Return the loss of θ, and its gradient."""
-        part, scaled_U = self._views(theta)
-        moved, moved_U = (part, scaled_U) if self.held is None else self._views(theta - self.centre)
-        U = self.columns.scales * scaled_U
-        let_go(self.columns.scales, theta)
-        value, dtheta, CT_delta = self.rows.gradient(part, U, self.columns.spread, self.loss)
-        del U
+        problem, l2 = self.problem, self.problem.l2
+        network, scaled_U = self._views(theta)
+        value, dtheta, dU = self.rows.gradient(
+            network, self.columns.scales * scaled_U, self.columns.spread, problem.loss
+        )
         gradient = np.empty_like(theta)
-        of_network, dU = self._views(gradient)
+        of_network, of_U = self._views(gradient)
+        moved, moved_U = (network, scaled_U) if problem.prior is None else self._views(theta - self.centre)
         of_network.theta[:] = dtheta
-        cost = self._network_cost(moved, of_network) + 0.5 * self.l2 * float(np.vdot(moved_U, moved_U))
-        np.multiply(CT_delta, self.columns.scales, out=dU)  # dU = Cᵀ δ, and U = scales · (U / scales)
-        dU += moved_U * theta.dtype.type(self.l2)
+        of_U[:] = self.columns.scales * dU + theta.dtype.type(l2) * moved_U  # as U = scales · (U / scales)
+        cost = self._network_cost(moved, of_network) + 0.5 * l2 * float(np.vdot(moved_U, moved_U))
         return float(value) + cost, gradient
 
     def _network_cost(self, moved: Network, gradient: Network) -> float:
         """Return what the network's parameters, or how far they moved, cost, and add its gradient to this one."""
-        if self.held is None:
+        problem = self.problem
+        if problem.prior is None:
             for layer, weights in zip(gradient.layers, moved.layers, strict=True):
-                layer.W[:] += weights.W * gradient.theta.dtype.type(self.l2)
-            return moved.penalty(self.l2)
-        pull = self.held.costs.astype(moved.theta.dtype) * moved.theta
+                layer.W[:] += weights.W * gradient.theta.dtype.type(problem.l2)
+            return moved.penalty(problem.l2)
+        pull = problem.prior.precision.astype(moved.theta.dtype) * moved.theta
         gradient.theta[:] += pull
         return 0.5 * float(np.vdot(pull, moved.theta))
 
@@ -319,51 +295,55 @@ class _Objective:
 
         By a weight it is its cost + Σ w p (1 − p) x², x being what it is multiplied by, p the classes' shares.
         """
+        problem, columns = self.problem, self.columns
         variance = _TYPICAL_VARIANCE * np.maximum(p * (1 - p), 1e-4)
-        squares, CT_squares = self.rows.squares(self.network)
-        curvature = np.empty(len(self.network.theta) + self.columns.scales.size, self.network.theta.dtype)
-        part, by_U = self._views(curvature)
-        part.theta[:] = squares * variance.mean()
-        last = part.layers[-1]
+        squares, of_columns = self.rows.squares(problem.network)
+        curvature = np.empty(len(problem.network.theta) + columns.scales.size, problem.network.theta.dtype)
+        network, by_U = self._views(curvature)
+        network.theta[:] = squares * variance.mean()
+        last = network.layers[-1]
         last.W[:] *= (variance / variance.mean())[:, None]
         last.b[:] *= variance / variance.mean()
-        if self.held is None:
-            for layer in part.layers:
-                layer.W[:] += self.l2
+        if problem.prior is None:
+            for layer in network.layers:
+                layer.W[:] += problem.l2
         else:
-            part.theta[:] += self.held.costs
-        narrow = variance if self.columns.spread is None else variance.sum(keepdims=True)
-        by_U[:] = CT_squares * self.columns.scales**2 * narrow + self.l2
+            network.theta[:] += problem.prior.precision
+        narrow = variance if columns.spread is None else variance.sum(keepdims=True)
+        by_U[:] = of_columns * columns.scales**2 * narrow + problem.l2
         return curvature
 
     def _views(self, theta: Array) -> tuple[Network, Array]:
-        network = Network(self.network.sizes, self.network.activation, theta[: len(self.network.theta)])
-        return network, theta[len(self.network.theta) :].reshape(self.columns.scales.shape)
+        start = self.problem.network
+        network = Network(start.sizes, start.activation, theta[: len(start.theta)])
+        return network, theta[len(start.theta) :].reshape(self.columns.scales.shape)
 
 
-def gradient_of(block: Block, network: Network, U: Array, spread: Array | None, loss: Loss) -> tuple[Array, ...]:
-    """Return a block's part of the loss, of ∂L/∂θ of the network, and of Cᵀ δ.
+def gradient_of(
+    block: RowBlock, network: Network, rows: tuple[Array, Array], spread: Array | None, loss: Loss
+) -> tuple[Array, ...]:
+    """Return a block's part of the loss, of ∂L/∂θ of the network, of Cᵀ δ and of C'ᵀ δ.
 
-    U, shape (V, m), and Cᵀ δ are of the columns that are fitted; `spread`, shape (m, k), makes all k of them.
+    `rows`: U of word n-grams, shape (V, m), and R = G U' of pieces, shape (P, m); so are Cᵀ δ and C'ᵀ δ. They are of the
+    columns that are fitted; `spread`, shape (m, k), makes all k of them.
     """
-    wide = block.C.times(U)
+    U, R = rows
+    wide = block.ngrams.times(U)
+    wide += block.pieces.times(R)
     trace = network.forward(block.S, wide=wide if spread is None else wide @ spread)
-    Z = trace.Z[-1]
-    losses, delta = loss.value_and_delta(Z, block.Y)
+    losses, delta = loss.value_and_delta(trace.Z[-1], block.Y)
     value = np.vdot(losses, block.weights).astype(np.float64)
     delta *= block.weights
     of_network = network.backward(delta, trace, to_input=False).theta
-    CT_delta = block.C.transposed_times(delta if spread is None else delta @ spread.T)
-    let_go(block.S, block.C.columns, block.C.data)
-    return np.asarray(value), of_network, CT_delta
+    narrow = delta if spread is None else delta @ spread.T
+    return np.asarray(value), of_network, block.ngrams.transposed_times(narrow), block.pieces.transposed_times(narrow)
 
 
-def squares_of(block: Block, network: Network) -> tuple[Array, ...]:
-    """Return a block's part of Σ w x² by each of the network's parameters, and by each column of C, shape (V, 1)."""
+def squares_of(block: RowBlock, network: Network) -> tuple[Array, ...]:
+    """Return a block's part of Σ w x² by each of the network's parameters, and by each column of C and C'."""
     part = Network(network.sizes, network.activation, np.empty_like(network.theta))
     for layer, A_prev in zip(part.layers, network.forward(block.S).A, strict=True):
         layer.W[:] = (block.weights.T @ A_prev**2)[0]
         layer.b[:] = block.weights.sum()
-    CT_squares = block.C.with_data(block.C.data**2).transposed_times(block.weights)
-    let_go(block.S, block.C.columns, block.C.data)
-    return part.theta, CT_squares
+    by_columns = (C.with_data(C.data**2).transposed_times(block.weights) for C in (block.ngrams, block.pieces))
+    return part.theta, *by_columns

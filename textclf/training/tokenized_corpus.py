@@ -1,102 +1,106 @@
-"""Training texts cut into tokens and n-grams, gone through more than once and cut once."""
+"""Training texts cut into tokens once, and gone through more than once."""
 
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TypeVar
 
-from textclf.storage.array_store import ArrayBuilder, ArrayStore
-from textclf.storage.memory import let_go
+import numpy as np
+
+from textclf.storage.array_store import ArrayBuilder, ArrayStore, walk
 from textclf.storage.parallel import in_order
-from textclf.text.features import Kind, ngrams
-from textclf.text.tokenizer import Tokens, text_blocks, tokenize
-from textclf.types import Integers, Keys
+from textclf.text.csr import offsets_of
+from textclf.text.subwords import Spelling
+from textclf.text.tokenizer import Runs, Tokens, text_blocks, tokenize
+from textclf.types import Integers
 
 Made = TypeVar("Made")
 
+_NOWHERE = np.zeros(0, np.int64)
+_NO_CODES = np.zeros(0, np.uint32)
+_MOST_SPELLINGS = 64  # of blocks that wait to be merged
+
 
 @dataclass(frozen=True)
-class Block:
-    """Consecutive texts, their tokens, and their n-grams of each kind: the number of the text, and the key, of each."""
+class TokenBlock:
+    """Consecutive texts and their tokens, whose places in the texts are not kept."""
 
     texts: Sequence[str]
     tokens: Tokens
-    ngrams: list[tuple[Integers, Keys]]
 
 
 class TokenizedCorpus:
-    """Texts cut into tokens and n-grams, a block at a time.
+    """Texts cut into tokens, a block at a time, whose keys lie in a store after the first time.
 
-    The first time, their tokens are put on the store; of the n-grams, which are made of them anew each time, nothing
-    is. Where there are n-grams of characters, made of the code points, which take most of the time, texts are cut
-    each time. With `spelled` it is kept too how tokens are spelled.
+    With `spelled` the corpus knows how each distinct token and piece is spelled, once it was gone through.
     """
 
-    def __init__(
-        self, texts: Sequence[str], kinds: Sequence[Kind], threads: int, store: ArrayStore, *, spelled: bool
-    ) -> None:
-        self._texts, self.kinds, self.threads = texts, kinds, threads
-        self._shelf, self._spelled = store, spelled
-        self._has_chars = any(kind == "chars" for kind, *_ in kinds)
-        self._kept: deque[Tokens] = deque()
+    def __init__(self, texts: Sequence[str], threads: int, store: ArrayStore, *, spelled: bool) -> None:
+        self.texts, self.threads = texts, threads
+        self._store, self._spelled = store, spelled
+        self._blocks: list[Tokens] | None = None
+        self._spellings: list[Spelling] = []
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self.texts)
 
-    def each(self, function: Callable[[Block], Made], *, last: bool = False) -> Iterator[Made]:
-        """Give what `function` makes of each block, in order; nothing is kept after the `last` time."""
+    @property
+    def spelling(self) -> Spelling:
+        """How all distinct tokens and pieces are spelled."""
+        return Spelling.merge(self._spellings)
 
-        def made_of(part: tuple[Sequence[str], Tokens | None]) -> tuple[Tokens, Made]:
-            texts, kept = part
-            tokens = tokenize(texts) if kept is None else kept.in_memory()
-            made = function(Block(texts, tokens, [ngrams(tokens, *kind) for kind in self.kinds]))
-            if kept is not None:
-                let_go(*kept.arrays())
-            return tokens, made
+    def each(self, function: Callable[[TokenBlock], Made]) -> Iterator[Made]:
+        """Give what `function` makes of each block, in order."""
+        if self._blocks is None:
+            yield from self._cut(function)
+        else:
+            yield from in_order(function, self._again(self._blocks), self.threads)
 
-        stack = None if last or self._has_chars or self._kept else _TokenStack(self._shelf)
-        for tokens, made in in_order(made_of, self._again(last=last) if self._kept else self._anew(), self.threads):
-            if stack is not None:
-                stack.add(tokens if self._spelled else tokens.without_places())
+    def _cut(self, function: Callable[[TokenBlock], Made]) -> Iterator[Made]:
+        def make(texts: Sequence[str]) -> tuple[Tokens, Spelling | None, Made]:
+            tokens = tokenize(texts)
+            spelling = Spelling.of_tokens(tokens) if self._spelled else None
+            return tokens, spelling, function(TokenBlock(texts, tokens))
+
+        kept = _TokenBuilder(self._store)
+        for tokens, spelling, made in in_order(make, walk(text_blocks(self.texts)), self.threads):
+            kept.add(tokens)
+            if spelling is not None:
+                self._spellings.append(spelling)
+                if len(self._spellings) > _MOST_SPELLINGS:
+                    self._spellings = [Spelling.merge(self._spellings)]
             yield made
-        if stack is not None:
-            self._kept = stack.parts()
+        self._blocks = kept.blocks()
 
-    def _anew(self) -> Iterator[tuple[Sequence[str], None]]:
-        # Of each character there are as many n-grams as lengths: shorter blocks keep memory as low.
-        for texts in text_blocks(self._texts, parts=4 if self._has_chars else 1):
-            yield texts, None
-
-    def _again(self, *, last: bool) -> Iterator[tuple[Sequence[str], Tokens]]:
-        """Give the texts of each block, and their tokens as they were kept."""
-        kept, done = self._kept, 0
-        if last:
-            self._kept = deque()
-        for _ in range(len(kept)):
-            tokens = kept.popleft()
-            if not last:
-                kept.append(tokens)
-            yield self._texts[done : done + len(tokens)], tokens
+    def _again(self, blocks: list[Tokens]) -> Iterator[TokenBlock]:
+        done = 0
+        for tokens in walk(blocks):
+            yield TokenBlock(self.texts[done : done + len(tokens)], tokens)
             done += len(tokens)
 
 
-class _TokenStack:
-    """The tokens of blocks, on the store."""
+class _TokenBuilder:
+    """The tokens of blocks, without their places, in a store."""
 
     def __init__(self, store: ArrayStore) -> None:
-        self._stacks = [ArrayBuilder(store) for _ in range(_ARRAYS)]
-        self._lengths: list[list[int]] = [[] for _ in range(_ARRAYS)]
+        self._keys, self._is_word, self._runs = ArrayBuilder(store), ArrayBuilder(store), ArrayBuilder(store)
+        self._offsets: list[tuple[Integers, Integers]] = []
 
     def add(self, tokens: Tokens) -> None:
         """Put the tokens of a block after the others."""
-        for stack, lengths, array in zip(self._stacks, self._lengths, tokens.arrays(), strict=True):
-            stack.add(array)
-            lengths.append(len(array))
+        self._keys.add(tokens.keys)
+        self._is_word.add(tokens.is_word)
+        self._runs.add(tokens.runs.keys)
+        pair = tokens.offsets, tokens.runs.offsets
+        self._offsets.append(tuple(offsets.astype(np.int32) for offsets in pair))  # type: ignore[arg-type]
 
-    def parts(self) -> deque[Tokens]:
-        """Return the tokens of each block; the stack is empty then."""
-        arrays = (stack.cut(lengths) for stack, lengths in zip(self._stacks, self._lengths, strict=True))
-        return deque(Tokens(*each) for each in zip(*arrays, strict=True))
-
-
-_ARRAYS = len(fields(Tokens))
+    def blocks(self) -> list[Tokens]:
+        """Return the tokens of each block."""
+        keys, is_word, runs = self._keys.whole(), self._is_word.whole(), self._runs.whole()
+        tokens_before = offsets_of(np.array([offsets[-1] for offsets, _ in self._offsets]))
+        runs_before = offsets_of(np.array([offsets[-1] for _, offsets in self._offsets]))
+        blocks = []
+        for i, (offsets, run_offsets) in enumerate(self._offsets):
+            part = slice(tokens_before[i], tokens_before[i + 1])
+            of_runs = Runs(runs[runs_before[i] : runs_before[i + 1]], run_offsets, _NOWHERE, _NOWHERE)
+            blocks.append(Tokens(keys[part], offsets, is_word[part], _NOWHERE, _NOWHERE, _NO_CODES, of_runs))
+        return blocks

@@ -26,7 +26,6 @@ from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
-from textclf.storage.memory import give_back_unused
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.continual import as_before, grow, old_penalties, rows_seen, usual_with
@@ -41,9 +40,9 @@ from textclf.training.trainer import (
     Listener,
     Trainer,
     mean_vectors,
-    standardized,
+    standardize,
 )
-from textclf.training.vocabulary import extracted, learn_vocabulary, taken
+from textclf.training.vocabulary import extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
 
@@ -161,7 +160,7 @@ def _train(
     else:
         train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
         train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
-        rows_held_out = _held_out_rows(examples, matrix, valid_rows, store.cold()) if len(valid_rows) else None
+        rows_held_out = _held_out_rows(examples, matrix, valid_rows, store) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
     penalties = None if start is None else old_penalties(start.model, settings.l2)
@@ -206,23 +205,22 @@ class _Preparation:
         weights = _weights(data, Y, labels, settings)
         if start is not None:
             grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.store)
-            vocabulary, E, network, anchor = grown.vocabulary, grown.vocabulary.E, grown.anchor.network, grown.anchor
+            vocabulary, E, network, earlier = grown.vocabulary, grown.vocabulary.E, grown.earlier.network, grown.earlier
             S = mean_vectors(vocabulary.matrix.words, E, self.store, settings.threads)
         else:
-            copies, anchor = (None if data.weights is None else data.row_weights()), None
+            copies, earlier = (None if data.weights is None else data.row_weights()), None
             vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.store, copies)
             length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
             S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
             standard = Standardizer.of_rows(S, copies, length=length)
-            E = self.store.kept(standard.applied(vocabulary.E))
-            S = standardized(S, vocabulary.matrix.words, standard, self.store)
+            E = standard.transform(vocabulary.E)
+            S = standardize(S, vocabulary.matrix.words, standard, self.store)
             network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
-        give_back_unused()
         self.listener.say(_what_was_found(features, matrix, vectors))
         fitting = Trainer(
             settings, features, vocabulary.words, labels, network, E, S if settings.optimizer == "lbfgs" else None,
-            self.listener, self.store, self.checkpoint, anchor,
+            self.listener, self.store, self.checkpoint, earlier,
         )  # fmt: skip
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
 
@@ -254,7 +252,7 @@ def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Set
 def _held_out_rows(
     examples: Examples, matrix: TextMatrix, rows: Integers, store: ArrayStore
 ) -> tuple[Examples, TextMatrix]:
-    of_rows = taken(matrix, rows, store)
+    of_rows = take(matrix, rows, store)
     return Examples(of_rows.words, of_rows.ngrams, examples.Y[rows], examples.weights[rows]), of_rows
 
 
@@ -262,7 +260,7 @@ def _validation_file(
     valid: LabelledTexts, features: Features, labels: Sequence[str], settings: Settings, store: ArrayStore
 ) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
-    matrix = extracted(features, valid.texts, store, settings.threads)
+    matrix = extract(features, valid.texts, store, settings.threads)
     return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
 
 

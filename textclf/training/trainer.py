@@ -2,29 +2,28 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.model.model import Model
+from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayStore
-from textclf.storage.memory import give_back_unused, let_go
+from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.text.csr import SparseRows
 from textclf.text.features import Features, TextMatrix
-from textclf.training.anchored import GaussianPrior, fit_with_prior
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from textclf.training.continual import EarlierKnowledge
 from textclf.training.data import Examples
-from textclf.training.minibatch import Epoch, EpochSettings, Standardizer, train_network
+from textclf.training.minibatch import Epoch, EpochSettings, Standardizer, row_parts, train_network
 from textclf.training.nbsvm import nbsvm_scales
-from textclf.training.objective import JointFit, JointSettings, columns_moved, fit_jointly
+from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly
 from textclf.training.regularization import Choice, Moves, Regularization, choose_regularization
-from textclf.training.vocabulary import taken
+from textclf.training.vocabulary import take
 from textclf.types import Array, Integers
 
 JOINT_L2 = 0.15
@@ -83,7 +82,7 @@ class FitResult:
 class Trainer:
     """The fit, which runs twice: on the training part, to validate, and on all rows.
 
-    With an `anchor` it goes on from another model's parameters.
+    With `earlier` knowledge it continues from another model's parameters.
     """
 
     settings: Settings
@@ -97,7 +96,7 @@ class Trainer:
     listener: Listener
     store: ArrayStore = IN_MEMORY
     checkpoint: Checkpoint = NO_CHECKPOINT
-    anchor: GaussianPrior | None = None
+    earlier: EarlierKnowledge | None = None
 
     def fit(
         self,
@@ -127,7 +126,6 @@ class Trainer:
             choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
             network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
             history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
-            give_back_unused()
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
         model = Model(
             self.labels, self.features, self.words, E, U, network, settings.output, {"history": history},
@@ -143,7 +141,7 @@ class Trainer:
         if not self.settings.calibrate:
             return fitted, held_out
         examples, loss = held_out.examples, LOSSES["cross-entropy", self.settings.output]
-        if self.anchor is not None:
+        if self.earlier is not None:
             # New rows alone would teach vector scaling that labels which none of them has are never right.
             temperature, _ = fit_temperature(held_out.logits, examples.Y, examples.weights, loss)
             return replace(fitted, model=replace(fitted.model, temperature=temperature)), held_out
@@ -165,8 +163,6 @@ class Trainer:
         for start in range(0, max(len(matrix), 1), _ROWS_AT_ONCE):
             part = matrix.slice(start, min(start + _ROWS_AT_ONCE, len(matrix)))
             found.append(model.logits(part, threads=self.settings.threads))
-            let_go(part.words.columns, part.words.data, part.ngrams.columns, part.ngrams.data)
-        let_go(*(table for table in (model.E, model.U) if isinstance(table, np.ndarray)))
         return np.concatenate(found)
 
     def cross_validated(
@@ -178,15 +174,15 @@ class Trainer:
         for fold in np.unique(folds):
             out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             name = f"fold{fold}"
-            noted = self.checkpoint.found(name)
+            noted = self.checkpoint.load(name)
             if noted is not None:
                 logits[out] = noted.array("logits", logits[out])
                 continue
             part = replace(quiet, checkpoint=self.checkpoint.within(name))
             model = part.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
-            logits[out] = self._logits(model, taken(matrix, out, self.store))
+            logits[out] = self._logits(model, take(matrix, out, self.store))
             said = State({"logits": logits[out]})
-            self.checkpoint.note(name, said.itself)
+            self.checkpoint.save(name, said.itself)
         return HeldOut(examples, matrix, logits)
 
     def refit(self, fitted: FitResult, examples: Examples, rng: np.random.Generator) -> FitResult:
@@ -219,11 +215,10 @@ class Trainer:
             examples.ngrams, examples.Y, examples.weights,
             floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
         )  # fmt: skip
-        scales = self.store.kept(columns_moved(scales, loss))
-        give_back_unused()
+        scales = columns_moved(scales, loss)
         sizes = [len(table.index) for table in self.features.ngrams]
 
-        worth = self.anchor is None and self._is_worth_choosing(examples)
+        worth = self.earlier is None and self._is_worth_choosing(examples)
         tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
 
         def fit(penalties: Regularization, start: JointFit | None) -> JointFit:
@@ -231,14 +226,16 @@ class Trainer:
             if penalties.freedom != (1.0,) * len(sizes):
                 free = scales * np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
-            chosen = JointSettings(steps, tolerance, penalties.l2, threads, keep=self.store.kept)
 
-            def note(number: int, value: float) -> None:
+            def report(number: int, value: float) -> None:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
 
-            checkpoint = self.checkpoint.within(_NOTED)
-            find = partial(fit_jointly, network) if self.anchor is None else partial(fit_with_prior, self.anchor)
-            return find(S, examples, free, loss, chosen, start=start, after_step=note, checkpoint=checkpoint)
+            problem = Problem(network, free, loss, penalties.l2)
+            options = FitOptions(
+                LbfgsSettings(steps, tolerance=0.0, gain=tolerance), threads, start, report,
+                self.checkpoint.within(_NOTED),
+            )  # fmt: skip
+            return fit_jointly(problem if self.earlier is None else self.earlier.held(problem), S, examples, options)
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)
@@ -263,11 +260,11 @@ class Trainer:
     def _note_moves(self, moves: Moves[JointFit]) -> None:
         fit = moves.fit
         arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
-        self.checkpoint.note(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
+        self.checkpoint.save(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
 
     def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
         """Return the moves of a training that is gone on with, or None where no fit of it was finished."""
-        state = self.checkpoint.found(_NOTED)
+        state = self.checkpoint.load(_NOTED)
         if state is None:
             return None
         U = state.array("U", np.empty((examples.ngrams.width, len(self.labels)), np.float32))
@@ -279,7 +276,7 @@ class Trainer:
         settings = self.settings
         if settings.l2 is not None or settings.recipe == "fast" or not examples.ngrams.width:
             return False
-        return settings.recipe == "best" or len(examples.ngrams.data) * len(self.labels) <= AUTO_WORK
+        return settings.recipe == "best" or examples.ngrams.entries * len(self.labels) <= AUTO_WORK
 
     def _epoch_settings(self) -> EpochSettings:
         settings = self.settings
@@ -310,30 +307,22 @@ def joint_tolerance(settings: Settings) -> float:
 
 
 def mean_vectors(C: SparseRows, E: Array, store: ArrayStore, threads: int) -> Array:
-    """Return S = C E, shape (n, d), on the store."""
-
-    def product(start: int) -> Array:
-        part = C.slice(start, min(start + _ROWS_AT_ONCE, len(C)))
-        S = part.times(E)
-        let_go(part.columns, part.data)
-        return S
-
-    S = store.array(in_order(product, range(0, max(len(C), 1), _ROWS_AT_ONCE), threads))
-    let_go(E)
-    return S
+    """Return S = C E, shape (n, d), in the store."""
+    return store.concatenate(in_order(lambda part: part.times(E), walk(C.batches()), threads))
 
 
-def standardized(S: Array, C: SparseRows, standard: Standardizer, store: ArrayStore) -> Array:
-    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, on the store."""
+def standardize(S: Array, C: SparseRows, standard: Standardizer, store: ArrayStore) -> Array:
+    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, in the store."""
+    is_empty, done = np.diff(C.offsets) == 0, 0
 
-    def moved(start: int) -> Array:
-        part = S[start : start + _ROWS_AT_ONCE]
-        of_part: Array = standard.applied(part)
-        of_part[np.diff(C.offsets[start : start + len(part) + 1]) == 0] = 0.0
-        let_go(part)
-        return of_part
+    def move(part: Array) -> Array:
+        nonlocal done
+        moved = standard.transform(part)
+        moved[is_empty[done : done + len(part)]] = 0.0
+        done += len(part)
+        return moved
 
-    return store.array(map(moved, range(0, max(len(S), 1), _ROWS_AT_ONCE)))
+    return store.concatenate(map(move, walk(row_parts(S))))
 
 
 def _plain(epoch: Epoch) -> dict[str, Any]:

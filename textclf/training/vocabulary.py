@@ -7,17 +7,19 @@ import numpy as np
 
 from textclf.errors import TrainingError
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayBuilder, ArrayStore
-from textclf.storage.memory import give_back_unused, let_go
+from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
-from textclf.text.csr import CsrBuilder, SparseRows, stack_columns, take_rows
-from textclf.text.features import Features, Kind, TextMatrix, WordTable, side_by_side, word_weights
+from textclf.text.csr import CsrBuilder, SparseRows, take_rows
+from textclf.text.features import Features, Kind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
+from textclf.text.ngrams import NgramTable, ngrams
+from textclf.text.subwords import WideRows, piece_keys
 from textclf.text.tokenizer import keys_of, text_blocks, tokenize
-from textclf.training.ngram_counts import NgramCounts
-from textclf.training.tokenized_corpus import Block, TokenizedCorpus
-from textclf.types import Array, Integers, Keys
+from textclf.text.weighting import word_weights
+from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces, learn_ngrams, learn_subwords
+from textclf.training.tokenized_corpus import TokenBlock, TokenizedCorpus
+from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
 
 MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
@@ -29,7 +31,6 @@ words. Of long ones an n-gram of few texts tells less than the others of the sam
 CHAR_NGRAMS = (1, 5)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
 FEW_TEXTS, MANY_TEXTS = 1_000, 10_000
-_BLOCKS_AT_ONCE = 32  # looked up before what they left behind is given back
 
 
 @dataclass(frozen=True)
@@ -50,74 +51,91 @@ def learn_vocabulary(
     store: ArrayStore = IN_MEMORY,
     weights: Array | None = None,
 ) -> Vocabulary:
-    """Return what these texts call for; `vectors` None starts from random ones.
+    """Return what these texts call for, large arrays in the store; `vectors` None starts from random ones.
 
-    Large arrays go to the store.
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
     kinds = ngram_kinds(length, settings)
-    corpus = TokenizedCorpus(texts, kinds, settings.threads, store, spelled=vectors is None)
-    found = count_all(corpus, is_cased=vectors is not None and vectors.is_cased)
-    give_back_unused()
+    has_subwords = any(kind == "chars" for kind, *_ in kinds)
+    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or has_subwords)
+    found = count_all(corpus, kinds, is_cased=vectors is not None and vectors.is_cased)
     most_unseen = UNSEEN_WORDS_A_TEXT * n
     word_table, words, E = learn_words(
-        len(texts), found.all_words(), settings, vectors, rng, lambda keys: strings_of(corpus, keys), most_unseen
+        len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys), most_unseen
     )
-    E = store.kept(E)  # of no use until C is there
-    tallies = ngram_counts_of(kinds, found, least_texts(n, length), store, weights)
-    del found  # the counts of all n-grams take more room than any that are kept
-    give_back_unused()
-    by_words, C = Features(word_table, ()), CsrBuilder(store, len(word_table.index))
-    tokens, known = ArrayBuilder(store), ArrayBuilder(store)
+    least = least_texts(n, length)
+    matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters_of(kinds, found, least, store, weights),
+                                  least, store)  # fmt: skip
+    return Vocabulary(Features(word_table, tables), words, E, matrix)
 
-    def look_up(block: Block) -> tuple[TextMatrix, list[tuple[SparseRows, Integers]]]:
-        return by_words.extract_tokens([block.tokens], block.texts), counts_of(block, tallies)
 
-    for number, (of_block, counted) in enumerate(corpus.each(look_up, last=True), 1):
-        if number % _BLOCKS_AT_ONCE == 0:
-            give_back_unused()
-        C.add(of_block.words)
-        tokens.add(of_block.tokens)
-        known.add(of_block.known)
-        for tally, counts in zip(tallies, counted, strict=True):
-            tally.add(*counts)
-    give_back_unused()
-    learned = [tallies.pop(0).learned(settings.threads) for _ in range(len(tallies))]  # dropped, with its candidates
-    ngrams = CsrBuilder(store, sum(len(each.table.index) for each in learned))
-    for parts in zip(*(each.parts for each in learned), strict=True):
-        ngrams.add(stack_columns(parts, len(parts[0])))
-    give_back_unused()
-    familiar = side_by_side([each.familiar for each in learned], len(texts))
+def learn_matrix(
+    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[Kind, TextCounts]], least: int,
+    store: ArrayStore,
+) -> tuple[TextMatrix, tuple[NgramTable, ...]]:  # fmt: skip
+    """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts."""
+
+    def look_up(block: TokenBlock) -> tuple[SparseRows, Integers, Integers, list[tuple[SparseRows, Integers]]]:
+        tokens = block.tokens
+        cased = tokenize(block.texts, lower=False) if by_words.words.cased else None
+        rows = by_words.words.rows_of(tokens, cased)
+        known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
+        counts = [count_kind(counter, block, kind) for kind, counter in counters]
+        return by_words.mean_words(tokens, rows), np.diff(tokens.offsets), known, counts
+
+    C, tokens, known = CsrBuilder(store, len(by_words.words.index)), [], []
+    for words, of_texts, known_of_texts, counted in corpus.each(look_up):
+        C.add(words)
+        tokens.append(of_texts)
+        known.append(known_of_texts)
+        for (_, counter), counts in zip(counters, counted, strict=True):
+            counter.add(*counts)
+    wide, tables, shares = no_ngrams(len(corpus)), [], []
+    for kind, counter in counters:
+        if kind[0] == "words":
+            learned = learn_ngrams(counter, kind, least, store, corpus.threads)
+            wide = WideRows(learned.C, wide.pieces, wide.G)
+            table, share = learned.table, learned.familiar
+        else:
+            spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
+            of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads)
+            wide = WideRows(wide.ngrams, of_pieces.C, of_pieces.G)
+            table, share = of_pieces.table, of_pieces.familiar
+        tables.append(table)
+        shares.append(share)
     matrix = TextMatrix(
-        C.whole(), ngrams.whole() if learned else stack_columns([], len(texts)), tokens.whole(), known.whole(), familiar
+        C.whole(), wide, np.concatenate(tokens), np.concatenate(known), side_by_side(shares, len(corpus))
     )
-    return Vocabulary(Features(word_table, tuple(each.table for each in learned)), words, E, matrix)
+    return matrix, tuple(tables)
 
 
-def extracted(features: Features, texts: Sequence[str], store: ArrayStore, threads: int) -> TextMatrix:
-    """Return what `features.extract` does, the large arrays on the store."""
-    widths = len(features.words.index), sum(len(table.index) for table in features.ngrams)
-    C, ngrams = (CsrBuilder(store, width) for width in widths)
-    rest = []
-    for part in in_order(features.extract, text_blocks(texts), threads):
-        C.add(part.words)
-        ngrams.add(part.ngrams)
-        rest.append((part.tokens, part.known, part.familiar))
-    return TextMatrix(C.whole(), ngrams.whole(), *(np.concatenate(arrays) for arrays in zip(*rest, strict=True)))
+def extract(
+    features: Features, texts: Sequence[str], store: ArrayStore, threads: int,
+    common: Sequence[BoolArray] | None = None,
+) -> TextMatrix:  # fmt: skip
+    """Return what `features.extract` does, large arrays in the store."""
+
+    def of_block(block: Sequence[str]) -> TextMatrix:
+        return features.extract(block, common)
+
+    parts = list(in_order(of_block, walk(text_blocks(texts)), threads))
+    return take(stack_texts(parts), np.arange(len(texts)), store)
 
 
-def taken(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
-    """Return the rows of these texts, in this order, the large arrays on the store."""
-    words, ngrams = (take_rows(C, rows, store) for C in (matrix.words, matrix.ngrams))
+def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
+    """Return the rows of these texts, in this order, large arrays in the store."""
+    wide = matrix.ngrams
+    words, of_ngrams, pieces = (take_rows(C, rows, store) for C in (matrix.words, wide.ngrams, wide.pieces))
+    ngrams = WideRows(of_ngrams, pieces, wide.G)
     return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
 
 
-def counts_of(block: Block, tallies: Sequence[NgramCounts]) -> list[tuple[SparseRows, Integers]]:
-    """Return what each tally counts in a block."""
-    return [tally.count(len(block.tokens), found) for tally, found in zip(tallies, block.ngrams, strict=True)]
+def count_kind(counter: TextCounts, block: TokenBlock, kind: Kind) -> tuple[SparseRows, Integers]:
+    """Return what a counter of word n-grams, or of pieces, finds in a block."""
+    return count_pieces(counter, block.tokens) if kind[0] == "chars" else count_ngrams(counter, block.tokens, kind)
 
 
 Counted = tuple[Keys, Integers]
@@ -125,16 +143,16 @@ Counted = tuple[Keys, Integers]
 
 
 @dataclass(frozen=True)
-class Counts:
-    """What stands in all texts: the words, words as they stand if vectors are cased, and each kind of n-grams.
+class CorpusKeys:
+    """What stands in all texts: the words, words as they stand if vectors are cased, and word n-grams, or pieces.
 
-    N-grams of words are given without those of one word, which are counted already: sorting them again would cost
-    more than all else here.
+    Word n-grams are given without those of one word, which are counted already: sorting them again would cost more
+    than all else here.
     """
 
     words: Counted
     as_they_stand: Counted
-    ngrams: list[Counted]
+    of_kinds: list[Counted]
 
     def all_words(self) -> Counted:
         """Return the words in either form, and how often each was met."""
@@ -144,43 +162,44 @@ class Counts:
         return keys, counts
 
 
-def count_all(corpus: TokenizedCorpus, *, is_cased: bool) -> Counts:
+def count_all(corpus: TokenizedCorpus, kinds: Sequence[Kind], *, is_cased: bool) -> CorpusKeys:
     """Return what stands in all texts, with words as they stand if `is_cased`.
 
     Raises TrainingError when no text holds a word.
     """
 
-    def counted(block: Block) -> list[Counted]:
-        words = block.tokens.keys
-        as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else words[:0]
-        by_kind = zip(corpus.kinds, block.ngrams, strict=True)
-        of_kinds = (keys[len(words) * (kind[0] == "words") :] for kind, (_, keys) in by_kind)
-        return [count_keys(keys) for keys in (words, as_they_stand, *of_kinds)]
+    def count(block: TokenBlock) -> list[Counted]:
+        tokens = block.tokens
+        as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else tokens.keys[:0]
+        of_kinds = [piece_keys(tokens)[1] if kind == "chars" else ngrams(tokens, 2, longest)[1] if longest > 1
+                    else tokens.keys[:0] for kind, _, longest in kinds]  # fmt: skip
+        return [count_keys(keys) for keys in (tokens.keys, as_they_stand, *of_kinds)]
 
-    counters = [KeyCounter(corpus.threads) for _ in range(2 + len(corpus.kinds))]
-    for of_block in corpus.each(counted):
+    counters = [KeyCounter(corpus.threads) for _ in range(2 + len(kinds))]
+    for of_block in corpus.each(count):
         for counter, (keys, times) in zip(counters, of_block, strict=True):
             counter.add(keys, times)
     words, as_they_stand, *of_kinds = [counter.counts() for counter in counters]
     if not len(words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
-    return Counts(words, as_they_stand, of_kinds)
+    return CorpusKeys(words, as_they_stand, of_kinds)
 
 
-def ngram_counts_of(
-    kinds: Sequence[Kind], counts: Counts, least: int, store: ArrayStore, weights: Array | None = None
-) -> list[NgramCounts]:
-    """Return what tallies the n-grams of each kind that may stand in `least` texts, by how often they stand in all."""
+def counters_of(
+    kinds: Sequence[Kind], found: CorpusKeys, least: int, store: ArrayStore, weights: Array | None = None
+) -> list[tuple[Kind, TextCounts]]:
+    """Return what counts texts with word n-grams that may stand in `least` texts, by how often they do, and pieces."""
     heaviest = 1.0 if weights is None else max(1.0, float(weights.max(initial=0.0)))
 
     def frequent(counted: Sequence[Counted]) -> KeyIndex:
         keys = [keys[occurrences * heaviest >= least] for keys, occurrences in counted]
         return KeyIndex(count_keys(np.concatenate(keys))[0])
 
-    return [
-        NgramCounts(kind, frequent([counts.words, others] if kind[0] == "words" else [others]), least, store, weights)
-        for kind, others in zip(kinds, counts.ngrams, strict=True)
+    indices = [
+        KeyIndex(others[0]) if kind == "chars" else frequent([found.words, others])
+        for (kind, *_), others in zip(kinds, found.of_kinds, strict=True)
     ]
+    return [(kind, TextCounts(index, store, weights)) for kind, index in zip(kinds, indices, strict=True)]
 
 
 def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
@@ -256,22 +275,6 @@ def learn_words(
 def unit_vectors(matrix: Array, places: Integers) -> Array:
     """Return these rows without the mean of all rows, each of length 1."""
     rows = matrix[places] - matrix.mean(axis=0)
-    let_go(matrix)
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
     return unit
-
-
-def strings_of(corpus: TokenizedCorpus, keys: Keys) -> list[str]:
-    """Return the word of each key, all of which stand in the texts."""
-    dictionary, found = KeyIndex(keys), [""] * len(keys)
-
-    def strings(block: Block) -> list[tuple[int, str]]:
-        distinct, firsts = np.unique(block.tokens.keys, return_index=True)
-        rows = dictionary.rows(distinct).tolist()
-        return list(zip(rows, block.tokens.strings(firsts.tolist()), strict=True))
-
-    for pairs in corpus.each(strings):
-        for row, string in pairs:
-            found[row] = string
-    return found

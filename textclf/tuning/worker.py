@@ -103,10 +103,8 @@ class Worker:
 def _serve(work: Work, connection: "Connection") -> None:
     """Answer requests until there are no more; runs in the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
-    from textclf.storage.memory import keep_freed_memory
     from textclf.vectors import open_vectors
 
-    keep_freed_memory()
     _limit_memory()
     vectors = None if work.vectors == "none" else open_vectors(work.vectors, cache=work.cache, say=lambda _: None)
     while True:

@@ -1,0 +1,58 @@
+"""What words and n-grams weigh in a text: means of word vectors, and tf-idf."""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textclf.settings import Weighting
+from textclf.text.csr import SparseRows
+from textclf.types import Array, BoolArray, Integers
+
+_SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
+
+
+def word_weights(weighting: Weighting, occurrences: Integers, document_frequency: Integers, n: int) -> Array:
+    """Return what one occurrence of each word weighs, shape (V,), from counts over the n training texts."""
+    if weighting == "tfidf":
+        return inverse_document_frequency(document_frequency, n)
+    if weighting == "sif":
+        probability = occurrences / max(int(occurrences.sum()), 1)
+        return (_SIF_A / (_SIF_A + probability)).astype(np.float32)
+    return np.ones(len(occurrences), np.float32)
+
+
+def weighted_mean(counts: SparseRows, weights: Array) -> SparseRows:
+    """Return C, in which each row's entries, count times the word's weight, sum to 1 (an empty row stays empty)."""
+    data = counts.data * weights[counts.columns]
+    totals = np.bincount(counts.row_numbers, weights=data, minlength=len(counts))
+    return counts.with_data((data / totals[counts.row_numbers]).astype(np.float32))
+
+
+def tf_idf(counts: SparseRows, idf: Array) -> SparseRows:
+    """Return (1 + log count) · idf, each row scaled to length 1 (Manning et al. 2008, section 6.4: "ltc")."""
+    data = log_counts(counts.data) * idf.take(counts.columns)
+    numbers = counts.row_numbers
+    lengths = np.sqrt(np.bincount(numbers, weights=data * data, minlength=len(counts)))
+    return counts.with_data((data / lengths.take(numbers)).astype(np.float32))
+
+
+def log_counts(counts: Array) -> Array:
+    """Return 1 + log c of counts c ≥ 1, float32."""
+    # Counts are few different numbers: a table of their logarithms takes a fifth of the time.
+    logs = np.ones(int(counts.max(initial=1.0)) + 1, np.float32)
+    logs[1:] += np.log(np.arange(1, len(logs), dtype=np.float32))
+    return logs.take(counts.astype(np.int32))
+
+
+def inverse_document_frequency(document_frequency: npt.NDArray[Any], n: float) -> Array:
+    """Return log((1 + n) / (1 + df)) + 1 for each row, shape (V,), float32; counts may be weighted, so no integers."""
+    idf: Array = (np.log((1.0 + n) / (1.0 + document_frequency)) + 1.0).astype(np.float32)
+    return idf
+
+
+def share_of_texts(text_numbers: Integers, marked: BoolArray, n: int) -> Array:
+    """Return the share of each text's n-grams that are marked, shape (n,); 0 for a text without any."""
+    of_all = np.bincount(text_numbers, minlength=n)
+    share: Array = (np.bincount(text_numbers[marked], minlength=n) / np.maximum(of_all, 1)).astype(np.float32)
+    return share

@@ -76,7 +76,7 @@ def read(kind: str, path: Path) -> str:
         from textclf.model.model import Model
 
         model = Model.load(path)
-        digest.update(repr([model.labels, list(model.words), model.description, model.temperature]).encode())
+        digest.update(repr([model.labels, list(model.words), model.card, model.temperature]).encode())
         digest.update(model.E.tobytes() + model.U.tobytes() + model.network.theta.tobytes())
     else:
         from textclf.tables import TableOptions, read_examples

@@ -215,7 +215,7 @@ def write_uneven_shards(source: Path, folder: Path) -> None:
 def _last_loss(model: Path) -> float:
     from textclf.model.model import Model
 
-    return float(Model.load(model).description["history"][-1]["loss"])
+    return float(Model.load(model).card.history[-1].loss)
 
 
 def _accuracy(model: Path, test: Path) -> float:

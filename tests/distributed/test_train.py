@@ -55,7 +55,7 @@ def test_training_on_many_files_finds_what_one_machine_finds(one_machine, parts,
     found = Model.load(path)
     assert found.features.ngrams[0].index.keys.tolist() == one_machine.features.ngrams[0].index.keys.tolist()
     assert np.allclose(found.features.ngrams[1].idf, one_machine.features.ngrams[1].idf)
-    losses = [each.description["history"][-1]["loss"] for each in (found, one_machine)]
+    losses = [each.card.history[-1].loss for each in (found, one_machine)]
     assert losses[0] == pytest.approx(losses[1], abs=1e-4)
     texts = ["A film that stays with you.", "Two hours I will not get back.", "So so."]
     assert pytest.approx(one_machine.predict(texts).P, abs=5e-3) == found.predict(texts).P
@@ -89,7 +89,7 @@ def test_a_lost_worker_is_survived_in_training(one_machine, parts):
 
         found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=Listener(step=step))
     assert found.rows == 800
-    assert steps[-1] == pytest.approx(one_machine.description["history"][-1]["loss"], abs=1e-4)
+    assert steps[-1] == pytest.approx(one_machine.card.history[-1].loss, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -199,9 +199,11 @@ def test_what_texts_are_usual_is_what_one_machine_says(one_machine, parts, tmp_p
     path = tmp_path / "m.safetensors"
     assert run(["train", str(parts), "-o", str(path), *FIXED]) == 0
     found = Model.load(path)
-    assert [each.name for each in found.usual.quantities] == [each.name for each in one_machine.usual.quantities]
+    assert [each.name for each in found.reference.quantities] == [
+        each.name for each in one_machine.reference.quantities
+    ]
     for quantity, mine, others in zip(
-        found.usual.quantities, found.usual.counts, one_machine.usual.counts, strict=True
+        found.reference.quantities, found.reference.counts, one_machine.reference.counts, strict=True
     ):
         assert mine.tolist() == others.tolist(), quantity.name
         assert mine.sum() == (0 if quantity.name == CONFIDENCE else 800)

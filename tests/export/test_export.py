@@ -167,7 +167,7 @@ def test_rows_say_what_is_lost_and_how_much_is_worth_keeping(name, models):
         assert change.log_loss_after == pytest.approx(after)
         assert shrunk.model.record is not None
     assert change.largest == pytest.approx(np.abs(shrunk.model.predict(TEXTS).P - model.predict(TEXTS).P).max())
-    assert shrunk.model.description["export"]["validation"] == change.as_dict()
+    assert shrunk.model.card.export.validation == change.figures()
 
 
 def test_what_says_nothing_goes_where_rows_can_tell(model):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from textclf.model.abstention import TrackRecord, precision_bound, selective_threshold, track_record
+from textclf.model.abstention import ConfidenceRecord, precision_bound, record_confidence, selective_threshold
 
 
 def rows(n, seed, k=2):
@@ -56,20 +56,20 @@ def test_a_class_with_many_rows_has_a_threshold_of_its_own():
     confidence, right = rows(4000, 3)
     classes = np.arange(4000) % 2
     right = np.where(classes == 0, True, right)
-    record = TrackRecord(confidence, classes, right, np.zeros(0))
+    record = ConfidenceRecord(confidence, classes, right, np.zeros(0))
     own = record.thresholds(0.9, 2)
     assert own[0] < 0.6 < own[1]
-    shared = TrackRecord(confidence[:600], classes[:600] + 2, right[:600], np.zeros(0)).thresholds(0.9, 4)
+    shared = ConfidenceRecord(confidence[:600], classes[:600] + 2, right[:600], np.zeros(0)).thresholds(0.9, 4)
     assert len(set(shared.tolist())) == 1
 
 
 def test_a_record_knows_what_share_of_known_ngrams_is_usual():
     P = np.array([[0.9, 0.1]] * 1000)
     familiar = np.linspace(0.0, 1.0, 1000)[:, None]
-    record = track_record(P, np.zeros(1000, int), familiar)
-    assert record.least_familiar == pytest.approx([0.05], abs=1e-3)
+    record = record_confidence(P, np.zeros(1000, int), familiar)
+    assert record.least_known_share == pytest.approx([0.05], abs=1e-3)
     assert record.right.all()
-    large = track_record(np.tile(P, (50, 1)), np.zeros(50_000, int), np.tile(familiar, (50, 1)))
+    large = record_confidence(np.tile(P, (50, 1)), np.zeros(50_000, int), np.tile(familiar, (50, 1)))
     assert len(large.confidence) == 20_000
 
 
@@ -78,7 +78,7 @@ def test_where_no_class_can_be_promised_alone_all_are_promised_together():
     classes = np.arange(900) % 2
     right = np.ones(900, bool)
     right[:3] = False
-    record = TrackRecord(confidence, classes, right, np.zeros(0))
+    record = ConfidenceRecord(confidence, classes, right, np.zeros(0))
     assert precision_bound(448, 450, 0.0125 / 9) < 0.985 < precision_bound(897, 900, 0.025 / 10)
     together = record.thresholds(0.985, 3)
     assert together == pytest.approx(np.full(3, 0.9))
@@ -87,5 +87,5 @@ def test_where_no_class_can_be_promised_alone_all_are_promised_together():
 def test_a_class_that_alone_cannot_be_promised_is_not_answered_while_another_is():
     classes = np.repeat([0, 1], 1000)
     right = np.append(np.ones(1000, bool), np.arange(1000) % 3 > 0)
-    thresholds = TrackRecord(np.full(2000, 0.9), classes, right, np.zeros(0)).thresholds(0.95, 2)
+    thresholds = ConfidenceRecord(np.full(2000, 0.9), classes, right, np.zeros(0)).thresholds(0.95, 2)
     assert thresholds.tolist() == [0.9, math.inf]

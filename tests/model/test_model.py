@@ -10,8 +10,10 @@ from safetensors import safe_open
 from textclf.cli import run
 from textclf.errors import ModelError, TrainingError
 from textclf.model.calibration import Scaling
-from textclf.model.file import write_model
-from textclf.model.model import Model
+from textclf.model.card import ScalingFigures
+from textclf.model.drift import CELLS, quantities
+from textclf.model.file import read_model, write_model
+from textclf.model.model import Model, read_dictionary, read_ngram_table, read_record, read_reference, read_thresholds
 from textclf.nn.network import LOSSES
 from textclf.settings import Settings
 from textclf.training import train as recipe
@@ -54,7 +56,7 @@ def test_the_file_predicts_bit_for_bit_what_the_model_in_memory_does(model, tmp_
     assert loaded.predict(ODD).P.tobytes() == model.predict(ODD).P.tobytes()
     assert loaded.labels == model.labels
     assert list(loaded.words) == list(model.words)
-    assert loaded.description == json.loads(json.dumps(model.description))
+    assert loaded.card.as_dict() == json.loads(json.dumps(model.card.as_dict()))
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
 
@@ -254,7 +256,7 @@ def test_what_weights_cost_is_chosen_unless_it_is_given_or_the_recipe_is_fast():
         said.clear()
         model = train(data, Settings(**settings), VECTORS, listener=listener).model
         assert any(sentence.startswith("chosen of ") for sentence in said) == chosen
-        assert model.description["penalties"]["l2"] > 0
+        assert model.card.penalties.l2 > 0
 
 
 def test_the_temperature_comes_from_validation_rows_and_is_kept_in_the_file(tmp_path):
@@ -297,7 +299,7 @@ def test_scaling_is_part_of_the_model_and_can_be_undone(model, tmp_path):
     scaling = Scaling(np.array([1.5, 0.5]), np.array([0.25, -0.5]))
     scaled = model.scaled(scaling)
     Z, found = model.predict(TEXTS).Z, scaled.predict(TEXTS).Z
-    assert found == pytest.approx(scaling.applied(Z), abs=1e-5)
+    assert found == pytest.approx(scaling.apply(Z), abs=1e-5)
     scaled.save(tmp_path / "m")
     loaded = Model.load(tmp_path / "m")
     assert loaded.predict(TEXTS).P.tobytes() == scaled.predict(TEXTS).P.tobytes()
@@ -307,10 +309,9 @@ def test_scaling_is_part_of_the_model_and_can_be_undone(model, tmp_path):
 
 def test_a_scaling_of_other_classes_is_refused(model, tmp_path):
     scaled = model.scaled(Scaling(np.array([1.5, 0.5]), np.zeros(2)))
-    wrong = {**scaled.description, "scaling": {"factors": [1.0], "biases": [0.0]}}
-    replace(scaled, description=wrong).save(tmp_path / "m")
-    with pytest.raises(ModelError, match="the description of the model is damaged"):
-        Model.load(tmp_path / "m")
+    wrong = replace(scaled, card=replace(scaled.card, scaling=ScalingFigures((1.0,), (0.0,))))
+    with pytest.raises(ModelError, match="scaling: expected a factor and a bias for each of 2 labels"):
+        wrong.save(tmp_path / "m")
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
@@ -326,3 +327,110 @@ def test_of_many_labels_info_shows_the_first(multi_label, tmp_path, capsys):
     assert "l19 …" in said
     assert "l20" not in said
     assert ("see --json" in said) == multi_label
+
+
+# --- the parts of a file: each is what it can be, up to its bounds, or is refused; an older file may lack some --------
+
+
+@pytest.fixture
+def holding(tmp_path):
+    """Return what makes a model file that holds arrays."""
+
+    def holding(**arrays):
+        path = tmp_path / "m.safetensors"
+        write_model(path, {name.replace("__", "."): array for name, array in arrays.items()}, {})
+        return read_model(path)
+
+    return holding
+
+
+def record(classes, kinds=2):
+    n = len(classes)
+    return {
+        "record__confidence": np.linspace(0.5, 1, n, dtype=np.float32),
+        "record__classes": np.array(classes, np.int32),
+        "record__right": np.array([number % 2 for number in range(n)], np.uint8),
+        "record__least_familiar": np.zeros(kinds, np.float32),
+    }
+
+
+@pytest.mark.parametrize("classes", [[0, 2, 1], [0], []])
+def test_a_confidence_record_is_kept_as_it_is(classes, holding):
+    found = read_record(holding(**record(classes)), 3, 2)
+    assert found.classes.tolist() == classes
+    assert found.right.tolist() == [bool(number % 2) for number in range(len(classes))]
+
+
+@pytest.mark.parametrize("classes", [[0, 3], [-1, 0]])
+def test_a_confidence_record_of_classes_that_are_not_there_is_refused(classes, holding):
+    with pytest.raises(ModelError, match=r"record\.classes: expected numbers of 0 to 2"):
+        read_record(holding(**record(classes)), 3, 2)
+
+
+def test_what_an_older_file_lacks_is_none(holding):
+    file = holding(E=np.zeros(1, np.float32))
+    assert read_reference(file, ["words"]) is None
+    assert read_record(file, 2, 1) is None
+    assert read_thresholds(file, 2, "sigmoid") is None
+
+
+def test_counts_of_a_reference_profile_are_not_negative(holding):
+    counts = np.zeros((len(quantities(["words"])), CELLS), np.int32)
+    assert read_reference(holding(usual__counts=counts), ["words"]).counts.sum() == 0
+    counts[0, 1] = -1
+    with pytest.raises(ModelError, match=r"usual\.counts: expected counts, found some below 0"):
+        read_reference(holding(usual__counts=counts), ["words"])
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "output", "is_right"),
+    [
+        ([0, 1], "sigmoid", True),
+        ([0, 1], "softmax", False),
+        ([-0.1, 1], "sigmoid", False),
+        ([0, 1.1], "sigmoid", False),
+    ],
+)
+def test_thresholds_are_probabilities_of_sigmoids(thresholds, output, is_right, holding):
+    file = holding(thresholds=np.array(thresholds, np.float32))
+    if is_right:
+        assert read_thresholds(file, 2, output).tolist() == thresholds
+        return
+    with pytest.raises(ModelError, match=r"thresholds: expected numbers of 0 to 1|model\.output: expected sigmoid"):
+        read_thresholds(file, 2, output)
+
+
+@pytest.mark.parametrize(("kind", "shortest", "longest"), [("words", 1, 1), ("chars", 2, 32)])
+def test_a_table_of_n_grams_has_its_keys_and_weights_above_0(kind, shortest, longest, holding):
+    arrays = {f"{kind}__ngrams": np.array([3, 5], np.uint64), f"{kind}__idf": np.array([1, 2], np.float32)}
+    table = read_ngram_table(holding(**arrays), kind, shortest, longest)
+    assert (table.kind, table.shortest, table.longest, len(table.index)) == (kind, shortest, longest, 2)
+    for weight in (0.0, -0.0, -1.0, 1e-9, 1e9):
+        arrays[f"{kind}__idf"] = np.array([1, weight], np.float32)
+        with pytest.raises(ModelError, match=rf"{kind}\.idf: expected numbers of 1e-06 to 1e\+06"):
+            read_ngram_table(holding(**arrays), kind, shortest, longest)
+
+
+@pytest.mark.parametrize("keys", [[2, 2], [3, 2]])
+def test_keys_out_of_order_are_refused(keys, holding):
+    with pytest.raises(ModelError, match="k: expected keys in rising order"):
+        read_dictionary(holding(k=np.array(keys, np.uint64)), "k", None)
+
+
+@pytest.mark.parametrize("kind", [np.uint64, np.uint32])
+def test_keys_of_either_length_are_found(kind, holding):
+    dictionary = read_dictionary(holding(k=np.array([2, 3, 9], kind)), "k", 3)
+    assert dictionary.keys.tolist() == [2, 3, 9]
+    with pytest.raises(ModelError, match=r"expected 'k' of .* and shape 2"):
+        read_dictionary(holding(k=np.array([2, 3, 9], kind)), "k", 2)
+
+
+def test_a_confidence_record_and_a_reference_profile_have_the_numbers_of_the_model(holding):
+    found = read_record(holding(**record([0, 1], kinds=2)), 2, 2)
+    assert (found.confidence.tolist(), found.least_known_share.tolist()) == ([0.5, 1], [0, 0])
+    with pytest.raises(ModelError, match=r"expected 'record\.least_familiar' of F32 and shape 3"):
+        read_record(holding(**record([0, 1], kinds=2)), 2, 3)
+    counts = np.arange(len(quantities(["words"])) * CELLS, dtype=np.int32).reshape(-1, CELLS)
+    usual = read_reference(holding(usual__counts=counts), ["words"])
+    assert (usual.quantities, usual.counts.tolist()) == (quantities(["words"]), counts.tolist())
+    assert usual.counts.dtype == np.int64

@@ -14,6 +14,7 @@ from textclf.cli import run
 from textclf.errors import TextclfError
 from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.calibration_error import Reliability
+from textclf.model.card import EpochFigures
 from textclf.model.model import Model
 from textclf.report import (
     Gathered,
@@ -220,8 +221,7 @@ def test_a_long_curve_is_drawn_with_few_points_and_ends_at_all_rows():
 def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours():
     counted = Reliability()
     counted.add(np.array([0.6, 0.9, 0.9]), np.array([True, True, False]))
-    history = [{"number": 1, "loss": 2.0, "valid_loss": 1.0, "valid_accuracy": 0.5, "valid_macro_f1": 0.4},
-               {"number": 2, "loss": 1.0}]  # fmt: skip
+    history = [EpochFigures(1, 2.0, 1.0, 0.5, 0.4), EpochFigures(2, 1.0)]
     curve = Curve.of(np.array([0.9, 0.8]), np.array([True, False]))
     for svg in (
         reliability({"after": counted}),

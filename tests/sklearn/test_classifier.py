@@ -4,6 +4,7 @@ import pickle
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -218,7 +219,7 @@ def test_batches_add_labels_and_keep_the_old():
     fitted.partial_fit(["parcel late", "late parcel"], ["post", "post"])
     assert fitted.classes_.tolist() == ["down", "other", "post", "up"]
     assert fitted.predict(["parcel", "so good", "so bad"]).tolist() == ["post", "up", "down"]
-    assert fitted.model_.description["before"][0]["texts"] == 16
+    assert fitted.model_.card.before[0].texts == 16
     with pytest.raises(InputError, match="expected labels of one kind"):
         fitted.partial_fit(["parcel"], [1])
 
@@ -234,8 +235,7 @@ def test_a_multi_label_model_gives_tuples(tmp_path):
 
 def test_labels_of_another_kind_than_the_file_says_are_refused(tmp_path):
     model = classifier().fit(TEXTS, LABELS).model_
-    model.description["label_kind"] = "int"
-    model.save(tmp_path / "m")
+    replace(model, card=replace(model.card, label_kind="int")).save(tmp_path / "m")
     with pytest.raises(TextclfError, match="the labels are not of the kind"):
         load(tmp_path / "m")
     assert Model.load(tmp_path / "m").labels == ("down", "up")

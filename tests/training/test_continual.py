@@ -1,6 +1,7 @@
 """Going on from a model: the old is held, the new is learnt, and what does not fit is refused in a line."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import oracles
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from textclf.cli import LazyGroup
 from textclf.errors import ModelError
 from textclf.export.shrink import shrink
+from textclf.model.card import ModelCard
 from textclf.model.model import Model
 from textclf.nn.network import LOSSES, OUTPUTS, Network
 from textclf.settings import Settings
@@ -62,7 +64,7 @@ def test_new_words_and_labels_are_learnt_and_the_old_are_kept(old):
     assert accuracy(new, NEW) == accuracy(new, OLD) == 1.0
     assert rows_seen(new) == 140
     assert rows_seen(go_on(new, NEW)) == 200
-    assert [table["texts"] for table in new.description["before"]] == [80]
+    assert [table.texts for table in new.card.before] == [80]
 
 
 def test_old_texts_get_the_same_features_and_new_words_vectors_like_the_old(old):
@@ -187,11 +189,9 @@ def test_what_does_not_fit_the_model_is_refused(old):
         kept_settings(old, Settings(multi_label=True, output="sigmoid"), frozenset({"multi_label"}))
     with pytest.raises(ModelError, match="n-grams: their lengths are the model's"):
         kept_settings(old, PLAIN, frozenset({"char_ngrams"}))
-    for lacking in ({}, {**old.description, "data": {"texts": "many"}}, {**old.description, "penalties": {"l2": 1}}):
-        from dataclasses import replace
-
+    for lacking in (ModelCard(), replace(old.card, data=None), replace(old.card, settings=None)):
         with pytest.raises(ModelError, match="lacks what is needed to go on"):
-            kept_settings(replace(old, description=lacking), PLAIN)
+            kept_settings(replace(old, card=lacking), PLAIN)
 
 
 def run(*arguments):
@@ -283,7 +283,7 @@ def test_calibration_on_new_rows_takes_no_old_label_for_impossible(old, monkeypa
 def test_old_and_new_texts_are_usual_and_an_ngram_of_one_text_makes_that_text_no_more_familiar(old):
     data = LabelledTexts([*NEW.texts, "w1 w2 w99", "w3 w98"], [*NEW.labels, "a", "a"])
     new = go_on(old, data)
-    assert new.usual.counts[1].sum() == 80 + 62
+    assert new.reference.counts[1].sum() == 80 + 62
     grown = grow(old, data.texts, ("a", "b", "c"), PLAIN, VECTORS, np.random.default_rng(0))
     assert grown.vocabulary.features.extract(data.texts).familiar[-2:].tolist() == [[1.0], [1.0]]
     assert grown.vocabulary.matrix.familiar[-2:, 0] == pytest.approx([2 / 3, 1 / 2])

@@ -101,10 +101,9 @@ def _write_small(
     shrunk.model.save(target)
     before, after = path.stat().st_size, target.stat().st_size
     if as_json:
-        described = {name: value for name, value in shrunk.model.description["export"].items() if name != "validation"}
-        change = shrunk.change.as_dict() if shrunk.change else None
+        described = shrunk.model.card.as_dict()["export"]
         sizes = {"model": str(target), "bytes": after, "bytes_before": before}
-        click.echo(json_line({**sizes, **described, "validation": change}))
+        click.echo(json_line({**sizes, "validation": None, **described}))
         return
     click.echo(f"{shown(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_kept(shrunk)}")
     click.echo(_change_text(shrunk))

@@ -59,5 +59,5 @@ def _facts(model: "Model", path: Path) -> dict[str, Any]:
         "words": len(model.words),
         "dimension": int(model.E.shape[1]),
         "n-grams": {table.kind: len(table.index) for table in model.features.ngrams},
-        **model.description,
+        **model.card.as_dict(),
     }

@@ -12,7 +12,7 @@ from textclf.cli.output import prediction_line, report_drift, report_table, say,
 from textclf.cli.progress import counting_rows
 
 if TYPE_CHECKING:
-    from textclf.model.label_table import Labelled, Wanted
+    from textclf.model.label_table import Labelled, PredictionColumns
     from textclf.model.model import Model
     from textclf.model.prediction import Predictions
     from textclf.tables import Batch, Origin, TableOptions
@@ -23,7 +23,7 @@ def label_table(
     source: "Origin",
     output: Path | None,
     options: "TableOptions",
-    wanted: "Wanted",
+    wanted: "PredictionColumns",
     *,
     as_json: bool,
     refused: Path | None,
@@ -33,7 +33,7 @@ def label_table(
 ) -> None:
     """Write the rows of a table with their labels to `output`, or to standard output."""
     from textclf.model.bulk import BATCH_ROWS
-    from textclf.model.label_table import label_rows, written
+    from textclf.model.label_table import label_rows, make_writer
     from textclf.tables import open_table, open_writer
 
     if as_json and output is not None:
@@ -49,8 +49,8 @@ def label_table(
         write: Callable[[Batch, Predictions], None] = echo
         if not as_json:
             target = sys.stdout.buffer if output is None else output
-            writer = stack.enter_context(open_writer(target, table, wanted.columns(model)))
-            write = written(model, wanted, writer)
+            writer = stack.enter_context(open_writer(target, table, wanted.names(model)))
+            write = make_writer(model, wanted, writer)
         done = label_rows(model, table, wanted, write, threads=threads, progress=count)
     report_table(table.name, table.refused, table.notes.sentences())
     if refused is not None:
@@ -59,7 +59,7 @@ def label_table(
     say_labelled(done, len(table.refused), wanted, quiet=quiet)
 
 
-def say_labelled(done: "Labelled", refused: int, wanted: "Wanted", *, quiet: bool) -> None:
+def say_labelled(done: "Labelled", refused: int, wanted: "PredictionColumns", *, quiet: bool) -> None:
     """Say how many rows were labelled, and how many were answered where a precision was promised."""
     say(f"{done.rows:,} rows labelled, {refused:,} not used, {done.unknown:,} without a known word.", quiet=quiet)
     if wanted.answer_from is not None:

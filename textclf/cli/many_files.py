@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textclf.analysis.evaluate import Measurement
     from textclf.distributed import Engine, SetAside, TrainedFar
-    from textclf.model.label_table import Wanted
+    from textclf.model.label_table import PredictionColumns
     from textclf.settings import Settings
     from textclf.tables import TableOptions
     from textclf.training.checkpoint import CheckpointFile
@@ -25,7 +25,7 @@ _SHOWN_FILES = 20
 
 
 def label_files(
-    model: Path, source: str, output: str, options: "TableOptions", wanted: "Wanted", cluster: Cluster,
+    model: Path, source: str, output: str, options: "TableOptions", wanted: "PredictionColumns", cluster: Cluster,
     *, target_precision: float | None, drift: Path | None, quiet: bool,
 ) -> None:  # fmt: skip
     """Label the files that `source` names into the folder `output`."""

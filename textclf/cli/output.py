@@ -97,7 +97,7 @@ def check_knows_drift(model: "Model", target: "Path | None") -> None:
     """Raise ModelError when drift is to be written, but the model does not know what its training texts were like."""
     from textclf.errors import ModelError
 
-    if target is not None and model.usual is None:
+    if target is not None and model.reference is None:
         raise ModelError(
             "--drift: expected a model that keeps what its texts are like, found an older one. Train again."
         )

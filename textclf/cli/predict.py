@@ -95,10 +95,10 @@ def command(
     options = read_options(settings)
     check_refused(refused, options)
     if source is not None:
-        from textclf.model.label_table import Wanted
+        from textclf.model.label_table import PredictionColumns
         from textclf.tables.inputs import are_shards
 
-        wanted = Wanted(top_k=top_k, proba=proba, answer_from=answer_from)
+        wanted = PredictionColumns(top_k=top_k, proba=proba, answer_from=answer_from)
         if cluster.is_named or are_shards(source):
             from textclf.cli.many_files import label_files
 

@@ -265,16 +265,16 @@ def _say_result(trained: "Trained | TrainedFar", output: Path, as_json: bool, qu
     validation = trained.validation
     size = output.stat().st_size
     if as_json:
-        described = trained.model.description
+        card = trained.model.card.as_dict()
         click.echo(
             json_line(
                 {
                     "model": str(output),
                     "bytes": size,
                     "labels": list(trained.model.labels),
-                    "validation": described["validation"],
-                    "settings": described["settings"],
-                    "data": described["data"],
+                    "validation": card.get("validation"),
+                    "settings": card["settings"],
+                    "data": card["data"],
                 }
             )
         )
@@ -285,7 +285,8 @@ def _say_result(trained: "Trained | TrainedFar", output: Path, as_json: bool, qu
         first = ("micro-F1", "micro_f1") if trained.model.is_multi_label else ("accuracy", "accuracy")
         scores = f"validation {first[0]} {found[first[1]]:.4f}, macro-F1 {found['macro_f1']:.4f}"
         figures = f"{scores} ({validation.n:,} texts)"
-    target, model = trained.model.description["settings"]["target_precision"], trained.model
+    model, settings = trained.model, trained.model.card.settings
+    target = settings.target_precision if settings else None
     if target is not None and model.record is not None:
         coverage = model.record.coverage(target, len(model.labels))
         say(f"target precision {target:g}: {coverage:.1%} of rows like these would be answered", quiet=quiet)

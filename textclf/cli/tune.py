@@ -109,7 +109,7 @@ def _say_result(tuned: "Tuned", metric: str, target: Path, as_json: bool, quiet:
         "importance": tuned.importance,
         "model": str(target),
         "bytes": target.stat().st_size,
-        "validation": tuned.description["validation"],
+        "validation": tuned.card.as_dict().get("validation"),
     }
     if as_json:
         click.echo(json_line(figures))

@@ -13,6 +13,7 @@ from textclf.distributed.worker import Group, Judged, Parameters, Plan
 from textclf.errors import TextclfError
 from textclf.metrics.single_label import Evaluation
 from textclf.model.calibration import Scaling, fit_calibration
+from textclf.model.card import EpochFigures
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
@@ -141,19 +142,19 @@ class Fit:
             again = replace(model, network=last.network, U=last.U)
             model = again if scaling is None else again.scaled(scaling)
             fit = replace(fit, losses=fit.losses + last.losses)
-        model = replace(model, usual=self._usual(model))
+        model = replace(model, reference=self._reference(model))
         ask(worker.release)
-        history = [{"number": i, "loss": value} for i, value in enumerate(fit.losses, 1)]
-        return replace(model, description={**model.description, "history": history}), validation
+        history = tuple(EpochFigures(i, value) for i, value in enumerate(fit.losses, 1))
+        return replace(model, card=replace(model.card, history=history)), validation
 
-    def _usual(self, model: Model) -> Profile:
+    def _reference(self, model: Model) -> Profile:
         """Return what all texts are like, and how sure the model was of those it was not fitted to."""
-        usual = model.profile()
+        reference = model.profile()
         for found in self._workplace.ask(worker.profile):
-            usual.merge(found)
+            reference.merge(found)
         if model.record is not None:
-            usual.add_confidence(model.record.confidence)
-        return usual
+            reference.add_confidence(model.record.confidence)
+        return reference
 
     def _fitted(self, name: str, start: JointFit | None, *, everything: bool) -> JointFit:
         """Return a fit, or what is left of one that was stopped; it is noted under its name."""
@@ -200,7 +201,7 @@ class Fit:
             found = fit_calibration(Z, judged.Y, judged.weights, loss, rng)
             model, scaling = replace(model, temperature=found.temperature), found.scaling
             if scaling is not None:
-                model, Z = model.scaled(scaling), scaling.applied(Z)
+                model, Z = model.scaled(scaling), scaling.apply(Z)
         P = model.probabilities_of(Z)
         model, validation = with_record(
             model, judged.Y, P, tokens=judged.tokens, known=judged.known, familiar=judged.familiar

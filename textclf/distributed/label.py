@@ -20,7 +20,7 @@ from textclf.distributed.shards import Folder, Shard
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.model.bulk import BATCH_ROWS
 from textclf.model.drift import Profile
-from textclf.model.label_table import Wanted, label_rows, written
+from textclf.model.label_table import PredictionColumns, label_rows, make_writer
 from textclf.model.model import Model
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions, open_table, open_writer
@@ -175,13 +175,13 @@ def _label_shard(job: Job, shard: Shard) -> Record:
         return done
     model = loaded(job.model.where(), job.digest)
     answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
-    wanted = Wanted(job.top_k, job.proba, answer_from)
+    wanted = PredictionColumns(job.top_k, job.proba, answer_from)
     with shard.local() as path, folder.writing(output) as target:
         with (
             open_table(path, job.options, labelled=False, batch_rows=BATCH_ROWS) as table,
-            open_writer(target, table, wanted.columns(model)) as writer,
+            open_writer(target, table, wanted.names(model)) as writer,
         ):
-            counts = label_rows(model, table, wanted, written(model, wanted, writer))
+            counts = label_rows(model, table, wanted, make_writer(model, wanted, writer))
         new = Record(
             shard.url,
             output,

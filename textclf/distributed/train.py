@@ -21,6 +21,7 @@ from textclf.distributed.worker import Group, Plan
 from textclf.errors import TextclfError, TrainingError
 from textclf.labels import class_weights
 from textclf.metrics.single_label import Evaluation
+from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
@@ -95,19 +96,16 @@ def train(
         )  # fmt: skip
         fit = Fit(Cluster(engine, groups, plan), start, settings, listener, checkpoint)
         model, validation = fit.run()
-    description = {
-        **model.description,
-        "settings": settings.as_dict(),
-        "penalties": {"l2": fit.l2, "freedom": [1.0] * len(kinds)},
-        "validation": validation.summary() if validation else None,
-        "data": {
-            "texts": survey.rows, "sha256": digest, "classes": len(labels), "largest": max(survey.labels.values()),
-            "files": len(shards),
-            "missing_counts": [found.missing for found in survey.ngrams],
-        },
-        "provenance": provenance(vectors),
-    }  # fmt: skip
-    return TrainedFar(replace(model, description=description), validation, survey.rows, survey.refused)
+    missing = tuple(found.missing for found in survey.ngrams)
+    card = replace(
+        model.card,
+        settings=settings,
+        penalties=PenaltyFigures(fit.l2, (1.0,) * len(kinds)),
+        validation=ValidationFigures(**validation.summary()) if validation else None,
+        data=TrainingData(survey.rows, digest, len(labels), max(survey.labels.values()), len(shards), missing),
+        provenance=provenance(vectors),
+    )
+    return TrainedFar(replace(model, card=card), validation, survey.rows, survey.refused)
 
 
 def _check(settings: Settings) -> None:
@@ -195,7 +193,7 @@ def _before_training(
     table, words, E = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
     network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
-    return Model(labels, Features(table, tuple(tables)), words, E, U, network, settings.output, {})
+    return Model(labels, Features(table, tuple(tables)), words, E, U, network, settings.output)
 
 
 def _class_weights(survey: CorpusCounts, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:

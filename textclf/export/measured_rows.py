@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -10,8 +9,9 @@ from textclf.analysis.evaluate import check_known
 from textclf.labels import label_sets, multi_hot
 from textclf.metrics.multi_label import log_losses, new_tally
 from textclf.metrics.single_label import losses
-from textclf.model.abstention import track_record
+from textclf.model.abstention import record_confidence
 from textclf.model.calibration import fit_temperature
+from textclf.model.card import BeforeAfter, ExportValidation
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.nn.network import LOSSES
@@ -34,14 +34,10 @@ class Change:
     log_loss_after: float
     largest: float
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON."""
-        return {
-            "texts": self.n,
-            self.name: {"before": self.before, "after": self.after},
-            "log_loss": {"before": self.log_loss_before, "after": self.log_loss_after},
-            "largest_change_of_a_probability": self.largest,
-        }
+    def figures(self) -> ExportValidation:
+        """Return what the smaller model's card keeps."""
+        named = {self.name: BeforeAfter(self.before, self.after)}
+        return ExportValidation(self.n, BeforeAfter(self.log_loss_before, self.log_loss_after), self.largest, **named)
 
 
 @dataclass(frozen=True)
@@ -72,13 +68,14 @@ class LabelledRows:
         """Return the model with the temperature that suits these rows, and the record of what it says of them."""
         matrix = model.features.extract(self.texts)
         Z = model.logits(matrix, threads=self.threads)
-        if model.description.get("settings", {}).get("calibrate", True):
+        if model.card.settings is None or model.card.settings.calibrate:
             loss = LOSSES["cross-entropy", model.output]
             temperature, _ = fit_temperature(Z, self.Y, np.ones(len(self.Y)), loss)
             model = replace(model, temperature=temperature)
         if model.is_multi_label:
             return model
-        return replace(model, record=track_record(model.probabilities_of(Z), self.Y.argmax(axis=1), matrix.familiar))
+        P = model.probabilities_of(Z)
+        return replace(model, record=record_confidence(P, self.Y.argmax(axis=1), matrix.familiar))
 
     def change(self, model: Model, smaller: Model) -> Change:
         """Return what became of the figures."""

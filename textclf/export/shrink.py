@@ -9,24 +9,22 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from textclf.errors import ModelError
 from textclf.export.effects import between_classes, effects, expected_usage, kinds_of, measured_usage
 from textclf.export.measured_rows import Change, LabelledRows
-from textclf.model.abstention import TrackRecord
+from textclf.model.abstention import ConfidenceRecord
+from textclf.model.card import ExportFacts
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, few_values
 from textclf.text.features import Features
 from textclf.text.key_index import KeyIndex, short_keys
-from textclf.types import Array, Keys, ShortKeys
+from textclf.types import Array, BoolArray, Keys, ShortKeys
 
 _STEPS = 12  # each leaves half of the rows of the one before
 _SPARE = 400  # bytes that the last digits of the figures may take
-
-Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -59,9 +57,14 @@ def shrink(model: Model, source: str, *, rows: LabelledRows | None = None, max_s
     small = shrinker.keeping(count)
     change = rows.change(model, small) if rows is not None else None
     if change is not None:
-        noted = {**small.description["export"], "validation": change.as_dict()}
-        small = replace(small, description={**small.description, "export": noted})
+        small = _with_validation(small, change)
     return Shrunk(small, (len(small.words), len(model.words)), (len(small.U), len(model.U)), change)
+
+
+def _with_validation(small: Model, change: Change) -> Model:
+    assert small.card.export is not None  # `_cut` has set it
+    facts = replace(small.card.export, validation=change.figures())
+    return replace(small, card=replace(small.card, export=facts))
 
 
 def folded(model: Model) -> Model:
@@ -148,7 +151,7 @@ class _Shrinker:
         return model.file_size() + _SPARE
 
     @cached_property
-    def _record_of_rows(self) -> TrackRecord | None:
+    def _record_of_rows(self) -> ConfidenceRecord | None:
         """A record of the rows: of whichever model, it has the same size."""
         return self.rows.calibrated(self._cut(self.all)).record if self.rows else None
 
@@ -166,26 +169,24 @@ class _Shrinker:
             tables.append(replace(table, index=_short(table.index, of_kind), idf=few_values(table.idf[of_kind])))
         of_words = whole.features.words
         dictionary, weights = _short(of_words.index, kept[:V]), few_values(of_words.weights[words])
-        noted = {
-            "quantize": "int8", "source": self.source, "folded": whole.E.shape[1] == len(whole.labels),
-            "words": len(words), "ngrams": int(ngrams.sum()),
-        }  # fmt: skip
+        folded_in = whole.E.shape[1] == len(whole.labels)
+        facts = ExportFacts("int8", self.source, folded_in, len(words), int(ngrams.sum()))
         return replace(
             whole,
             features=Features(replace(of_words, index=dictionary, weights=weights), tuple(tables)),
             words=PackedStrings.of([whole.words[number] for number in words.tolist()]),
             E=ByteRows.of(np.asarray(whole.E)[words] * np.float32(self._usage.words[words].sum())),
             U=ByteRows.of(U[ngrams]),
-            description={**whole.description, "export": noted},
+            card=replace(whole.card, export=facts),
         )
 
 
-def _short(dictionary: KeyIndex, kept: Mask) -> KeyIndex:
+def _short(dictionary: KeyIndex, kept: BoolArray) -> KeyIndex:
     """Return those keys that are kept, in 32 bits."""
     return KeyIndex(short_keys(dictionary.keys[kept]))
 
 
-def _strongest_of_each_key(keys: Keys | ShortKeys, gain: Array) -> Mask:
+def _strongest_of_each_key(keys: Keys | ShortKeys, gain: Array) -> BoolArray:
     """Return which keys stay, so that their first 32 bits differ: of those that share them, the one of most gain."""
     short = short_keys(keys)
     order = np.lexsort((-gain, short))

@@ -16,28 +16,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 CERTAINTY = 0.95
 _ROWS_FOR_OWN_THRESHOLD = 500
-_UNFAMILIAR = 0.05
+_UNLIKE = 0.05
 _MOST_ROWS = 20_000
-
-Booleans = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class TrackRecord:
-    """What a model said of n rows that it was not fitted to.
+class ConfidenceRecord:
+    """The held-out confidence record: what a model said of n rows that it was not fitted to.
 
     `confidence`: the probability of each row's label, shape (n,). `classes`: the number of that label. `right`: whether
-    it was the true one. `least_familiar`: for each kind of n-grams the share known below which a text is unlike them.
+    it was the true one. `least_known_share`: for each kind of n-grams the known share below which a text is unlike.
     """
 
     confidence: Array
     classes: Integers
-    right: Booleans
-    least_familiar: Array
+    right: BoolArray
+    least_known_share: Array
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays that store the record in a model file."""
@@ -45,7 +43,7 @@ class TrackRecord:
             "record.confidence": self.confidence,
             "record.classes": self.classes,
             "record.right": self.right.astype(np.uint8),
-            "record.least_familiar": self.least_familiar,
+            "record.least_familiar": self.least_known_share,
         }
 
     def thresholds(self, target: float, k: int) -> Array:
@@ -83,23 +81,23 @@ class TrackRecord:
         return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
 
 
-def track_record(P: Array, y: Integers, familiar: Array) -> TrackRecord:
+def record_confidence(P: Array, y: Integers, known_shares: Array) -> ConfidenceRecord:
     """Return the record of rows of classes `y`, shape (n,), predicted with P, shape (n, k).
 
-    `familiar`: the share of each row's n-grams that other rows have, shape (n, number of kinds). Of very many rows
+    `known_shares`: the share of each row's n-grams that other rows have, shape (n, number of kinds). Of very many rows
     evenly spread ones are kept.
     """
     confidence = P.max(axis=1)
     classes = P.argmax(axis=1)
     right = classes == y
-    least = np.quantile(familiar, _UNFAMILIAR, axis=0) if len(familiar) else np.zeros(familiar.shape[1])
+    least = np.quantile(known_shares, _UNLIKE, axis=0) if len(known_shares) else np.zeros(known_shares.shape[1])
     kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), _MOST_ROWS)).astype(np.int64)) if len(y) else np.arange(0)
-    return TrackRecord(
+    return ConfidenceRecord(
         confidence[kept].astype(np.float32), classes[kept].astype(np.int32), right[kept], least.astype(np.float32)
     )
 
 
-def selective_threshold(confidence: Array, right: Booleans, target: float, doubt: float) -> float:
+def selective_threshold(confidence: Array, right: BoolArray, target: float, doubt: float) -> float:
     """Return the lowest confidence found from which on precision is at least `target`, but for a chance of `doubt`.
 
     Returns inf when there is none: the rows are too few, or too often wrong.

@@ -11,13 +11,13 @@ fifth by more than the standard error of that gain. Where it does, a and b becom
 n-grams' numbers (see `Model.scaled`): nothing that uses a model needs to know of them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from textclf.nn.lbfgs import LbfgsSettings, lbfgs
+from textclf.model.card import ScalingFigures
 from textclf.nn.network import Loss
 from textclf.types import Array
 
@@ -39,29 +39,24 @@ class Scaling:
     factors: Array
     biases: Array
 
-    def applied(self, Z: Array) -> Array:
+    def apply(self, Z: Array) -> Array:
         """Return Z ⊙ a + b."""
         scaled: Array = Z * self.factors + self.biases
         return scaled
 
-    def undone(self, Z: Array) -> Array:
-        """Return the Z that `applied` made this of."""
+    def undo(self, Z: Array) -> Array:
+        """Return the Z that `apply` made this of."""
         original: Array = (Z - self.biases) / self.factors
         return original
 
-    def as_dict(self) -> dict[str, list[float]]:
-        """Return plain values for a model's description."""
-        return {"factors": self.factors.tolist(), "biases": self.biases.tolist()}
+    def figures(self) -> ScalingFigures:
+        """Return what the model card keeps."""
+        return ScalingFigures(tuple(self.factors.tolist()), tuple(self.biases.tolist()))
 
     @staticmethod
-    def from_dict(values: Mapping[str, Any], k: int) -> "Scaling":
-        """Return the scaling that `as_dict` described, of k classes; raises ValueError when it is none."""
-        factors, biases = (np.array(values[name], np.float64) for name in ("factors", "biases"))
-        if factors.shape != (k,) or biases.shape != (k,) or not (factors > 0).all():
-            raise ValueError("scaling: expected a factor above 0 and a bias for each class")
-        if not (np.isfinite(factors).all() and np.isfinite(biases).all()):
-            raise ValueError("scaling: expected finite numbers")
-        return Scaling(factors, biases)
+    def of(figures: ScalingFigures) -> "Scaling":
+        """Return the scaling that `figures` keeps."""
+        return Scaling(np.array(figures.factors, np.float64), np.array(figures.biases, np.float64))
 
 
 @dataclass(frozen=True)
@@ -71,9 +66,9 @@ class Calibration:
     temperature: float
     scaling: Scaling | None = None
 
-    def applied(self, Z: Array) -> Array:
+    def apply(self, Z: Array) -> Array:
         """Return Z, or Z ⊙ a + b, over T."""
-        scaled: Array = (Z if self.scaling is None else self.scaling.applied(Z)) / self.temperature
+        scaled: Array = (Z if self.scaling is None else self.scaling.apply(Z)) / self.temperature
         return scaled
 
 
@@ -98,7 +93,7 @@ def fit_calibration(Z: Array, Y: Array, weights: Array, loss: Loss, rng: "np.ran
         rows = Z[fitted], Y[fitted], weights[fitted], loss
         T, vector = fit_temperature(*rows)[0], fit_vector(*rows)
         before = loss.value(Z[held_out] / T, Y[held_out])
-        gain[held_out] = weights[held_out] * (before - loss.value(vector.applied(Z[held_out]), Y[held_out]))
+        gain[held_out] = weights[held_out] * (before - loss.value(vector.apply(Z[held_out]), Y[held_out]))
         if number == 0 and gain[held_out].mean() <= -_standard_error(gain[held_out]):
             return temperature  # it plainly loses: four more fits would not turn that
     return fit_vector(Z, Y, weights, loss) if gain.mean() > _standard_error(gain) else temperature

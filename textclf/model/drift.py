@@ -95,16 +95,16 @@ class Profile:
         if not len(self.counts):
             self.counts = np.zeros((len(self.quantities), CELLS), np.int64)
 
-    def add_texts(self, tokens: Integers, known: Integers, familiar: Array, *, words: bool = True) -> None:
+    def add_texts(self, tokens: Integers, known: Integers, known_shares: Array, *, words: bool = True) -> None:
         """Count texts by their numbers of words and of known words, shape (n,), and the known shares of n-grams.
 
-        `familiar`: shape (n, number of kinds). With `words` False known words are not counted.
+        `known_shares`: shape (n, number of kinds). With `words` False known words are not counted.
         """
         if words:
             self._add(0, 1.0 - known / np.maximum(tokens, 1))
         self._add(1, tokens)
-        for kind in range(familiar.shape[1]):
-            self._add(3 + kind, 1.0 - familiar[:, kind])
+        for kind in range(known_shares.shape[1]):
+            self._add(3 + kind, 1.0 - known_shares[:, kind])
 
     def add_confidence(self, confidence: Array) -> None:
         """Count texts by the probability of their label, shape (n,)."""
@@ -122,23 +122,23 @@ class Profile:
 class Difference:
     """How far two tables part in a quantity: `distance` in total variation, 0 to 1; `p`: how often chance does that.
 
-    `usual` and `found` are the medians in training and in the other table.
+    `reference` and `found` are the medians in training and in the other table.
     """
 
     quantity: Quantity
     distance: float
     p: float
-    usual: float
+    reference: float
     found: float
     differs: bool
 
     def __str__(self) -> str:
         name, shown = self.quantity.name, self.quantity.shown
-        return f"{name} {shown(self.found)} at the median, {shown(self.usual)} in training"
+        return f"{name} {shown(self.found)} at the median, {shown(self.reference)} in training"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        figures = {"distance": round(self.distance, 4), "p": self.p, "training": self.usual, "found": self.found}
+        figures = {"distance": round(self.distance, 4), "p": self.p, "training": self.reference, "found": self.found}
         least = LEAST_DISTANCE[self.quantity.kind]
         return {"quantity": self.quantity.name, "differs": self.differs, "least_distance": least, **figures}
 
@@ -159,7 +159,7 @@ class Drift:
     def seems_trained_on(self) -> bool:
         """Whether words or n-grams are known far better than those of texts that are new to a model."""
         shares = [each for each in self.differences if each.differs and each.quantity.kind == "share"]
-        return bool(shares) and all(each.found < each.usual for each in shares)
+        return bool(shares) and all(each.found < each.reference for each in shares)
 
     @property
     def warning(self) -> str:
@@ -186,22 +186,23 @@ class Drift:
         }
 
 
-def compared(usual: Profile, found: Profile) -> Drift:
-    """Return how the texts counted in `found` compare with those of training."""
+def compare(reference: Profile, found: Profile) -> Drift:
+    """Return how the texts counted in `found` compare with those of training, counted in `reference`."""
     texts = int(found.counts[1].sum())
     if texts < FEWEST_TEXTS:
         return Drift(texts, ())
-    rows = [i for i in range(len(usual.quantities)) if usual.counts[i].any() and found.counts[i].any()]
+    rows = [i for i in range(len(reference.quantities)) if reference.counts[i].any() and found.counts[i].any()]
     doubt = FALSE_ALARMS / max(len(rows), 1)
-    return Drift(texts, tuple(_difference(usual.quantities[i], usual.counts[i], found.counts[i], doubt) for i in rows))
+    each = (_difference(reference.quantities[i], reference.counts[i], found.counts[i], doubt) for i in rows)
+    return Drift(texts, tuple(each))
 
 
-def _difference(quantity: Quantity, usual: Counts, found: Counts, doubt: float) -> Difference:
-    bins = _equal_bins(usual)
-    one, other = (np.bincount(bins, weights=counts, minlength=_BINS) for counts in (usual, found))
+def _difference(quantity: Quantity, reference: Counts, found: Counts, doubt: float) -> Difference:
+    bins = _equal_bins(reference)
+    one, other = (np.bincount(bins, weights=counts, minlength=_BINS) for counts in (reference, found))
     distance = 0.5 * float(np.abs(one / one.sum() - other / other.sum()).sum())
     p = homogeneity(one, other)
-    middle, middle_found = quantity.value(_median(usual)), quantity.value(_median(found))
+    middle, middle_found = quantity.value(_median(reference)), quantity.value(_median(found))
     differs = p < doubt and distance >= LEAST_DISTANCE[quantity.kind]
     return Difference(quantity, distance, p, middle, middle_found, differs)
 

@@ -9,7 +9,7 @@ file or ask for more memory than the file has bytes; the arrays stay on the disk
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError
+from textclf.model.card import Bounds
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array
@@ -55,11 +56,16 @@ class ModelFile:
     description: dict[str, Any]
     sha256: str
 
-    def array(self, name: str, dtype: str, *shape: int | None) -> npt.NDArray[Any]:
+    def unlike(self, what: str) -> ModelError:
+        """Return the error of a file that is whole but no model: `what` names a part, what was expected and found."""
+        return ModelError(f"{self.path}: {what}. Train the model again.")
+
+    def array(self, name: str, dtype: str, *shape: int | None, bounds: Bounds | None = None) -> npt.NDArray[Any]:
         """Return the array of this name, which must have this dtype (``F32``, ``I64|I32`` …) and shape.
 
         None fits any length.
-        Raises ModelError when it is missing, of another dtype or shape, or holds a number that is not finite.
+        Raises ModelError when it is missing, of another dtype or shape, or holds a number that is not finite, or out of
+        `bounds`.
         """
         array = self.arrays.get(name)
         if array is None:
@@ -75,6 +81,12 @@ class ModelFile:
             )
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise ModelError(f"{self.path}: {name!r} holds a number that is not finite. Train the model again.")
+        return self._within(name, array, bounds)
+
+    def _within(self, name: str, array: Array, bounds: Bounds | None) -> Array:
+        if bounds is not None and array.size and not bounds.lowest <= array.min() <= array.max() <= bounds.highest:
+            expected = f"numbers of {bounds.lowest:g} to {bounds.highest:g}"
+            raise self.unlike(f"{name}: expected {expected}, found {array.min():g} to {array.max():g}")
         return array
 
     def rows(self, name: str, n: int, d: int) -> Array | ByteRows:
@@ -86,11 +98,11 @@ class ModelFile:
             raise ModelError(f"{self.path}: {name!r} has a scale below zero. Export the model again.")
         return ByteRows(codes, scales)
 
-    def numbers(self, name: str, n: int) -> Array:
-        """Return the numbers (n,) of this name, stored as they are or as `coded_values`; raises ModelError likewise."""
+    def numbers(self, name: str, n: int, bounds: Bounds) -> Array:
+        """Return the numbers (n,) of this name, stored as they are or as `value_arrays`; raises ModelError likewise."""
         if f"{name}.values" not in self.arrays:
-            return self.array(name, "F32", n)
-        codes, values = self.array(name, "U8", n), self.array(f"{name}.values", "F32", None)
+            return self.array(name, "F32", n, bounds=bounds)
+        codes, values = self.array(name, "U8", n), self.array(f"{name}.values", "F32", None, bounds=bounds)
         if n and codes.max() >= len(values):
             raise ModelError(f"{self.path}: the numbers {name!r} are damaged. Train the model again.")
         decoded: Array = values[codes]
@@ -105,14 +117,27 @@ class ModelFile:
 
 
 def write_model(
-    path: Path, arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], *, version: int = PLAIN
+    path: Path,
+    arrays: Mapping[str, npt.NDArray[Any]],
+    description: Mapping[str, Any],
+    *,
+    version: int = PLAIN,
+    check: Callable[[ModelFile], object] = lambda _: None,
 ) -> str:
-    """Write a model file whole or not at all, and return its SHA-256. The same content gives the same bytes."""
+    """Write a model file whole or not at all, and return its SHA-256. The same content gives the same bytes.
+
+    The bytes are read before they are written, by what reads a file and then by `check`, so that no file is written
+    that would be refused afterwards. Raises ModelError as reading does.
+    """
     from textclf.storage.files import written_whole  # tempfile, random and shutil: not for reading
 
-    parts, digest = model_bytes(arrays, description, version=version)
-    if int.from_bytes(parts[0][:8], "little") > _LARGEST_HEADER:
-        raise ModelError(f"{path}: the description of the model is over {_LARGEST_HEADER} bytes. Shorten its labels.")
+    try:
+        content = _packed(arrays, description, version)
+        check(_read(path, np.frombuffer(content, np.uint8), signed=False))
+    except ModelError as error:
+        found = str(error).removeprefix(f"{path}: ")
+        raise ModelError(f"{path}: not written, as it could not be read again: {found}") from None
+    parts, digest = _signed(content)
     with written_whole(path) as stream:
         stream.writelines(parts)
     return digest
@@ -122,10 +147,29 @@ def model_bytes(
     arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], *, version: int = PLAIN
 ) -> tuple[list[memoryview], str]:
     """Return the content of a model file in parts, and its SHA-256."""
+    return _signed(_packed(arrays, description, version))
+
+
+def _packed(arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], version: int) -> bytes:
+    """Return the content of a model file but for its digest, whose places are zero."""
     from safetensors.numpy import save
 
-    text = json.dumps({"format": version, "sha256": _NO_DIGEST, **description}, ensure_ascii=False, allow_nan=False)
+    described = {"format": version, "sha256": _NO_DIGEST, **description}
+    try:
+        text = json.dumps(described, ensure_ascii=False, allow_nan=False)
+        text.encode()
+    except ValueError as error:
+        found = "half a surrogate pair" if isinstance(error, UnicodeError) else "a number that is not finite"
+        raise ModelError(f"description: expected what JSON can hold, found {found}. Train the model again.") from None
     content = save({name: np.ascontiguousarray(array) for name, array in arrays.items()}, {_KEY: text})
+    if int.from_bytes(content[:8], "little") > _LARGEST_HEADER:
+        raise ModelError(
+            f"the description of the model is over {_LARGEST_HEADER} bytes. Train for fewer epochs, or shorten labels."
+        )
+    return content
+
+
+def _signed(content: bytes) -> tuple[list[memoryview], str]:
     digest = hashlib.sha256(content).hexdigest()
     place, view = content.index(_NO_DIGEST.encode()), memoryview(content)
     return [view[:place], memoryview(digest.encode()), view[place + len(digest) :]], digest
@@ -137,7 +181,11 @@ def read_model(path: Path, *, mapped: bool = True) -> ModelFile:
     Arrays in memory stay as they are when something writes over the file.
     Raises ModelError when the file is missing, is not a textclf model, is damaged, or is of a newer format.
     """
-    content = _content(path, mapped)
+    return _read(path, _content(path, mapped), signed=True)
+
+
+def _read(path: Path, content: npt.NDArray[np.uint8], *, signed: bool) -> ModelFile:
+    """Return what the bytes of a model file hold; `signed`: they have their checksum already."""
     header, data = _split(path, content)
     description = _description(path, header)
     if description["format"] > FORMAT:
@@ -146,7 +194,7 @@ def read_model(path: Path, *, mapped: bool = True) -> ModelFile:
             "It was made by a newer textclf: upgrade textclf."
         )
     digest = description.get("sha256")
-    if not isinstance(digest, str) or not digest.isascii() or digest != _digest(content, digest):
+    if not isinstance(digest, str) or not digest.isascii() or (signed and digest != _digest(content, digest)):
         raise ModelError(f"{path}: the checksum does not fit: the file is damaged. Copy it again, or train again.")
     return ModelFile(path, _arrays(path, header, data), description, digest)
 

@@ -15,7 +15,7 @@ from textclf.types import Array
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PredictionColumns:
     """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`.
 
     With `answer_from`, the confidence from which on each label is given, shape (k,), whether the model abstains, too.
@@ -25,7 +25,7 @@ class Wanted:
     proba: bool = False
     answer_from: Array | None = None
 
-    def columns(self, model: Model) -> list[str]:
+    def names(self, model: Model) -> list[str]:
         """Return the names of the added columns: label, confidence, then those of the likeliest labels.
 
         Of a model that gives one label, that is the likeliest, and the next come after it; of a multi-label model
@@ -76,7 +76,7 @@ class Labelled:
 def label_rows(
     model: Model,
     table: Table,
-    wanted: Wanted,
+    columns: PredictionColumns,
     write: Callable[[Batch, Predictions], None],
     *,
     threads: int = 1,
@@ -88,8 +88,8 @@ def label_rows(
     ahead = isinstance(table.origin, Path)
     for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
         write(batch, predictions)
-        if wanted.answer_from is not None:
-            answered += int(model.answered(predictions, wanted.answer_from).sum())
+        if columns.answer_from is not None:
+            answered += int(model.answered(predictions, columns.answer_from).sum())
         rows += len(batch)
         unknown += int((predictions.known == 0).sum())
         predictions.count(profile)
@@ -97,6 +97,6 @@ def label_rows(
     return Labelled(rows, unknown, answered, profile)
 
 
-def written(model: Model, wanted: Wanted, writer: TableWriter) -> Callable[[Batch, Predictions], None]:
+def make_writer(model: Model, columns: PredictionColumns, writer: TableWriter) -> Callable[[Batch, Predictions], None]:
     """Return what writes each piece of a table with its labels."""
-    return lambda batch, predictions: writer.write(batch, wanted.values(model, predictions))
+    return lambda batch, predictions: writer.write(batch, columns.values(model, predictions))

@@ -5,29 +5,29 @@ S = C E, plus what the n-grams say by themselves. Nothing here changes after tra
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from textclf.errors import ModelError
 from textclf.labels import LabelSet, join_labels
 from textclf.metrics.multi_label import Decisions
-from textclf.model.abstention import TrackRecord
+from textclf.model.abstention import ConfidenceRecord
 from textclf.model.calibration import Scaling
-from textclf.model.drift import Drift, Profile, compared, quantities
+from textclf.model.card import Bounds, ModelCard, read_as
+from textclf.model.drift import CELLS, Drift, Profile, compare, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
-from textclf.model.parts import dictionary_of, ngram_table_of, record_of, thresholds_of, usual_of
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, row_arrays, value_arrays
-from textclf.text.features import Features, TextMatrix, WordTable
+from textclf.text.features import Features, NgramTable, TextMatrix, WordTable
+from textclf.text.key_index import KeyIndex
 from textclf.text.tokenizer import NAME as TOKENIZER
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 _MANY_TEXTS = 256  # from here on it pays to make wider arrays once
 
@@ -37,12 +37,12 @@ class Model:
     """Features, the vectors E, the n-grams' rows U, the network and the labels.
 
     `words`: the words of E's rows. `E`: shape (V, d). `U`: shape (number of n-grams, k). Both may be kept in bytes.
-    `description`: settings, history, provenance; plain values, as stored in the file.
+    `card`: settings, history, provenance (see `card`).
     `temperature`: what Z[L] is divided by before the output function, see `calibration`.
-    `record`: what the model said of validation rows, for promises (see `abstention`); None when there were none.
+    `record`: the held-out confidence record, for promises (see `abstention`); None without validation rows.
     `thresholds`, shape (k,): a text gets each label whose probability reaches its threshold; None in a model that gives
     each text its likeliest label.
-    `usual`: what the texts of training are like (see `drift`); None in models that were made before it was kept.
+    `reference`: the profile of the training texts (see `drift`); None in models that were made before it was kept.
     """
 
     labels: tuple[str, ...]
@@ -52,11 +52,11 @@ class Model:
     U: Array | ByteRows
     network: Network
     output: str
-    description: dict[str, Any]
+    card: ModelCard = field(default_factory=ModelCard)
     temperature: float = 1.0
-    record: TrackRecord | None = None
+    record: ConfidenceRecord | None = None
     thresholds: Array | None = None
-    usual: Profile | None = None
+    reference: Profile | None = None
 
     @property
     def is_in_bytes(self) -> bool:
@@ -90,12 +90,13 @@ class Model:
         if self.is_multi_label:
             raise ModelError(f"{purpose}: expected a model of one label a text, found a multi-label one. Name another.")
 
-    def answered(self, predictions: Predictions, answer_from: Array) -> npt.NDArray[np.bool_]:
+    def answered(self, predictions: Predictions, answer_from: Array) -> BoolArray:
         """Return which texts get an answer, shape (n,): confident enough, not all unknown, like those of training."""
         enough = predictions.confidence >= answer_from[predictions.classes]
-        alike = (predictions.familiar >= self.record.least_familiar).all(axis=1) if self.record is not None else True
+        least = 0.0 if self.record is None else self.record.least_known_share
+        alike = (predictions.known_shares >= least).all(axis=1)
         # With vectors of another language n-grams may be all that is known of a text.
-        anything_known = (predictions.known > 0) | (predictions.familiar > 0).any(axis=1)
+        anything_known = (predictions.known > 0) | (predictions.known_shares > 0).any(axis=1)
         return enough & anything_known & alike
 
     def profile(self) -> Profile:
@@ -104,7 +105,7 @@ class Model:
 
     def drift(self, found: Profile) -> Drift | None:
         """Return how these texts compare with those of training; None when the model does not know what those were."""
-        return None if self.usual is None else compared(self.usual, found)
+        return None if self.reference is None else compare(self.reference, found)
 
     def predict_stream(
         self, batches: Iterable[Sequence[str]], answer_from: Array | None = None
@@ -159,22 +160,21 @@ class Model:
     @property
     def scaling(self) -> Scaling | None:
         """The vector scaling that is part of the last layer and of U (see `calibration`); None when there is none."""
-        values = self.description.get("scaling")
-        return None if values is None else Scaling.from_dict(values, len(self.labels))
+        return None if self.card.scaling is None else Scaling.of(self.card.scaling)
 
     def scaled(self, scaling: Scaling) -> "Model":
         """Return the model whose weighted sums Z[L] are what the scaling makes of this one's: W, b and U are scaled."""
         network = Network(self.network.sizes, self.network.activation, self.network.theta.copy())
         W, b = network.layers[-1].W, network.layers[-1].b
         W[:] = W * scaling.factors[:, None]
-        b[:] = scaling.applied(b)
+        b[:] = scaling.apply(b)
         U = (self.U * scaling.factors).astype(self.U.dtype)
-        return replace(self, network=network, U=U, description={**self.description, "scaling": scaling.as_dict()})
+        return replace(self, network=network, U=U, card=replace(self.card, scaling=scaling.figures()))
 
     def uncalibrated(self, Z: Array) -> Array:
         """Return the probabilities, shape (n, k), that weighted sums Z[L] would give without any calibration."""
         scaling = self.scaling
-        return replace(self, temperature=1.0).probabilities_of(Z if scaling is None else scaling.undone(Z))
+        return replace(self, temperature=1.0).probabilities_of(Z if scaling is None else scaling.undo(Z))
 
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
@@ -203,8 +203,9 @@ class Model:
         return np.array([numbers.get(label, -1) for label in labels], np.int64)
 
     def save(self, path: Path) -> str:
-        """Write the model file, whole or not at all, and return its SHA-256."""
-        return write_model(path, *self._content(), version=FORMAT if self.is_in_bytes else PLAIN)
+        """Write the model file, whole or not at all, and return its SHA-256; raises ModelError where `load` would."""
+        version = FORMAT if self.is_in_bytes else PLAIN
+        return write_model(path, *self._content(), version=version, check=_from_file)
 
     def file_size(self) -> int:
         """Return how many bytes the model's file would have."""
@@ -214,7 +215,7 @@ class Model:
         """Return the SHA-256 that the model's file would have."""
         return model_bytes(*self._content())[1]
 
-    def _content(self) -> tuple[Arrays, dict[str, Any]]:
+    def _content(self) -> tuple[Arrays, dict[str, object]]:
         """Return the arrays and the description that the model's file has."""
         small = self.is_in_bytes
         arrays = {
@@ -233,8 +234,8 @@ class Model:
             arrays |= value_arrays(f"{table.kind}.idf", table.idf, small=small)
         if self.thresholds is not None:
             arrays["thresholds"] = self.thresholds
-        if self.usual is not None:
-            arrays["usual.counts"] = self.usual.counts.astype(np.int32)
+        if self.reference is not None:
+            arrays["usual.counts"] = self.reference.counts.astype(np.int32)
         structure = {
             "tokenizer": TOKENIZER,
             "cased": self.features.words.cased,
@@ -244,7 +245,7 @@ class Model:
             "output": self.output,
             "temperature": self.temperature,
         }
-        return arrays, {"model": structure, **self.description}
+        return arrays, {"model": structure, **self.card.as_dict()}
 
     @staticmethod
     def load(path: Path, *, mapped: bool = True) -> "Model":
@@ -252,11 +253,7 @@ class Model:
 
         Its arrays stay on the disk until they are touched; with `mapped` False they are read into memory.
         """
-        file = read_model(path, mapped=mapped)
-        try:
-            return _from_file(file)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            raise ModelError(f"{path}: the description of the model is damaged. Train the model again.") from None
+        return _from_file(read_model(path, mapped=mapped))
 
     @cached_property
     def _double_U(self) -> Array:
@@ -275,42 +272,150 @@ class Model:
         return Network(self.network.sizes, self.network.activation, self.network.theta.astype(np.float64))
 
 
+# --- from a file: nothing of it is believed ---------------------------------------------------------------------------
+
+_LARGEST_SUM = 1e300  # beyond it a weighted sum could be infinite in float64
+LayerSize = Annotated[int, Bounds(1, 2**31)]
+NgramLength = Annotated[int, Bounds(1, 32)]
+_WEIGHTS = Bounds(1e-6, 1e6)  # of words and n-grams: none is 0, as they are divided by their sums
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a model file's description says of the arrays: how texts are cut, and the network's shape."""
+
+    tokenizer: str
+    cased: bool
+    ngrams: tuple[tuple[Literal["words", "chars"], NgramLength, NgramLength], ...]
+    sizes: tuple[LayerSize, ...]
+    activation: str
+    output: Literal["softmax", "sigmoid"]
+    temperature: Annotated[float, Bounds(1e-3, 1e3)]
+
+
 def _from_file(file: ModelFile) -> Model:
-    structure = file.description["model"]
-    if structure["tokenizer"] != TOKENIZER:
-        raise ModelError(f"{file.path}: expected the tokenizer {TOKENIZER!r}, found {structure['tokenizer']!r}.")
-    stored, words = file.strings("labels"), file.strings("words")
-    sizes = tuple(structure["sizes"])
-    if any(type(size) is not int or size < 1 for size in sizes) or structure["output"] not in OUTPUTS:
-        raise ValueError
-    thresholds = thresholds_of(file, len(stored), structure["output"])
-    fewest = 2 if thresholds is None else 1
-    if len(sizes) < 2 or sizes[-1] != len(stored) or len(stored) < fewest:
-        raise ValueError
-    labels = tuple(stored)
-    if len(set(labels)) < len(labels) or "" in labels:
-        raise ValueError
-    temperature = structure["temperature"]
-    if type(temperature) is not float or not 0 < temperature < float("inf"):
-        raise ValueError
-    tables = tuple(ngram_table_of(file, *entry) for entry in structure["ngrams"])
-    V = len(words)
-    word_table = WordTable(
-        dictionary_of(file, "words.keys", V), file.numbers("words.weights", V), bool(structure["cased"])
-    )
-    if file.description.get("scaling") is not None:
-        Scaling.from_dict(file.description["scaling"], len(labels))
-    return Model(
+    """Return the model that a file holds; raises ModelError, naming the part, when it holds none."""
+    try:
+        structure = read_as(Structure, file.description.get("model"), "model")
+        card = read_as(ModelCard, file.description)
+    except ValueError as error:
+        raise file.unlike(str(error)) from None
+    _check_structure(file, structure)
+    k, kinds = structure.sizes[-1], [kind for kind, _, _ in structure.ngrams]
+    thresholds = read_thresholds(file, k, structure.output)
+    labels = _read_labels(file, k, at_least=2 if thresholds is None else 1)
+    words = file.strings("words")
+    V, d = len(words), structure.sizes[0]
+    tables = tuple(read_ngram_table(file, *entry) for entry in structure.ngrams)
+    weights = file.numbers("words.weights", V, _WEIGHTS)
+    word_table = WordTable(read_dictionary(file, "words.keys", V), weights, structure.cased)
+    if card.scaling is not None and {len(card.scaling.factors), len(card.scaling.biases)} != {k}:
+        raise file.unlike(f"scaling: expected a factor and a bias for each of {k} labels, found another number")
+    if card.penalties is not None and len(card.penalties.freedom) != len(tables):
+        found = len(card.penalties.freedom)
+        raise file.unlike(f"penalties.freedom: expected a number for each of {len(tables)} kinds, found {found}")
+    E, U = file.rows("E", V, d), file.rows("U", sum(len(table.index) for table in tables), k)
+    theta = file.array("network", "F32", parameter_count(structure.sizes))
+    model = Model(
         labels,
         Features(word_table, tables),
         words,
-        file.rows("E", V, sizes[0]),
-        file.rows("U", sum(len(table.index) for table in tables), len(labels)),
-        Network(sizes, ACTIVATIONS[structure["activation"]], file.array("network", "F32", parameter_count(sizes))),
-        structure["output"],
-        {name: value for name, value in file.description.items() if name not in ("model", "format", "sha256")},
-        temperature,
-        record_of(file, len(labels), len(tables)),
+        E,
+        U,
+        Network(structure.sizes, ACTIVATIONS[structure.activation], theta),
+        structure.output,
+        card,
+        structure.temperature,
+        read_record(file, k, len(tables)),
         thresholds,
-        usual_of(file, [table.kind for table in tables]),
+        read_reference(file, kinds),
     )
+    if not _largest_sum(model) < _LARGEST_SUM:
+        raise file.unlike("network: expected weights whose sums stay finite, found larger ones")
+    return model
+
+
+def _check_structure(file: ModelFile, structure: Structure) -> None:
+    """Raise ModelError when what the description says of the arrays cannot be true of any."""
+    if structure.tokenizer != TOKENIZER:
+        raise ModelError(f"{file.path}: expected the tokenizer {TOKENIZER!r}, found {structure.tokenizer[:40]!r}.")
+    if structure.activation not in ACTIVATIONS:
+        expected = ", ".join(ACTIVATIONS)
+        raise file.unlike(f"model.activation: expected one of {expected}, found {structure.activation[:40]!r}")
+    if len(structure.sizes) < 2:
+        raise file.unlike(f"model.sizes: expected two layers or more, found {len(structure.sizes)}")
+    kinds = [kind for kind, _, _ in structure.ngrams]
+    if len(set(kinds)) < len(kinds):
+        raise file.unlike("model.ngrams: expected each kind of n-grams once, found one again")
+    for i, (_, shortest, longest) in enumerate(structure.ngrams):
+        if shortest > longest:
+            raise file.unlike(f"model.ngrams[{i}]: expected the shortest length first, found {shortest}, {longest}")
+
+
+def _read_labels(file: ModelFile, k: int, *, at_least: int) -> tuple[str, ...]:
+    stored = file.strings("labels")
+    if len(stored) != k or k < at_least:
+        raise file.unlike(f"labels: expected {max(k, at_least)}, as the network has outputs, found {len(stored)}")
+    labels = tuple(stored)
+    if "" in labels or len(set(labels)) < k:
+        raise file.unlike("labels: expected different ones that are not empty, found others")
+    return labels
+
+
+def _largest_sum(model: Model) -> float:
+    """Return what no weighted sum of the network can exceed, whatever the text; rows of C are of length 1 at most."""
+    largest = _magnitude(model.E)
+    for layer in model.network.layers:
+        largest = largest * layer.W.shape[1] * _magnitude(layer.W) + _magnitude(layer.b)
+    return largest + len(model.U) * _magnitude(model.U)
+
+
+def _magnitude(numbers: Array | ByteRows) -> float:
+    if isinstance(numbers, ByteRows):
+        return 128.0 * float(numbers.scales.max(initial=0.0))
+    return max(float(numbers.max(initial=0.0)), -float(numbers.min(initial=0.0)))
+
+
+def read_reference(file: ModelFile, kinds: Sequence[str]) -> Profile | None:
+    """Return the profile of the training texts; None in an older file."""
+    if "usual.counts" not in file.arrays:
+        return None
+    profile = Profile(quantities(kinds))
+    counts = file.array("usual.counts", "I32", len(profile.quantities), CELLS)
+    if (counts < 0).any():
+        raise file.unlike("usual.counts: expected counts, found some below 0")
+    return Profile(profile.quantities, counts.astype(np.int64))
+
+
+def read_record(file: ModelFile, k: int, kinds: int) -> ConfidenceRecord | None:
+    """Return the held-out confidence record of a model of k classes; None where there was none."""
+    if "record.confidence" not in file.arrays:
+        return None
+    confidence = file.array("record.confidence", "F32", None, bounds=Bounds(0.0, 1.0))
+    classes = file.array("record.classes", "I32", len(confidence), bounds=Bounds(0, k - 1))
+    right = file.array("record.right", "U8", len(confidence), bounds=Bounds(0, 1))
+    least = file.array("record.least_familiar", "F32", kinds, bounds=Bounds(0.0, 1.0))
+    return ConfidenceRecord(confidence, classes, right > 0, least)
+
+
+def read_thresholds(file: ModelFile, k: int, output: str) -> Array | None:
+    """Return the thresholds of a multi-label model, which has sigmoids; None for another."""
+    if "thresholds" not in file.arrays:
+        return None
+    if output != "sigmoid":
+        raise file.unlike(f"model.output: expected sigmoid, as there are thresholds, found {output}")
+    return file.array("thresholds", "F32", k, bounds=Bounds(0.0, 1.0))
+
+
+def read_ngram_table(file: ModelFile, kind: Literal["words", "chars"], shortest: int, longest: int) -> NgramTable:
+    """Return the table of one kind of n-grams."""
+    dictionary = read_dictionary(file, f"{kind}.ngrams", None)
+    return NgramTable(kind, shortest, longest, dictionary, file.numbers(f"{kind}.idf", len(dictionary), _WEIGHTS))
+
+
+def read_dictionary(file: ModelFile, name: str, length: int | None) -> KeyIndex:
+    """Return the keys stored under a name, `length` of them if that is known; raises ModelError when out of order."""
+    keys = file.array(name, "U64|U32", length)
+    if (keys[1:] <= keys[:-1]).any():
+        raise file.unlike(f"{name}: expected keys in rising order, found others")
+    return KeyIndex(keys)

@@ -32,7 +32,7 @@ class Prediction:
 class Predictions:
     """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words.
 
-    `familiar`, shape (n, kinds): the share of each text's n-grams that the model knows.
+    `known_shares`, shape (n, kinds): the share of each text's n-grams that the model knows.
     `thresholds`, shape (k,), are those of a multi-label model, None of another. `Z`, shape (n, k): the weighted sums
     that P was made of, where they were kept.
     """
@@ -40,7 +40,7 @@ class Predictions:
     P: Array
     tokens: Integers
     known: Integers
-    familiar: Array
+    known_shares: Array
     thresholds: Array | None = None
     Z: Array | None = None
 
@@ -49,7 +49,7 @@ class Predictions:
 
     def count(self, profile: Profile) -> None:
         """Add these texts to a profile (see `drift`)."""
-        profile.add_texts(self.tokens, self.known, self.familiar)
+        profile.add_texts(self.tokens, self.known, self.known_shares)
         profile.add_confidence(self.confidence)
 
     @property

@@ -109,14 +109,13 @@ def _changed(answers: Answers) -> list[Changed]:
 
 
 def _facts(model: Model) -> list[Fact]:
-    settings, data = (model.description.get(part) or {} for part in ("settings", "data"))
-    made = model.description.get("provenance") or {}
-    vectors = made.get("vectors") or {}
+    settings, data, made = model.card.settings, model.card.data, model.card.provenance
+    vectors = made.vectors if made else None
     return [
-        Fact("trained on", f"{data.get('texts', 0):,} texts, {len(model.labels):,} classes"),
-        Fact("recipe", f"{settings.get('recipe')}, {settings.get('optimizer')}, seed {settings.get('seed')}"),
+        Fact("trained on", f"{data.texts if data else 0:,} texts, {len(model.labels):,} classes"),
+        Fact("recipe", f"{settings.recipe}, {settings.optimizer}, seed {settings.seed}" if settings else "unknown"),
         Fact("layers", " – ".join(map(str, model.network.sizes))),
         Fact("n-grams", f"{sum(len(table.index) for table in model.features.ngrams):,}"),
-        Fact("vectors", f"{vectors.get('name', 'none')} {vectors.get('sha256', '')}".strip()),
-        Fact("made with textclf", str(made.get("textclf"))),
+        Fact("vectors", f"{vectors.name} {vectors.sha256}" if vectors else "none"),
+        Fact("made with textclf", made.textclf if made else "unknown"),
     ]

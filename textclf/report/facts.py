@@ -56,12 +56,13 @@ def class_counts(labels: Sequence[str], texts: Texts) -> list[ClassCount]:
 
 def settings_facts(model: Model) -> list[Fact]:
     """Return the settings that the model was trained with."""
-    return [_fact(name, value) for name, value in (model.description.get("settings") or {}).items()]
+    settings = model.card.settings
+    return [_fact(name, value) for name, value in (settings.as_dict() if settings else {}).items()]
 
 
 def model_facts(model: Model) -> list[Fact]:
     """Return what the model is made of, and what it was made from."""
-    described = model.description
+    described = model.card.as_dict()
     made = described.get("provenance") or {}
     vectors = made.get("vectors") or {"name": "random"}
     penalties = described.get("penalties") or {}

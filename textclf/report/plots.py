@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from textclf.metrics.bootstrap import Interval, wilson_interval
 from textclf.metrics.calibration_error import Reliability
+from textclf.model.card import EpochFigures
 from textclf.report.html import cut
 from textclf.report.svg import FONT, INK, LINE, SERIES, SOFT, draw
 from textclf.types import Array, Integers
@@ -63,22 +64,22 @@ class Mark:
     precision: float | None
 
 
-def loss_curves(history: Sequence[Mapping[str, Any]]) -> str:
+def loss_curves(history: Sequence[EpochFigures]) -> str:
     """Return how the loss, and what was seen on validation rows, went from epoch to epoch."""
     from matplotlib.ticker import MaxNLocator
 
-    validated = [epoch for epoch in history if "valid_loss" in epoch]
-    numbers = [epoch["number"] for epoch in validated]
+    validated = [epoch for epoch in history if epoch.valid_loss is not None]
+    numbers = [epoch.number for epoch in validated]
 
     def paint(figure: "Figure") -> None:
         axes = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
-        steps = [epoch["number"] for epoch in history]
-        axes[0].plot(steps, [epoch["loss"] for epoch in history], color=SERIES[0], label="training")
+        steps = [epoch.number for epoch in history]
+        axes[0].plot(steps, [epoch.loss for epoch in history], color=SERIES[0], label="training")
         if validated:
-            losses = [epoch["valid_loss"] for epoch in validated]
+            losses = [epoch.valid_loss for epoch in validated]
             axes[0].plot(numbers, losses, color=SERIES[1], linestyle=_DASHES[1], label="validation")
             for i, (name, key) in enumerate((("accuracy", "valid_accuracy"), ("macro-F1", "valid_macro_f1"))):
-                figures = [epoch[key] for epoch in validated]
+                figures = [getattr(epoch, key) for epoch in validated]
                 axes[1].plot(numbers, figures, color=SERIES[i + 2], linestyle=_DASHES[i], label=name)
             axes[1].set(xlabel="epoch", title="on validation rows")
             if numbers[-1] < steps[-1]:
@@ -92,7 +93,7 @@ def loss_curves(history: Sequence[Mapping[str, Any]]) -> str:
             part.title.set(color=SOFT, fontsize=FONT)
             part.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
-    text = f"The loss falls from {history[0]['loss']:.3f} to {history[-1]['loss']:.3f} in {len(history)} steps."
+    text = f"The loss falls from {history[0].loss:.3f} to {history[-1].loss:.3f} in {len(history)} steps."
     return draw(1.6 * _WIDTH if validated else _WIDTH, 0.85 * _HEIGHT, paint, title="Learning curves", text=text)
 
 

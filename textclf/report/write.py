@@ -69,7 +69,7 @@ def write_training_report(
     matrix = model.features.extract(examples.texts)
     sets = label_sets(examples.labels, multi_label=model.is_multi_label)
     texts.add(examples.texts, multi_hot(sets, model.labels), matrix.tokens, matrix.known)
-    history = model.description["history"]
+    history = model.card.history
     _write(
         path, model, texts, _of_validation(trained, examples if valid is None else valid),
         title=f"Training on {Path(examples.name).name}",
@@ -108,12 +108,12 @@ def _of_validation(trained: Trained, rows: Examples) -> Judgement | None:
     judged = Judged(model)
     judged.add(Y, predictions)
     wrong = wrong_rows(model, [rows.rows[i] for i in chosen], [rows.texts[i] for i in chosen], Y, predictions)
-    before = None
+    before, settings = None, model.card.settings
     if model.output == "softmax":
         tally = Tally(model.labels)
         tally.add_rows(Y, trained.uncalibrated(), words=matrix.tokens, known=matrix.known)
         before = tally.evaluation()
-    return Judgement(trained.validation, before, judged, model.description["settings"]["target_precision"], wrong)
+    return Judgement(trained.validation, before, judged, settings.target_precision if settings else None, wrong)
 
 
 def _write(

@@ -21,7 +21,7 @@ from starlette.responses import Response, StreamingResponse
 
 from textclf.errors import TextclfError
 from textclf.model.bulk import BATCH_ROWS, predict_batches
-from textclf.model.label_table import Wanted
+from textclf.model.label_table import PredictionColumns
 from textclf.model.model import Model
 from textclf.serve.messages import Problem
 from textclf.serve.metrics import Metrics
@@ -85,7 +85,7 @@ class _Job:
     stream: IO[bytes]
     shelved: Shelved
     options: TableOptions
-    wanted: Wanted
+    wanted: PredictionColumns
     metrics: Metrics
 
     def count(self) -> tuple[int, int]:
@@ -100,7 +100,7 @@ class _Job:
         gathered = _Gathered()
         with (
             open_table(self._named(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table,
-            open_writer(cast(BinaryIO, gathered), table, self.wanted.columns(model)) as writer,
+            open_writer(cast(BinaryIO, gathered), table, self.wanted.names(model)) as writer,
         ):
             for batch, predictions in predict_batches(model, table.batches(), threads=1, ahead=False):
                 writer.write(batch, self.wanted.values(model, predictions))
@@ -207,7 +207,7 @@ class Uploads:
         stream.close()
 
 
-def _wishes(query: QueryParams) -> tuple[TableOptions, Wanted]:
+def _wishes(query: QueryParams) -> tuple[TableOptions, PredictionColumns]:
     unknown = set(query) - set(_PARAMETERS)
     if unknown:
         raise Problem(422, f"query: expected one of {', '.join(_PARAMETERS)}; found another name.")
@@ -228,7 +228,7 @@ def _wishes(query: QueryParams) -> tuple[TableOptions, Wanted]:
         format=cast(Format, kind),
         on_error=cast(Any, query.get("on_error") or "fail"),
     )
-    return options, Wanted(top_k=int(top_k) if top_k else None, proba=_flag(query, "proba"))
+    return options, PredictionColumns(top_k=int(top_k) if top_k else None, proba=_flag(query, "proba"))
 
 
 def _flag(query: QueryParams, name: str) -> bool:

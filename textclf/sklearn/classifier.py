@@ -35,9 +35,6 @@ from textclf.training.train import LabelledTexts, Start, Trained, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors, open_vectors
 
-_KIND = "label_kind"
-"""What a model's description calls the kind of its labels, where they were no strings."""
-
 
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     """Texts to labels by averaged word vectors, n-grams and a neural network; parameters are named as those of `train`.
@@ -117,9 +114,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return self
 
     def _take(self, trained: Trained, classes: Classes, validation: Any = None) -> None:  # noqa: ANN401
-        kind = kind_of(classes)
-        description = {**trained.model.description, **({_KIND: kind} if kind != "str" else {})}
-        self.model_ = replace(trained.model, description=description)
+        card = replace(trained.model.card, label_kind=kind_of(classes))
+        self.model_ = replace(trained.model, card=card)
         self.validation_ = trained.validation or validation
         self.classes_ = classes
 
@@ -206,7 +202,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 
     @property
     def _kind(self) -> str:
-        return str(self.model_.description.get(_KIND, "str"))
+        return self.model_.card.label_kind
 
     @property
     def _columns(self) -> Integers:
@@ -225,9 +221,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def from_model_file(cls, path: Path) -> "TextClassifier":
         """Return the classifier in a model file, with the parameters that it was trained with; see `textclf.load`."""
         model = Model.load(path)
-        settings = model.description.get("settings")
-        stored = {**settings, "random_state": settings.get("seed")} if isinstance(settings, dict) else {}
-        stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
+        settings = model.card.settings
+        stored = {**vars(settings), "random_state": settings.seed} if settings else {}
         if stored.get("class_weight") == "none":
             stored["class_weight"] = None
         names = set(cls().get_params()) - {"threads"}

@@ -9,9 +9,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d
 
 from textclf.errors import DataError
+from textclf.model.card import LabelKind
 
 Classes = npt.NDArray[Any]
-KINDS = {"bool": "b", "int": "iu", "float": "f", "str": "OUS"}
+KINDS: dict[LabelKind, str] = {"bool": "b", "int": "iu", "float": "f", "str": "OUS"}
 """What labels can be, by what a model file calls it, and NumPy's letters of the kind."""
 _SHOWN = 40
 
@@ -83,7 +84,7 @@ def weights_of(sample_weight: Any, texts: Sequence[str]) -> npt.NDArray[np.float
     return weights
 
 
-def kind_of(classes: Classes) -> str:
+def kind_of(classes: Classes) -> LabelKind:
     """Return what labels these are, as a model file calls it."""
     return next((name for name, letters in KINDS.items() if classes.dtype.kind in letters), "str")
 

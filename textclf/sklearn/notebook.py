@@ -3,6 +3,7 @@
 from html import escape
 
 from textclf.errors import shown
+from textclf.model.card import ModelCard, ValidationFigures
 from textclf.model.model import Model
 from textclf.text.ngrams import NgramTable
 
@@ -11,14 +12,13 @@ _MOST_LABELS, _LONGEST_LABEL = 20, 40
 
 def card(model: Model) -> str:
     """Return what the model is: labels, vectors, n-grams, rows, and how it did on rows held out."""
-    description = model.description
     lines = {
         "labels": _labels(model),
-        "trained on": f"{_rows(description)} texts",
+        "trained on": f"{_rows(model.card)} texts",
         "vectors": _vectors(model),
         "n-grams": ", ".join(map(_ngrams, model.features.ngrams)) or "none",
         "network": " → ".join(map(str, model.network.sizes)) + f", {model.output}",
-        "validation": _validation(description.get("validation")),
+        "validation": _validation(model.card.validation),
     }  # fmt: skip
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{name}</th>'
@@ -38,22 +38,19 @@ def _labels(model: Model) -> str:
     return f"{len(model.labels)}: {', '.join(first)}" + (f" and {more} more" if more else "")
 
 
-def _rows(description: object) -> str:
-    data = description.get("data") if isinstance(description, dict) else None
-    texts = data.get("texts") if isinstance(data, dict) else None
-    return f"{texts:,}" if isinstance(texts, int) else "?"
+def _rows(card: ModelCard) -> str:
+    return f"{card.data.texts:,}" if card.data else "?"
 
 
 def _vectors(model: Model) -> str:
-    provenance = model.description.get("provenance")
-    vectors = provenance.get("vectors") if isinstance(provenance, dict) else None
-    name = str(vectors.get("name")) if isinstance(vectors, dict) else "random at the start"
+    vectors = model.card.provenance.vectors if model.card.provenance else None
+    name = vectors.name if vectors else "random at the start"
     return f"{name}: {model.E.shape[0]:,} words, {model.E.shape[1]} numbers each"
 
 
-def _validation(figures: object) -> str:
-    if not isinstance(figures, dict):
+def _validation(figures: ValidationFigures | None) -> str:
+    if figures is None:
         return "no rows held out"
-    names = {"accuracy": "accuracy", "micro_f1": "micro-F1", "macro_f1": "macro-F1"}
-    found = [f"{name} {figures[key]:.4f}" for key, name in names.items() if isinstance(figures.get(key), float)]
-    return ", ".join(found) + (f" ({figures['texts']:,} texts)" if isinstance(figures.get("texts"), int) else "")
+    named = {"accuracy": figures.accuracy, "micro-F1": figures.micro_f1, "macro-F1": figures.macro_f1}
+    found = [f"{name} {figure:.4f}" for name, figure in named.items() if figure is not None]
+    return f"{', '.join(found)} ({figures.texts:,} texts)"

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.errors import ModelError, TextclfError
+from textclf.errors import ModelError
 from textclf.model.model import Model
 from textclf.nn.network import OUTPUTS, Network, parameter_count
 from textclf.settings import Settings
@@ -95,19 +95,13 @@ class Grown:
 
 def rows_seen(model: Model) -> int:
     """Return how many rows the model was trained on, those of the models that it goes on from too."""
-    tables = [*model.description.get("before", []), model.description["data"]]
-    return sum(int(table["texts"]) for table in tables)
+    return sum(table.texts for table in (*model.card.before, model.card.data) if table is not None)
 
 
 def old_penalties(model: Model, l2: float | None) -> Regularization | None:
     """Return the penalties that the model was fitted with, `l2` in place of its own if given; None if it has none."""
-    stored = model.description["penalties"]
-    if stored is None:
-        return None
-    freedom = tuple(float(value) for value in stored["freedom"])
-    if len(freedom) != len(model.features.ngrams):
-        raise ValueError
-    return Regularization(float(stored["l2"]) if l2 is None else l2, freedom)
+    stored = model.card.penalties
+    return None if stored is None else Regularization(stored.l2 if l2 is None else l2, stored.freedom)
 
 
 def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozenset()) -> Settings:
@@ -120,15 +114,12 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
         raise ModelError(
             "model: expected one that can go on, found one that was made small. Give the one that it was made of."
         )
-    try:
-        stored = {name: value for name, value in model.description["settings"].items() if name in KEPT}
-        stored = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-        stored |= {"output": model.output, "multi_label": model.is_multi_label, "optimizer": "lbfgs"}
-        fixed = replace(wanted, **stored)
-        old_penalties(model, None)
-        rows_seen(model)
-    except (KeyError, TypeError, ValueError, AttributeError, TextclfError):
-        raise ModelError("the model's description lacks what is needed to go on from it. Train anew.") from None
+    card = model.card
+    if card.settings is None or card.data is None:
+        raise ModelError("the model's description lacks what is needed to go on from it. Train anew.")
+    stored = {name: getattr(card.settings, name) for name in KEPT}
+    stored |= {"output": model.output, "multi_label": model.is_multi_label, "optimizer": "lbfgs"}
+    fixed = replace(wanted, **stored)
     for name in sorted(given & {*KEPT, "optimizer"} - {"vectors"}):
         if getattr(wanted, name) != getattr(fixed, name):
             expected, found = _plain(getattr(fixed, name)), _plain(getattr(wanted, name))
@@ -216,17 +207,16 @@ def as_before(model: Model, old: Model) -> Model:
 
 def usual_with(model: Model, old: Model) -> Model:
     """Return the model for which the texts that the one before was trained on are as usual as its own."""
-    usual = model.profile()
-    for each in (model.usual, old.usual):
+    reference = model.profile()
+    for each in (model.reference, old.reference):
         if each is not None:
-            usual.merge(each)
-    return replace(model, usual=usual)
+            reference.merge(each)
+    return replace(model, reference=reference)
 
 
 def _check_vectors(model: Model, vectors: WordVectors | None) -> None:
-    provenance = model.description.get("provenance")
-    stored = provenance.get("vectors") if isinstance(provenance, dict) else None
-    name, digest = (stored.get("name"), stored.get("sha256")) if isinstance(stored, dict) else (None, None)
+    stored = model.card.provenance.vectors if model.card.provenance else None
+    name, digest = (stored.name, stored.sha256) if stored else (None, None)
     if digest != (vectors.sha256 if vectors else None):
         found = vectors.name if vectors else "none"
         raise ModelError(

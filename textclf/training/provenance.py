@@ -4,35 +4,26 @@ import hashlib
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from textclf import __version__
 from textclf.labels import LabelSet
+from textclf.model.card import Provenance, TrainingData, VectorSource
 from textclf.storage.packed_strings import PackedStrings
 from textclf.vectors import WordVectors
 
 
-def provenance(vectors: WordVectors | None) -> dict[str, Any]:
-    """Return with which versions and vectors a model is made; plain values."""
-    return {
-        "textclf": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "vectors": {"name": vectors.name, "sha256": vectors.sha256, "kind": vectors.kind} if vectors else None,
-    }
+def provenance(vectors: WordVectors | None) -> Provenance:
+    """Return with which versions and vectors a model is made."""
+    source = VectorSource(vectors.name, vectors.sha256, vectors.kind) if vectors else None
+    return Provenance(__version__, platform.python_version(), np.__version__, source)
 
 
-def data_summary(texts: Sequence[str], labels: Sequence[str], sets: Sequence[LabelSet]) -> dict[str, Any]:
-    """Return what is kept of labelled texts, whose labels are the `sets`: how many, and a digest; plain values."""
+def data_summary(texts: Sequence[str], labels: Sequence[str], sets: Sequence[LabelSet]) -> TrainingData:
+    """Return what is kept of labelled texts, whose labels are the `sets`: how many, and a digest."""
     counts = Counter(label for row in sets for label in row)
-    return {
-        "texts": len(texts),
-        "sha256": digest_of(texts, labels),
-        "classes": len(counts),
-        "largest": max(counts.values(), default=0),
-    }
+    return TrainingData(len(texts), digest_of(texts, labels), len(counts), max(counts.values(), default=0))
 
 
 def digest_of(texts: Sequence[str], labels: Sequence[str]) -> str:

@@ -21,7 +21,8 @@ from textclf.errors import TrainingError
 from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
 from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
 from textclf.metrics.single_label import Evaluation, Tally
-from textclf.model.abstention import track_record
+from textclf.model.abstention import record_confidence
+from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
@@ -292,50 +293,50 @@ def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | Mul
 def with_record(
     model: Model, Y: Array, P: Array, *, tokens: Integers, known: Integers, familiar: Array
 ) -> tuple[Model, Evaluation]:
-    """Return a model of one label a text with its track record on rows that it was not fitted to, and how it does.
+    """Return a model of one label a text with its confidence record on rows that it was not fitted to, and how it does.
 
     Of n rows: the truth Y and probabilities P, shape (n, k), and words, known words and familiar n-grams as in a
     `TextMatrix`.
     """
     tally = Tally(model.labels)
     tally.add_rows(Y, P, words=tokens, known=known)
-    return replace(model, record=track_record(P, Y.argmax(axis=1), familiar)), tally.evaluation()
+    return replace(model, record=record_confidence(P, Y.argmax(axis=1), familiar)), tally.evaluation()
 
 
 def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
     """Return the model with what its training texts are like, and how sure it was of those it was not fitted to."""
-    usual = model.profile()
+    reference = model.profile()
     # Without vectors the words are those of these very texts, none of which would count as unknown.
-    usual.add_texts(matrix.tokens, matrix.known, matrix.familiar, words=vectors is not None)
+    reference.add_texts(matrix.tokens, matrix.known, matrix.familiar, words=vectors is not None)
     if model.record is not None:
-        usual.add_confidence(model.record.confidence)
-    return replace(model, usual=usual)
+        reference.add_confidence(model.record.confidence)
+    return replace(model, reference=reference)
 
 
 def _described(
     fitted: FitResult,
-    summary: dict[str, Any],
+    summary: TrainingData,
     settings: Settings,
     vectors: WordVectors | None,
     validation: Evaluation | MultiLabelEvaluation | None,
     start: Start | None,
 ) -> Model:
-    model, old = fitted.model, start.model.description if start else None
-    description = {
-        **model.description,
-        "settings": settings.as_dict(),
-        "penalties": vars(fitted.penalties) if fitted.penalties else None,
-        "validation": validation.summary() if validation else None,
-        "data": summary,
-        **({"before": [*old.get("before", []), old["data"]]} if old else {}),
-        "provenance": provenance(vectors),
-    }
-    return replace(model, description=description)
+    model, old = fitted.model, start.model.card if start else None
+    card = replace(
+        model.card,
+        settings=settings,
+        penalties=PenaltyFigures(**vars(fitted.penalties)) if fitted.penalties else None,
+        validation=ValidationFigures(**validation.summary()) if validation else None,
+        data=summary,
+        before=(*old.before, old.data) if old and old.data else (),
+        provenance=provenance(vectors),
+    )
+    return replace(model, card=card)
 
 
 def _identity(
     data: LabelledTexts,
-    summary: dict[str, Any],
+    summary: TrainingData,
     settings: Settings,
     vectors: WordVectors | None,
     valid: LabelledTexts | None,
@@ -345,7 +346,7 @@ def _identity(
     replay = start.replay if start else None
     weights = [rows.row_weights().tobytes() for rows in (data, valid, replay) if rows is not None]
     return {
-        "rows": summary["sha256"],
+        "rows": summary.sha256,
         "further labels": sorted(data.more_labels),
         "validation rows": digest_of(valid.texts, valid.labels) if valid is not None else None,
         "model to go on from": start.model.digest() if start is not None else None,

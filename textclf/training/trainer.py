@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
+from textclf.model.card import EpochFigures, ModelCard
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
@@ -121,15 +121,15 @@ class Trainer:
             )  # fmt: skip
             network, E, epochs = trained.network, trained.E, trained.history
         U = np.zeros((0, len(self.labels)), np.float32)
-        history = [_plain(epoch) for epoch in epochs]
+        history = [EpochFigures(**vars(epoch)) for epoch in epochs]
         if settings.optimizer == "lbfgs" or examples.ngrams.width:
             choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
             network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
-            history += [_plain(Epoch(len(epochs) + i, value)) for i, value in enumerate(choice.fit.losses, 1)]
+            history += [EpochFigures(len(epochs) + i, value) for i, value in enumerate(choice.fit.losses, 1)]
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
         model = Model(
-            self.labels, self.features, self.words, E, U, network, settings.output, {"history": history},
-            thresholds=thresholds,
+            self.labels, self.features, self.words, E, U, network, settings.output,
+            ModelCard(tuple(history)), thresholds=thresholds,
         )  # fmt: skip
         return FitResult(model, penalties)
 
@@ -150,7 +150,7 @@ class Trainer:
         model = replace(fitted.model, temperature=found.temperature)
         if found.scaling is None:
             return replace(fitted, model=model), held_out
-        scaled = replace(held_out, logits=found.scaling.applied(held_out.logits))
+        scaled = replace(held_out, logits=found.scaling.apply(held_out.logits))
         return replace(fitted, model=model.scaled(found.scaling), scaling=found.scaling), scaled
 
     def held_out(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> HeldOut:
@@ -323,7 +323,3 @@ def standardize(S: Array, C: SparseRows, standard: Standardizer, store: ArraySto
         return moved
 
     return store.concatenate(map(move, walk(row_parts(S))))
-
-
-def _plain(epoch: Epoch) -> dict[str, Any]:
-    return {name: value for name, value in vars(epoch).items() if value is not None}

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
 from textclf.errors import TextclfError, TrainingError, require_packages
 from textclf.labels import label_sets, multi_hot
 from textclf.metrics.multi_label import strata
+from textclf.model.card import ModelCard
 from textclf.settings import Settings
 from textclf.storage.files import check_writable
 from textclf.training.data import deal
@@ -83,7 +84,7 @@ class Tuned:
     tried: int
     given_up: int
     importance: dict[str, float]
-    description: dict[str, Any]
+    card: ModelCard
 
 
 def tune(
@@ -112,8 +113,8 @@ def tune(
             search.run(worker)
             best = search.chosen()
             say(f"training on all rows with the best of {search.tried} settings")
-            description = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
-        return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), description)
+            card = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
+        return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), card)
 
 
 class _Search:

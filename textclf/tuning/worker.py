@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from textclf.errors import TextclfError
+from textclf.model.card import ModelCard
 from textclf.types import Integers
 
 if TYPE_CHECKING:
@@ -65,11 +66,11 @@ class Worker:
         assert isinstance(measured, Measured)
         return measured
 
-    def train(self, settings: "Settings", target: Path, deadline: float) -> dict[str, Any]:
-        """Train on all rows, write the model to `target`, and return its description; raises as `measure` does."""
-        description = self._ask(("train", settings, str(target)), deadline)
-        assert isinstance(description, dict)
-        return description
+    def train(self, settings: "Settings", target: Path, deadline: float) -> ModelCard:
+        """Train on all rows, write the model to `target`, and return its card; raises as `measure` does."""
+        card = self._ask(("train", settings, str(target)), deadline)
+        assert isinstance(card, ModelCard)
+        return card
 
     def _ask(self, request: tuple[Any, ...], deadline: float) -> object:
         if not self._process.is_alive():
@@ -161,12 +162,12 @@ def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fo
     return Measured(figures, size, seconds)
 
 
-def _train(work: Work, vectors: "WordVectors | None", settings: "Settings", target: str) -> dict[str, Any]:
+def _train(work: Work, vectors: "WordVectors | None", settings: "Settings", target: str) -> ModelCard:
     from textclf.training.train import train
 
     model = train(work.data, settings, vectors).model
     model.save(Path(target))
-    return {**model.description, "labels": list(model.labels)}
+    return model.card
 
 
 def _select(data: "LabelledTexts", rows: Sequence[int]) -> "LabelledTexts":

@@ -7,6 +7,7 @@ import numpy as np
 import oracles
 import pytest
 from click.testing import CliRunner
+from textclf.training.anchored import GaussianPrior, curvature, fit_with_prior
 
 from textclf.cli import LazyGroup
 from textclf.errors import ModelError
@@ -18,7 +19,6 @@ from textclf.settings import Settings
 from textclf.storage.array_store import ArrayStore
 from textclf.text.features import inverse_document_frequency
 from textclf.training import trainer as fitting
-from textclf.training.anchored import GaussianPrior, curvature, fit_with_prior
 from textclf.training.checkpoint import CheckpointFile
 from textclf.training.continual import _document_frequency, grow, kept_settings, rows_seen
 from textclf.training.data import Examples

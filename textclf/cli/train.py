@@ -166,7 +166,8 @@ def _choice(name: str, default: str, text: str) -> Decorator:
     "--max-memory",
     type=Bytes(),
     metavar="SIZE",
-    help="Keep so much of texts and matrices in memory, such as 4GB, the rest in files [a quarter of the machine's, at most 1GB].",
+    help="Keep so much of texts and matrices in memory, such as 4GB, the rest in files. By default a quarter of the "
+    "machine's memory, and 1GB at most.",
 )
 @click.option(
     "--resume", is_flag=True, help="Go on with a training that was stopped, if it was; the model is the same."

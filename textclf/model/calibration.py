@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textclf.nn.lbfgs import LbfgsSettings, lbfgs
 from textclf.model.card import ScalingFigures
+from textclf.nn.lbfgs import LbfgsSettings, lbfgs
 from textclf.nn.network import Loss
 from textclf.types import Array
 

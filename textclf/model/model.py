@@ -24,8 +24,10 @@ from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, row_arrays, value_arrays
-from textclf.text.features import Features, NgramTable, TextMatrix, WordTable
+from textclf.text.features import Features, TextMatrix, WordTable
 from textclf.text.key_index import KeyIndex
+from textclf.text.ngrams import NgramTable
+from textclf.text.subwords import KnownPieces
 from textclf.text.tokenizer import NAME as TOKENIZER
 from textclf.types import Array, BoolArray, Integers
 
@@ -70,7 +72,9 @@ class Model:
 
     def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
         """Return the probabilities of every label for each text."""
-        matrix = self.features.extract(texts)
+        # Words that are known need no spelling out, but making their rows takes as long as labelling many texts.
+        known = self._known_pieces if len(texts) >= _MANY_TEXTS else None
+        matrix = self.features.extract(texts, known=known)
         Z = self.logits(matrix, threads=threads)
         return Predictions(self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.familiar, self.thresholds, Z)
 
@@ -254,6 +258,11 @@ class Model:
         Its arrays stay on the disk until they are touched; with `mapped` False they are read into memory.
         """
         return _from_file(read_model(path, mapped=mapped))
+
+    @cached_property
+    def _known_pieces(self) -> KnownPieces | None:
+        """What the words of E's rows add by their sub-words; None where there are none."""
+        return self.features.known_pieces(self.words, self.U)
 
     @cached_property
     def _double_U(self) -> Array:

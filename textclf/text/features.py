@@ -122,7 +122,7 @@ class Features:
         """Return the matrices of these texts, made a block of texts at a time.
 
         `common`, where these are texts of training: which n-grams of each kind count as familiar, shape (V,); else all
-        that have a row do. `known`, of `known_pieces`, saves spelling known words out; the texts must be one block.
+        that have a row do. `known`, of `known_pieces`, saves spelling known words out.
         """
         return self.extract_tokens(tokenize_blocks(texts), texts, common, known)
 

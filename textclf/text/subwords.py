@@ -7,7 +7,8 @@ with a mark for its start and one for its end: ``film`` has `_f`, `fi`, `il`, `l
     Z = … + C G U'          dU' = Gᵀ (Cᵀ δ)
 
 C, shape (n, P), holds what each piece weighs in each text, G, shape (P, V'), how often each sub-word stands in each
-piece, times the square of its idf: one idf for the sub-word, and one for the words that it stands for. The product C G, the sub-words of each text, is never made: G U' is one row of k numbers a piece.
+piece, times the square of its idf: one idf for the sub-word, and one for the words that it stands for. The product
+C G, the sub-words of each text, is never made: G U' is one row of k numbers a piece.
 
 Row i of C is (1 + log count) / √Σ ((1 + log count) ‖g‖)² over the pieces g of text i, so that a row of C G would have
 length 1 if its pieces shared no sub-word.
@@ -84,7 +85,7 @@ class Spelling:
         )
 
     def parts(self) -> Iterator["Spelling"]:
-        """Give the pieces some ten thousand at a time, at least one part: of each sub-words are made, thirty or more."""
+        """Give the pieces some ten thousand at a time, at least one part: each makes thirty sub-words or more."""
         for first in range(0, max(len(self), 1), _PIECES_AT_ONCE):
             last = min(first + _PIECES_AT_ONCE, len(self))
             begin, end = self.offsets[first], self.offsets[last]
@@ -169,9 +170,7 @@ class PieceFacts:
         return PieceFacts(self.squares[rows], self.known[rows], self.total[rows])
 
 
-def piece_rows(
-    spelling: Spelling, table: NgramTable, common: BoolArray | None = None
-) -> tuple[SparseRows, PieceFacts]:
+def piece_rows(spelling: Spelling, table: NgramTable, common: BoolArray | None = None) -> tuple[SparseRows, PieceFacts]:
     """Return G of these pieces, shape (P, V'), and what they weigh by.
 
     With `common`, shape (V',), only the sub-words of the marked rows count as known.
@@ -308,11 +307,13 @@ def stack_wide(parts: Sequence[WideRows]) -> WideRows:
     """Return the rows of all parts, in their order; a piece that stands in several has a row of G in each."""
     if len(parts) == 1:
         return parts[0]
-    widths = np.cumsum([0, *(part.pieces.width for part in parts)])
-    pieces = [
-        replace(part.pieces, columns=part.pieces.columns + np.int32(first), width=int(widths[-1]))
-        for part, first in zip(parts, widths, strict=False)
-    ]
-    return WideRows(
-        stack_rows([part.ngrams for part in parts]), stack_rows(pieces), stack_rows([part.G for part in parts])
-    )
+    known = parts[0].known
+    first = 0 if known is None else len(known.R)
+    before = np.cumsum([0, *(len(part.G) for part in parts)])
+    pieces = []
+    for part, shift in zip(parts, before.tolist(), strict=False):
+        columns = part.pieces.columns
+        columns = np.where(columns < first, columns, columns + shift).astype(np.int32)
+        pieces.append(replace(part.pieces, columns=columns, width=first + int(before[-1])))
+    G = stack_rows([part.G for part in parts])
+    return WideRows(stack_rows([part.ngrams for part in parts]), stack_rows(pieces), G, known)

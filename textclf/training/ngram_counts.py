@@ -170,5 +170,7 @@ def count_ngrams(found: TextCounts, tokens: Tokens, kind: Kind) -> tuple[SparseR
 def known_counts(counts: SparseRows, marked: BoolArray) -> Array:
     """Return how many of each text's n-grams are in the `marked` columns, shape (n,)."""
     weights = counts.data * marked[counts.columns]
-    known: Array = np.bincount(counts.row_numbers, weights=weights, minlength=len(counts)).astype(np.float64, copy=False)
+    known: Array = np.bincount(counts.row_numbers, weights=weights, minlength=len(counts)).astype(
+        np.float64, copy=False
+    )
     return known

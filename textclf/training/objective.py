@@ -49,8 +49,8 @@ class Problem:
     """What is minimized: Σ w L(Z, y) + ½ l2 (Σ‖W‖² + ‖U / scales‖²) over the network and U.
 
     `scales`, shape (V, k), says how freely each n-gram's number may move (see `nbsvm_scales`): the fit moves
-    U / scales, so that one L2 strength serves all. Of the scales those that `columns_moved` returns will do. With a `prior` old
-    parameters are the centre instead of 0.
+    U / scales, so that one L2 strength serves all. Of the scales those that `columns_moved` returns will do. With a
+    `prior` old parameters are the centre instead of 0.
     """
 
     network: Network
@@ -324,8 +324,8 @@ def gradient_of(
 ) -> tuple[Array, ...]:
     """Return a block's part of the loss, of ∂L/∂θ of the network, of Cᵀ δ and of C'ᵀ δ.
 
-    `rows`: U of word n-grams, shape (V, m), and R = G U' of pieces, shape (P, m); so are Cᵀ δ and C'ᵀ δ. They are of the
-    columns that are fitted; `spread`, shape (m, k), makes all k of them.
+    `rows`: U of word n-grams, shape (V, m), and R = G U' of pieces, shape (P, m); so are Cᵀ δ and C'ᵀ δ. They are of
+    the columns that are fitted; `spread`, shape (m, k), makes all k of them.
     """
     U, R = rows
     wide = block.ngrams.times(U)

@@ -28,7 +28,7 @@ so many for each text: what two lines teach needs no file of megabytes."""
 LONGEST_SHORT = 600
 """Texts of up to this many characters on average are short: they get n-grams of characters, longer ones say enough in
 words. Of long ones an n-gram of few texts tells less than the others of the same text do (see `least_texts`)."""
-CHAR_NGRAMS = (1, 5)
+CHAR_NGRAMS = (2, 5)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
 FEW_TEXTS, MANY_TEXTS = 1_000, 10_000
 

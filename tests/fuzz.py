@@ -110,27 +110,24 @@ def _table(content, kind):
 @functools.cache
 def _guard():
     """Return the guard of a service that reads requests and labels nothing, and a loop to run it in."""
+    from textclf.serve.counters import Counters
     from textclf.serve.guard import Guard
-    from textclf.serve.messages import ExplainRequest, PredictRequest, Problem, answer, parsed
-    from textclf.serve.metrics import Metrics
-    from textclf.serve.settings import Limits, ServeSettings
+    from textclf.serve.messages import ExplainRequest, PredictRequest, parse_request, write_json
+    from textclf.serve.operations import Operation
+    from textclf.serve.service_settings import ServeLimits, ServeSettings
 
-    limits = Limits(body=2000, upload=1000, texts=4, characters=100, headers=20, address=200)
+    limits = ServeLimits(body=2000, upload=1000, texts=4, characters=100, headers=20, address=200)
 
-    def reading(kind):
-        async def read(body):
-            return answer(parsed(kind, body, limits, limits.texts).model_dump())
+    def reading(path, kind):
+        async def read(request):
+            return write_json(parse_request(kind, await request.body(), limits, limits.texts).model_dump())
 
-        return read
+        return Operation(path, "POST", read, body=kind)
 
-    async def elsewhere(_scope, _receive, send):
-        response = Problem(404, "path: there is nothing here.").response()
-        await send({"type": "http.response.start", "status": 404, "headers": response.raw_headers})
-        await send({"type": "http.response.body", "body": response.body})
-
-    direct = {"/predict": reading(PredictRequest), "/explain": reading(ExplainRequest)}
+    operations = [reading("/predict", PredictRequest), reading("/explain", ExplainRequest)]
     settings = ServeSettings({"one": Path("model")}, limits=limits)
-    return Guard(elsewhere, settings, Metrics(), direct), asyncio.new_event_loop()
+    guard = Guard({one.path: one for one in operations}, settings, Counters(), None)
+    return guard, asyncio.new_event_loop()
 
 
 class _file:  # noqa: N801 -- used like a function

@@ -32,11 +32,11 @@ _CHILD = """
 import json, sys
 from pathlib import Path
 from textclf.cli.signals import take_signals
-from textclf.serve import Limits, ServeSettings, serve
+from textclf.serve import ServeLimits, ServeSettings, serve
 take_signals()
 given = json.loads(sys.argv[1])
 models = {name: Path(path) for name, path in given.pop("models").items()}
-limits = Limits(**given.pop("limits"))
+limits = ServeLimits(**given.pop("limits"))
 try:
     serve(ServeSettings(models, port=0, limits=limits, **given), lambda address: print(address, file=sys.stderr))
 except KeyboardInterrupt:  # SIGTERM too: a process that ends by itself keeps what coverage counted

@@ -6,10 +6,18 @@ import click
 
 from textclf.cli.options import FILE, quiet_option, threads_option
 from textclf.cli.output import say, warn
-from textclf.serve import Limits, ServeSettings, check_available, named_paths, read_token, serve
+from textclf.errors import TextclfError
+from textclf.serve import ServeLimits, ServeSettings, check_available, check_origin, name_models, read_token, serve
 
-_LIMITS = Limits()
+_LIMITS = ServeLimits()
 _MIB = 1 << 20
+
+
+def _check_origins(_context: click.Context, _parameter: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(map(check_origin, origins))
+    except TextclfError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command("serve", short_help="Answer over HTTP, with a page to try models on.")
@@ -18,6 +26,10 @@ _MIB = 1 << 20
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="The port; 0 for any.")
 @click.option("--token-file", type=FILE, help="Answer only to those who send the token in this file.")
 @click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that the service is reached by.")
+@click.option("--allow-origin", "origins", multiple=True, metavar="ORIGIN", callback=_check_origins,
+              help="A web page that may ask, such as https://app.example.org; * for all.")  # fmt: skip
+@click.option("--keep-alive", type=click.IntRange(1, 3600), default=5, show_default=True, metavar="SECONDS",
+              help="How long an idle connection stays open; more than that of a proxy before it.")  # fmt: skip
 @click.option("--max-body", type=click.IntRange(1, 64), default=_LIMITS.body // _MIB, show_default=True,
               metavar="MIB", help="The largest request.")  # fmt: skip
 @click.option("--max-upload", type=click.IntRange(1, 1 << 20), default=_LIMITS.upload // _MIB, show_default=True,
@@ -37,6 +49,8 @@ def command(
     port: int,
     token_file: Path | None,
     hosts: tuple[str, ...],
+    origins: tuple[str, ...],
+    keep_alive: int,
     threads: int,
     log_requests: bool,
     quiet: bool,
@@ -53,7 +67,7 @@ def command(
     curl -d '{"texts": ["A film that stays with you."]}' -H 'Content-Type: application/json' localhost:8000/predict
     """
     check_available()
-    limits = Limits(
+    limits = ServeLimits(
         body=int(most["max_body"]) * _MIB,
         upload=int(most["max_upload"]) * _MIB,
         texts=int(most["max_texts"]),
@@ -61,7 +75,11 @@ def command(
         seconds=most["max_seconds"],
     )
     token = None if token_file is None else read_token(token_file)
-    settings = ServeSettings(named_paths(models), host, port, token, hosts, threads, log_requests, limits)
+    settings = ServeSettings(
+        name_models(models), host, port, token, hosts, origins, keep_alive, threads, log_requests, limits
+    )
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
         warn(f"{host}: whoever reaches this address may ask. Use --token-file, or a proxy that lets in who may.")
+    if token is None and "*" in origins:
+        warn("--allow-origin *: any web page that is opened on this machine may ask. Name its origin instead.")
     serve(settings, lambda address: say(f"{', '.join(settings.models)} at {address} (Ctrl-C stops)", quiet=quiet))

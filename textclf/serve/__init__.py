@@ -1,6 +1,10 @@
-"""A classifier as a web service: models by name, an API, and a page to try them on."""
+"""Serve models over HTTP: an API in JSON, tables that come back labelled, and a page to try models on.
 
-from textclf.serve.run import check_available, serve
-from textclf.serve.settings import Limits, ServeSettings, named_paths, read_token
+It checks who asks and how much, predicts requests together, and loads changed model files. It does not train models,
+does not speak TLS, and keeps no text.
+"""
 
-__all__ = ["Limits", "ServeSettings", "check_available", "named_paths", "read_token", "serve"]
+from textclf.serve.listening import check_available, serve
+from textclf.serve.service_settings import ServeLimits, ServeSettings, check_origin, name_models, read_token
+
+__all__ = ["ServeLimits", "ServeSettings", "check_available", "check_origin", "name_models", "read_token", "serve"]

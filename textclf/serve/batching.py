@@ -15,16 +15,16 @@ from typing import NamedTuple, TypeVar
 
 from textclf.model.model import Model
 from textclf.model.prediction import Prediction
+from textclf.serve.counters import Counters
 from textclf.serve.messages import Busy
-from textclf.serve.metrics import Metrics
-from textclf.serve.settings import Limits
+from textclf.serve.service_settings import ServeLimits
 
 _MOST_TEXTS = 128  # of a batch
 _MOST_CHARACTERS = 32 << 10  # of a batch, and of a request that is batched with others
 _QUIET_TURNS = 4  # of the loop: a request takes two of them from its bytes to here
 _A_TEXT = 64  # what a text costs however short it is, in characters
 
-Result = TypeVar("Result")
+Outcome = TypeVar("Outcome")
 
 
 class _Waiting(NamedTuple):
@@ -38,9 +38,9 @@ class _Waiting(NamedTuple):
 class Batcher:
     """Predicts for whoever waits, in threads of its own, small requests together and large ones each by itself."""
 
-    def __init__(self, threads: int, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, threads: int, limits: ServeLimits, counters: Counters) -> None:
         self._limits = limits
-        self._metrics = metrics
+        self._counters = counters
         self._queue: deque[_Waiting] = deque()
         self._waiting = 0
         self._is_predicting = False
@@ -56,7 +56,7 @@ class Batcher:
         """Return the predictions of these texts, all by this model; raises Busy when too much waits."""
         size = sum(map(len, texts)) + _A_TEXT * len(texts)
         if size > _MOST_CHARACTERS or len(texts) > _MOST_TEXTS:
-            return await self.run(lambda: self._answers(model, texts), size)
+            return await self.run(lambda: self._predict_batch(model, texts), size)
         self._admit(size)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Prediction]] = loop.create_future()
@@ -66,19 +66,19 @@ class Batcher:
             self._gather(seen=0, quiet=0)
         return await answer
 
-    async def run(self, work: Callable[[], Result], size: int) -> Result:
+    async def run(self, work: Callable[[], Outcome], size: int) -> Outcome:
         """Return what `work` returns, done in a thread when its turn comes; raises Busy when too much waits."""
         self._admit(size)
         loop = asyncio.get_running_loop()
         since = loop.time()
 
-        def in_time() -> Result:
+        def run_in_time() -> Outcome:
             if loop.time() - since > self._limits.seconds:
                 raise Busy
             return work()
 
         try:
-            return await loop.run_in_executor(self._large, in_time)
+            return await loop.run_in_executor(self._large, run_in_time)
         finally:
             self._leave(size)
 
@@ -86,11 +86,11 @@ class Batcher:
         if self._waiting and self._waiting + size > self._limits.waiting:
             raise Busy
         self._waiting += size
-        self._metrics.waiting.set(self._waiting)
+        self._counters.waiting.set(self._waiting)
 
     def _leave(self, size: int) -> None:
         self._waiting -= size
-        self._metrics.waiting.set(self._waiting)
+        self._counters.waiting.set(self._waiting)
 
     def _gather(self, seen: int, quiet: int) -> None:
         """Begin a batch as soon as no more requests arrive; `seen` waited when the loop turned last."""
@@ -99,16 +99,16 @@ class Batcher:
         if quiet < _QUIET_TURNS and found < _MOST_TEXTS:
             asyncio.get_running_loop().call_soon(self._gather, found, quiet)
         else:
-            self._next_batch()
+            self._start_batch()
 
-    def _next_batch(self) -> None:
+    def _start_batch(self) -> None:
         batch = self._take_batch()
         if not batch:
             self._is_predicting = False
             return
         texts = [text for waiting in batch for text in waiting.texts]
         loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self._batches, self._answers, batch[0].model, texts)
+        done = loop.run_in_executor(self._batches, self._predict_batch, batch[0].model, texts)
         done.add_done_callback(lambda future: self._hand_out(batch, future))
 
     def _take_batch(self) -> list[_Waiting]:
@@ -151,6 +151,6 @@ class Batcher:
             first = stop
         self._gather(seen=0, quiet=0)
 
-    def _answers(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
-        self._metrics.predicted(len(texts))
+    def _predict_batch(self, model: Model, texts: Sequence[str]) -> list[Prediction]:
+        self._counters.count_batch(len(texts))
         return list(model.each(texts, model.predict(texts)))

@@ -1,32 +1,36 @@
 """Connections that cannot be held for nothing: deadlines for what arrives and leaves, and a limit to their number.
 
 uvicorn has no deadline for a request's arrival and none for an answer's departure: 300 clients that send a byte now
-and then hold 300 connections for ever. Here one look a second at all of them keeps the rules of `Limits`.
+and then hold 300 connections for ever. Here one look a second at all of them keeps the rules of `ServeLimits`.
 """
 
+import json
 import time
 
 import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from textclf.serve.metrics import Metrics
-from textclf.serve.settings import Limits
+from textclf.serve.counters import Counters
+from textclf.serve.service_settings import ServeLimits
 
 _SECONDS_TO_READ = 1.0  # why one was refused
 _TICKS_BETWEEN_LOOKS = 5  # ticks of uvicorn's, ten a second
 
 
-def _bare(status: str, extra: str = "") -> bytes:
-    return f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n{extra}connection: close\r\n\r\n".encode()
+def _write_refusal(status: str, message: str, extra: str = "") -> bytes:
+    body = json.dumps({"error": message})
+    head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+    return f"{head}{extra}connection: close\r\n\r\n{body}".encode()
 
 
-_TIMEOUT, _HEAD, _FULL = (
-    _bare("408 Request Timeout"),
-    _bare("431 Request Header Fields Too Large"),
-    _bare("503 Service Unavailable", "retry-after: 1\r\n"),
+_LATE = _write_refusal("408 Request Timeout", "request: expected all of it in time, found a part.")
+_LONG_HEAD = _write_refusal("431 Request Header Fields Too Large", "headers: expected fewer bytes, found more.")
+_FULL = _write_refusal(
+    "503 Service Unavailable", "busy: too many connections are open. Come back.", "retry-after: 1\r\n"
 )
-_FOLDED = _bare("400 Bad Request")
+_FOLDED = _write_refusal("400 Bad Request", "headers: expected each in one line, found a folded one.")
+_BROKEN = _write_refusal("400 Bad Request", "request: expected HTTP/1.1, found something else.")
 
 
 class Connection(H11Protocol):
@@ -35,7 +39,7 @@ class Connection(H11Protocol):
     `limits` stands in the class: uvicorn makes the connections, and passes on nothing of ours. See `with_limits`.
     """
 
-    limits = Limits()
+    limits = ServeLimits()
     arriving_since: float | None = None
     unread_since: float | None = None
     arrived = 0
@@ -43,7 +47,7 @@ class Connection(H11Protocol):
     _is_refused = False
 
     @classmethod
-    def with_limits(cls, limits: Limits) -> type["Connection"]:
+    def with_limits(cls, limits: ServeLimits) -> type["Connection"]:
         """Return the class of connections that keep these limits."""
         return type("LimitedConnection", (cls,), {"limits": limits})
 
@@ -92,9 +96,9 @@ class Connection(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request; where an answer is under way already nothing can be said any more."""
-        try:
-            super().send_400_response(msg)
-        except h11.LocalProtocolError:
+        if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
+            self._say_and_close(_BROKEN)
+        else:
             self.transport.abort()
         if self.cycle is not None:  # whoever was answering the head of it has nobody to talk to
             self.cycle.disconnected = True
@@ -118,7 +122,7 @@ class Connection(H11Protocol):
         allowed = self.limits.receipt + self.arrived / self.limits.bytes_a_second
         if now - self.arriving_since > allowed:
             if self.cycle is None or self.cycle.response_complete:
-                self._say_and_close(_TIMEOUT)
+                self._say_and_close(_LATE)
             else:
                 self.transport.abort()
 
@@ -127,7 +131,7 @@ class Connection(H11Protocol):
         self._head += data
         head, blank, _ = self._head.partition(b"\r\n\r\n")
         if len(head) > self.limits.head:
-            self._say_and_close(_HEAD)
+            self._say_and_close(_LONG_HEAD)
             return False
         if b"\n " in head or b"\n\t" in head:
             self._say_and_close(_FOLDED)
@@ -147,9 +151,9 @@ class Connection(H11Protocol):
 class Server(uvicorn.Server):
     """uvicorn's server, which looks at its connections twice a second."""
 
-    def __init__(self, config: uvicorn.Config, metrics: Metrics) -> None:
+    def __init__(self, config: uvicorn.Config, counters: Counters) -> None:
         super().__init__(config)
-        self._metrics = metrics
+        self._counters = counters
 
     async def on_tick(self, counter: int) -> bool:
         """Do what is due; returns whether the server is to end."""
@@ -158,5 +162,5 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, Connection):
                     connection.look(now)
-            self._metrics.connections.set(len(self.server_state.connections))
+            self._counters.connections.set(len(self.server_state.connections))
         return await super().on_tick(counter)

@@ -1,4 +1,4 @@
-"""What stands before the application: who may ask, how much is taken, and what every answer carries.
+"""The ASGI application: who may ask, how much is taken, which operation answers, and what every answer carries.
 
 It refuses foreign hosts and origins (a web page elsewhere must reach nothing here, not even through a name that its
 owner makes point here), requests without the token, bodies that are too large or packed, and framing that two
@@ -9,21 +9,25 @@ import asyncio
 import hmac
 import ipaddress
 import logging
+import re
 import time
-from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
+from urllib.parse import unquote
 
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from textclf.serve.messages import EXPECTED, Problem, problem_of
-from textclf.serve.metrics import Metrics
-from textclf.serve.settings import ServeSettings
+from textclf.serve.counters import Counters
+from textclf.serve.messages import EXPECTED, Problem, make_problem
+from textclf.serve.operations import Operation, find_operation
+from textclf.serve.service_settings import ServeSettings
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+Headers = dict[bytes, bytes]
 
 _POLICY = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "
@@ -36,9 +40,12 @@ SECURITY = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 
-_OPEN = {"/", "/page.css", "/page.js", "/table.js", "/icon.svg", "/healthz", "/openapi.json"}  # nothing secret there
-_PATHS = _OPEN | {"/predict", "/explain", "/label", "/models", "/metrics"}
-_TABLES, _JSON = "/label", {"/predict", "/explain"}
+_PREFLIGHT = {
+    "access-control-allow-methods": "GET, HEAD, POST",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-max-age": "600",
+}
+_ABSOLUTE = re.compile(rb"(?i)https?://([^/]*)(/.*)?")
 _ONCE = {b"host", b"content-length", b"content-type", b"content-encoding", b"origin", b"authorization"}
 _DRAINED, _DRAINING = 256 << 20, 3.0  # of a body that is too large: bytes and seconds, so that its sender can read
 
@@ -46,33 +53,32 @@ log = logging.getLogger("textclf.serve")
 
 
 class Guard:
-    """An ASGI application before another; what is POSTed to the paths `direct` it hands to these functions itself."""
+    """Answers requests by operations, by path; `run` is called for the lifespan of the service."""
 
     def __init__(
         self,
-        application: Application,
+        operations: Mapping[str, Operation],
         settings: ServeSettings,
-        metrics: Metrics,
-        direct: Mapping[str, Callable[[bytes], Awaitable[Response]]],
+        counters: Counters,
+        run: Callable[[Receive, Send], Awaitable[None]],
     ) -> None:
-        self._application = application
-        self._direct = direct
+        self._operations = operations
+        self._run = run
         self._limits = settings.limits
         self._token = None if settings.token is None else settings.token.encode()
         self._log_requests = settings.log_requests
-        self._metrics = metrics
+        self._counters = counters
         self._held = 0
-        names = {"localhost", settings.host.lower(), *(name.lower() for name in settings.hosts)}
-        self._is_ours = lru_cache(1024)(lambda host: _name(host) in names or _is_address(_name(host)))
+        self._names = {"localhost", settings.host.lower(), *(name.lower() for name in settings.hosts)}
+        self._origins = {origin.lower().encode() for origin in settings.origins}
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request, or pass the start and the end of the service on."""
         if scope["type"] != "http":
-            await self._application(scope, receive, send)
+            await self._run(receive, send)
             return
         exchange = _Exchange(send)
         began = time.perf_counter()
-        path = scope["path"] if scope["path"] in _PATHS else "other"
         try:
             await self._answer(scope, receive, exchange)
         except Problem as problem:
@@ -82,50 +88,60 @@ class Guard:
             await exchange.end()
         except Exception as error:
             # Type and place, but not the message: it may hold a text.
-            log.error("%s %s: %s", scope["method"], path, _fault(error))
+            log.error("%s %s: %s", scope["method"], self._name_path(scope), _locate_fault(error))
             if not exchange.status:  # else the server cuts the connection, so that half an answer looks like one
-                await exchange.refuse(problem_of(error))
+                await exchange.refuse(make_problem(error))
                 await exchange.end()
         except asyncio.CancelledError:
-            log.warning("%s %s: not answered to its end, the service stops", scope["method"], path)
+            log.warning("%s %s: not answered to its end, the service stops", scope["method"], self._name_path(scope))
         seconds = time.perf_counter() - began
-        self._metrics.answered(path, exchange.status, seconds)
+        self._counters.count_request(self._name_path(scope), exchange.status, seconds)
         if self._log_requests:
-            log.info("%s %s %d %.1f ms", scope["method"], path, exchange.status, 1000 * seconds)
+            log.info(
+                "%s %s %d %.1f ms", scope["method"], self._name_path(scope), exchange.status, 1000 * seconds
+            )  # fmt: skip
 
     async def _answer(self, scope: MutableMapping[str, Any], receive: Receive, exchange: "_Exchange") -> None:
-        headers = self._checked(scope)
+        headers = self._check_head(scope, exchange)
         exchange.expects_nothing = b"expect" in headers
-        length = int(headers.get(b"content-length", b"0"))  # digits: the parser of requests has seen to that
-        if scope["path"] == _TABLES:
-            limit = self._limits.upload
-            if length > limit:
-                raise _too_large(limit)
-            await self._application(scope, _limited(receive, limit), exchange.send)
+        if scope["method"] == "OPTIONS" and exchange.is_shared and b"access-control-request-method" in headers:
+            await Response(status_code=204, headers=_PREFLIGHT)(scope, receive, exchange.send)
             return
-        limit = self._limits.body
+        self._check_token(scope, headers)
+        operation = find_operation(self._operations, scope["path"], scope["method"])
+        _check_body(operation, headers)
+        limit = self._limits.upload if operation.tables else self._limits.body
+        length = int(headers.get(b"content-length", b"0"))  # digits: the parser of requests has seen to that
         if length > limit:
             raise _too_large(limit)
-        if not length and b"transfer-encoding" not in headers:
-            await self._application(scope, receive, exchange.send)
-            return
-        size = length or limit
-        if self._held + size > self._limits.bodies:
+        request = Request(scope, _limit_body(receive, limit))
+        with self._hold(0 if operation.body is None else length or limit):
+            try:
+                response = await operation.answer(request)
+            except ClientDisconnect:
+                return
+            except EXPECTED as error:
+                problem = make_problem(error)
+                if problem.status == 413:  # there is more to come, which nobody reads
+                    raise problem from None
+                response = problem.response()
+            await response(scope, receive, exchange.send)
+
+    @contextmanager
+    def _hold(self, size: int) -> Iterator[None]:
+        """Hold a body of so many bytes; raises Problem 503 when all that are held would be too many."""
+        if size and self._held + size > self._limits.bodies:
             raise Problem(503, "busy: too many requests arrive at once. Come back.", headers={"retry-after": "1"})
         self._held += size
         try:
-            body = await _whole(receive, limit)
-            if body is None:
-                return  # the client left
-            handler = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
-            if handler is None:
-                await self._application(scope, _again(body, receive), exchange.send)
-            else:
-                await exchange.respond(await _response(handler, body))
+            yield
         finally:
             self._held -= size
 
-    def _checked(self, scope: MutableMapping[str, Any]) -> dict[bytes, bytes]:
+    def _name_path(self, scope: Mapping[str, Any]) -> str:
+        return scope["path"] if scope["path"] in self._operations else "other"
+
+    def _check_head(self, scope: MutableMapping[str, Any], exchange: "_Exchange") -> Headers:
         """Return the headers of a request that may be answered; raises Problem at another."""
         listed = scope["headers"]
         if len(listed) > self._limits.headers:
@@ -137,22 +153,35 @@ class Guard:
             names = [name for name, _ in listed]
             if any(names.count(name) > 1 for name in _ONCE):
                 raise Problem(400, "headers: expected one of a kind, found several.")
-        self._check_sender(headers)
-        if self._token is not None and scope["path"] not in _OPEN:
-            self._check_token(headers, self._token)
-        _check_body(scope, headers)
+        if absolute := _ABSOLUTE.fullmatch(scope["raw_path"]):  # as to a proxy; its host counts (RFC 9112, 3.2.2)
+            headers[b"host"] = absolute[1]
+            scope["path"] = unquote((absolute[2] or b"/").decode("latin-1"))
+        self._check_sender(headers, exchange)
+        if b"content-length" in headers and b"transfer-encoding" in headers:
+            raise Problem(400, "headers: expected a length or chunks, found both.")
         return headers
 
-    def _check_sender(self, headers: dict[bytes, bytes]) -> None:
-        host = headers.get(b"host", b"")
-        if not self._is_ours(host):
+    def _check_sender(self, headers: Headers, exchange: "_Exchange") -> None:
+        host = headers.get(b"host", b"").lower()
+        name = _cut_port(host)
+        if name not in self._names and not _is_address(name):
             raise Problem(403, "host: expected a name of this service, found another. Allow it with --allow-host.")
         origin = headers.get(b"origin")
-        if origin is not None and origin.split(b"://", 1)[-1].lower() != host.lower():
-            raise Problem(403, "origin: expected the page of this service, found another.")
+        exchange.varies = bool(self._origins)
+        if origin is None or origin.split(b"://", 1)[-1].lower() == host:
+            return
+        if not self._origins & {b"*", origin.lower()}:
+            raise Problem(
+                403, "origin: expected the page of this service, found another. Allow it with --allow-origin."
+            )
+        exchange.shared_with = origin
 
-    def _check_token(self, headers: dict[bytes, bytes], token: bytes) -> None:
-        if not hmac.compare_digest(headers.get(b"authorization", b""), b"Bearer " + token):
+    def _check_token(self, scope: Mapping[str, Any], headers: Headers) -> None:
+        operation = self._operations.get(scope["path"])
+        if self._token is None or (operation is not None and operation.is_open):
+            return
+        scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
             raise Problem(
                 401,
                 "authorization: expected the token of this service as Bearer, found none that fits.",
@@ -160,37 +189,46 @@ class Guard:
             )
 
 
-def _check_body(scope: MutableMapping[str, Any], headers: dict[bytes, bytes]) -> None:
-    if b"content-length" in headers and b"transfer-encoding" in headers:
-        raise Problem(400, "headers: expected a length or chunks, found both.")
-    if headers.get(b"content-encoding", b"identity") != b"identity":
+def _check_body(operation: Operation, headers: Headers) -> None:
+    if headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
         raise Problem(415, "body: expected it as it is, found it packed. Send it without Content-Encoding.")
-    if scope["method"] == "POST" and scope["path"] in _JSON:
+    if operation.body is not None:
         kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
         if kind != b"application/json":
             raise Problem(415, "body: expected Content-Type: application/json, found another.")
 
 
 class _Exchange:
-    """The answer of one request on its way: its status once it has begun, and what every answer carries."""
+    """The answer of one request on its way: its status once it has begun, and what every answer carries.
+
+    `shared_with` is the origin of another page that may read it; with `varies` a cache must tell origins apart.
+    """
 
     def __init__(self, send: Send) -> None:
         self._send = send
         self.status = 0
         self.expects_nothing = False
+        self.varies = False
+        self.shared_with = b""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another page may read the answer."""
+        return bool(self.shared_with)
 
     async def send(self, message: Message) -> None:
         """Send a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            message["headers"] = [*message.get("headers", ()), *SECURITY]
+            message["headers"] = [*message.get("headers", ()), *SECURITY, *self._list_sharing()]
         await self._send(message)
 
-    async def respond(self, response: Response) -> None:
-        """Send a whole answer."""
-        headers = response.raw_headers
-        await self.send({"type": "http.response.start", "status": response.status_code, "headers": headers})
-        await self._send({"type": "http.response.body", "body": response.body})
+    def _list_sharing(self) -> list[tuple[bytes, bytes]]:
+        headers = [(b"vary", b"origin")] if self.varies else []
+        if self.is_shared:
+            headers.append((b"access-control-allow-origin", self.shared_with))
+            headers.append((b"access-control-expose-headers", b"x-rows, x-rows-refused, retry-after"))
+        return headers
 
     async def refuse(self, problem: Problem) -> None:
         """Send an error, and close after it: what follows of such a request is not worth reading. Not yet its end."""
@@ -204,51 +242,10 @@ class _Exchange:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def _response(handler: Callable[[bytes], Awaitable[Response]], body: bytes) -> Response:
-    try:
-        return await handler(body)
-    except EXPECTED as error:
-        return problem_of(error).response()
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """Return what gives a body that has been read, then whatever comes."""
-    message: Message | None = {"type": "http.request", "body": body, "more_body": False}
-
-    async def again() -> Message:
-        nonlocal message
-        if message is None:
-            return await receive()
-        given, message = message, None
-        return given
-
-    return again
-
-
-async def _whole(receive: Receive, limit: int) -> bytes | None:
-    """Return a body; None when the client leaves meanwhile."""
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    if message.get("more_body"):
-        parts, size = [body], len(body)
-        while message.get("more_body"):
-            message = await receive()
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
-            if size > limit:
-                raise _too_large(limit)
-        body = b"".join(parts)
-    if message["type"] == "http.disconnect":
-        return None
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
-
-
-def _limited(receive: Receive, limit: int) -> Receive:
+def _limit_body(receive: Receive, limit: int) -> Receive:
     size = 0
 
-    async def limited() -> Message:
+    async def receive_part() -> Message:
         nonlocal size
         message = await receive()
         size += len(message.get("body", b""))
@@ -256,7 +253,7 @@ def _limited(receive: Receive, limit: int) -> Receive:
             raise _too_large(limit)
         return message
 
-    return limited
+    return receive_part
 
 
 async def _drain(receive: Receive) -> None:
@@ -277,9 +274,9 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, f"body: expected at most {limit:,} bytes, found more.")
 
 
-def _name(host: bytes) -> str:
-    """Return the name in a Host header, without the port."""
-    text = host.decode("latin-1").lower()
+def _cut_port(host: bytes) -> str:
+    """Return the name in a Host header."""
+    text = host.decode("latin-1")
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.rpartition(":")[0] if ":" in text else text
@@ -293,7 +290,7 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _fault(error: BaseException) -> str:
+def _locate_fault(error: BaseException) -> str:
     place = error.__traceback__
     while place is not None and place.tb_next is not None:
         place = place.tb_next

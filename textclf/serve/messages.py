@@ -1,16 +1,18 @@
 """What clients send and get: bodies, their checks, and errors that never hand back what was sent."""
 
+import codecs
+import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import to_json
-from starlette.exceptions import HTTPException
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError, to_json
+from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from textclf.errors import TextclfError
 from textclf.model.prediction import Prediction
-from textclf.serve.settings import Limits
+from textclf.serve.service_settings import ServeLimits
 
 
 class Problem(Exception):  # noqa: N818 -- an answer that a client gets, not a fault of the program
@@ -22,7 +24,7 @@ class Problem(Exception):  # noqa: N818 -- an answer that a client gets, not a f
 
     def response(self) -> Response:
         """Return the answer."""
-        return answer({"error": self.message}, status=self.status, headers=self.headers)
+        return write_json({"error": self.message}, status=self.status, headers=self.headers)
 
 
 class Busy(Exception):  # noqa: N818 -- it is no error: whoever gets it may come back
@@ -32,24 +34,52 @@ class Busy(Exception):  # noqa: N818 -- it is no error: whoever gets it may come
 EXPECTED = (Problem, Busy, TextclfError)
 """What a handler raises where a request cannot be answered."""
 
-_STANDARD = {
-    404: "path: there is nothing here. See /openapi.json for what there is.",
-    405: "method: expected another one. See /openapi.json for those of each path.",
-}
 
-
-def problem_of(error: Exception) -> Problem:
-    """Return what to answer to one of `EXPECTED`, to an HTTPException of Starlette's, or to a fault of the program."""
+def make_problem(error: Exception) -> Problem:
+    """Return what to answer to one of `EXPECTED`, or to a fault of the program."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, Busy):
         return Problem(503, "busy: too much waits for an answer. Come back in a second.", headers={"retry-after": "1"})
-    if isinstance(error, HTTPException):
-        message = _STANDARD.get(error.status_code, str(error.status_code))
-        return Problem(error.status_code, message, headers=error.headers)
     if isinstance(error, TextclfError):
         return Problem(422, str(error))
     return Problem(500, "the service failed at this request; its log says where.")
+
+
+def _read_whole(value: object) -> object:
+    """Return a float without a fraction as the integer that it is in JSON (and in JSON Schema)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _read_flag(value: object) -> bool:
+    if value not in ("true", "false"):
+        raise PydanticCustomError("flag", "expected true or false, found something else")
+    return value == "true"
+
+
+# Python knows stranger encodings, some of them slow: none that a table has.
+ENCODINGS = [
+    *("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "ascii", "latin-1"),
+    *(f"iso-8859-{part}" for part in (*range(2, 12), *range(13, 17))),
+    *("cp437", "cp850", "cp852", "cp866", "cp932", "cp949", *(f"cp{page}" for page in range(1250, 1259))),
+    *("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr", "koi8-r", "koi8-u", "mac-roman"),
+]
+_CODECS = {codecs.lookup(name).name for name in ENCODINGS}
+
+
+def _check_encoding(name: str) -> str:
+    try:
+        is_known = codecs.lookup(name).name in _CODECS
+    except (LookupError, ValueError):
+        is_known = False
+    if not is_known:
+        raise PydanticCustomError("encoding", "expected one such as utf-8, utf-16, latin-1 or cp1252, found another")
+    return name
+
+
+Whole = Annotated[int, BeforeValidator(_read_whole)]
+Count = Annotated[int, Field(ge=1), BeforeValidator(_read_whole)]
+Flag = Annotated[bool, BeforeValidator(_read_flag)]
 
 
 class _Strict(BaseModel):
@@ -61,7 +91,7 @@ class PredictRequest(_Strict):
 
     texts: list[str] = Field(description="The texts to label.", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
-    top_k: int | None = Field(None, ge=1, description="Give the K likeliest labels only.")
+    top_k: Count | None = Field(None, description="Give the K likeliest labels only.")
 
 
 class ExplainRequest(_Strict):
@@ -70,7 +100,24 @@ class ExplainRequest(_Strict):
     texts: list[str] = Field(description="The texts to explain.", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
     label: str | None = Field(None, description="Explain this label; each text's own when left out.")
-    ngrams: int = Field(10, ge=0, le=100, description="How many n-grams to list for each text.")
+    ngrams: Whole = Field(10, ge=0, le=100, description="How many n-grams to list for each text.")
+
+
+class LabelQuery(_Strict):
+    """How a table is to be labelled, as the query of the address."""
+
+    model: str | None = Field(None, description="The model's name; the first model when left out.")
+    text_column: str | None = Field(None, description="The column of texts. Detected from the header when left out.")
+    format: Literal["csv", "tsv", "jsonl"] = Field("csv", description="The table's format.")
+    separator: str | None = Field(None, description="The character that separates columns.",
+                                  json_schema_extra={"minLength": 1, "maxLength": 1})  # fmt: skip
+    no_quotes: Flag = Field(False, description='A " is a character like any other.')
+    encoding: Annotated[str, AfterValidator(_check_encoding)] = Field(
+        "utf-8", description="The table's encoding.", json_schema_extra={"enum": list(ENCODINGS)}
+    )
+    on_error: Literal["fail", "skip"] = Field("fail", description="What to do at an invalid row.")
+    top_k: Count | None = Field(None, description="Give the K likeliest labels.")
+    proba: Flag = Field(False, description="Give the probability of every label.")
 
 
 class PredictionAnswer(BaseModel):
@@ -122,15 +169,21 @@ class ErrorAnswer(BaseModel):
     error: str
 
 
-Request = TypeVar("Request", PredictRequest, ExplainRequest)
+class HealthAnswer(BaseModel):
+    """The service runs."""
+
+    status: Literal["ok"]
 
 
-def answer(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
+Texts = TypeVar("Texts", PredictRequest, ExplainRequest)
+
+
+def write_json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
     """Return a value as JSON."""
     return Response(to_json(value), status, headers, "application/json")
 
 
-def prediction(one: Prediction, top_k: int | None) -> dict[str, Any]:
+def format_prediction(one: Prediction, top_k: int | None) -> dict[str, Any]:
     """Return a prediction as plain values, figures rounded as `textclf predict --json` does."""
     best = sorted(one.probabilities.items(), key=lambda item: -item[1])[:top_k]
     return {
@@ -141,12 +194,12 @@ def prediction(one: Prediction, top_k: int | None) -> dict[str, Any]:
     }
 
 
-def parsed(kind: type[Request], body: bytes, limits: Limits, most_texts: int) -> Request:
+def parse_request(kind: type[Texts], body: bytes, limits: ServeLimits, most_texts: int) -> Texts:
     """Return what a body says; raises Problem 400 when it is no JSON, 422 when it is not what is asked for."""
     try:
         request = kind.model_validate_json(body)
     except ValidationError as error:
-        raise _problem(error) from None
+        raise _name_mistake(error) from None
     if len(request.texts) > most_texts:
         raise Problem(
             422, f"texts: expected at most {most_texts:,}, found {len(request.texts):,}. Send several requests."
@@ -159,11 +212,33 @@ def parsed(kind: type[Request], body: bytes, limits: Limits, most_texts: int) ->
     return request
 
 
-def _problem(error: ValidationError) -> Problem:
+def parse_query(query: QueryParams) -> LabelQuery:
+    """Return what a query says; parameters without a value count as left out. Raises Problem 422."""
+    given = query.multi_items()
+    if len(dict(given)) < len(given):
+        raise Problem(422, "query: expected each parameter once, found one several times.")
+    try:
+        return LabelQuery.model_validate_strings({name: value for name, value in given if value})
+    except ValidationError as error:
+        raise _name_mistake(error, "query") from None
+
+
+def _name_mistake(error: ValidationError, whole: str = "body") -> Problem:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return Problem(400, f"body: expected JSON in UTF-8, found something else ({first['msg']}).")
     if first["type"] == "extra_forbidden":  # its place is a name that the client chose
-        return Problem(422, "body: found a field that is not known here. See /openapi.json for those that are.")
-    place = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"]) or "body"
-    return Problem(422, f"{place}: {first['msg']}.")
+        return Problem(422, f"{whole}: expected only fields that are known here, found another. See /openapi.json.")
+    place = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"]) or whole
+    return Problem(422, f"{place}: {_reword(first['msg'])}.")
+
+
+def _reword(message: str) -> str:
+    """Return a message of pydantic's in the words of this package."""
+    if message == "Field required":
+        return "expected it, found nothing"
+    if counted := re.fullmatch(r"\w+ should have (at \w+ \d+ \w+)(?: after validation, not (\d+))?", message):
+        return f"expected {counted[1]}, found {counted[2] or 'another number'}"
+    if wanted := re.fullmatch(r"Input should be ([^,]+(?:, '[^,]+)*).*", message):
+        return f"expected {wanted[1]}, found something else"
+    return message

@@ -10,19 +10,17 @@ from pathlib import Path
 
 from textclf.errors import TextclfError
 from textclf.model.model import Model
-from textclf.serve.metrics import Metrics
+from textclf.serve.counters import Counters
 
 SECONDS_BETWEEN_LOOKS = 0.5
 
-_WARM_UP = ("a first text, so that the first request finds everything made",) * 256  # many: the wider arrays too
-
-Signature = tuple[int, int, int]
+FileSignature = tuple[int, int, int]
 
 log = logging.getLogger("textclf.serve")
 
 
 @dataclass(frozen=True)
-class Shelved:
+class ServedModel:
     """A model as it is at one moment: `version` counts, from 1, how often its file has been loaded."""
 
     name: str
@@ -43,27 +41,27 @@ class Shelved:
         }
 
 
-class Shelf:
-    """The models of a service. A request takes one off the shelf and keeps it until it is answered.
+class ModelRegistry:
+    """The models of a service. A request keeps the one that it was given until it is answered.
 
     Raises ModelError when a model cannot be read at the start; later a file that cannot be read leaves the old model
     where it is, and a line in the log.
     """
 
-    def __init__(self, paths: Mapping[str, Path], metrics: Metrics) -> None:
+    def __init__(self, paths: Mapping[str, Path], counters: Counters) -> None:
         self._paths = dict(paths)
-        self._metrics = metrics
-        self._seen = {name: _signature(path) for name, path in self._paths.items()}
-        self._shelved = {name: self._load(name, 1) for name in self._paths}
+        self._counters = counters
+        self._seen = {name: _read_signature(path) for name, path in self._paths.items()}
+        self._served = {name: self._load(name, 1) for name in self._paths}
 
     @property
     def names(self) -> list[str]:
         """The names of the models, in the order given."""
         return list(self._paths)
 
-    def take(self, name: str | None) -> Shelved | None:
+    def take(self, name: str | None) -> ServedModel | None:
         """Return the model of this name, or the first; None when there is none of that name."""
-        return self._shelved.get(self.names[0] if name is None else name)
+        return self._served.get(self.names[0] if name is None else name)
 
     async def watch(self) -> None:
         """Look at the files twice a second, until cancelled."""
@@ -74,29 +72,29 @@ class Shelf:
     async def refresh(self) -> None:
         """Load again, in the background, each model whose file has changed since it was last looked at."""
         for name, path in self._paths.items():
-            signature = _signature(path)
+            signature = _read_signature(path)
             if signature is None or signature == self._seen[name]:
                 continue  # a file that is away for a moment is being replaced
             self._seen[name] = signature
             try:
                 # The new model is whole, and has answered once, before it takes the old one's place.
-                shelved = await asyncio.to_thread(self._load, name, self._shelved[name].version + 1)
+                served = await asyncio.to_thread(self._load, name, self._served[name].version + 1)
             except (TextclfError, OSError, MemoryError, ValueError) as error:
-                self._metrics.reloaded(name, ok=False)
+                self._counters.count_reload(name, is_used=False)
                 log.warning("%s: the changed file cannot be used, the old model stays: %s", name, error)
                 continue
-            self._shelved[name] = shelved
-            self._metrics.reloaded(name, ok=True)
-            log.info("%s: loaded again, version %d", name, shelved.version)
+            self._served[name] = served
+            self._counters.count_reload(name, is_used=True)
+            log.info("%s: loaded again, version %d", name, served.version)
 
-    def _load(self, name: str, version: int) -> Shelved:
+    def _load(self, name: str, version: int) -> ServedModel:
         # In memory, not mapped: what is written over a mapped file would change the model under a request.
         model = Model.load(self._paths[name], mapped=False)
-        model.predict(_WARM_UP)
-        return Shelved(name, model, version, datetime.now(UTC).isoformat(timespec="seconds"))
+        model.predict(["a first text, which shows that the model answers"])
+        return ServedModel(name, model, version, datetime.now(UTC).isoformat(timespec="seconds"))
 
 
-def _signature(path: Path) -> Signature | None:
+def _read_signature(path: Path) -> FileSignature | None:
     try:
         status = path.stat()
     except OSError:

@@ -13,9 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import IO, Any, BinaryIO, ClassVar, TypeVar, cast
+from typing import IO, BinaryIO, cast
 
-from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
@@ -23,34 +22,19 @@ from textclf.errors import TextclfError
 from textclf.model.bulk import BATCH_ROWS, predict_batches
 from textclf.model.label_table import PredictionColumns
 from textclf.model.model import Model
-from textclf.serve.messages import Problem
-from textclf.serve.metrics import Metrics
-from textclf.serve.registry import Shelved
-from textclf.serve.settings import Limits
-from textclf.tables import Format, TableOptions, open_table, open_writer
+from textclf.serve.batching import Outcome
+from textclf.serve.counters import Counters
+from textclf.serve.messages import LabelQuery, Problem
+from textclf.serve.registry import ServedModel
+from textclf.serve.service_settings import ServeLimits
+from textclf.tables import TableOptions, open_table, open_writer
 
-Result = TypeVar("Result")
-
-_KINDS = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
-# Python knows stranger ones, some of them slow: none that a table has.
-_ENCODING = re.compile(
-    r"(?i)utf-?8(-sig)?|utf-?(16|32)(-?[lb]e)?|latin-?1|ascii|iso-?8859-\d{1,2}|(cp|windows-)\d{3,4}"
-    r"|gbk|gb2312|gb18030|big5|shift_jis|euc_(jp|kr)|koi8-[ru]|mac_?roman"
-)
-_PARAMETERS = {
-    "model": "The model's name; the first model when left out.",
-    "text_column": "The column of texts. Told from the header when left out.",
-    "format": "csv (when left out), tsv or jsonl.",
-    "separator": "What separates columns.",
-    "no_quotes": 'true: a " is a character like any other.',
-    "encoding": "The table's encoding; utf-8 when left out.",
-    "on_error": "fail (when left out) or skip: what to do at a row that cannot be used.",
-    "top_k": "Give the K likeliest labels.",
-    "proba": "true: give the probability of every label.",
-}
+_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
+TABLE_TYPES = tuple(_TYPES.values())
+"""The media types of the tables that come and go."""
 
 
-class _Named:
+class _NamedUpload:
     """The uploaded bytes with the name that messages use."""
 
     name = "table"
@@ -60,7 +44,7 @@ class _Named:
         self.read = stream.read
 
 
-class _Gathered:
+class _ByteCollector:
     """Takes what is written and hands it on."""
 
     def __init__(self) -> None:
@@ -79,57 +63,45 @@ class _Gathered:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _TableJob:
     """A table to label, in `stream`."""
 
     stream: IO[bytes]
-    shelved: Shelved
+    served: ServedModel
     options: TableOptions
     wanted: PredictionColumns
-    metrics: Metrics
+    counters: Counters
 
-    def count(self) -> tuple[int, int]:
+    def count_rows(self) -> tuple[int, int]:
         """Read through the table and return how many rows it has and how many more cannot be used."""
-        with open_table(self._named(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table:
+        with open_table(self._name_stream(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table:
             rows = sum(len(batch) for batch in table.batches())
             return rows, len(table.refused)
 
-    def pieces(self) -> Generator[bytes, None, None]:
+    def label_pieces(self) -> Generator[bytes, None, None]:
         """Give the labelled table piece by piece."""
-        model: Model = self.shelved.model
-        gathered = _Gathered()
+        model: Model = self.served.model
+        gathered = _ByteCollector()
         with (
-            open_table(self._named(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table,
+            open_table(self._name_stream(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table,
             open_writer(cast(BinaryIO, gathered), table, self.wanted.names(model)) as writer,
         ):
             for batch, predictions in predict_batches(model, table.batches(), threads=1, ahead=False):
                 writer.write(batch, self.wanted.values(model, predictions))
-                self.metrics.labelled(self.shelved.name, len(batch))
+                self.counters.count_texts(self.served.name, len(batch))
                 yield gathered.take()
         yield gathered.take()
 
-    def _named(self) -> BinaryIO:
-        return cast(BinaryIO, _Named(self.stream))
+    def _name_stream(self) -> BinaryIO:
+        return cast(BinaryIO, _NamedUpload(self.stream))
 
 
 class Uploads:
-    """Takes tables, at most `Limits.tables` at a time."""
+    """Takes tables, at most `ServeLimits.tables` at a time."""
 
-    OPENAPI: ClassVar[dict[str, Any]] = {
-        "parameters": [
-            {"name": name, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
-            for name, text in _PARAMETERS.items()
-        ],
-        "requestBody": {
-            "required": True,
-            "description": "The table itself, not a form.",
-            "content": {kind: {"schema": {"type": "string"}} for kind in _KINDS.values()},
-        },
-    }
-
-    def __init__(self, limits: Limits, metrics: Metrics) -> None:
+    def __init__(self, limits: ServeLimits, counters: Counters) -> None:
         self._limits = limits
-        self._metrics = metrics
+        self._counters = counters
         self._running = 0
         # Threads of its own, no more than tables: each thread keeps the memory that a piece of a table has taken.
         self._pool = ThreadPoolExecutor(limits.tables, "table")
@@ -138,7 +110,7 @@ class Uploads:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def label(self, shelved: Shelved, request: Request) -> Response:
+    async def label(self, served: ServedModel, query: LabelQuery, request: Request) -> Response:
         """Return the table of the request's body with its labels; raises Problem where that cannot be."""
         if request.headers.get("content-type", "").lower().startswith("multipart/"):
             raise Problem(415, "body: expected the table itself, found a form. With curl: --data-binary @table.csv.")
@@ -147,10 +119,10 @@ class Uploads:
         self._running += 1
         stream = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - it lives as long as the answer
         try:
-            return await self._opened(stream, shelved, request)
+            return await self._start(stream, served, query, request)
         except TextclfError as error:
             self._end(stream)
-            raise Problem(422, _for_queries(str(error))) from None
+            raise Problem(422, _rename_options(str(error))) from None
         except ClientDisconnect:
             self._end(stream)
             raise Problem(400, "body: expected all of the table, found that the client left.") from None
@@ -158,11 +130,11 @@ class Uploads:
             self._end(stream)
             raise
 
-    async def _opened(self, stream: IO[bytes], shelved: Shelved, request: Request) -> Response:
-        options, wanted = _wishes(request.query_params)
-        await self._received(request, stream)
-        job = _Job(stream, shelved, options, wanted, self._metrics)
-        rows, refused = await self._in_thread(job.count)
+    async def _start(self, stream: IO[bytes], served: ServedModel, query: LabelQuery, request: Request) -> Response:
+        options, wanted = _read_options(query)
+        await self._receive(request, stream)
+        job = _TableJob(stream, served, options, wanted, self._counters)
+        rows, refused = await self._in_thread(job.count_rows)
         if not rows:
             raise Problem(422, f"table: expected rows to use, found that all {refused:,} are refused.")
         headers = {
@@ -170,10 +142,10 @@ class Uploads:
             "x-rows": str(rows),
             "x-rows-refused": str(refused),
         }
-        return StreamingResponse(self._sent(job), headers=headers, media_type=_KINDS[str(options.format)])
+        return StreamingResponse(self._send_pieces(job), headers=headers, media_type=_TYPES[query.format])
 
-    async def _sent(self, job: _Job) -> AsyncIterator[bytes]:
-        pieces = job.pieces()
+    async def _send_pieces(self, job: _TableJob) -> AsyncIterator[bytes]:
+        pieces = job.label_pieces()
         try:
             while (piece := await self._in_thread(lambda: next(pieces, None))) is not None:
                 if piece:
@@ -183,7 +155,7 @@ class Uploads:
                 pieces.close()
             self._end(job.stream)
 
-    async def _received(self, request: Request, stream: IO[bytes]) -> None:
+    async def _receive(self, request: Request, stream: IO[bytes]) -> None:
         waiting: list[bytes] = []
         size = 0
         async for part in request.stream():
@@ -199,7 +171,7 @@ class Uploads:
         if stream.read(4) == b"PAR1":
             raise Problem(415, "body: expected CSV, TSV or JSON Lines, found Parquet. `textclf predict -i` takes it.")
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+    async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _end(self, stream: IO[bytes]) -> None:
@@ -207,37 +179,18 @@ class Uploads:
         stream.close()
 
 
-def _wishes(query: QueryParams) -> tuple[TableOptions, PredictionColumns]:
-    unknown = set(query) - set(_PARAMETERS)
-    if unknown:
-        raise Problem(422, f"query: expected one of {', '.join(_PARAMETERS)}; found another name.")
-    kind = query.get("format", "csv")
-    if kind not in _KINDS:
-        raise Problem(422, f"format: expected one of {', '.join(_KINDS)}, found another.")
-    top_k = query.get("top_k")
-    if top_k is not None and not re.fullmatch("[1-9][0-9]{0,5}", top_k):
-        raise Problem(422, "top_k: expected a number from 1, found something else.")
-    encoding = query.get("encoding") or "utf-8"
-    if not _ENCODING.fullmatch(encoding):
-        raise Problem(422, "encoding: expected one such as utf-8, utf-16, latin-1 or cp1252, found another.")
+def _read_options(query: LabelQuery) -> tuple[TableOptions, PredictionColumns]:
     options = TableOptions(
-        text_column=query.get("text_column") or None,
-        separator=query.get("separator") or None,
-        quotes=not _flag(query, "no_quotes"),
-        encoding=encoding,
-        format=cast(Format, kind),
-        on_error=cast(Any, query.get("on_error") or "fail"),
+        text_column=query.text_column,
+        separator=query.separator,
+        quotes=not query.no_quotes,
+        encoding=query.encoding,
+        format=query.format,
+        on_error=query.on_error,
     )
-    return options, PredictionColumns(top_k=int(top_k) if top_k else None, proba=_flag(query, "proba"))
+    return options, PredictionColumns(top_k=query.top_k, proba=query.proba)
 
 
-def _flag(query: QueryParams, name: str) -> bool:
-    value = query.get(name, "false")
-    if value not in ("true", "false"):
-        raise Problem(422, f"{name}: expected true or false, found something else.")
-    return value == "true"
-
-
-def _for_queries(message: str) -> str:
+def _rename_options(message: str) -> str:
     """Return a message of the tables with options of the command line named as those of the query."""
     return re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: found[1].replace("-", "_"), message)

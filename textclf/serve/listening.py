@@ -6,14 +6,14 @@ import sys
 from collections.abc import Callable
 
 from textclf.errors import TextclfError, require_packages
-from textclf.serve.settings import ServeSettings
+from textclf.serve.service_settings import ServeSettings
 
 _SECONDS_TO_END = 5  # for requests that are being answered when the service is stopped
 
 
 def check_available() -> None:
     """Raise TextclfError when the packages that the service needs are not installed."""
-    require_packages("serve", "fastapi", "uvicorn", "prometheus_client", extra="serve")
+    require_packages("serve", "starlette", "pydantic", "uvicorn", "prometheus_client", extra="serve")
 
 
 def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
@@ -28,7 +28,7 @@ def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
     from textclf.serve.connections import Connection, Server
 
     _log_to_stderr()
-    with _listening(settings) as listener:
+    with _open_listener(settings) as listener:
         service = Service(settings)
         config = uvicorn.Config(
             service.asgi,
@@ -40,15 +40,16 @@ def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            timeout_keep_alive=settings.keep_alive,
             timeout_graceful_shutdown=_SECONDS_TO_END,
             h11_max_incomplete_event_size=settings.limits.head,
         )
         port = listener.getsockname()[1]
         ready(f"http://{f'[{settings.host}]' if ':' in settings.host else settings.host}:{port}")
-        Server(config, service.metrics).run(sockets=[listener])
+        Server(config, service.counters).run(sockets=[listener])
 
 
-def _listening(settings: ServeSettings) -> socket.socket:
+def _open_listener(settings: ServeSettings) -> socket.socket:
     # The protocol is named: asyncio sends at once (TCP_NODELAY) only over sockets that say that they are TCP.
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -8,11 +8,12 @@ from pathlib import Path
 from textclf.errors import TextclfError
 
 _NAME = re.compile(r"[\w.-]{1,100}")
+_ORIGIN = re.compile(r"(?i)https?://[\w.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
 _SHORTEST_TOKEN = 16
 
 
 @dataclass(frozen=True)
-class Limits:
+class ServeLimits:
     """How much is taken: what is over is refused, with a status that says so.
 
     `body`: bytes of a request, but for tables: `upload` bytes. `texts` a request, `characters` a text, `explained`
@@ -46,7 +47,8 @@ class ServeSettings:
     """A service: its models by name, its address, `token` for whoever asks (None lets all in), limits and threads.
 
     `hosts` are the names that a request may give as Host beside localhost and addresses in figures: a name that an
-    attacker makes point here (DNS rebinding) is none of them.
+    attacker makes point here (DNS rebinding) is none of them. `origins` are those of other web pages that may ask, "*"
+    for all. An idle connection is closed after `keep_alive` seconds.
     """
 
     models: dict[str, Path]
@@ -54,12 +56,14 @@ class ServeSettings:
     port: int = 8000
     token: str | None = None
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    keep_alive: int = 5
     threads: int = 2
     log_requests: bool = False
-    limits: Limits = Limits()
+    limits: ServeLimits = ServeLimits()
 
 
-def named_paths(models: Sequence[str]) -> dict[str, Path]:
+def name_models(models: Sequence[str]) -> dict[str, Path]:
     """Return models by name: NAME=PATH, or the file's stem; raises TextclfError at a name that cannot be or is taken.
 
     A path that exists is a path, even with = in it.
@@ -91,3 +95,12 @@ def read_token(path: Path) -> str:
             "Make one with: openssl rand -hex 24."
         )
     return token
+
+
+def check_origin(origin: str) -> str:
+    """Return an origin as browsers send it; raises TextclfError where it is none."""
+    if origin != "*" and not _ORIGIN.fullmatch(origin):
+        raise TextclfError(
+            f"{origin}: expected an origin such as https://app.example.org, without a path, or *, found something else."
+        )
+    return origin.lower()

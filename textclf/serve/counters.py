@@ -6,7 +6,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 _TEXTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1000)
 
 
-class Metrics:
+class Counters:
     """The figures of one service; `waiting` and `connections` are set by whoever knows them."""
 
     def __init__(self) -> None:
@@ -22,32 +22,24 @@ class Metrics:
                                 registry=registry)  # fmt: skip
         self.waiting = Gauge("textclf_waiting_characters", "Characters of texts that wait.", registry=registry)
         self.connections = Gauge("textclf_connections", "Open connections.", registry=registry)
-        self._children: dict[tuple[str, int], Counter] = {}
-        self._timers: dict[str, Histogram] = {}
 
-    def answered(self, path: str, status: int, seconds: float) -> None:
+    def count_request(self, path: str, status: int, seconds: float) -> None:
         """Count a request; `path` is one of the service's own."""
-        counter = self._children.get((path, status))
-        if counter is None:
-            counter = self._children[path, status] = self._requests.labels(path, str(status))
-        counter.inc()
-        timer = self._timers.get(path)
-        if timer is None:
-            timer = self._timers[path] = self._seconds.labels(path)
-        timer.observe(seconds)
+        self._requests.labels(path, str(status)).inc()
+        self._seconds.labels(path).observe(seconds)
 
-    def labelled(self, model: str, texts: int) -> None:
+    def count_texts(self, model: str, texts: int) -> None:
         """Count texts that a model has labelled."""
         self._texts.labels(model).inc(texts)
 
-    def predicted(self, texts: int) -> None:
+    def count_batch(self, texts: int) -> None:
         """Count a batch."""
         self._batches.observe(texts)
 
-    def reloaded(self, model: str, *, ok: bool) -> None:
+    def count_reload(self, model: str, *, is_used: bool) -> None:
         """Count a model file that changed: used, or not usable."""
-        self._reloads.labels(model, "used" if ok else "refused").inc()
+        self._reloads.labels(model, "used" if is_used else "refused").inc()
 
-    def text(self) -> bytes:
+    def write_text(self) -> bytes:
         """Return all figures in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -8,8 +8,13 @@ import pytest
 from click.testing import CliRunner
 
 from textclf.analysis import learning_curve as module
-from textclf.analysis.learning_curve import Curve, learning_curve, plan_curve, stratified_order
-from textclf.analysis.power_law import fit_power_laws
+from textclf.analysis.learning_curve import (
+    LearningCurve,
+    fit_power_laws,
+    measure_learning_curve,
+    plan_curve,
+    stratified_order,
+)
 from textclf.cli import cli, run
 from textclf.errors import TrainingError
 from textclf.model.prediction import Predictions
@@ -122,10 +127,10 @@ def remembered(monkeypatch):
     return memory
 
 
-def drawn(n=4000, folds=5, seed=1) -> Curve:
+def drawn(n=4000, folds=5, seed=1) -> LearningCurve:
     rng = np.random.default_rng(seed)
     plan, done = plan_curve(labelled(n), folds, rng), []
-    found = learning_curve(labelled(n), plan, Settings(), None, rng, progress=done.append)
+    found = measure_learning_curve(labelled(n), plan, Settings(), None, rng, progress=done.append)
     assert sum(done) == plan.trainings
     return found
 
@@ -167,7 +172,7 @@ def test_a_subset_of_one_class_is_not_trained_on_and_answers_with_it(remembered)
     data = LabelledTexts([f"text {i}" for i in range(200)], ["a"] * 197 + ["b"] * 3)
     rng = np.random.default_rng(0)
     plan = plan_curve(data, 5, rng)
-    found = learning_curve(data, plan, Settings(), None, rng, progress=lambda _: None)
+    found = measure_learning_curve(data, plan, Settings(), None, rng, progress=lambda _: None)
     assert 0 < len(remembered.given) < plan.trainings
     assert remembered.labels == ("a", "b")
     assert found.points[0].accuracy.value > found.points[-1].accuracy.value  # the stand-in errs more than "always a"
@@ -176,7 +181,7 @@ def test_a_subset_of_one_class_is_not_trained_on_and_answers_with_it(remembered)
 def test_a_class_that_neither_size_tells_has_no_interval(remembered):
     data = LabelledTexts([f"text {i}" for i in range(200)], [*["a", "b"] * 99, "c", "c"])
     rng = np.random.default_rng(0)
-    found = learning_curve(data, plan_curve(data, 5, rng), Settings(), None, rng, progress=lambda _: None)
+    found = measure_learning_curve(data, plan_curve(data, 5, rng), Settings(), None, rng, progress=lambda _: None)
     lost = found.gains[-1]
     assert (lost.label, lost.rows, lost.full) == ("c", 2, 0.0)
     assert (lost.gain.low, lost.gain.high) == (None, None)
@@ -203,7 +208,7 @@ def test_the_command_prints_points_forecasts_a_chart_and_classes(table):
     arguments = ["curve", str(table), "--folds", "2", "--vectors", "none"]
     done = CliRunner().invoke(cli, arguments, catch_exceptions=False)
     assert done.exit_code == 0
-    assert "8 trainings: 2 folds, 3 sizes of 21 to 85 rows, the smaller ones twice" in done.stderr
+    assert "8 trainings: 2 folds, 3 sizes of 21 to 84 rows, the smaller ones twice" in done.stderr
     lines = done.stdout.splitlines()
     assert [line.split("  ")[0] for line in lines[1:7]] == [
         *["measured"] * 3, "forecast: all rows", "forecast: 2 times", "forecast: 10 times",

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn import metrics
 
-from textclf.metrics.bootstrap import Interval, Kinds, holm, mcnemar, unseen
+from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
 
 
 def draw(n, k, m, seed=0):
@@ -17,19 +17,19 @@ def draw(n, k, m, seed=0):
 
 def test_figures_of_all_rows_are_those_of_scikit_learn():
     y, given = draw(200, 5, 3)
-    kinds = Kinds.of(y, given, 6)  # the last class does not occur
+    patterns = RowPatterns.of(y, given, 6)  # the last class does not occur
     for j in range(3):
-        counts = kinds.counts(kinds.rows[None], j)
+        counts = patterns.counts(patterns.rows[None], j)
         assert counts.accuracy[0] == pytest.approx(metrics.accuracy_score(y, given[:, j]))
         assert counts.macro_f1[0] == pytest.approx(metrics.f1_score(y, given[:, j], average="macro"))
 
 
 def test_resampled_kinds_are_resampled_rows():
     y, given = draw(400, 3, 1)
-    kinds = Kinds.of(y, given, 3)
-    drawn = np.concatenate(list(kinds.resampled(np.random.default_rng(0), 4000)))
+    patterns = RowPatterns.of(y, given, 3)
+    drawn = np.concatenate(list(patterns.resampled(np.random.default_rng(0), 4000)))
     assert (drawn.sum(axis=1) == 400).all()
-    figures = kinds.counts(drawn, 0)
+    figures = patterns.counts(drawn, 0)
     rows = np.random.default_rng(1).integers(0, 400, (4000, 400))
     accuracy = (given[rows, 0] == y[rows]).mean(axis=1)
     macro_f1 = [metrics.f1_score(y[r], given[r, 0], average="macro") for r in rows[:1000]]
@@ -40,8 +40,8 @@ def test_resampled_kinds_are_resampled_rows():
 
 def test_blocks_of_resamples_add_up(monkeypatch):
     monkeypatch.setattr("textclf.metrics.bootstrap._AT_ONCE", 100)
-    kinds = Kinds.of(*draw(50, 2, 1), 2)
-    blocks = list(kinds.resampled(np.random.default_rng(0), 101))
+    patterns = RowPatterns.of(*draw(50, 2, 1), 2)
+    blocks = list(patterns.resampled(np.random.default_rng(0), 101))
     assert len(blocks) > 1
     assert sum(map(len, blocks)) == 101
 
@@ -59,9 +59,9 @@ def test_intervals_of_accuracy_hold_the_truth_as_often_as_they_promise():
     rng, held = np.random.default_rng(0), 0
     for _ in range(300):
         right = (rng.random(200) < 0.8).astype(int)
-        kinds = Kinds.of(np.ones(200, int), right[:, None], 2)
-        samples = np.concatenate(list(kinds.resampled(rng, 500)))
-        interval = Interval.of(right.mean(), kinds.counts(samples, 0).accuracy)
+        patterns = RowPatterns.of(np.ones(200, int), right[:, None], 2)
+        samples = np.concatenate(list(patterns.resampled(rng, 500)))
+        interval = Interval.of(right.mean(), patterns.counts(samples, 0).accuracy)
         held += interval.low <= 0.8 <= interval.high
     assert 0.91 <= held / 300 <= 0.98
 

@@ -18,21 +18,21 @@ from textclf.model.card import EpochFigures
 from textclf.model.model import Model
 from textclf.report import (
     Gathered,
-    Run,
+    RunDetails,
     check_available,
     write_comparison_report,
     write_evaluation_report,
     write_training_report,
 )
 from textclf.report.figures import of_classes
-from textclf.report.plots import Curve, Mark, coverage_precision, heat_map, loss_curves, reliability
+from textclf.report.plots import CoverageCurve, Mark, coverage_precision, heat_map, loss_curves, reliability
 from textclf.report.run import Fact
 from textclf.settings import Settings
 from textclf.tables import Examples, TableOptions, open_table
 from textclf.training.train import LabelledTexts, train
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{7*7}} {% raw %} $x^2$ </style>\x1b[31m\x00'
-MADE = Run("textclf evaluate '<script>'", (Fact("date", "today"), Fact("data", EVIL)))
+MADE = RunDetails("textclf evaluate '<script>'", (Fact("date", "today"), Fact("data", EVIL)))
 
 
 class Page(HTMLParser):
@@ -205,14 +205,14 @@ def test_a_thousand_classes_make_a_page_of_less_than_a_megabyte(tmp_path):
 def test_a_coverage_curve_is_the_precision_of_the_surest_rows():
     confidence = np.array([0.9] * 10 + [0.8] * 10 + [0.7] * 20)
     right = np.array([True] * 10 + [True] * 5 + [False] * 5 + [False] * 20)
-    curve = Curve.of(confidence, right)
+    curve = CoverageCurve.of(confidence, right)
     assert curve.coverage.tolist() == [0.25, 0.5, 1.0]
     assert curve.precision.tolist() == [1.0, 0.75, 15 / 40]
 
 
 def test_a_long_curve_is_drawn_with_few_points_and_ends_at_all_rows():
     confidence = np.random.default_rng(1).random(5000)
-    curve = Curve.of(confidence, confidence > 0.3)
+    curve = CoverageCurve.of(confidence, confidence > 0.3)
     assert len(curve.coverage) <= 160
     assert curve.coverage[-1] == 1.0
     assert curve.precision[-1] == pytest.approx((confidence > 0.3).mean())
@@ -222,7 +222,7 @@ def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours(
     counted = Reliability()
     counted.add(np.array([0.6, 0.9, 0.9]), np.array([True, True, False]))
     history = [EpochFigures(1, 2.0, 1.0, 0.5, 0.4), EpochFigures(2, 1.0)]
-    curve = Curve.of(np.array([0.9, 0.8]), np.array([True, False]))
+    curve = CoverageCurve.of(np.array([0.9, 0.8]), np.array([True, False]))
     for svg in (
         reliability({"after": counted}),
         coverage_precision({"all": curve}, [Mark(0.9, "never", 0.0, None), Mark(0.8, "0.7", 0.5, 1.0)]),

@@ -14,7 +14,7 @@ import numpy as np
 from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
 from textclf.analysis.evaluate import unknown_label
 from textclf.errors import DataError
-from textclf.metrics.bootstrap import Interval, Kinds, holm, mcnemar, unseen
+from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
 from textclf.model.model import Model
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
@@ -247,11 +247,11 @@ def compare(answers: Answers, rng: np.random.Generator) -> Comparison:
 
     Intervals are percentiles of a paired bootstrap: each resample of the rows serves all classifiers.
     """
-    kinds = Kinds.of(answers.y, answers.given, len(answers.labels))
+    patterns = RowPatterns.of(answers.y, answers.given, len(answers.labels))
     m, n = len(answers.names), len(answers.y)
-    blocks = [_figures(kinds, rows, m) for rows in kinds.resampled(rng)]
+    blocks = [_figures(patterns, rows, m) for rows in patterns.resampled(rng)]
     samples = np.concatenate(blocks, axis=1)
-    found = _figures(kinds, kinds.rows[None], m)[:, 0]
+    found = _figures(patterns, patterns.rows[None], m)[:, 0]
     scores = [
         Score(name, j >= answers.models, *_intervals(found[..., j], samples[..., j], n, lowest=0.0))
         for j, name in enumerate(answers.names)
@@ -268,9 +268,9 @@ def compare(answers: Answers, rng: np.random.Generator) -> Comparison:
     )
 
 
-def _figures(kinds: Kinds, rows: Integers, m: int) -> Array:
-    """Return accuracy and macro-F1, shape (2, b, m), where `rows`, shape (b, u), says how often each kind occurs."""
-    counts = [kinds.counts(rows, j) for j in range(m)]
+def _figures(patterns: RowPatterns, rows: Integers, m: int) -> Array:
+    """Return accuracy and macro-F1, shape (2, b, m), where `rows`, shape (b, u), says how often each pattern occurs."""
+    counts = [patterns.counts(rows, j) for j in range(m)]
     return np.stack([np.stack([c.accuracy, c.macro_f1]) for c in counts], axis=-1)
 
 

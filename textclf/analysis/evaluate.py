@@ -118,7 +118,7 @@ class Measurement:
 
 
 @dataclass
-class Counts:
+class EvaluationCounts:
     """What is counted of labelled rows: it grows batch by batch, and several processes may add theirs up."""
 
     tally: Tally | MultiLabelTally
@@ -130,9 +130,9 @@ class Counts:
     errors: list[WrongRow] = field(default_factory=list)
 
     @staticmethod
-    def start(model: Model) -> "Counts":
+    def start(model: Model) -> "EvaluationCounts":
         """Return counts of no rows yet."""
-        return Counts(
+        return EvaluationCounts(
             new_tally(model.labels, model.thresholds),
             Tally(model.labels) if model.output == "softmax" else None,
             np.zeros((3, len(model.labels)), np.int64),
@@ -152,7 +152,7 @@ class Counts:
             for row, chosen in enumerate((np.ones(len(Y), np.bool_), given, right)):
                 self.answers[row] += np.bincount(classes[chosen], minlength=self.answers.shape[1])
 
-    def merge(self, other: "Counts") -> None:
+    def merge(self, other: "EvaluationCounts") -> None:
         """Add other rows' counts, by a model of the same labels."""
         self.tally.merge(other.tally)  # type: ignore[arg-type] # one model makes tallies of one kind
         if self.before is not None and other.before is not None:
@@ -209,9 +209,9 @@ def count_rows(
     keep_errors: bool = False,
     progress: Callable[[int], None] = lambda _: None,
     watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
-) -> Counts:
+) -> EvaluationCounts:
     """Predict every row of an open table and count how its label compares; raises DataError as `measure` does."""
-    counts = Counts.start(model)
+    counts = EvaluationCounts.start(model)
     ahead = isinstance(table.origin, Path)
     for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)

@@ -7,7 +7,7 @@ suspects, those that prefer another label most. How much is the logarithm of the
 Banking77's labels turned at random the first 5% of the list then hold 90% of them. With the difference of the
 probabilities it is 73%, with the odds but as many rows of each pair of labels as were estimated for it 76%.
 
-Nothing judges a row that has trained on it: rows go into folds, all copies of one text into the same.
+Nothing judges a row that has trained on it: rows go into folds, all copies of one text into the same one.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from textclf.errors import TrainingError
 from textclf.settings import Settings
 from textclf.storage.files import write_csv
+from textclf.training.data import deal, group_copies
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -34,7 +35,7 @@ _LEAST = 1e-12  # a probability of 0 would make the odds infinite
 
 
 @dataclass(frozen=True)
-class Suspect:
+class LabelError:
     """A text by its number from 0, its label, the label that the others suggest, and how sure they are.
 
     `score`: the logarithm of the suggested label's probability over that of its own, out of fold; 0 and more.
@@ -59,30 +60,28 @@ class OutOfFold:
         return np.flatnonzero(~np.isnan(self.P).any(axis=1))
 
 
-def suspects(
+def find_label_errors(
     data: LabelledTexts,
-    groups: Sequence[int],
     settings: Settings,
     vectors: WordVectors | None,
     *,
     say: Callable[[str], None] = lambda _: None,
-) -> list[Suspect]:
+) -> list[LabelError]:
     """Return the texts whose labels are probably wrong, the surest first.
 
-    `groups`, one number a text: texts of one number are the same text. Raises TrainingError when fewer than two
-    classes have enough different texts to be judged.
+    Raises TrainingError when fewer than two classes have enough different texts to be judged.
     """
-    found = out_of_fold(data, groups, settings, vectors, say=say)
+    found = out_of_fold(data, settings, vectors, say=say)
     numbers = {label: number for number, label in enumerate(found.labels)}
     judged = found.judged
     y = np.array([numbers[data.labels[i]] for i in judged.tolist()], np.int64)
     P = found.P[judged]
     suggested = _suggested(P, y)
     scores = _log_odds(P[np.arange(len(y)), suggested], P[np.arange(len(y)), y])
-    places = np.flatnonzero(is_suspect(P, y))
+    places = np.flatnonzero(flag_label_errors(P, y))
     order = places[np.argsort(-scores[places], kind="stable")]
     return [
-        Suspect(
+        LabelError(
             int(judged[place]), found.labels[y[place]], found.labels[suggested[place]], round(float(scores[place]), 6)
         )
         for place in order.tolist()
@@ -91,7 +90,6 @@ def suspects(
 
 def out_of_fold(
     data: LabelledTexts,
-    groups: Sequence[int],
     settings: Settings,
     vectors: WordVectors | None,
     *,
@@ -101,11 +99,14 @@ def out_of_fold(
     settings = replace(settings, valid_fraction=0.0, l2=L2 if settings.l2 is None else settings.l2)
     labels = tuple(sorted(set(data.labels)))
     numbers = {label: number for number, label in enumerate(labels)}
-    fold = folds(data.labels, groups, np.random.default_rng(settings.seed))
+    y = np.array([numbers[label] for label in data.labels], np.int64)
+    fold = deal_to_judge(y, group_copies(data.texts), np.random.default_rng(settings.seed))
     P = np.full((len(data.texts), len(labels)), np.nan)
     for number in range(FOLDS):
         say(f"judging labels: fold {number + 1} of {FOLDS}")
         held_out = np.flatnonzero(fold == number)
+        if not len(held_out):
+            continue
         model = train(_rows(data, np.flatnonzero(fold != number)), settings, vectors).model
         predicted = model.predict([data.texts[i] for i in held_out.tolist()], threads=settings.threads).P
         P[held_out] = 0.0
@@ -114,31 +115,22 @@ def out_of_fold(
     return OutOfFold(labels, P)
 
 
-def folds(labels: Sequence[str], groups: Sequence[int], rng: np.random.Generator) -> Integers:
-    """Return each text's fold, shape (n,): classes spread evenly, same texts together, -1 for small classes.
+def deal_to_judge(y: Integers, groups: Integers, rng: np.random.Generator) -> Integers:
+    """Return each text's fold, shape (n,), as `deal` does, -1 for those of classes that are too small to be judged.
 
     Raises TrainingError when fewer than two classes have `FOLDS` different texts.
     """
-    _, firsts, group_of = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-    classes, y = np.unique(np.array(labels, dtype=object).astype(str), return_inverse=True)
-    of_group = y[firsts]
-    fold_of_group = np.full(len(firsts), -1)
-    dealt = judged = 0
-    for number in range(len(classes)):
-        members = rng.permutation(np.flatnonzero(of_group == number))
-        if len(members) >= FOLDS:
-            # Each class goes on where the one before it ended: small classes do not all fill the first folds.
-            fold_of_group[members] = (np.arange(len(members)) + dealt) % FOLDS
-            dealt, judged = dealt + len(members), judged + 1
+    fold = deal(y, FOLDS, rng, groups=groups, fewest=FOLDS)
+    judged = len(np.unique(y[fold >= 0]))
     if judged < 2:
         raise TrainingError(
             f"labels: expected at least two classes of {FOLDS} different texts to judge labels by, found {judged}."
             " Add rows."
         )
-    return fold_of_group[group_of]
+    return fold
 
 
-def is_suspect(P: Array, y: Integers) -> npt.NDArray[np.bool_]:
+def flag_label_errors(P: Array, y: Integers) -> npt.NDArray[np.bool_]:
     """Return which rows are named, shape (n,), for probabilities P, shape (n, k), and labels y.
 
     As many as confident learning estimates to be mislabelled, those that prefer another label most.
@@ -169,7 +161,7 @@ def confident_joint(P: Array, y: Integers) -> Array:
     return Q
 
 
-def write_suspects(path: Path, rows: Sequence[int], texts: Sequence[str], found: Sequence[Suspect]) -> None:
+def write_label_errors(path: Path, rows: Sequence[int], texts: Sequence[str], found: Sequence[LabelError]) -> None:
     """Write suspects as CSV: row, label, suggested, score, text; `rows` are the texts' numbers in their table."""
     lines = ([rows[s.number], s.label, s.suggested, f"{s.score:.6f}", texts[s.number]] for s in found)
     write_csv(path, ["row", "label", "suggested", "score", "text"], lines)

@@ -1,5 +1,10 @@
 """Would more rows help? Cross-validated figures at growing shares of the rows, a curve through them, a forecast.
 
+Held-out error falls as a power of the number of rows towards a floor, error(n) = a + b n^(−c) (Hestness et al. 2017,
+"Deep learning scaling is predictable, empirically"). For a given c the best a and b are a line through the points
+(n^(−c), error), in closed form; so the fit tries every c of a grid (variable projection: Golub & Pereyra 1973). It has
+no starting point, always ends, and fits all resamples at once.
+
 Letters: ``n`` rows, ``k`` classes, ``s`` sizes (the largest first, each half the one before), ``F`` folds, ``R``
 repeats, ``B`` resamples.
 """
@@ -10,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from textclf.analysis.power_law import PowerLaws, fit_power_laws
 from textclf.errors import TrainingError
-from textclf.metrics.bootstrap import Counts, Interval, Kinds
+from textclf.metrics.bootstrap import ClassCounts, Interval, RowPatterns
 from textclf.settings import Settings
+from textclf.training.data import deal, group_copies
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -22,6 +27,7 @@ _REPEATS = (1, 1, 2, 2, 2, 2)  # of each size: small subsets differ much from ea
 _SMALLEST, _SMALLEST_OF_CLASS, _FEWEST_SIZES = 20, 2, 3
 _TIMES = (1, 2, 10)
 _RESAMPLES = 2000
+_EXPONENTS = np.linspace(0.05, 1.0, 96)  # measured exponents lie within; a steeper fall is a start, not a trend
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,20 @@ class Law:
 
 
 @dataclass(frozen=True)
+class PowerLaws:
+    """B curves: `a` ≥ 0, the floor, `b` ≥ 0 and `c` > 0, each of shape (B,)."""
+
+    a: Array
+    b: Array
+    c: Array
+
+    def error(self, n: float) -> Array:
+        """Return the error at n rows on each curve, shape (B,)."""
+        error: Array = self.a + self.b * n**-self.c
+        return error
+
+
+@dataclass(frozen=True)
 class ClassGain:
     """One class's F1 with half of the largest size and with all of it, its rows in the data, and the difference."""
 
@@ -69,7 +89,7 @@ class ClassGain:
 
 
 @dataclass(frozen=True)
-class Curve:
+class LearningCurve:
     """The learning curve of a table; `points` from the smallest size, `gains` from the largest gain."""
 
     n: int
@@ -97,7 +117,7 @@ def _plain(value: Point | Forecast | Law | ClassGain) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class CurvePlan:
     """What is to be trained: each row's fold, shape (n,), and the sizes, the largest first."""
 
     y: Integers
@@ -112,15 +132,20 @@ class Plan:
         return self.folds * sum(_REPEATS[: len(self.sizes)])
 
 
-def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Plan:
-    """Deal the rows of each class out to folds and choose the sizes; raises TrainingError when rows are too few."""
+def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> CurvePlan:
+    """Deal the rows of each class out to folds and choose the sizes; raises TrainingError when rows are too few.
+
+    Rows of fold -1, of a class that no other fold has, train every time and are not judged.
+    """
     labels, y = np.unique(np.array(data.labels, dtype=object), return_inverse=True)
     n, k = len(y), len(labels)
     if k < 2:
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add another class.")
-    fold = np.empty(n, np.int64)
-    fold[np.lexsort((rng.random(n), y))] = np.arange(n) % folds
-    largest = n - -(-n // folds)
+    fold = deal(y, folds, rng, groups=group_copies(data.texts))
+    sizes_of_folds = np.bincount(fold[fold >= 0], minlength=folds)
+    if not sizes_of_folds.all():
+        raise TrainingError(f"texts: expected different ones for each of {folds} folds, found too few. Add others.")
+    largest = n - int(sizes_of_folds.max())
     smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
     sizes = tuple(largest >> step for step in range(len(_REPEATS)) if largest >> step >= smallest)
     if len(sizes) < _FEWEST_SIZES:
@@ -128,18 +153,18 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Pla
         raise TrainingError(
             f"rows: expected at least {least:,} for a curve of {k:,} classes, found {n:,}. Add rows, or merge classes."
         )
-    return Plan(y, tuple(labels.tolist()), fold, folds, sizes)
+    return CurvePlan(y, tuple(labels.tolist()), fold, folds, sizes)
 
 
-def learning_curve(
+def measure_learning_curve(
     data: LabelledTexts,
-    plan: Plan,
+    plan: CurvePlan,
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
     *,
     progress: Callable[[int], None],
-) -> Curve:
+) -> LearningCurve:
     """Train as planned and return what it shows; each training is one fit, with no rows set aside."""
     given = _predictions(data, plan, replace(settings, valid_fraction=0.0), vectors, rng, progress)
     drawn_folds = rng.multinomial(plan.folds, np.full(plan.folds, 1 / plan.folds), size=_RESAMPLES)
@@ -153,7 +178,7 @@ def learning_curve(
     # The first curve of each figure goes through the values, the others through the resampled ones.
     errors = 1 - np.concatenate([found[..., None], samples], axis=2)
     laws = [fit_power_laws(np.array(plan.sizes, np.float64), errors[:, figure].T) for figure in range(2)]
-    return Curve(
+    return LearningCurve(
         len(plan.y),
         plan.trainings,
         points[::-1],
@@ -175,7 +200,7 @@ def stratified_order(y: Integers, rng: np.random.Generator) -> Integers:
 
 def _predictions(
     data: LabelledTexts,
-    plan: Plan,
+    plan: CurvePlan,
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
@@ -196,7 +221,7 @@ def _predictions(
 
 def _classes(
     data: LabelledTexts,
-    plan: Plan,
+    plan: CurvePlan,
     rows: Integers,
     held_out: Integers,
     settings: Settings,
@@ -213,7 +238,7 @@ def _classes(
     return own[model.predict([data.texts[i] for i in held_out], threads=settings.threads).classes]
 
 
-def _resampled(plan: Plan, given: Integers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
+def _resampled(plan: CurvePlan, given: Integers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return accuracy and macro-F1 of one size, shape (2,), and the same of resampled folds and repeats, shape (2, B).
 
     `drawn`, shape (B, F): how often each fold occurs, alike for all sizes, for the folds' rows are the same. A
@@ -229,7 +254,7 @@ def _resampled(plan: Plan, given: Integers, drawn: Integers, rng: np.random.Gene
     return found, np.clip(wider, 0.0, 1.0)
 
 
-def _counts(plan: Plan, answers: Integers, fold: int) -> Integers:
+def _counts(plan: CurvePlan, answers: Integers, fold: int) -> Integers:
     """Return each class's hits, predictions and rows in one fold, shape (3, k)."""
     inside, k = plan.fold == fold, len(plan.labels)
     y, given = plan.y[inside], answers[inside]
@@ -238,7 +263,7 @@ def _counts(plan: Plan, answers: Integers, fold: int) -> Integers:
 
 def _figures(counts: Integers) -> Array:
     """Return accuracy and macro-F1, shape (2, …), of counts of shape (…, 3, k)."""
-    of = Counts(counts[..., 0, :], counts[..., 1, :], counts[..., 2, :])
+    of = ClassCounts(counts[..., 0, :], counts[..., 1, :], counts[..., 2, :])
     return np.stack([of.accuracy, of.macro_f1])
 
 
@@ -253,11 +278,13 @@ def _law(laws: PowerLaws) -> Law:
     return Law(*(Interval.of(float(drawn[0]), drawn[1:]) for drawn in (laws.a, laws.b, laws.c)))
 
 
-def _class_gains(plan: Plan, given: Sequence[Integers], rng: np.random.Generator) -> list[ClassGain]:
+def _class_gains(plan: CurvePlan, given: Sequence[Integers], rng: np.random.Generator) -> list[ClassGain]:
     """Return each class's F1 at the largest size beside half of it; intervals by resampling the rows."""
-    kinds = Kinds.of(plan.y, np.column_stack([given[1][0], given[0][0]]), len(plan.labels))
-    half, full = (kinds.counts(kinds.rows[None], number).f1[0] for number in range(2))
-    blocks = [kinds.counts(rows, 1).f1 - kinds.counts(rows, 0).f1 for rows in kinds.resampled(rng, _RESAMPLES)]
+    judged = plan.fold >= 0
+    said = np.column_stack([given[1][0][judged], given[0][0][judged]])
+    patterns = RowPatterns.of(plan.y[judged], said, len(plan.labels))
+    half, full = (patterns.counts(patterns.rows[None], number).f1[0] for number in range(2))
+    blocks = [patterns.counts(rows, 1).f1 - patterns.counts(rows, 0).f1 for rows in patterns.resampled(rng, _RESAMPLES)]
     samples, rows = np.concatenate(blocks), np.bincount(plan.y)
     gains = [
         ClassGain(label, int(rows[j]), float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), samples[:, j]))
@@ -269,3 +296,27 @@ def _class_gains(plan: Plan, given: Sequence[Integers], rng: np.random.Generator
 def _gain(value: float, samples: Array) -> Interval:
     interval = Interval.of(value, samples)
     return Interval(value, None, None) if interval.is_point else interval  # no resample told the sizes apart
+
+
+# --- the power law ------------------------------------------------------------------------------------------------
+
+
+def fit_power_laws(n: Array, errors: Array) -> PowerLaws:
+    """Return the curves that lie nearest to `errors`, shape (B, s), at `n` rows, shape (s,), in least squares."""
+    a, b, c, least = (np.full(len(errors), start) for start in (0.0, 0.0, 0.0, np.inf))
+    for exponent in _EXPONENTS:
+        tried_a, tried_b = _line(n**-exponent, errors)
+        squares = ((tried_a[:, None] + tried_b[:, None] * n**-exponent - errors) ** 2).sum(axis=1)
+        better = squares < least
+        a, b, least = np.where(better, [tried_a, tried_b, squares], [a, b, least])
+        c = np.where(better, exponent, c)
+    return PowerLaws(a, b, c)
+
+
+def _line(x: Array, errors: Array) -> tuple[Array, Array]:
+    """Return the nearest lines a + b x with neither a nor b below 0, each of shape (B,)."""
+    centred, mean = x - x.mean(), errors.mean(axis=1)
+    b = np.maximum(errors @ centred / (centred @ centred), 0.0)
+    a = mean - b * x.mean()
+    through_origin = errors @ x / (x @ x)  # where a is held at 0; errors are never negative
+    return np.maximum(a, 0.0), np.where(a < 0, through_origin, b)

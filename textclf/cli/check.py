@@ -95,7 +95,7 @@ def command(
     vectors = open_chosen_vectors(chosen.vectors, cache=cache, quiet=quiet)
     checked = check(data, test, vectors)
     if outputs["labels"] is not None:
-        checked = _with_suspects(checked, data, chosen, vectors, outputs["labels"], quiet)
+        checked = _with_label_errors(checked, data, chosen, vectors, outputs["labels"], quiet)
     dropped = None
     if outputs["fix"] is not None:
         dropped = rows_to_drop(checked, outputs["drop"] or DEFAULT_DROPS)
@@ -117,7 +117,7 @@ def _check_usage(table: Path, outputs: dict[str, Any]) -> None:
         raise click.UsageError("--fix reads the table twice, and standard input cannot be. Name a file.")
 
 
-def _with_suspects(
+def _with_label_errors(
     checked: "Checked",
     data: "Examples",
     settings: "Settings",
@@ -126,12 +126,12 @@ def _with_suspects(
     quiet: bool,
 ) -> "Checked":
     """Write the rows whose label is probably wrong, and return the findings with them."""
-    from textclf.analysis.label_errors import suspects, write_suspects
+    from textclf.analysis.label_errors import find_label_errors, write_label_errors
     from textclf.training.train import LabelledTexts
 
     texts = LabelledTexts(data.texts, data.labels)
-    found = suspects(texts, checked.originals, settings, vectors, say=lambda text: say(text, quiet=quiet))
-    write_suspects(target, data.rows, data.texts, found)
+    found = find_label_errors(texts, settings, vectors, say=lambda text: say(text, quiet=quiet))
+    write_label_errors(target, data.rows, data.texts, found)
     say(f"{shown(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)

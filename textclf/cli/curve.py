@@ -43,7 +43,7 @@ def command(
     """
     import numpy as np
 
-    from textclf.analysis.learning_curve import learning_curve, plan_curve
+    from textclf.analysis.learning_curve import measure_learning_curve, plan_curve
     from textclf.cli.curve_text import curve_text
     from textclf.cli.output import open_chosen_vectors
     from textclf.settings import Settings
@@ -60,5 +60,5 @@ def command(
     say(f"{len(examples):,} texts, {len(plan.labels)} classes", quiet=quiet)
     say(f"{plan.trainings} trainings: {folds} folds, {sizes}, the smaller ones twice", quiet=quiet)
     with counting_steps("training", plan.trainings, quiet=quiet) as count:
-        curve = learning_curve(data, plan, chosen, opened, rng, progress=count)
+        curve = measure_learning_curve(data, plan, chosen, opened, rng, progress=count)
     click.echo(json_line(curve.as_dict()) if as_json else curve_text(curve))

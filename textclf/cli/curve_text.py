@@ -1,6 +1,6 @@
 """A learning curve as text for a terminal: a table with a small chart beside it."""
 
-from textclf.analysis.learning_curve import ClassGain, Curve, Forecast, Law
+from textclf.analysis.learning_curve import ClassGain, Forecast, Law, LearningCurve
 from textclf.cli.figures import columns_text, interval_columns, short
 from textclf.metrics.bootstrap import Interval
 
@@ -8,14 +8,14 @@ _CHART = 40  # characters
 _CLASSES = 12
 
 
-def curve_text(curve: Curve) -> str:
+def curve_text(curve: LearningCurve) -> str:
     """Return the curve as lines: each size and each forecast, the law, what more rows would bring, and to whom."""
     lines = [*_table(curve), "", f"accuracy = {_law(curve.accuracy_law)}", f"macro-F1 = {_law(curve.macro_f1_law)}", ""]
     lines += [_promise(forecast) for forecast in curve.forecasts if forecast.times > 1]
     return "\n".join([*lines, "", *_classes(curve.gains, curve.points[-1].rows)])
 
 
-def _table(curve: Curve) -> list[str]:
+def _table(curve: LearningCurve) -> list[str]:
     shown: list[tuple[str, str, Interval, Interval, str]] = [
         ("measured", f"{point.rows:,}", point.accuracy, point.macro_f1, "●") for point in curve.points
     ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textclf.model.drift import Profile
     from textclf.model.model import Model
     from textclf.model.prediction import Prediction
-    from textclf.report import Run
+    from textclf.report import RunDetails
     from textclf.tables import Refusal
     from textclf.vectors import WordVectors
 
@@ -67,16 +67,16 @@ def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]")
     write_csv(path, ("table", "row", "line", "reason"), rows)
 
 
-def this_run(files: Mapping[str, Path | None], started: float) -> "Run":
+def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
     """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
     import shlex
 
     from textclf.cli import ARGUMENTS
-    from textclf.report import Run
+    from textclf.report import RunDetails
 
     arguments = click.get_current_context().meta.get(ARGUMENTS, ())
     command = shlex.join(["textclf", *arguments])
-    return Run.of(command, files, seconds=time.perf_counter() - started)
+    return RunDetails.of(command, files, seconds=time.perf_counter() - started)
 
 
 def report_drift(model: "Model", found: "Profile", name: str, target: "Path | None", *, quiet: bool) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from textclf.analysis.evaluate import Counts, Measurement, count_rows
+from textclf.analysis.evaluate import EvaluationCounts, Measurement, count_rows
 from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.label import SetAside, loaded
 from textclf.distributed.shards import Shard
@@ -47,7 +47,7 @@ def evaluate(
     options skip rows that cannot be used, a file that cannot be read is set aside; else it ends the run with its error.
     """
     job = _Job(model, digest, options, target_precision)
-    found: dict[str, tuple[Counts, int, Array | None]] = {}
+    found: dict[str, tuple[EvaluationCounts, int, Array | None]] = {}
     aside: list[SetAside] = []
     for shard, outcome in engine.run(partial(_count_shard, job), shards):
         if not isinstance(outcome, TextclfError):
@@ -69,7 +69,7 @@ def evaluate(
     )
 
 
-def _count_shard(job: _Job, shard: Shard) -> tuple[Counts, int, Array | None]:
+def _count_shard(job: _Job, shard: Shard) -> tuple[EvaluationCounts, int, Array | None]:
     """Return the counts of one file, and its number of refused rows; runs on a worker."""
     model = loaded(job.model.where(), job.digest)
     answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)

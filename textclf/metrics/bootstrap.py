@@ -1,7 +1,7 @@
 """How sure a figure is: intervals from resampled rows, and an exact test of two classifiers on the same rows.
 
-Letters: ``n`` rows, ``k`` classes, ``u`` kinds of rows, ``B`` resamples. Rows of the same truth and the same
-predictions are of one kind. Drawing n rows with replacement and counting their kinds is one draw of a multinomial
+Letters: ``n`` rows, ``k`` classes, ``u`` patterns of rows, ``B`` resamples. Rows of the same truth and the same
+predictions are of one pattern. Drawing n rows with replacement and counting their patterns is one draw of a multinomial
 distribution, so a resample costs u numbers and not n, and every figure of it is a matrix product.
 """
 
@@ -38,7 +38,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class Counts:
+class ClassCounts:
     """Class by class, shape (…, k): rows answered rightly, rows that were given the class, rows that have it."""
 
     hits: Array | Integers
@@ -66,8 +66,8 @@ class Counts:
 
 
 @dataclass(frozen=True)
-class Kinds:
-    """Kinds of n rows: `truth`, shape (u,), `predicted`, shape (u, m), and how many `rows` are of each, shape (u,)."""
+class RowPatterns:
+    """Patterns of n rows: `truth`, shape (u,), `predicted`, shape (u, m), and how many `rows` each has, shape (u,)."""
 
     truth: Integers
     predicted: Integers
@@ -75,28 +75,28 @@ class Kinds:
     k: int
 
     @staticmethod
-    def of(y: Integers, predicted: Integers, k: int) -> "Kinds":
-        """Sort rows by kind: `y`, shape (n,), and what m classifiers said, shape (n, m), are class numbers below k."""
-        kinds, rows = np.unique(np.column_stack([y, predicted]), axis=0, return_counts=True)
-        return Kinds(kinds[:, 0], kinds[:, 1:], rows, k)
+    def of(y: Integers, predicted: Integers, k: int) -> "RowPatterns":
+        """Sort rows by pattern: `y`, shape (n,), and what m classifiers said, shape (n, m): class numbers below k."""
+        patterns, rows = np.unique(np.column_stack([y, predicted]), axis=0, return_counts=True)
+        return RowPatterns(patterns[:, 0], patterns[:, 1:], rows, k)
 
     @property
     def n(self) -> int:
         """How many rows there are."""
         return int(self.rows.sum())
 
-    def counts(self, rows: Integers, number: int) -> Counts:
-        """Return the counts of classifier `number` where `rows`, shape (B, u), says how often each kind occurs."""
+    def counts(self, rows: Integers, number: int) -> ClassCounts:
+        """Return the counts of classifier `number` where `rows`, shape (B, u), says how often each pattern occurs."""
         given = self.predicted[:, number]
         right = given == self.truth
-        return Counts(
+        return ClassCounts(
             _by_class(rows[:, right], self.truth[right], self.k),
             _by_class(rows, given, self.k),
             _by_class(rows, self.truth, self.k),
         )
 
     def resampled(self, rng: np.random.Generator, resamples: int = RESAMPLES) -> Iterator[Integers]:
-        """Give how often each kind occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all."""
+        """Give how often each pattern occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all."""
         block = max(1, _AT_ONCE // max(len(self.rows), self.k))
         for start in range(0, resamples, block):
             yield rng.multinomial(self.n, self.rows / self.n, size=min(block, resamples - start))

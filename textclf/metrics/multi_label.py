@@ -24,7 +24,6 @@ FEWEST_ROWS = 25
 _GRID = np.array(sorted(1.0 / (1.0 + np.exp(-np.linspace(-7.0, 7.0, 281))), key=lambda t: abs(t - 0.5)))
 """Thresholds to choose among; of those that do equally well, the first, the nearest to 0.5, is taken."""
 
-Counts = npt.NDArray[np.int64]
 Decisions = npt.NDArray[np.bool_]
 
 
@@ -63,14 +62,18 @@ def choose_thresholds(P: Array, Y: Array) -> Array:
     return thresholds
 
 
-def _reaching(p: Array) -> Counts:
+def _reaching(p: Array) -> Integers:
     """Return how many of these probabilities reach each threshold of the grid."""
     return len(p) - np.searchsorted(np.sort(p), _GRID)
 
 
-def cross_validated(labels: Sequence[str], Y: Array, P: Array, words: Integers, known: Integers) -> "MultiLabelTally":
-    """Count texts, each half of the rows with thresholds chosen on the other: figures of thresholds on unseen rows."""
-    halves = np.arange(len(Y)) % 2 > 0
+def cross_validated(
+    labels: Sequence[str], Y: Array, P: Array, words: Integers, known: Integers, halves: Decisions
+) -> "MultiLabelTally":
+    """Count texts, each half of the rows with thresholds chosen on the other: figures of thresholds on unseen rows.
+
+    `halves`, shape (n,): whether a row is in the second half; copies of a text should be in one.
+    """
     tally = MultiLabelTally(labels, choose_thresholds(P[halves], Y[halves]))
     tally.add_rows(Y[~halves], P[~halves], words=words[~halves], known=known[~halves])
     other = MultiLabelTally(labels, choose_thresholds(P[~halves], Y[~halves]))
@@ -101,9 +104,9 @@ class MultiLabelEvaluation:
 
     labels: tuple[str, ...]
     n: int
-    hits: Counts
-    predicted: Counts
-    support: Counts
+    hits: Integers
+    predicted: Integers
+    support: Integers
     exact: int
     """How many texts got exactly their labels."""
     log_losses: npt.NDArray[np.float64]
@@ -270,7 +273,7 @@ def exact_and_macro_f1(given: Decisions, Y: Array) -> tuple[float, float]:
     return found.exact_match, found.macro[2]
 
 
-def _scores_of(hits: Counts, predicted: Counts, support: Counts) -> tuple[Array, Array, Array]:
+def _scores_of(hits: Integers, predicted: Integers, support: Integers) -> tuple[Array, Array, Array]:
     return share_of(hits, predicted), share_of(hits, support), share_of(2 * hits, predicted + support)
 
 

@@ -201,6 +201,6 @@ def macro_f1(matrix: npt.NDArray[np.int64]) -> float:
     return float(f1[occurrences > 0].mean())
 
 
-def share_of(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def share_of(part: Integers, whole: Integers) -> npt.NDArray[np.float64]:
     """Return part / whole, 0 where the whole is 0 (and the part with it)."""
     return part / np.maximum(whole, 1)

@@ -19,12 +19,13 @@ import numpy as np
 from textclf.model.card import ScalingFigures
 from textclf.nn.lbfgs import LbfgsSettings, lbfgs
 from textclf.nn.network import Loss
-from textclf.types import Array
+from textclf.types import Array, Integers
 
 _FARTHEST = float(np.log(8.0))  # |log T|, and |log a|, stay below
 _PRIOR = 4.0  # as if log T had been seen to be 0 with a deviation of ½: few rows, all right, do not make T fall to 0
 _CLASS_PRIOR = 16.0  # log a and b: a deviation of ¼, for classes of one model differ less than models do
-_FOLDS = 5
+FOLDS = 5
+"""Vector scaling is judged by so many folds."""
 _ROWS_A_NUMBER = 10
 """With fewer rows for each number to find, vector scaling is not tried: it was never chosen there."""
 _MOST_ROWS_A_NUMBER = 5_000
@@ -72,31 +73,39 @@ class Calibration:
         return scaled
 
 
-def fit_calibration(Z: Array, Y: Array, weights: Array, loss: Loss, rng: "np.random.Generator") -> Calibration:
+def fit_calibration(
+    Z: Array, Y: Array, weights: Array, loss: Loss, rng: "np.random.Generator", fold: Integers | None = None
+) -> Calibration:
     """Return the calibration for weighted sums `Z`, shape (n, k), of rows that the model was not fitted to.
 
     `Y`: the truth, shape (n, k); `weights`, shape (n,). Vector scaling is chosen only for a softmax, by
     cross-validation on these rows, by the one-standard-error rule. Of very many rows some are drawn.
+    `fold`, shape (n,): 0 to `FOLDS` - 1, or -1 for rows that are fitted to every time; None deals at random.
     """
     most = _MOST_ROWS_A_NUMBER * (2 * Z.shape[1] + 1)
     if len(Z) > most:
         drawn = np.sort(rng.choice(len(Z), most, replace=False))
         Z, Y, weights = Z[drawn], Y[drawn], weights[drawn]
+        fold = None if fold is None else fold[drawn]
     temperature = Calibration(fit_temperature(Z, Y, weights, loss)[0])
     n, k = Z.shape
     if loss.output != "softmax" or n < 2 * k * _ROWS_A_NUMBER:
         return temperature
     Z, Y, weights = Z.astype(np.float64), Y.astype(np.float64), weights.astype(np.float64)
-    fold, gain = rng.permutation(np.arange(n) % _FOLDS), np.empty(n)
-    for number in range(_FOLDS):
+    if fold is None:
+        fold = rng.permutation(np.arange(n) % FOLDS)
+    gain, numbers = np.zeros(n), np.unique(fold[fold >= 0]).tolist()
+    for number in numbers:
         fitted, held_out = fold != number, fold == number
         rows = Z[fitted], Y[fitted], weights[fitted], loss
         T, vector = fit_temperature(*rows)[0], fit_vector(*rows)
         before = loss.value(Z[held_out] / T, Y[held_out])
         gain[held_out] = weights[held_out] * (before - loss.value(vector.apply(Z[held_out]), Y[held_out]))
-        if number == 0 and gain[held_out].mean() <= -_standard_error(gain[held_out]):
+        if number == numbers[0] and gain[held_out].mean() <= -_standard_error(gain[held_out]):
             return temperature  # it plainly loses: four more fits would not turn that
-    return fit_vector(Z, Y, weights, loss) if gain.mean() > _standard_error(gain) else temperature
+    gain = gain[fold >= 0]
+    is_better = len(gain) > 0 and gain.mean() > _standard_error(gain)
+    return fit_vector(Z, Y, weights, loss) if is_better else temperature
 
 
 def _standard_error(values: Array) -> float:
@@ -146,8 +155,13 @@ _EXACT = 1e-4
 
 
 def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
-    """Return T, a and b that minimize the loss of (Z ⊙ a + b) / T over the rows, few rows held near 1, 1 and 0."""
+    """Return T, a and b that minimize the loss of (Z ⊙ a + b) / T over the rows, few rows held near 1, 1 and 0.
+
+    A class that none of these rows has keeps a = 1 and b = 0: they would teach that it is never right.
+    """
     k = Z.shape[1]
+    has_rows = weights @ Y > 0
+    moves = np.concatenate([[True], has_rows, has_rows])
 
     def cost(theta: Array) -> tuple[float, Array]:
         log_T, log_a, b = theta[0], theta[1 : k + 1], theta[k + 1 :]
@@ -156,7 +170,7 @@ def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
         losses, delta = loss.value_and_delta(scaled, Y)
         of_factors = weights @ (delta * Z) * factors
         gradient = np.concatenate([[-of_factors.sum()], of_factors, weights @ delta]) + prior * theta
-        return float(np.vdot(losses, weights)) + 0.5 * float(prior @ theta**2), gradient
+        return float(np.vdot(losses, weights)) + 0.5 * float(prior @ theta**2), gradient * moves
 
     prior = np.concatenate([[_PRIOR], np.full(2 * k, _CLASS_PRIOR)])
     found = lbfgs(cost, np.zeros(2 * k + 1), LbfgsSettings(_STEPS, tolerance=1e-6, gain=1e-9)).theta

@@ -53,7 +53,7 @@ class Texts:
 
 
 @dataclass
-class Judged:
+class JudgedRows:
     """How n rows were judged by a model that was not fitted to them.
 
     `decisions` counts the yes or no of each label, as confidences of a yes; `have` and `get` count texts by how many
@@ -109,10 +109,10 @@ class Gathered:
 
     model: Model
     texts: Texts = field(init=False)
-    judged: Judged = field(init=False)
+    judged: JudgedRows = field(init=False)
 
     def __post_init__(self) -> None:
-        self.texts, self.judged = Texts(len(self.model.labels)), Judged(self.model)
+        self.texts, self.judged = Texts(len(self.model.labels)), JudgedRows(self.model)
 
     def watch(self, texts: Sequence[str], Y: Array, predictions: Predictions) -> None:
         """Take in a batch, its truth Y, shape (n, k), and what the model said of it."""

@@ -11,7 +11,7 @@ from textclf.metrics.calibration_error import Reliability
 from textclf.model.model import Model
 from textclf.report import plots
 from textclf.report.html import LONGEST_LABEL, cut, write_page
-from textclf.report.run import Fact, Run
+from textclf.report.run import Fact, RunDetails
 
 _CHANGED = 50
 _SLICES = 50
@@ -38,7 +38,12 @@ class Changed:
 
 
 def write_comparison_report(
-    path: Path, comparison: Comparison, answers: Answers, models: Mapping[str, Model], slice_by: str | None, run: Run
+    path: Path,
+    comparison: Comparison,
+    answers: Answers,
+    models: Mapping[str, Model],
+    slice_by: str | None,
+    run: RunDetails,
 ) -> None:
     """Write how classifiers compare on the rows of `answers`, the baselines' among them."""
     names = [cut(name, LONGEST_LABEL) for name in answers.names]
@@ -46,7 +51,7 @@ def write_comparison_report(
     numbered = [(number, score) for number, score in enumerate(comparison.scores, 1)]
     curves, reliabilities = {}, {}
     for j in range(answers.models):
-        curves[f"{j + 1}"] = plots.Curve.of(answers.confidence[:, j], right[:, j])
+        curves[f"{j + 1}"] = plots.CoverageCurve.of(answers.confidence[:, j], right[:, j])
         reliabilities[f"{j + 1}"] = counted = Reliability()
         counted.add(answers.confidence[:, j], right[:, j])
     write_page(

@@ -15,7 +15,7 @@ _PENALTIES = {"l2": "weight penalty", "freedom": "freedom of n-grams"}
 _HALF = _MOST_COUNTS // 2
 
 
-class ClassCount(NamedTuple):
+class LabelShare(NamedTuple):
     """How many texts have a label, and which share of the commonest label's that is."""
 
     label: str
@@ -46,12 +46,12 @@ def lengths(texts: Texts) -> list[tuple[str, list[str]]]:
     ]
 
 
-def class_counts(labels: Sequence[str], texts: Texts) -> list[ClassCount]:
+def class_counts(labels: Sequence[str], texts: Texts) -> list[LabelShare]:
     """Return how many texts have each label, the commonest first; of many labels the commonest and the rarest."""
     order = np.argsort(-texts.support, kind="stable").tolist()
     shown = order if len(order) <= _MOST_COUNTS else order[:_HALF] + order[-_HALF:]
     most = max(int(texts.support.max()), 1)
-    return [ClassCount(labels[j], int(texts.support[j]), float(texts.support[j] / most)) for j in shown]
+    return [LabelShare(labels[j], int(texts.support[j]), float(texts.support[j] / most)) for j in shown]
 
 
 def settings_facts(model: Model) -> list[Fact]:

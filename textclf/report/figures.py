@@ -14,7 +14,7 @@ from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model
-from textclf.report.collect import Judged
+from textclf.report.collect import JudgedRows
 from textclf.report.html import LONGEST_LABEL, cut
 from textclf.types import Array, Integers
 
@@ -62,7 +62,7 @@ class Confusion:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class CalibrationRow:
     """How far confidences are what they say, before or after the temperature."""
 
     name: str
@@ -120,7 +120,7 @@ def interval_note(share: float, n: int) -> str:
 
 
 def class_rows(
-    evaluation: Evaluation | MultiLabelEvaluation, model: Model, judged: Judged, target: float | None
+    evaluation: Evaluation | MultiLabelEvaluation, model: Model, judged: JudgedRows, target: float | None
 ) -> list[ClassRow]:
     """Return the rows of the table of classes: in their order, or, where they are many, the lowest F1 first."""
     rows = list(_class_rows(evaluation, model, judged, target))
@@ -130,7 +130,7 @@ def class_rows(
 
 
 def _class_rows(
-    evaluation: Evaluation | MultiLabelEvaluation, model: Model, judged: Judged, target: float | None
+    evaluation: Evaluation | MultiLabelEvaluation, model: Model, judged: JudgedRows, target: float | None
 ) -> list[ClassRow]:
     scores = list(evaluation.per_class.items())
     if isinstance(evaluation, MultiLabelEvaluation):
@@ -188,13 +188,13 @@ def confusions(evaluation: Evaluation) -> list[Confusion]:
 # --- what confidences are worth -----------------------------------------------------------------------------------
 
 
-def calibrations(after: Evaluation, before: Evaluation | None) -> list[Calibration]:
+def calibrations(after: Evaluation, before: Evaluation | None) -> list[CalibrationRow]:
     """Return the figures of the confidences, with calibration and, where they are known, without."""
     named = [("before", before), ("after", after)] if before is not None else [("", after)]
-    return [Calibration(name, found.reliability.ece, found.brier, found.log_loss) for name, found in named if found]
+    return [CalibrationRow(name, found.reliability.ece, found.brier, found.log_loss) for name, found in named if found]
 
 
-def promises(model: Model, judged: Judged, target: float | None) -> list[Promise]:
+def promises(model: Model, judged: JudgedRows, target: float | None) -> list[Promise]:
     """Return what several promised precisions come to, the chosen `target` among them."""
     if model.is_multi_label or model.record is None:
         return []
@@ -202,7 +202,7 @@ def promises(model: Model, judged: Judged, target: float | None) -> list[Promise
     return [_promise(model, judged, each, is_chosen=each == target) for each in targets]
 
 
-def _promise(model: Model, judged: Judged, target: float, *, is_chosen: bool) -> Promise:
+def _promise(model: Model, judged: JudgedRows, target: float, *, is_chosen: bool) -> Promise:
     answer_from = model.answer_from(target)
     given = judged.answered(answer_from)
     answered = Answered(target, len(given), int(given.sum()), int(judged.right[given].sum()))

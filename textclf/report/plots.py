@@ -33,14 +33,14 @@ _LONGEST_TICK = 26  # columns
 
 
 @dataclass(frozen=True)
-class Curve:
+class CoverageCurve:
     """The share of rows that is right among the most confident ones: rising coverage, and the precision at each."""
 
     coverage: Array
     precision: Array
 
     @staticmethod
-    def of(confidence: Array, right: npt.NDArray[np.bool_]) -> "Curve":
+    def of(confidence: Array, right: npt.NDArray[np.bool_]) -> "CoverageCurve":
         """Return the curve of n rows, shape (n,) each; rows of equal confidence are answered together."""
         n = len(confidence)
         order = np.argsort(-confidence, kind="stable")
@@ -48,7 +48,7 @@ class Curve:
         ends = ends[(ends >= min(_FEWEST, n) - 1)]
         if len(ends) > _POINTS:
             ends = np.unique(ends[np.searchsorted(ends, np.linspace(ends[0], n - 1, _POINTS))])
-        return Curve((ends + 1) / n, np.cumsum(right[order])[ends] / (ends + 1))
+        return CoverageCurve((ends + 1) / n, np.cumsum(right[order])[ends] / (ends + 1))
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def reliability(series: Mapping[str, Reliability], *, what: str = "share that is
     return draw(_WIDTH, 1.2 * _HEIGHT, paint, title="Reliability diagram", text=text)
 
 
-def coverage_precision(curves: Mapping[str, Curve], marks: Sequence[Mark] = (), *, what: str = "share right") -> str:
+def coverage_precision(
+    curves: Mapping[str, CoverageCurve], marks: Sequence[Mark] = (), *, what: str = "share right"
+) -> str:
     """Return which share of the answers is right when only the most confident rows are answered."""
 
     def paint(figure: "Figure") -> None:

@@ -23,14 +23,14 @@ class Fact:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunDetails:
     """What a report says of its making; the same run and the same figures make the same report."""
 
     command: str
     facts: tuple[Fact, ...]
 
     @staticmethod
-    def of(command: str, files: Mapping[str, Path | None], *, seconds: float) -> "Run":
+    def of(command: str, files: Mapping[str, Path | None], *, seconds: float) -> "RunDetails":
         """Describe the run that now comes to its end; `files`: what each file that was read is, "-" for a stream."""
         facts = [Fact("date", datetime.now().astimezone().isoformat(" ", "minutes"))]
         facts += [Fact("time taken", f"{seconds:,.1f} s")]
@@ -44,7 +44,7 @@ class Run:
             *(Fact(name, version(name)) for name in ("scipy", "gensim", "scikit-learn")),
             Fact("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"),
         ]
-        return Run(command, tuple(facts))
+        return RunDetails(command, tuple(facts))
 
 
 def _of_file(what: str, path: Path) -> list[Fact]:

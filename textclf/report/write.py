@@ -17,10 +17,10 @@ from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.report import facts, figures, plots
-from textclf.report.collect import Gathered, Judged, Texts
+from textclf.report.collect import Gathered, JudgedRows, Texts
 from textclf.report.explanations import Shaded, shaded
 from textclf.report.html import write_page
-from textclf.report.run import Run
+from textclf.report.run import RunDetails
 from textclf.tables import Examples
 from textclf.training.train import Trained
 
@@ -36,7 +36,7 @@ class Judgement:
 
     evaluation: Evaluation | MultiLabelEvaluation
     uncalibrated: Evaluation | None
-    judged: Judged
+    judged: JudgedRows
     target: float | None
     wrong: list[WrongRow]
 
@@ -47,7 +47,7 @@ def check_available() -> None:
 
 
 def write_evaluation_report(
-    path: Path, gathered: Gathered, measurement: Measurement, name: str, refused: int, run: Run
+    path: Path, gathered: Gathered, measurement: Measurement, name: str, refused: int, run: RunDetails
 ) -> None:
     """Write how well a model does on the table `name`, of which `refused` rows were not used."""
     model, evaluation = gathered.model, measurement.evaluation
@@ -61,7 +61,7 @@ def write_evaluation_report(
 
 
 def write_training_report(
-    path: Path, trained: Trained, examples: Examples, run: Run, *, valid: Examples | None = None
+    path: Path, trained: Trained, examples: Examples, run: RunDetails, *, valid: Examples | None = None
 ) -> None:
     """Write how a model was trained on a table and does on validation rows: of that table, or those of `valid`."""
     model = trained.model
@@ -105,7 +105,7 @@ def _of_validation(trained: Trained, rows: Examples) -> Judgement | None:
     matrix, Y = held_out.matrix, held_out.examples.Y
     P = model.probabilities_of(held_out.logits)
     predictions = Predictions(P, matrix.tokens, matrix.known, matrix.familiar, model.thresholds)
-    judged = Judged(model)
+    judged = JudgedRows(model)
     judged.add(Y, predictions)
     wrong = wrong_rows(model, [rows.rows[i] for i in chosen], [rows.texts[i] for i in chosen], Y, predictions)
     before, settings = None, model.card.settings
@@ -117,7 +117,7 @@ def _of_validation(trained: Trained, rows: Examples) -> Judgement | None:
 
 
 def _write(
-    path: Path, model: Model, texts: Texts, judgement: Judgement | None, *, refused: int, run: Run, **values: str
+    path: Path, model: Model, texts: Texts, judgement: Judgement | None, *, refused: int, run: RunDetails, **values: str
 ) -> None:
     write_page(
         path,
@@ -160,7 +160,7 @@ def _drawn(
 ) -> dict[str, Any]:
     """Return the plots, and the tables that stand beside them."""
     judged = judgement.judged
-    curve = plots.Curve.of(judged.confidence, judged.right)
+    curve = plots.CoverageCurve.of(judged.confidence, judged.right)
     if isinstance(evaluation, MultiLabelEvaluation):
         precision, recall, _ = evaluation.micro
         return {

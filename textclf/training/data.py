@@ -1,8 +1,17 @@
-"""Labelled rows as numbers: C by words and by n-grams, the truth, and which rows are set aside."""
+"""Labelled rows as numbers: C by words and by n-grams, the truth, and which rows are set aside.
 
+Rows are set aside in one of two ways: `split` holds out a share of each class, `deal` puts every row into a fold. Both
+hold to two rules, because figures on rows that break them mean nothing. Rows with the same text stay together, so that
+no row is judged by a model that has seen its text. A row is only set aside if each of its labels remains among the
+others: no model can know a label that it has seen in no row, and one such row in 1,000 is enough to ruin a temperature.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.text.csr import SparseRows
 from textclf.text.subwords import WideRows
@@ -38,31 +47,113 @@ class Examples:
         return replace(self, weights=weights)
 
 
-def split(y: Integers, fraction: float, rng: np.random.Generator) -> tuple[Integers, Integers]:
+def group_copies(texts: Sequence[str]) -> Integers:
+    """Return for each text the number of the first text that is the same, case and blanks aside; shape (n,)."""
+    keys = np.fromiter((_key_of(text) for text in texts), np.uint64, len(texts))
+    _, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return firsts[inverse]
+
+
+def _key_of(text: str) -> int:
+    """Return 64 bits of a text; should two texts ever share them, they only share a fold."""
+    folded = " ".join(text.casefold().split())
+    return int.from_bytes(blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def count_copies(groups: Integers) -> int:
+    """Return how many rows repeat an earlier row's text."""
+    return int((groups != np.arange(len(groups))).sum())
+
+
+def split(
+    y: Integers, fraction: float, rng: np.random.Generator, *, groups: Integers | None = None, Y: Array | None = None
+) -> tuple[Integers, Integers]:
     """Return the numbers of the training rows and of the validation rows, `fraction` of each class, both rising.
 
-    A class of n rows gives round(n · fraction) of them, at least one if it has four or more, and never its last two:
-    a class too small to share stays with training. A fraction of 0 sets nothing aside.
+    A class of n rows gives round(n · fraction) of them, at least one if it has four different texts or more, and never
+    its last two texts: a class too small to share stays with training. A fraction of 0 sets nothing aside. `groups`,
+    as `group_copies` returns them: rows of one number stay together; None says that all texts differ. `Y`, shape
+    (n, k): the labels, where rows may have several and `y` is but the rarest of each row's.
     """
+    units = _Units.of(y, groups)
     least = 1 if fraction else 0
-    valid = []
+    chosen = np.zeros(len(units), np.bool_)
     for number in np.unique(y):
-        rows = np.flatnonzero(y == number)
-        wanted = max(round(len(rows) * fraction), least if len(rows) >= _SMALLEST_SHARED else 0)
-        valid.append(rng.permutation(rows)[: min(wanted, len(rows) - 2)] if len(rows) > 2 else rows[:0])
-    chosen = np.sort(np.concatenate(valid))
-    return np.setdiff1d(np.arange(len(y)), chosen, assume_unique=True), chosen
+        members = np.flatnonzero(units.y == number)
+        if len(members) < 3:
+            continue
+        wanted = max(round(int((y == number).sum()) * fraction), least if len(members) >= _SMALLEST_SHARED else 0)
+        order = rng.permutation(members)
+        small = order[units.sizes[order] <= wanted]  # one text in half of all rows would else be all that is judged
+        taken = small[np.cumsum(units.sizes[small]) <= wanted]
+        if least and not len(taken) and len(members) >= _SMALLEST_SHARED:
+            taken = order[units.sizes[order].argmin()][None]
+        chosen[taken[: len(members) - 2]] = True
+    chosen &= ~units.hold_unseen(np.where(chosen, 0, -1), y, Y)
+    aside = chosen[units.of_row]
+    return np.flatnonzero(~aside), np.flatnonzero(aside)
 
 
 _SMALLEST_SHARED = 4
 
 
-def deal(y: Integers, folds: int, rng: np.random.Generator) -> Integers:
-    """Return the fold of each row, shape (n,), 0 to `folds` - 1: each class is dealt out evenly, in random order."""
-    fold = np.empty(len(y), np.int64)
+def deal(
+    y: Integers,
+    folds: int,
+    rng: np.random.Generator,
+    *,
+    groups: Integers | None = None,
+    Y: Array | None = None,
+    fewest: int = 2,
+) -> Integers:
+    """Return the fold of each row, shape (n,), 0 to `folds` - 1: each class is dealt out evenly, in random order.
+
+    Rows of fold -1 are in no fold: they train every time, and nothing is to be said of them. They are those of classes
+    with less than `fewest` different texts, and those with a label that no other fold has. `groups` and `Y` are those
+    of `split`.
+    """
+    units = _Units.of(y, groups)
+    fold = np.full(len(units), -1)
     dealt = 0  # the next class goes on where the last one ended, so that small classes do not all fall into fold 0
     for number in np.unique(y):
-        rows = rng.permutation(np.flatnonzero(y == number))
-        fold[rows] = (np.arange(len(rows)) + dealt) % folds
-        dealt += len(rows)
-    return fold
+        order = rng.permutation(np.flatnonzero(units.y == number))
+        if len(order) < fewest:
+            continue
+        order = order[np.argsort(-units.sizes[order], kind="stable")]  # texts with many copies first: folds end even
+        fold[order] = (np.arange(len(order)) + dealt) % folds
+        dealt += len(order)
+    fold[units.hold_unseen(fold, y, Y)] = -1
+    return fold[units.of_row]
+
+
+@dataclass(frozen=True)
+class _Units:
+    """Rows by their text: `of_row`, shape (n,), is each row's unit, `sizes` and `y`, shape (u,), rows and class."""
+
+    of_row: Integers
+    sizes: Integers
+    y: Integers
+
+    @staticmethod
+    def of(y: Integers, groups: Integers | None) -> "_Units":
+        """Return one unit for each different text; its class is that of its first row."""
+        if groups is None:
+            return _Units(np.arange(len(y)), np.ones(len(y), np.int64), y)
+        _, firsts, of_row, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+        return _Units(of_row, sizes, y[firsts])
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def hold_unseen(self, fold: Integers, y: Integers, Y: Array | None) -> npt.NDArray[np.bool_]:
+        """Return which units, dealt to `fold`, have a row with a label that no row outside their fold has."""
+        rows, labels = (np.arange(len(y)), y) if Y is None else np.nonzero(Y)
+        of_row = fold[self.of_row[rows]]
+        lowest, highest = np.full((2, int(labels.max(initial=0)) + 1), -1)
+        lowest[:] = np.iinfo(np.int64).max
+        np.minimum.at(lowest, labels, of_row)
+        np.maximum.at(highest, labels, of_row)
+        alone = (lowest == highest)[labels] & (of_row >= 0)
+        held = np.zeros(len(self), np.bool_)
+        held[self.of_row[rows[alone]]] = True
+        return held

@@ -58,7 +58,9 @@ def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Arr
     inside, others, mass = counts
     k = inside.shape[1]
     inside = inside + smoothing
-    outside = inside.sum(axis=1, keepdims=True) - inside + others + (smoothing if k == 1 else 0.0)
+    outside = inside.sum(axis=1, keepdims=True) - inside
+    np.maximum(outside, (k - 1) * smoothing, out=outside)  # as it is, but where the difference lost all its digits
+    outside += others + (smoothing if k == 1 else 0.0)
     ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
     scales = floor + np.abs(ratio)
     if mass.sum():

@@ -30,7 +30,7 @@ from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.continual import as_before, grow, old_penalties, rows_seen, usual_with
-from textclf.training.data import Examples, deal, split
+from textclf.training.data import Examples, count_copies, deal, group_copies, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.trainer import (
@@ -153,14 +153,16 @@ def _train(
         start, rng
     )
     Y = examples.Y
+    groups = _groups(rows.texts, settings, valid, listener)
     if valid is not None:
         held_apart = _validation_file(valid, fitting.features, labels, settings, store)
         rows_held_out: tuple[Examples, TextMatrix] | None = held_apart
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
-        train_rows, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng)
-        train_rows = np.concatenate([train_rows, np.arange(n, len(Y))])
+        _, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng, groups=groups[:n], Y=Y[:n])
+        valid_rows = valid_rows[~np.isin(groups[valid_rows], groups[n:])]  # old rows train, and so do copies of them
+        train_rows = np.setdiff1d(np.arange(len(Y)), valid_rows, assume_unique=True)
         rows_held_out = _held_out_rows(examples, matrix, valid_rows, store) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
@@ -171,12 +173,14 @@ def _train(
     if rows_held_out is not None:
         if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
             listener.say(f"cross-validating in {FOLDS} parts")
-            held_out = fitting.cross_validated(fitted, examples, matrix, deal(strata(Y), FOLDS, rng), rng)
-            valid_rows = np.arange(len(Y))
+            folds = deal(strata(Y), FOLDS, rng, groups=groups, Y=Y)
+            held_out = fitting.cross_validated(fitted, examples, matrix, groups, folds, rng)
+            valid_rows = np.flatnonzero(folds >= 0)
         else:
-            held_out = fitting.held_out(fitted, *rows_held_out)
+            of_valid = group_copies(valid.texts) if valid is not None else groups[valid_rows]
+            held_out = fitting.held_out(fitted, *rows_held_out, of_valid)
         fitted, held_out = fitting.calibrated(fitted, held_out)
-        model, validation = _validated(fitted.model, held_out)
+        model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
         fitted = replace(fitted, model=model)
     model = _with_usual(fitted.model, matrix.slice(0, n), vectors)
     fitted = replace(fitted, model=model if start is None else usual_with(model, start.model))
@@ -224,6 +228,23 @@ class _Preparation:
             self.listener, self.store, self.checkpoint, earlier,
         )  # fmt: skip
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
+
+
+def _groups(texts: Sequence[str], settings: Settings, valid: LabelledTexts | None, listener: Listener) -> Integers:
+    """Return which rows have the same text, as `group_copies` does, and say how many rows are copies.
+
+    Where no rows are set aside nobody needs to know, and all texts count as different.
+    """
+    if valid is not None or not settings.valid_fraction:
+        return np.arange(len(texts))
+    groups = group_copies(texts)
+    copies = count_copies(groups)
+    if copies:
+        listener.say(
+            f"{copies:,} of {len(texts):,} rows repeat the text of an earlier row, case and blanks aside: copies stay"
+            " together when rows are set aside for validation"
+        )
+    return groups
 
 
 def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, store: ArrayStore) -> LabelledTexts:
@@ -280,12 +301,15 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
 # --- the model and its description --------------------------------------------------------------------------------
 
 
-def _validated(model: Model, held_out: HeldOut) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
+def _validated(
+    model: Model, held_out: HeldOut, rng: np.random.Generator
+) -> tuple[Model, Evaluation | MultiLabelEvaluation]:
     """Return the model with what the validation rows teach about its answers, and how it does on them."""
     matrix, Y = held_out.matrix, held_out.examples.Y
     P = model.probabilities_of(held_out.logits)
     if model.is_multi_label:
-        found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known).evaluation()
+        halves = held_out.deal(2, rng)
+        found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), found
     return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, familiar=matrix.familiar)
 

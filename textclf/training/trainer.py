@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from textclf.metrics.multi_label import strata
+from textclf.model import calibration
 from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.model.card import EpochFigures, ModelCard
 from textclf.model.model import Model
@@ -18,7 +20,7 @@ from textclf.text.csr import SparseRows
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.continual import EarlierKnowledge
-from textclf.training.data import Examples
+from textclf.training.data import Examples, deal
 from textclf.training.minibatch import Epoch, EpochSettings, Standardizer, row_parts, train_network
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly
@@ -59,11 +61,20 @@ NOBODY = Listener()
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Rows to validate on, as examples and as matrices, and Z[L] of each by a model that was not fitted to it."""
+    """Rows to validate on, as examples and as matrices, and Z[L] of each by a model that was not fitted to it.
+
+    `groups`, shape (n,): rows of one number have the same text.
+    """
 
     examples: Examples
     matrix: TextMatrix
     logits: Array
+    groups: Integers
+
+    def deal(self, folds: int, rng: np.random.Generator) -> Integers:
+        """Return the fold of each row, as `data.deal` does."""
+        Y = self.examples.Y
+        return deal(strata(Y), folds, rng, groups=self.groups, Y=Y)
 
 
 @dataclass(frozen=True)
@@ -146,16 +157,17 @@ class Trainer:
             temperature, _ = fit_temperature(held_out.logits, examples.Y, examples.weights, loss)
             return replace(fitted, model=replace(fitted.model, temperature=temperature)), held_out
         rng = np.random.default_rng(self.settings.seed)
-        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng)
+        fold = held_out.deal(calibration.FOLDS, rng)
+        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng, fold)
         model = replace(fitted.model, temperature=found.temperature)
         if found.scaling is None:
             return replace(fitted, model=model), held_out
         scaled = replace(held_out, logits=found.scaling.apply(held_out.logits))
         return replace(fitted, model=model.scaled(found.scaling), scaling=found.scaling), scaled
 
-    def held_out(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> HeldOut:
+    def held_out(self, fitted: FitResult, examples: Examples, matrix: TextMatrix, groups: Integers) -> HeldOut:
         """Return rows that the model was not fitted to, with what it says of them."""
-        return HeldOut(examples, matrix, self._logits(fitted.model, matrix))
+        return HeldOut(examples, matrix, self._logits(fitted.model, matrix), groups)
 
     def _logits(self, model: Model, matrix: TextMatrix) -> Array:
         """Return Z[L] of all texts, worked out in parts, of which each takes its C in double precision."""
@@ -166,12 +178,16 @@ class Trainer:
         return np.concatenate(found)
 
     def cross_validated(
-        self, fitted: FitResult, examples: Examples, matrix: TextMatrix, folds: Integers, rng: np.random.Generator
-    ) -> HeldOut:
-        """Return all rows, each with what a model says that was fitted, with the same penalties, to the other folds."""
+        self, fitted: FitResult, examples: Examples, matrix: TextMatrix, groups: Integers, folds: Integers,
+        rng: np.random.Generator,
+    ) -> HeldOut:  # fmt: skip
+        """Return all rows that are in a fold, each with what a model says that was fitted to the other rows.
+
+        Each of these models has the penalties of the one `fitted`.
+        """
         logits = np.empty(examples.Y.shape)
         quiet = replace(self, listener=NOBODY)
-        for fold in np.unique(folds):
+        for fold in np.unique(folds[folds >= 0]):
             out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             name = f"fold{fold}"
             noted = self.checkpoint.load(name)
@@ -183,7 +199,11 @@ class Trainer:
             logits[out] = self._logits(model, take(matrix, out, self.store))
             said = State({"logits": logits[out]})
             self.checkpoint.save(name, said.itself)
-        return HeldOut(examples, matrix, logits)
+        judged = np.flatnonzero(folds >= 0)
+        if len(judged) < len(folds):
+            matrix = take(matrix, judged, self.store)
+            examples = Examples(matrix.words, matrix.ngrams, examples.Y[judged], examples.weights[judged])
+        return HeldOut(examples, matrix, logits[judged], groups[judged])
 
     def refit(self, fitted: FitResult, examples: Examples, rng: np.random.Generator) -> FitResult:
         """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""

@@ -21,7 +21,7 @@ from textclf.metrics.multi_label import strata
 from textclf.model.card import ModelCard
 from textclf.settings import Settings
 from textclf.storage.files import check_writable
-from textclf.training.data import deal
+from textclf.training.data import deal, group_copies
 from textclf.training.train import LabelledTexts
 from textclf.training.vocabulary import LONGEST_SHORT, mean_length
 from textclf.tuning.space import FIRST, suggested
@@ -137,7 +137,12 @@ class _Search:
         rng = np.random.default_rng(base.seed)
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
         labels = tuple(sorted({label for row in self._sets for label in row}))
-        self.folds = deal(strata(multi_hot(self._sets, labels)), tuning.folds, rng)
+        Y = multi_hot(self._sets, labels)
+        self.folds = deal(strata(Y), tuning.folds, rng, groups=group_copies(data.texts), Y=Y)
+        if len(np.unique(self.folds[self.folds >= 0])) < tuning.folds:
+            raise TrainingError(
+                f"texts: expected different ones for each of {tuning.folds} folds, found too few. Add others."
+            )
         self._allow_chars = mean_length(data.texts) <= LONGEST_SHORT
         self.plain: Trial | None = None
         self.trials: list[Trial] = []

@@ -18,7 +18,7 @@ from textclf.check.outliers import lengths, odd_scripts, script_counts
 from textclf.check.text_facts import CHARS, LEAST_LONG, MOST_SHORT, read_facts, spelt_alike
 from textclf.cli import run
 from textclf.errors import DataError
-from textclf.tables import Examples, TableOptions, read_examples
+from textclf.tables import LoadedTable, TableOptions, read_examples
 from textclf.vectors import WordVectors
 
 _WOODS = """
@@ -41,7 +41,7 @@ def clean(count=200, first=0):
 
 def examples(rows, name="table.csv"):
     texts, labels = [list(column) for column in zip(*rows, strict=True)]
-    return Examples(name, texts, labels, None, list(range(1, len(rows) + 1)))
+    return LoadedTable(name, texts, labels, None, list(range(1, len(rows) + 1)))
 
 
 def found(rows, test=None, vectors=VECTORS):

@@ -19,7 +19,7 @@ from textclf.labels import cut_labels, multi_hot
 from textclf.model.file import FORMAT, PLAIN, read_model, write_model
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.tables import Examples, Notes
+from textclf.tables import LoadedTable, Notes
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors
 
@@ -180,7 +180,7 @@ def test_what_says_nothing_goes_where_rows_can_tell(model):
 
 
 def test_rows_with_a_label_that_the_model_lacks_are_refused(model):
-    examples = Examples("t.csv", ["x"], ["upp"], None, [3], [], Notes())
+    examples = LoadedTable("t.csv", ["x"], ["upp"], None, [3], [], Notes())
     with pytest.raises(DataError, match=r"t.csv: row 3: label 'upp' was not in the training data.*Did you mean 'up'"):
         LabelledRows.of(examples, model, 1)
 

@@ -28,7 +28,7 @@ from textclf.report.figures import of_classes
 from textclf.report.plots import CoverageCurve, Mark, coverage_precision, heat_map, loss_curves, reliability
 from textclf.report.run import Fact
 from textclf.settings import Settings
-from textclf.tables import Examples, TableOptions, open_table
+from textclf.tables import LoadedTable, TableOptions, open_table
 from textclf.training.train import LabelledTexts, train
 
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{7*7}} {% raw %} $x^2$ </style>\x1b[31m\x00'
@@ -91,7 +91,7 @@ def measured(tmp_path, labels, *, target=None, multi_label=False, mistakes=3, co
             trained.model, table, threads=1, keep_errors=True, target_precision=target, progress=lambda _: None,
             watch=gathered.watch,
         )  # fmt: skip
-    return trained, Examples("reviews.csv", texts, named, None, list(range(1, len(texts) + 1))), gathered, found
+    return trained, LoadedTable("reviews.csv", texts, named, None, list(range(1, len(texts) + 1))), gathered, found
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_a_report_of_several_labels_has_thresholds_and_no_confusion_matrix(tmp_p
 def test_a_model_without_validation_rows_has_a_report_without_figures(tmp_path):
     texts, labels = rows_of(["up", "down"], 3)
     trained = train(LabelledTexts(texts, labels), Settings(valid_fraction=0.0), None)
-    examples = Examples("reviews.csv", texts, labels, None, list(range(1, 25)))
+    examples = LoadedTable("reviews.csv", texts, labels, None, list(range(1, 25)))
     write_training_report(tmp_path / "t.html", trained, examples, MADE)
     assert "There were no validation rows" in read(tmp_path / "t.html").text
 

@@ -7,9 +7,9 @@ from streams import Trickle
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
-from textclf.tables.fast_csv import Dialect, Wanted, plain_run
-from textclf.tables.lines import read_keys
-from textclf.tables.model import Position
+from textclf.tables.fast_csv import ColumnPositions, Dialect, parse_fast
+from textclf.tables.json_lines import read_keys
+from textclf.tables.records import Position
 from textclf.tables.strict_csv import csv_records, fields
 
 
@@ -145,7 +145,7 @@ def test_examples_are_gathered_from_all_batches_and_keep_their_labels_once(write
 
 
 def test_rows_up_to_the_limit_are_read_and_longer_ones_refused_before_all_is_in_memory(write, monkeypatch):
-    monkeypatch.setattr("textclf.tables.table.RECORD_LIMIT", 100)
+    monkeypatch.setattr("textclf.tables.interface.RECORD_LIMIT", 100)
     monkeypatch.setattr("textclf.tables.source.BLOCK", 1)
     for name, start in (("t.csv", b'text,label\n"'), ("t.csv", b'"text,'), ("t.jsonl", b'{"text": "')):
         line = 2 if b"\n" in start else 1
@@ -278,14 +278,14 @@ def test_a_record_that_was_accepted_is_parted_again():
     ],
 )
 def test_plain_blocks_are_read_the_fast_way(block):
-    assert plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)) is not None
-    assert plain_run(block * 2, Position(), False, Dialect(ord(",")), Wanted(2, 1)) is not None or not block.endswith(
-        b"\n"
-    )
+    assert parse_fast(block, Position(), True, Dialect(ord(",")), ColumnPositions(2, 0, 1)) is not None
+    assert parse_fast(
+        block * 2, Position(), False, Dialect(ord(",")), ColumnPositions(2, 1)
+    ) is not None or not block.endswith(b"\n")
 
 
 def test_the_fast_way_counts_on_from_where_it_stands():
-    run = plain_run(b'a,b\n"c\n",d\ne', Position(5, 9, 100), False, Dialect(ord(",")), Wanted(2, 0, 1, 1))
+    run = parse_fast(b'a,b\n"c\n",d\ne', Position(5, 9, 100), False, Dialect(ord(",")), ColumnPositions(2, 0, 1, 1))
     assert (list(run.rows), list(run.lines), run.texts, run.labels, run.weights) == (
         [5, 6],
         [9, 10],

@@ -4,10 +4,11 @@ import pytest
 
 from textclf.errors import DataError
 from textclf.tables import Notes, Origin, Refusal, TableOptions
-from textclf.tables.columns import Chosen, check_header, choose, listed, missing_column, separator_hint
-from textclf.tables.model import Batch, Position, Records, clip
-from textclf.tables.sniff import kind_by_content, kind_by_suffix
-from textclf.tables.source import Source
+from textclf.tables.columns import ColumnChoice, check_header, choose, list_names, missing_column, separator_hint
+from textclf.tables.formats import format_by_content, format_by_suffix
+from textclf.tables.interface import Sample
+from textclf.tables.records import Batch, Position, Records, clip
+from textclf.tables.source import TableSource
 
 TEXTS = [
     "text", "sentence", "review", "content", "body", "message", "comment", "tweet", "question", "title", "headline",
@@ -123,12 +124,12 @@ def test_a_header_names_each_column_once(columns, said):
 
 
 def test_columns_are_listed_as_a_person_would_and_not_without_end():
-    assert listed(["a"]) == "'a'"
-    assert listed(["a", "b"]) == "'a' and 'b'"
-    assert listed(list("abcdefgh")) == "'a', 'b', 'c', 'd', 'e', 'f', 'g' and 'h'"
-    assert listed(list("abcdefghi")) == "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 1 more"
-    assert listed(["x" * 30]) == repr("x" * 30)
-    assert listed(["x" * 31]) == repr("x" * 30 + "…")
+    assert list_names(["a"]) == "'a'"
+    assert list_names(["a", "b"]) == "'a' and 'b'"
+    assert list_names(list("abcdefgh")) == "'a', 'b', 'c', 'd', 'e', 'f', 'g' and 'h'"
+    assert list_names(list("abcdefghi")) == "'a', 'b', 'c', 'd', 'e', 'f', 'g', 'h' and 1 more"
+    assert list_names(["x" * 30]) == repr("x" * 30)
+    assert list_names(["x" * 31]) == repr("x" * 30 + "…")
 
 
 def test_another_separator_is_seen_in_a_single_column_that_holds_usual_names():
@@ -221,9 +222,11 @@ def test_spans_of_rows_that_are_not_as_many_are_an_error():
     [("a.csv", "csv"), ("a.tsv", "tsv"), ("a.TAB", "tsv"), ("a.jsonl", "jsonl"), ("a.NDJSON", "jsonl"),
      ("a.parquet", "parquet"), ("a.txt", None), ("csv", None)],
 )  # fmt: skip
-def test_a_suffix_shows_the_format(name, kind, tmp_path):
-    assert kind_by_suffix(tmp_path / name) == kind
-    assert kind_by_suffix("-") is None
+def test_a_suffix_shows_the_format(name, kind):
+    for ending in ("", ".gz", ".XZ"):
+        found = format_by_suffix(name + ending)
+        assert (found and found.name) == kind
+    assert format_by_suffix("") is None
 
 
 SIGNS = [
@@ -239,8 +242,8 @@ def test_the_first_bytes_show_the_format(head, labelled, kind, tmp_path):
     def found(name):
         (tmp_path / name).write_bytes(head)
         origin: Origin = tmp_path / name
-        with Source(origin, TableOptions()) as source:
-            return kind_by_content(head, labelled, source)
+        with TableSource(origin, TableOptions()) as source:
+            return format_by_content(Sample(head, labelled, source)).name
 
     if kind is None:
         with pytest.raises(DataError, match="found another name and no sure sign in the content"):
@@ -255,4 +258,4 @@ def test_the_first_bytes_show_the_format(head, labelled, kind, tmp_path):
 
 
 def test_chosen_columns_are_text_alone_unless_more_are_asked_for():
-    assert Chosen("text") == Chosen("text", None, None)
+    assert ColumnChoice("text") == ColumnChoice("text", None, None)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 
 import pytest
 from children import TABLES
@@ -11,9 +12,9 @@ from streams import Trickle
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
-from textclf.tables.fast_csv import Dialect, Wanted, plain_run
-from textclf.tables.model import Position
-from textclf.tables.strict_csv import careful_run
+from textclf.tables.fast_csv import ColumnPositions, Dialect, parse_fast
+from textclf.tables.records import Position
+from textclf.tables.strict_csv import parse_strictly
 
 
 def rows_of(path, **options):
@@ -88,10 +89,10 @@ CSV_BYTES = st.lists(
 
 
 def both(block, final, width, quotes=True):
-    wanted = Wanted(width, 0, width - 1 if width > 1 else None)
-    fast = plain_run(block, Position(), final, Dialect(ord(","), quotes), wanted)
+    wanted = ColumnPositions(width, 0, width - 1 if width > 1 else None)
+    fast = parse_fast(block, Position(), final, Dialect(ord(","), quotes), wanted)
     try:
-        careful = careful_run(block, Position(), final, Dialect(ord(","), quotes), wanted, "t.csv")
+        careful = parse_strictly(block, Position(), final, Dialect(ord(","), quotes), wanted, "t.csv")
     except DataError:
         careful = None
     return fast, careful
@@ -127,10 +128,12 @@ def test_what_the_fast_reader_accepts_the_careful_one_reads_the_same(block, fina
 
 def test_a_row_above_the_limit_is_left_to_the_careful_reader(monkeypatch):
     block = b"a,b\nlonger,b\n"
-    assert plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)).texts == ["a", "longer"]
+    assert parse_fast(block, Position(), True, Dialect(ord(",")), ColumnPositions(2, 0, 1)).texts == ["a", "longer"]
     for limit, is_plain in ((8, True), (7, False)):
         monkeypatch.setattr("textclf.tables.fast_csv.RECORD_LIMIT", limit)
-        assert (plain_run(block, Position(), True, Dialect(ord(",")), Wanted(2, 0, 1)) is not None) == is_plain
+        assert (
+            parse_fast(block, Position(), True, Dialect(ord(",")), ColumnPositions(2, 0, 1)) is not None
+        ) == is_plain
 
 
 def test_a_field_above_the_limit_is_refused_by_the_careful_reader(monkeypatch, write):
@@ -178,3 +181,25 @@ def test_the_size_of_the_blocks_changes_no_row(content, size):
         except DataError as error:
             outcomes.append(str(error))
     assert outcomes[0] == outcomes[1]
+
+
+def test_the_way_from_a_file_to_the_fast_reader_is_seven_calls(write):
+    path = write(b"text,label\na,x\nb,y\n")
+    deepest = 0
+
+    def look(frame, event, _):
+        nonlocal deepest
+        names = []
+        while frame is not None:
+            if "/textclf/tables/" in frame.f_code.co_filename:
+                names.append(frame.f_code.co_name)
+            frame = frame.f_back
+        if names[:1] == ["parse_fast"]:
+            deepest = max(deepest, len(names))
+
+    sys.setprofile(look)
+    try:
+        read_examples(path, TableOptions())
+    finally:
+        sys.setprofile(None)
+    assert 0 < deepest <= 7

@@ -7,13 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import contextmanager
 
 import polars as pl
 import pytest
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
+from textclf.tables.interface import TableInput
 
 DEFAULT_NAME = "t.jsonl"
 """What the fixture `write` calls a table without a name."""
@@ -102,7 +102,7 @@ def test_plain_lines_have_no_labels(write):
 )
 def test_the_format_of_a_stream_is_told_by_its_content(content, labelled, kind):
     with open_table(io.BytesIO(content), TableOptions(), labelled) as table:
-        assert table.kind == kind
+        assert table.format.name == kind
 
 
 def test_a_file_whose_format_is_in_doubt_is_refused(write):
@@ -342,25 +342,21 @@ def test_a_row_that_is_lost_on_the_way_stops_the_command(write, monkeypatch):
     from textclf.tables import table as module
 
     def losing(run, *, multi_label):
-        batch, refused = settled(run, multi_label=multi_label)
+        batch, refused = validate_rows(run, multi_label=multi_label)
         return batch.select(range(len(batch) - 1)), refused
 
-    settled = module.settled
-    monkeypatch.setattr(module, "settled", losing)
+    validate_rows = module.validate_rows
+    monkeypatch.setattr(module, "validate_rows", losing)
     with pytest.raises(DataError, match=r"expected 2 rows, found 2, of which 1 are used or refused\. This is a fault"):
         rows_of(write(GOOD * 2))
 
 
 def test_a_parquet_row_that_is_promised_and_not_there_stops_the_command(parquet, monkeypatch):
-    from textclf.tables import table as module
+    def promising(table, lines, rows):
+        return read_rows_of(table, lines, rows + 1)
 
-    @contextmanager
-    def promising(path, options, labelled):
-        with parquet_as_lines(path, options, labelled) as (form, lines, rows):
-            yield form, lines, rows + 1
-
-    parquet_as_lines = module.parquet_as_lines
-    monkeypatch.setattr(module, "parquet_as_lines", promising)
+    read_rows_of = TableInput.read_rows_of
+    monkeypatch.setattr(TableInput, "read_rows_of", promising)
     with pytest.raises(DataError, match=r"expected 3 rows, found 2, of which 2 are used or refused"):
         texts_of(parquet({"text": ["a", "b"]}))
 

@@ -5,7 +5,7 @@ import re
 import signal
 import subprocess
 import sys
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -128,7 +128,7 @@ def test_the_child_has_memory_and_time_in_proportion_to_the_file(child, tmp_path
     (command, settings) = calls[0]
     memory = (8 << 30) + 30 * 5_999_999
     assert command[:5] == [sys.executable, "-I", str(CHILD), "lines", str(path)]
-    assert command[6:] == [str(memory), "65", str(Path(pl.__file__).parents[1])]
+    assert command[7:] == [str(memory), "65", str(Path(pl.__file__).parents[1])]
     assert settings == {"stdin": subprocess.DEVNULL, "capture_output": True, "timeout": 30 * 65, "check": False}
 
 
@@ -138,6 +138,8 @@ def test_the_child_has_memory_and_time_in_proportion_to_the_file(child, tmp_path
         (3, b"panic\nat\nthe reason \n", "found a damaged one ('the reason'). Write it again."),
         (3, b"\xff", "found a damaged one ('�'). Write it again."),
         (3, b"", "found a damaged one ('the reader died, code 3'). Write it again."),
+        (5, b"memory", "found that it needs more. Split the file."),
+        (-6, b"memory allocation of 99 bytes failed", "found that it needs more. Split the file."),
         (1, b"no reason", "found a damaged one ('the reader died, code 1'). Write it again."),
         (-6, b"no reason", "found a damaged one ('the reader died, code -6'). Write it again."),
         (-signal.SIGXCPU, b"", "found none that is read in 60 s. Write it again."),
@@ -164,7 +166,7 @@ except SystemExit as end:
 
 def test_the_child_takes_its_limits_and_says_what_it_holds(parquet, tmp_path):
     path = parquet({"text": ["é", "b"], "n": [1, None]})
-    arguments = ["lines", str(path), str(tmp_path / "rows"), str(8 << 30), "50", "/the/library"]
+    arguments = ["lines", str(path), str(tmp_path / "rows"), "null", str(8 << 30), "50", "/the/library"]
     command = [sys.executable, "-c", PROGRAM, str(CHILD), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"0 (0, 0) ({8 << 30}, {8 << 30}) (50, 55) /the/library\n"
@@ -175,3 +177,69 @@ def test_the_child_takes_its_limits_and_says_what_it_holds(parquet, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("3 (0, 0)")
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_duration_that_nobody_asked_for_does_not_make_a_file_damaged(parquet):
+    path = parquet({"text": ["a", "b"], "label": ["x", "y"], "took": [timedelta(days=1, seconds=2), None]})
+    assert read_examples(path, TableOptions()).texts == ["a", "b"]
+    assert [row[2] for row in cells_of(path)] == ["1 day, 0:00:02", None]
+
+
+def test_a_column_that_is_damaged_matters_only_when_it_is_used(parquet, tmp_path, monkeypatch):
+    broken = tmp_path / "broken_child.py"
+    source = CHILD.read_text("utf-8").replace(
+        "def _values(series)", "def _values(series, depth=0):\n    if series.name == 'n': raise ValueError('page 1')\n"
+        "    return _texts(series)\n\n\ndef _texts(series)"
+    )  # fmt: skip
+    broken.write_text(source, "utf-8")
+    monkeypatch.setattr(module, "_CHILD", broken)
+    path = parquet({"text": ["a", "b"], "label": ["x", "y"], "n": [1, 2]})
+    assert read_examples(path, TableOptions()).labels == ["x", "y"]
+    with pytest.raises(DataError, match=r"column 'n' cannot be read \('page 1'\)\. Write the output as \.parquet"):
+        cells_of(path)
+    with pytest.raises(DataError, match=r"found a damaged one \(.*column 'n': page 1.*\)\. Write it again\."):
+        read_examples(path, TableOptions(label_column="n"))
+
+
+def test_a_reader_that_dies_of_a_column_that_is_not_used_is_started_again_without_it(parquet, tmp_path, monkeypatch):
+    dying = tmp_path / "dying_child.py"
+    source = CHILD.read_text("utf-8").replace(
+        "def _values(series)", "def _values(series, depth=0):\n    if series.name == 'n': import os; os.abort()\n"
+        "    return _texts(series)\n\n\ndef _texts(series)"
+    )  # fmt: skip
+    dying.write_text(source, "utf-8")
+    monkeypatch.setattr(module, "_CHILD", dying)
+    path = parquet({"text": ["a", "b"], "label": ["x", "y"], "n": [1, 2]})
+    assert read_examples(path, TableOptions()).labels == ["x", "y"]
+    with pytest.raises(DataError, match="the reader died, code -6"):
+        read_examples(path, TableOptions(label_column="n"))
+
+
+FULL = """
+import errno, runpy, sys
+from pathlib import Path
+def full(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
+Path.open = full
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_a_full_disk_is_not_called_a_damaged_file(parquet, tmp_path, monkeypatch):
+    full = tmp_path / "full.py"
+    full.write_text(FULL.replace("sys.argv[1:]", f"[{str(CHILD)!r}, *sys.argv[1:]]"), "utf-8")
+    monkeypatch.setattr(module, "_CHILD", full)
+    with pytest.raises(DataError, match=r"cannot be unpacked on this machine .*No space left.*Free space in .*TMPDIR"):
+        read_examples(parquet({"text": ["a"], "label": ["x"]}), TableOptions())
+
+
+def test_a_system_that_lets_no_limit_be_set_reads_all_the_same(parquet, tmp_path, monkeypatch):
+    unlimited = tmp_path / "unlimited.py"
+    program = (
+        FULL[: FULL.index("def full")] + "import resource\ndef refuse(*_):\n    raise ValueError('not supported')\n"
+    )
+    program += "resource.setrlimit = refuse\n" + FULL[FULL.index("sys.argv") :]
+    unlimited.write_text(program.replace("sys.argv[1:]", f"[{str(CHILD)!r}, *sys.argv[1:]]"), "utf-8")
+    monkeypatch.setattr(module, "_CHILD", unlimited)
+    assert read_examples(parquet({"text": ["a"], "label": ["x"]}), TableOptions()).labels == ["x"]

@@ -161,7 +161,7 @@ def test_columns_become_parquet_as_text(write, tmp_path):
 
 def test_parquet_is_not_written_to_a_stream(tmp_path):
     pl.DataFrame({"text": ["a"]}).write_parquet(tmp_path / "in.parquet")
-    with pytest.raises(OutputError, match="expected a text format, found Parquet"):
+    with pytest.raises(OutputError, match="expected a text format, found parquet"):
         copy(tmp_path / "in.parquet", io.BytesIO())
 
 

@@ -12,7 +12,7 @@ from textclf.check.findings import Checked, Finding, finding, in_order
 from textclf.check.labels import tiny, variants
 from textclf.check.outliers import lengths, odd_scripts, script_counts, unknown_shares, unknown_words
 from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
-from textclf.tables import Examples
+from textclf.tables import LoadedTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of
 from textclf.types import Integers
@@ -24,7 +24,7 @@ _MANY_UNKNOWN, _TIMES_UNKNOWN = 0.25, 2.0
 """A class has many unknown words from this share on, if it is so many times that of all texts."""
 
 
-def check(data: Examples, against: Examples | None, vectors: WordVectors | None) -> Checked:
+def check(data: LoadedTable, against: LoadedTable | None, vectors: WordVectors | None) -> Checked:
     """Return all that there is to say about a table, and about its rows that stand in the test table `against` too.
 
     `vectors` None asks nothing about unknown words. Row numbers are those of the tables, from 1.
@@ -57,7 +57,7 @@ def known_words(vectors: WordVectors) -> KnownWords:
     return KnownWords(KeyIndex(keys), vectors.is_cased)
 
 
-def _label_findings(data: Examples, counts: Counter[str], slips: dict[str, str]) -> Iterator[Finding]:
+def _label_findings(data: LoadedTable, counts: Counter[str], slips: dict[str, str]) -> Iterator[Finding]:
     if len(counts) < 2:
         yield finding("one-class", ())
     yield _of_labels("label-variant", data, {label: {"label": label, "like": slips[label]} for label in slips})
@@ -65,13 +65,13 @@ def _label_findings(data: Examples, counts: Counter[str], slips: dict[str, str])
     yield _of_labels("tiny-class", data, {label: {"label": label, "count": counts[label]} for label in small})
 
 
-def _of_labels(kind: str, data: Examples, details: dict[str, dict[str, Any]]) -> Finding:
+def _of_labels(kind: str, data: LoadedTable, details: dict[str, dict[str, Any]]) -> Finding:
     """Return a finding of all rows that have one of these labels."""
     chosen = [(row, label) for row, label in zip(data.rows, data.labels, strict=True) if label in details]
     return finding(kind, [row for row, _ in chosen], [details[label] for _, label in chosen])
 
 
-def _alike_findings(data: Examples, slips: dict[str, str], first: Integers, pairs: Pairs) -> Iterator[Finding]:
+def _alike_findings(data: LoadedTable, slips: dict[str, str], first: Integers, pairs: Pairs) -> Iterator[Finding]:
     labels = [slips.get(label, label) for label in data.labels]
     yield from _same_findings(data, labels, first[: len(data)].tolist())
     near: dict[str, dict[int, tuple[float, int]]] = {"near-duplicate": {}, "near-contradiction": {}}
@@ -90,7 +90,7 @@ def _alike_findings(data: Examples, slips: dict[str, str], first: Integers, pair
         )
 
 
-def _same_findings(data: Examples, labels: list[str], first: list[int]) -> Iterator[Finding]:
+def _same_findings(data: LoadedTable, labels: list[str], first: list[int]) -> Iterator[Finding]:
     seen: dict[tuple[int, str], int] = {}
     copies = {}
     for number, (original, label) in enumerate(zip(first, labels, strict=True)):
@@ -109,7 +109,7 @@ def _same_findings(data: Examples, labels: list[str], first: list[int]) -> Itera
     yield _of_texts("contradiction", data, torn)
 
 
-def _leak_findings(data: Examples, against: Examples, first: Integers, pairs: Pairs) -> Iterator[Finding]:
+def _leak_findings(data: LoadedTable, against: LoadedTable, first: Integers, pairs: Pairs) -> Iterator[Finding]:
     n = len(data)
     in_test: dict[int, int] = {}
     for number, original in enumerate(first[n:].tolist()):
@@ -132,7 +132,7 @@ def _leak_findings(data: Examples, against: Examples, first: Integers, pairs: Pa
     yield _of_texts("unknown-label", against, strange)
 
 
-def _text_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
+def _text_findings(data: LoadedTable, facts: Facts) -> Iterator[Finding]:
     n = len(data)
     words = facts.words[:n]
     empty: dict[int, dict[str, Any]] = {number: {} for number in _empty(facts).tolist() if number < n}
@@ -152,7 +152,7 @@ def _empty(facts: Facts) -> Integers:
     return np.flatnonzero(facts.same == EMPTY)
 
 
-def _word_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
+def _word_findings(data: LoadedTable, facts: Facts) -> Iterator[Finding]:
     n = len(data)
     foreign = odd_scripts(facts.of_script[:n], facts.scripts)
     rows = unknown_words(facts.words[:n], facts.known[:n])
@@ -164,13 +164,13 @@ def _word_findings(data: Examples, facts: Facts) -> Iterator[Finding]:
     yield _of_labels("unknown-class", data, {label: {"label": label, "unknown": strange[label]} for label in strange})
 
 
-def _of_texts(kind: str, data: Examples, details: dict[int, dict[str, Any]]) -> Finding:
+def _of_texts(kind: str, data: LoadedTable, details: dict[int, dict[str, Any]]) -> Finding:
     """Return a finding of these texts, by their numbers from 0, in the table's order."""
     numbers = sorted(details)
     return finding(kind, [data.rows[number] for number in numbers], [details[number] for number in numbers])
 
 
-def _figures(data: Examples, counts: Counter[str], facts: Facts, vectors: WordVectors | None) -> dict[str, Any]:
+def _figures(data: LoadedTable, counts: Counter[str], facts: Facts, vectors: WordVectors | None) -> dict[str, Any]:
     n = len(data)
     sizes = np.array([len(text) for text in data.texts])
     figures: dict[str, Any] = {

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from textclf.check.findings import KINDS, Checked
 from textclf.errors import DataError
-from textclf.tables import Examples, Origin, TableOptions, open_table, open_writer
+from textclf.tables import LoadedTable, Origin, TableOptions, open_table, open_writer
 
 
 def rows_to_drop(checked: Checked, kinds: Collection[str]) -> dict[int, str]:
@@ -29,7 +29,7 @@ def rows_to_drop(checked: Checked, kinds: Collection[str]) -> dict[int, str]:
 
 
 def write_without(
-    origin: Origin, options: TableOptions, data: Examples, dropped: Collection[int], target: Path
+    origin: Origin, options: TableOptions, data: LoadedTable, dropped: Collection[int], target: Path
 ) -> None:
     """Write the table without the dropped rows and without those that cannot be used.
 

@@ -21,7 +21,7 @@ from textclf.errors import shown
 if TYPE_CHECKING:
     from textclf.check import Checked
     from textclf.settings import Settings
-    from textclf.tables import Examples
+    from textclf.tables import LoadedTable
     from textclf.vectors import WordVectors
 
 
@@ -119,7 +119,7 @@ def _check_usage(table: Path, outputs: dict[str, Any]) -> None:
 
 def _with_label_errors(
     checked: "Checked",
-    data: "Examples",
+    data: "LoadedTable",
     settings: "Settings",
     vectors: "WordVectors | None",
     target: Path,

@@ -27,7 +27,23 @@ class NumberRange(click.FloatRange):
         return number
 
 
-FORMATS = ("csv", "tsv", "jsonl", "parquet", "fasttext", "lines")
+class FormatChoice(click.Choice[str]):
+    """The name of a table format, of those that are registered, which are only looked up when one is given."""
+
+    def __init__(self) -> None:
+        super().__init__([])
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names."""
+        from textclf.tables import FORMAT_NAMES
+
+        return FORMAT_NAMES
+
+    @choices.setter
+    def choices(self, _: tuple[str, ...]) -> None:
+        """Take nothing: the registry has the names."""
+
 
 threads_option = click.option(
     "--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads; the result is the same."
@@ -105,7 +121,7 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Callable[[Command
     """
     options = [
         click.option("--text-column", metavar="NAME", help="The column of texts. [default: told from the header]"),
-        click.option("--format", "table_format", type=click.Choice(FORMATS), help="What the file is. [default: told]"),
+        click.option("--format", "table_format", type=FormatChoice(), help="What the file is. [default: told]"),
         click.option("--separator", metavar="CHAR", help="What separates columns. [default: comma; tab in TSV]"),
         click.option("--no-quotes", is_flag=True, help='A " is a character like any other (many TSV files).'),
         click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The file's encoding."),

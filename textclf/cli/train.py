@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from textclf.model.model import Model
     from textclf.settings import Settings
     from textclf.storage.array_store import ArrayStore
-    from textclf.tables import Examples
+    from textclf.tables import LoadedTable
     from textclf.training.checkpoint import CheckpointFile
     from textclf.training.train import LabelledTexts, Trained
     from textclf.vectors import WordVectors
@@ -256,7 +256,7 @@ def _train(
     return trained
 
 
-def _labelled(examples: "Examples") -> "LabelledTexts":
+def _labelled(examples: "LoadedTable") -> "LabelledTexts":
     from textclf.training.train import LabelledTexts
 
     return LabelledTexts(examples.texts, examples.labels, examples.weights)

@@ -12,7 +12,7 @@ from textclf.cli.output import report_table, this_run, write_refused
 if TYPE_CHECKING:
     from textclf.settings import Settings
     from textclf.storage.array_store import ArrayStore
-    from textclf.tables import Examples, TableOptions
+    from textclf.tables import LoadedTable, TableOptions
     from textclf.training.checkpoint import CheckpointFile
     from textclf.training.train import Trained
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Data(NamedTuple):
     """Rows to train on, to validate on, and old ones."""
 
-    train: "Examples"
-    valid: "Examples | None"
-    old: "Examples | None"
+    train: "LoadedTable"
+    valid: "LoadedTable | None"
+    old: "LoadedTable | None"
 
     def check_validation(self, old: tuple[str, ...], *, multi_label: bool) -> None:
         """Raise DataError where rows to validate on have a label that is neither a training row's nor an `old` one."""
@@ -86,7 +86,7 @@ class TrainingFiles:
         """Return the rows, their texts on the store; say, and write, which rows are not used."""
         from textclf.tables import read_examples
 
-        def rows(path: Path | None, options: "TableOptions") -> "Examples | None":
+        def rows(path: Path | None, options: "TableOptions") -> "LoadedTable | None":
             return None if path is None else read_examples(origin(path), options, store.strings)
 
         train = read_examples(origin(self.table), options, store.strings)

@@ -15,7 +15,7 @@ from textclf.model.card import BeforeAfter, ExportValidation
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.nn.network import LOSSES
-from textclf.tables import Examples
+from textclf.tables import LoadedTable
 from textclf.types import Array
 
 
@@ -49,7 +49,7 @@ class LabelledRows:
     threads: int = 1
 
     @staticmethod
-    def of(examples: Examples, model: Model, threads: int) -> "LabelledRows":
+    def of(examples: LoadedTable, model: Model, threads: int) -> "LabelledRows":
         """Return the rows of a table; raises DataError at a label that the model does not have."""
         sets = label_sets(examples.labels, multi_label=model.is_multi_label)
         check_known(examples.name, examples.rows, sets, model.labels)

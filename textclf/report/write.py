@@ -21,7 +21,7 @@ from textclf.report.collect import Gathered, JudgedRows, Texts
 from textclf.report.explanations import Shaded, shaded
 from textclf.report.html import write_page
 from textclf.report.run import RunDetails
-from textclf.tables import Examples
+from textclf.tables import LoadedTable
 from textclf.training.train import Trained
 
 _WRONG_ROWS = 30
@@ -61,7 +61,7 @@ def write_evaluation_report(
 
 
 def write_training_report(
-    path: Path, trained: Trained, examples: Examples, run: RunDetails, *, valid: Examples | None = None
+    path: Path, trained: Trained, examples: LoadedTable, run: RunDetails, *, valid: LoadedTable | None = None
 ) -> None:
     """Write how a model was trained on a table and does on validation rows: of that table, or those of `valid`."""
     model = trained.model
@@ -84,7 +84,7 @@ def _what(model: Model) -> str:
     return one if len(model.labels) == 1 else "labels, any number of them a text" if model.is_multi_label else "classes"
 
 
-def _judged_on(trained: Trained, valid: Examples | None) -> str:
+def _judged_on(trained: Trained, valid: LoadedTable | None) -> str:
     if trained.held_out is None:
         return ""
     n = len(trained.held_out.examples)
@@ -96,7 +96,7 @@ def _judged_on(trained: Trained, valid: Examples | None) -> str:
     )
 
 
-def _of_validation(trained: Trained, rows: Examples) -> Judgement | None:
+def _of_validation(trained: Trained, rows: LoadedTable) -> Judgement | None:
     """Return how validation rows were judged; None without such rows."""
     held_out, model = trained.held_out, trained.model
     if held_out is None or trained.validation is None:

@@ -27,9 +27,10 @@ from textclf.serve.counters import Counters
 from textclf.serve.messages import LabelQuery, Problem
 from textclf.serve.registry import ServedModel
 from textclf.serve.service_settings import ServeLimits
-from textclf.tables import TableOptions, open_table, open_writer
+from textclf.tables import TableOptions, find_compression, media_types, open_table, open_writer
 
-_TYPES = {"csv": "text/csv", "tsv": "text/tab-separated-values", "jsonl": "application/jsonl"}
+_TYPES = media_types()
+_KNOWN = "CSV, TSV or JSON Lines"
 TABLE_TYPES = tuple(_TYPES.values())
 """The media types of the tables that come and go."""
 
@@ -168,8 +169,11 @@ class Uploads:
         if not stream.tell():
             raise Problem(422, "body: expected a table, found nothing.")
         stream.seek(0)
-        if stream.read(4) == b"PAR1":
-            raise Problem(415, "body: expected CSV, TSV or JSON Lines, found Parquet. `textclf predict -i` takes it.")
+        head = stream.read(8)
+        packed = find_compression(head)
+        found = "Parquet" if head.startswith(b"PAR1") else packed and f"{packed.name} data"
+        if found:
+            raise Problem(415, f"body: expected {_KNOWN}, found {found}. `textclf predict -i` takes it.")
 
     async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

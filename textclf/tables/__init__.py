@@ -1,17 +1,16 @@
 """Tables of texts: CSV, TSV, JSON Lines, Parquet, fastText files and plain lines, read and written without loss."""
 
-from textclf.tables.model import FORMATS, Batch, Examples, Format, Notes, Refusal, TableOptions
-from textclf.tables.sniff import SUFFIXES
+from textclf.tables.compression import find_compression
+from textclf.tables.formats import FORMAT_NAMES, format_by_suffix, media_types
+from textclf.tables.records import Batch, LoadedTable, Notes, Refusal, TableOptions
 from textclf.tables.source import Origin
 from textclf.tables.table import Table, open_table, read_examples
-from textclf.tables.writer import TableWriter, check_not_same, open_writer
+from textclf.tables.writer import TableWriter, check_not_same, check_output_name, open_writer
 
 __all__ = [
-    "FORMATS",
-    "SUFFIXES",
+    "FORMAT_NAMES",
     "Batch",
-    "Examples",
-    "Format",
+    "LoadedTable",
     "Notes",
     "Origin",
     "Refusal",
@@ -19,6 +18,10 @@ __all__ = [
     "TableOptions",
     "TableWriter",
     "check_not_same",
+    "check_output_name",
+    "find_compression",
+    "format_by_suffix",
+    "media_types",
     "open_table",
     "open_writer",
     "read_examples",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from textclf.errors import DataError
-from textclf.tables.model import TableOptions, clip
+from textclf.tables.records import TableOptions, clip
 
 TEXT_NAMES = (
     "text",
@@ -41,7 +41,7 @@ LABELS_NAMES = ("labels", "classes", "categories", "targets", "intents", "topics
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ColumnChoice:
     """The names of the columns that are read."""
 
     text: str
@@ -49,7 +49,7 @@ class Chosen:
     weight: str | None = None
 
 
-def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: str) -> Chosen:
+def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: str) -> ColumnChoice:
     """Return the columns to read; raises DataError, with the columns found, when one is missing or in doubt.
 
     A label is looked for when `labelled`, or when the options name one. The plain names `text` and `label` win; then a
@@ -71,7 +71,7 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     label = label or (_only_one(free, [text]) if wants_label else None)
     if text is None or (labelled and label is None):
         raise DataError(_unclear(columns, "text" if text is None else "label", name))
-    return Chosen(text, label, options.weight_column)
+    return ColumnChoice(text, label, options.weight_column)
 
 
 def check_header(columns: Sequence[str], name: str) -> None:
@@ -90,7 +90,7 @@ def check_header(columns: Sequence[str], name: str) -> None:
         raise DataError(f"{name}: expected column names that differ, found {clip(twice)} more than once. Rename one.")
 
 
-def listed(columns: Sequence[str], most: int = 8) -> str:
+def list_names(columns: Sequence[str], most: int = 8) -> str:
     """Return the names of columns as a person writes a list, cut after `most`."""
     names = [clip(column, 30) for column in columns[:most]]
     if len(columns) > most:
@@ -125,7 +125,7 @@ def missing_column(column: str, columns: Sequence[str], option: str, name: str) 
     flag = "--" + option.replace("_", "-")
     near = _near(column, columns)
     advice = f"Did you mean {clip(near)}?" if near else f"Use {flag} with one of these."
-    return f"{name}: no column {clip(column)}; it has {listed(columns)}. {advice}"
+    return f"{name}: no column {clip(column)}; it has {list_names(columns)}. {advice}"
 
 
 def _unclear(columns: Sequence[str], role: str, name: str) -> str:
@@ -133,11 +133,11 @@ def _unclear(columns: Sequence[str], role: str, name: str) -> str:
     matches = [column for column in columns if column.lower() in names]
     advice = f"Use --{role}-column with the name of the {role} column."
     if len(matches) > 1:
-        return f"{name}: expected one {role} column, found {listed(matches)}. {advice}"
+        return f"{name}: expected one {role} column, found {list_names(matches)}. {advice}"
     near = next((column for column in columns if column.strip().lower() in names), None)
     if near is not None:
         advice = f"Use --{role}-column {clip(near)}, or take the blanks out of the header."
-    return f"{name}: no column {role!r}; it has {listed(columns)}. {advice}"
+    return f"{name}: no column {role!r}; it has {list_names(columns)}. {advice}"
 
 
 def _near(column: str, columns: Sequence[str]) -> str | None:

@@ -1,32 +1,38 @@
-"""CSV and TSV: the header, and blocks read the fast way where that is proven safe, the careful way elsewhere."""
+"""CSV and TSV: the header, and blocks read the fast way where that is proven safe, the strict way elsewhere."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, BinaryIO
 
-from textclf.errors import DataError
-from textclf.tables.columns import Chosen, check_header, choose, separator_hint
-from textclf.tables.fast_csv import Dialect, Wanted, plain_run
-from textclf.tables.model import Position, RowRefused, Run, TableOptions
-from textclf.tables.strict_csv import careful_run, check_utf8, csv_records, fields
+from textclf.errors import DataError, OutputError
+from textclf.tables.columns import ColumnChoice, check_header, choose, separator_hint
+from textclf.tables.fast_csv import ColumnPositions, Dialect, parse_fast
+from textclf.tables.interface import Cell, Columns, Sample, TableFormat, TableInput, TextWriter
+from textclf.tables.records import ParsedBlock, Position, Records, RowRefused, TableOptions, clip
+from textclf.tables.strict_csv import check_utf8, csv_records, fields, parse_strictly
 
-SEPARATORS = {"csv": ",", "tsv": "\t"}
+if TYPE_CHECKING:
+    from textclf.tables.table import Table
 
 
 @dataclass(frozen=True)
-class DelimitedFormat:
+class DelimitedParser:
     """A CSV or TSV table whose header has been read; `header` is that line as written, `line_end` what ends it."""
 
     name: str
     columns: tuple[str, ...]
-    chosen: Chosen
+    chosen: ColumnChoice
     dialect: Dialect
-    wanted: Wanted
+    positions: ColumnPositions
     header: bytes
     line_end: bytes
 
-    def parse(self, block: bytes, at: Position, final: bool) -> Run:
+    def parse(self, block: bytes, at: Position, final: bool) -> ParsedBlock:
         """Return the rows of the block's whole records; raises DataError where the rest is unreadable."""
-        run = plain_run(block, at, final, self.dialect, self.wanted)
-        return run if run is not None else careful_run(block, at, final, self.dialect, self.wanted, self.name)
+        run = parse_fast(block, at, final, self.dialect, self.positions)
+        return run if run is not None else parse_strictly(block, at, final, self.dialect, self.positions, self.name)
 
     def cells(self, record: bytes) -> list[str | None]:
         """Return the value of each column in one row as written in the file."""
@@ -36,19 +42,77 @@ class DelimitedFormat:
         """Return the value of one column in one row as written in the file."""
         return self.cells(record)[self.columns.index(column)]
 
+    def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
+        """Give the pieces of rows, a column at a time: row by row, more time would go into calls than into bytes."""
+        separator = chr(self.dialect.separator)
+        pieces: list[Iterable[bytes]] = [records.raws()]
+        for column in columns:
+            pieces += [repeat(separator.encode(), len(records)), _encode_column(column, separator, self.dialect.quotes)]
+        return chain.from_iterable(zip(*pieces, records.line_ends(), strict=True))
 
-def read_header(
-    block: bytes, at: Position, final: bool, options: TableOptions, labelled: bool, kind: str, name: str
-) -> tuple[DelimitedFormat, Position, int] | None:
-    """Return the format, the place after the header and the blank lines before it; None without a whole record.
 
-    Raises DataError when the header is unusable or the columns are missing or in doubt.
-    """
-    separator = options.separator or SEPARATORS[kind]
-    dialect = Dialect(ord(separator), options.quotes)
+class DelimitedWriter(TextWriter):
+    """Writes CSV and TSV."""
+
+    def __init__(
+        self, stream: BinaryIO, table: "Table", added: tuple[str, ...], keeps_bytes: bool, *, separator: str
+    ) -> None:
+        self._separator = separator
+        super().__init__(stream, table, added, keeps_bytes)
+
+    def header(self) -> bytes:
+        """Return the line with the names of the columns, as written where the table has one."""
+        parser = self.table.parser
+        if self.keeps_bytes and isinstance(parser, DelimitedParser):
+            mark = b"\xef\xbb\xbf" if self.table.notes.byte_order_mark else b""
+            line, end = parser.header + parser.line_end, len(parser.header)
+            header = Records(line, [0], [end], [len(line)])
+            return b"".join([mark, *parser.extend(header, self.added, [[name] for name in self.added])])
+        return self.encode([*self.table.columns, *self.added])
+
+    def encode(self, cells: Sequence[Cell | None]) -> bytes:
+        """Return one row with its line end."""
+        separator = self._separator
+        fields = (
+            _encode_field(cell, separator, True) if isinstance(cell, str) else "" if cell is None else repr(cell)
+            for cell in cells
+        )
+        return (separator.join(fields) + "\n").encode()
+
+
+def _encode_column(column: Sequence[Cell], separator: str, quotes: bool) -> Iterable[bytes]:
+    """Return the values of a column, all text or all numbers, as fields."""
+    texts = {cell: _encode_field(cell, separator, quotes).encode() for cell in set(column) if isinstance(cell, str)}
+    if texts or not column:
+        return [texts[cell] for cell in column if isinstance(cell, str)]
+    return repr(list(column))[1:-1].encode().split(b", ")
+
+
+def _encode_field(cell: str, separator: str, quotes: bool) -> str:
+    if separator not in cell and "\n" not in cell and "\r" not in cell and (not quotes or '"' not in cell):
+        return cell
+    if not quotes:
+        raise OutputError(
+            f"expected values without {separator!r} and line ends in a file without quotes, found {clip(cell)}."
+        )
+    return '"' + cell.replace('"', '""') + '"'
+
+
+def open_delimited(table: TableInput, *, separator: str) -> DelimitedParser:
+    """Read the header; raises DataError when it is unusable or the columns are missing or in doubt."""
+    separator = table.options.separator or separator
+    dialect = Dialect(ord(separator), table.options.quotes)
+    while (found := _read_header(table, dialect)) is None:
+        table.grow()
+    return found
+
+
+def _read_header(table: TableInput, dialect: Dialect) -> DelimitedParser | None:
+    """Return the parser, None when no whole record that is not blank has come; drop what is read of the table."""
+    block, at, name = table.blocks.pending, table.at, table.name
     line = at.line
     blanks = 0
-    for record in csv_records(block, at, final, dialect, name):
+    for record in csv_records(block, at, table.blocks.is_final, dialect, name):
         if record.cells:
             break
         line, blanks = line + record.lines, blanks + 1
@@ -61,22 +125,46 @@ def read_header(
         raise DataError(f"{name}:{line}: {refusal}.") from refusal
     columns = tuple(record.cells)
     check_header(columns, name)
-    chosen = _chosen(columns, options, labelled, separator, name)
-    wanted = Wanted(
+    chosen = _choose(columns, table.options, table.labelled, chr(dialect.separator), name)
+    positions = ColumnPositions(
         len(columns),
         columns.index(chosen.text),
         None if chosen.label is None else columns.index(chosen.label),
         None if chosen.weight is None else columns.index(chosen.weight),
     )
     line_end = block[record.end : record.stop] or b"\n"
-    form = DelimitedFormat(name, columns, chosen, dialect, wanted, raw, line_end)
-    return form, Position(1, line + record.lines, at.byte + record.stop), blanks
+    table.blank_lines = blanks
+    table.skip(Position(1, line + record.lines, at.byte + record.stop))
+    return DelimitedParser(name, columns, chosen, dialect, positions, raw, line_end)
 
 
-def _chosen(columns: tuple[str, ...], options: TableOptions, labelled: bool, separator: str, name: str) -> Chosen:
+def _choose(columns: tuple[str, ...], options: TableOptions, labelled: bool, separator: str, name: str) -> ColumnChoice:
     hint = separator_hint(columns, separator)
     if hint and options.text_column is None:
         raise DataError(
             f"{name}: expected columns parted by {separator!r}, found the single column {columns[0]!r}. {hint}"
         )
     return choose(columns, options, labelled, name)
+
+
+def _looks_delimited(sample: Sample, separator: bytes) -> bool:
+    return sample.labelled and separator in sample.first_line
+
+
+CSV = TableFormat(
+    "csv",
+    open=partial(open_delimited, separator=","),
+    open_writer=partial(DelimitedWriter, separator=","),
+    # Of an empty table the reader says that there are no rows.
+    recognize=lambda sample: _looks_delimited(sample, b",") or not sample.text,
+    suffixes=(".csv",),
+    media_type="text/csv",
+)
+TSV = TableFormat(
+    "tsv",
+    open=partial(open_delimited, separator="\t"),
+    open_writer=partial(DelimitedWriter, separator="\t"),
+    recognize=partial(_looks_delimited, separator=b"\t"),
+    suffixes=(".tsv", ".tab"),
+    media_type="text/tab-separated-values",
+)

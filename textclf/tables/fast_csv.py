@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from textclf.tables.model import RECORD_LIMIT, Position, Records, Run
+from textclf.tables.records import RECORD_LIMIT, ParsedBlock, Position, Records
 
 Places = npt.NDArray[np.intp]
 
@@ -27,7 +27,7 @@ class Dialect:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ColumnPositions:
     """The header's width and the places, from 0, of the columns that are read."""
 
     width: int
@@ -50,7 +50,9 @@ class _Grid:
     stops: Places
 
 
-def plain_run(block: bytes, at: Position, final: bool, dialect: Dialect, wanted: Wanted) -> Run | None:
+def parse_fast(
+    block: bytes, at: Position, final: bool, dialect: Dialect, wanted: ColumnPositions
+) -> ParsedBlock | None:
     """Return the rows of the block's whole records, or None when the block is not plain."""
     grid = _grid(block, final, dialect, wanted.width)
     if grid is None:
@@ -61,7 +63,7 @@ def plain_run(block: bytes, at: Position, final: bool, dialect: Dialect, wanted:
     records = Records(block, grid.starts.tolist(), grid.ends.tolist(), np.minimum(grid.stops, len(block)).tolist())
     end = Position(at.row + count, at.line + len(grid.newlines), at.byte + min(stop, len(block)))
     texts, labels, weights = (_strings(grid, column) for column in (wanted.text, wanted.label, wanted.weight))
-    return Run(range(at.row, at.row + count), lines.tolist(), texts or [], labels, weights, records, [], 0, end)
+    return ParsedBlock(range(at.row, at.row + count), lines.tolist(), texts or [], labels, weights, records, [], 0, end)
 
 
 def _grid(block: bytes, final: bool, dialect: Dialect, width: int) -> _Grid | None:

@@ -5,57 +5,152 @@ Parquet's pages mostly carry no checksum: a byte changed inside a value can go u
 
 import importlib.util
 import json
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
+from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError
 from textclf.tables.columns import check_header, choose
-from textclf.tables.lines import JsonLinesFormat
-from textclf.tables.model import TableOptions, clip
+from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
+from textclf.tables.json_lines import JsonLinesParser
+from textclf.tables.records import Batch, clip
 from textclf.tables.source import display_name, open_bytes
+
+if TYPE_CHECKING:
+    from textclf.tables.table import Table
 
 MAGIC = b"PAR1"
 
 _CHILD = Path(__file__).with_name("parquet_child.py")
+_FILE, _MACHINE, _LIMIT = 3, 4, 5
+"""What the child says is at fault, by its exit code."""
+_UNREADABLE = "unreadable: "
 _MOST_WAITING = 30
 """How many times the processor time that the child may take it may take by the clock."""
 _MEMORY_FLOOR = 8 << 30
 """Bytes of address space that the child may take beside thirty times the file: allocators reserve more than is used."""
 
 
-@contextmanager
-def parquet_as_lines(path: Path, options: TableOptions, labelled: bool) -> Iterator[tuple[JsonLinesFormat, Path, int]]:
-    """Give a Parquet file's format, a temporary JSON Lines file of its rows, every value as text, and their number.
+def open_parquet(table: TableInput) -> JsonLinesParser:
+    """Turn the file into a temporary JSON Lines file of its rows, every value as text, and read that.
 
     Raises DataError when the file is damaged, or when a column that is to be read is nested or binary.
     """
-    name = display_name(path)
+    name, options, path = table.name, table.options, table.source.path
     with open_bytes(path) as stream:
         if stream.read(4) != MAGIC:
             raise DataError(f"{name}: expected a Parquet file, found other bytes at its start. Give --format.")
-    with TemporaryDirectory(prefix="textclf-") as folder:
-        lines = Path(folder) / "rows.jsonl"
-        _run_child(["lines", str(path), str(lines)], path)
-        with lines.open("rb") as stream:
-            header = stream.readline()
-        said = json.loads(header)
-        kinds: dict[str, str] = said["columns"]
-        check_header(tuple(kinds), name)
-        chosen = choose(tuple(kinds), options, labelled, name)
-        for column in (chosen.text, chosen.label, chosen.weight):
-            is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
-            if column is not None and kinds[column] != "plain" and not is_list:
-                kind, *inner = kinds[column].split()
-                hint = "; lists of labels go with --multi-label" if inner and column == chosen.label else ""
-                raise DataError(
-                    f"{name}: expected text in column {clip(column)}, found {kind} values. Name another{hint}."
-                )
-        yield JsonLinesFormat(tuple(kinds), chosen), lines, said["rows"]
+    folder = Path(table.resources.enter_context(TemporaryDirectory(prefix="textclf-")))
+    lines = folder / "rows.jsonl"
+    _write_lines(path, lines, table)
+    table.source.check_unchanged()
+    with lines.open("rb") as stream:
+        said = json.loads(stream.readline())
+    table.read_rows_of(lines, said["rows"])
+    kinds: dict[str, str] = said["columns"]
+    check_header(tuple(kinds), name)
+    chosen = choose(tuple(kinds), options, table.labelled, name)
+    for column in (chosen.text, chosen.label, chosen.weight):
+        is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
+        if column is not None and kinds[column].startswith(_UNREADABLE):
+            reason = kinds[column].removeprefix(_UNREADABLE)
+            raise DataError(_damaged(name, f"column {clip(column)}: {reason}"))
+        if column is not None and kinds[column] != "plain" and not is_list:
+            kind, *inner = kinds[column].split()
+            hint = "; lists of labels go with --multi-label" if inner and column == chosen.label else ""
+            raise DataError(f"{name}: expected text in column {clip(column)}, found {kind} values. Name another{hint}.")
+    unreadable = {column: kind for column, kind in kinds.items() if kind.startswith(_UNREADABLE)}
+    return ParquetParser(name, tuple(kinds), chosen, unreadable)
+
+
+@dataclass(frozen=True)
+class ParquetParser(JsonLinesParser):
+    """The rows of a Parquet file, as JSON Lines; `unreadable` are the columns that have no values, and why."""
+
+    unreadable: Mapping[str, str]
+
+    def cells(self, record: bytes) -> list[str | None]:
+        """Return the value of each column as text; raises DataError when there is one that cannot be read."""
+        for column in self.unreadable:
+            self._require(column)
+        return super().cells(record)
+
+    def value(self, record: bytes, column: str) -> str | None:
+        """Return the value of one column as text; raises DataError when it cannot be read."""
+        self._require(column)
+        return super().value(record, column)
+
+    def _require(self, column: str) -> None:
+        if column in self.unreadable:
+            reason = self.unreadable[column].removeprefix(_UNREADABLE)
+            raise DataError(
+                f"{self.name}: column {clip(column)} cannot be read ({clip(reason, 100)}). Write the output as"
+                " .parquet, or take the column out of the file."
+            )
+
+
+def _write_lines(path: Path, lines: Path, table: TableInput) -> None:
+    """Write all columns as text; where the reader dies, perhaps of a column that is not used, those that are read."""
+    try:
+        _run_child(["lines", str(path), str(lines), "null"], path)
+    except _ReaderDiedError as error:
+        try:
+            _run_child(["lines", str(path), str(lines), "[]"], path)  # the names of the columns
+            with lines.open("rb") as stream:
+                columns = tuple(json.loads(stream.readline())["columns"])
+            chosen = choose(columns, table.options, table.labelled, table.name)
+            needed = [column for column in (chosen.text, chosen.label, chosen.weight) if column is not None]
+            _run_child(["lines", str(path), str(lines), json.dumps(needed)], path)
+        except _ReaderDiedError:
+            raise DataError(str(error)) from error
+
+
+class ParquetWriter:
+    """Gathers the rows and writes them at the end."""
+
+    def __init__(self, stream: BinaryIO, table: "Table", added: tuple[str, ...], keeps_types: bool) -> None:
+        self._added = added
+        self._stream = stream
+        self._table = table
+        self._keeps_types = keeps_types
+        self._own: list[list[str | None]] = []
+        self._values: list[tuple[int, Sequence[Cell]]] = []
+
+    def write(self, batch: Batch, columns: Columns) -> None:
+        """Keep the rows of a batch with the values of the added columns."""
+        self._values += [(row - 1, added) for row, added in zip(batch.rows, rows_of(columns, len(batch)), strict=True)]
+        if not self._keeps_types:
+            self._own += self._table.cells(batch)
+
+    def finish(self) -> None:
+        """Write the file: from Parquet with the input's own columns, else with every column as text."""
+        if self._keeps_types and isinstance(self._table.origin, Path):
+            self._join(self._table.origin)
+            return
+        import polars as pl
+
+        own = {name: [row[i] for row in self._own] for i, name in enumerate(self._table.columns)}
+        added = {name: [row[i] for _, row in self._values] for i, name in enumerate(self._added)}
+        pl.DataFrame({name: pl.Series(values, dtype=pl.String) for name, values in own.items()} | added).write_parquet(
+            self._stream
+        )
+
+    def _join(self, origin: Path) -> None:
+        with TemporaryDirectory(prefix="textclf-") as folder:
+            added, joined = Path(folder) / "added.jsonl", Path(folder) / "joined.parquet"
+            with added.open("w", encoding="utf-8", newline="\n") as stream:
+                stream.write(json.dumps(self._added) + "\n")
+                stream.writelines(json.dumps(pair) + "\n" for pair in self._values)
+            join_columns(origin, added, joined)
+            self._table.check_unchanged()
+            with joined.open("rb") as stream_in:
+                shutil.copyfileobj(stream_in, self._stream)
 
 
 def join_columns(path: Path, added: Path, target: Path) -> None:
@@ -71,7 +166,8 @@ def _run_child(arguments: list[str], path: Path) -> None:
     polars = importlib.util.find_spec("polars")
     library = str(Path(str(polars.origin)).parents[1]) if polars else ""
     seconds = 60 + size // 1_000_000
-    limits = [str(_MEMORY_FLOOR + 30 * size), str(seconds)]
+    memory = _MEMORY_FLOOR + 30 * size
+    limits = [str(memory), str(seconds)]
     command = [sys.executable, "-I", str(_CHILD), *arguments, *limits, library]
     name = display_name(path)
     too_long = f"{name}: expected a Parquet file, found none that is read in {seconds} s. Write it again."
@@ -86,7 +182,34 @@ def _run_child(arguments: list[str], path: Path) -> None:
         raise DataError(too_long)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = said[-1] if done.returncode == 3 and said else f"the reader died, code {done.returncode}"
-        raise DataError(
-            f"{name}: expected a sound Parquet file, found a damaged one ({clip(reason, 120)}). Write it again."
-        )
+        reason = clip(said[-1], 120) if said else ""
+        if done.returncode == _MACHINE:
+            raise DataError(
+                f"{name}: cannot be unpacked on this machine ({reason}). Free space in {gettempdir()}, or set TMPDIR."
+            )
+        if done.returncode == _LIMIT or "memory allocation" in reason:
+            raise DataError(
+                f"{name}: expected a Parquet file that is read in {memory >> 20:,} MiB of memory, found that it needs"
+                " more. Split the file."
+            )
+        if done.returncode == _FILE and said:
+            raise DataError(_damaged(name, said[-1]))
+        raise _ReaderDiedError(_damaged(name, f"the reader died, code {done.returncode}"))
+
+
+class _ReaderDiedError(DataError):
+    """The child ended without a word, as it does at some damaged columns."""
+
+
+def _damaged(name: str, reason: str) -> str:
+    return f"{name}: expected a sound Parquet file, found a damaged one ({clip(reason, 120)}). Write it again."
+
+
+PARQUET = TableFormat(
+    "parquet",
+    open=open_parquet,
+    open_writer=ParquetWriter,
+    recognize=lambda sample: sample.head.startswith(MAGIC),
+    suffixes=(".parquet",),
+    is_file=True,
+)

@@ -1,46 +1,107 @@
 """A program of its own that turns a Parquet file into JSON Lines, or adds columns to one, with Polars.
 
 Polars may abort the process on a damaged file, so the parent runs this file in a child with limits: it is never
-imported. The last line on standard error is the reason when it fails; exit code 3 says that the file is at fault.
+imported. The last line on standard error is the reason when it fails. The exit code says what is at fault: 3 the file,
+4 the machine (no room on the disk), 5 the limit of memory that the parent set.
 """
 
+import errno
 import json
 import resource
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 _SLICE = 10_000
+_FILE, _MACHINE, _LIMIT = 3, 4, 5
 
 
 def main(arguments: list[str]) -> int:
-    """Run `lines PARQUET JSONL` or `join PARQUET ADDED_JSONL OUTPUT`; return the exit code."""
-    command, source, *paths, limit, seconds, library = arguments
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_AS, (int(limit), int(limit)))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 5))
+    """Run `lines PARQUET JSONL COLUMNS` or `join PARQUET ADDED_JSONL OUTPUT`; return the exit code.
+
+    `COLUMNS` are, as JSON, the columns to read, or null for all that can be.
+    """
+    command, *rest, limit, seconds, library = arguments
+    _limit(resource.RLIMIT_CORE, 0, 0)
+    _limit(resource.RLIMIT_AS, int(limit), int(limit))
+    _limit(resource.RLIMIT_CPU, int(seconds), int(seconds) + 5)
     sys.path.append(library)
     try:
-        program = _lines if command == "lines" else _join
-        program(Path(source), *map(Path, paths))
+        if command == "lines":
+            source, target, columns = rest
+            _lines(Path(source), Path(target), json.loads(columns))
+        else:
+            _join(*map(Path, rest))
     except BaseException as error:  # noqa: BLE001, RUF100 -- a panic in Rust is a BaseException
         sys.stderr.write(f"\n{' '.join(str(error).split())[:200] or type(error).__name__}\n")
-        return 3
+        return _blame(error)
     return 0
 
 
-def _lines(source: Path, target: Path) -> None:
+def _limit(kind: int, soft: int, hard: int) -> None:
+    # Some systems (macOS for memory) and some parents (a lower hard limit) do not let a limit be set.
+    with suppress(ValueError, OSError):
+        resource.setrlimit(kind, (soft, hard))
+
+
+def _blame(error: BaseException) -> int:
+    if isinstance(error, MemoryError) or "out of memory" in str(error) or "memory allocation" in str(error):
+        return _LIMIT
+    code = error.errno if isinstance(error, OSError) else None
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.EACCES)
+    return _MACHINE if code in full or "No space left" in str(error) else _FILE
+
+
+def _lines(source: Path, target: Path, columns: list[str] | None) -> None:
+    """Write the rows as JSON Lines, after a line with their number and the kind of each column.
+
+    A column that cannot be read, or has no spelling as text, is of the kind `unreadable: why`, and null in every row.
+    """
     import polars as pl
 
-    frame = pl.read_parquet(source, use_statistics=False)
+    schema = list(pl.read_parquet_schema(source))
+    rows = int(pl.scan_parquet(source).select(pl.len()).collect().item())
+    reasons = {} if columns is None else {name: "it is not asked for" for name in schema if name not in columns}
+    try:
+        _write_rows(source, target, schema, rows, reasons)
+    except BaseException as error:  # noqa: BLE001, RUF100 -- a panic in Rust is a BaseException
+        if _blame(error) != _FILE:
+            raise
+        reasons |= {name: reason for name in schema if name not in reasons and (reason := _try_column(source, name))}
+        _write_rows(source, target, schema, rows, reasons)
+
+
+def _write_rows(source: Path, target: Path, schema: list[str], rows: int, reasons: dict[str, str]) -> None:
+    """Write the rows; a column with a reason why it cannot be read is null."""
+    import polars as pl
+
+    readable = [name for name in schema if name not in reasons]
+    frame = pl.read_parquet(source, columns=readable, use_statistics=False) if readable else pl.DataFrame()
+    kinds = {name: f"unreadable: {reasons[name]}" if name in reasons else _kind(frame.schema[name]) for name in schema}
     with target.open("w", encoding="utf-8", newline="\n") as stream:
-        kinds = {name: _kind(dtype) for name, dtype in frame.schema.items()}
-        stream.write(json.dumps({"rows": frame.height, "columns": kinds}) + "\n")
+        stream.write(json.dumps({"rows": rows, "columns": kinds}) + "\n")
+        if not readable and schema:
+            stream.writelines([json.dumps(dict.fromkeys(schema)) + "\n"] * rows)
         for start in range(0, frame.height, _SLICE):
             part = frame.slice(start, _SLICE)
-            columns = [_values(part[name]) for name in part.columns]
-            for cells in zip(*columns, strict=True):
-                row = dict(zip(part.columns, cells, strict=True))
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+            values = [[None] * part.height if name in reasons else _values(part[name]) for name in schema]
+            for cells in zip(*values, strict=True):
+                stream.write(json.dumps(dict(zip(schema, cells, strict=True)), ensure_ascii=False) + "\n")
+
+
+def _try_column(source: Path, name: str) -> str:
+    """Return why a column cannot be read as text, an empty string when it can."""
+    import polars as pl
+
+    try:
+        series = pl.read_parquet(source, columns=[name], use_statistics=False)[name]
+        for start in range(0, len(series), _SLICE):
+            _values(series.slice(start, _SLICE))
+    except BaseException as error:  # noqa: BLE001, RUF100 -- a panic in Rust is a BaseException
+        if _blame(error) != _FILE:
+            raise
+        return " ".join(str(error).split())[:100] or type(error).__name__
+    return ""
 
 
 def _join(source: Path, added: Path, target: Path) -> None:
@@ -75,6 +136,8 @@ def _values(series) -> list[str | None]:  # type: ignore[no-untyped-def]  # noqa
         ]
     if series.dtype.is_float():
         return [None if value is None else repr(value) for value in series.to_list()]
+    if series.dtype in (pl.Duration, pl.Object):  # Polars casts them to no text
+        return [None if value is None else str(value) for value in series.to_list()]
     texts: list[str | None] = series.cast(pl.String, strict=True).to_list()
     return texts
 

@@ -7,10 +7,19 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Literal, Self
+from typing import BinaryIO, Literal, Self, cast
 
 from textclf.errors import DataError
-from textclf.tables.model import TableOptions
+from textclf.tables.compression import (
+    COMPRESSIONS,
+    LONGEST_MAGIC,
+    ZIP,
+    UnpackedStream,
+    ZippedStream,
+    find_compression,
+    strip_compression,
+)
+from textclf.tables.records import TableOptions
 
 BLOCK = 4 << 20
 _SAMPLE = 1 << 12  # bytes by which UTF-16 is known
@@ -20,18 +29,54 @@ Origin = Path | Literal["-"] | BinaryIO
 """Where a table comes from: a file, standard input, or an open binary stream."""
 
 _UTF8_MARK = codecs.BOM_UTF8
-_FOREIGN = [  # UTF-32 before UTF-16: its little-endian mark begins with that of UTF-16
+_OTHER_ENCODINGS = [  # UTF-32 before UTF-16: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "UTF-32 text", "Give --encoding utf-32."),
     (codecs.BOM_UTF32_BE, "UTF-32 text", "Give --encoding utf-32."),
     (codecs.BOM_UTF16_LE, "UTF-16 text", "Give --encoding utf-16."),
     (codecs.BOM_UTF16_BE, "UTF-16 text", "Give --encoding utf-16."),
-    (b"\x1f\x8b", "a gzip file", "Unpack it first."),
-    (b"PK\x03\x04", "a zip archive or an Excel workbook", "Save it as CSV, or unpack it first."),
-    (b"%PDF", "a PDF", "Give a table of texts."),
 ]
+_READ_FROM_FILES = b"PAR1"
+"""How tables begin that are no text, but can be read."""
+_EXPORT = "Export the table as CSV."
+_UNPACK = "Unpack it first."
+_NO_TEXT = [
+    (b"%PDF", "a PDF", "Give a table of texts."),
+    (b"SQLite format 3\0", "an SQLite database", _EXPORT),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook or Office document", "Save it as CSV."),
+    (b"ARROW1", "a Feather (Arrow) file", "Write it as Parquet or CSV."),
+    (b"FEA1", "a Feather file", "Write it as Parquet or CSV."),
+    (b"\xff\xff\xff\xff", "an Arrow stream", "Write it as Parquet or CSV."),
+    (b"ORC\n", "an ORC file", "Write it as Parquet or CSV."),
+    (b"Obj\x01", "an Avro file", "Write it as Parquet or CSV."),
+    (b"\x89HDF\r\n", "an HDF5 file", "Write it as Parquet or CSV."),
+    (b"\x93NUMPY", "a NumPy array", "Write a table of texts as CSV."),
+    (b"\x80\x02", "a pickle", "Write it as Parquet or CSV."),
+    (b"\x80\x03", "a pickle", "Write it as Parquet or CSV."),
+    (b"\x80\x04", "a pickle", "Write it as Parquet or CSV."),
+    (b"\x80\x05", "a pickle", "Write it as Parquet or CSV."),
+    (b"RDX", "an R data file", _EXPORT),
+    (b"<stata_dta>", "a Stata file", _EXPORT),
+    (b"$FL2", "an SPSS file", _EXPORT),
+    (b"{\\rtf", "an RTF document", "Give a table of texts."),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
+    (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
+    (b"\x04\x22\x4d\x18", "an LZ4 file", _UNPACK),
+    (b"LZIP\x01", "an lzip file", _UNPACK),
+    (b"\x1f\x9d", "a file of compress (.Z)", _UNPACK),
+    (b"\xff\x06\0\0sNaPpY", "a Snappy file", _UNPACK),
+    (b"PK\x05\x06", "an empty zip archive", "Give a table of texts."),
+    (b"\x89PNG", "an image", "Give a table of texts."),
+    (b"\xff\xd8\xff", "an image", "Give a table of texts."),
+    (b"GIF8", "an image", "Give a table of texts."),
+    (b"<!DOCTYPE html", "a web page", "Get the table itself."),
+    (b"<!doctype html", "a web page", "Get the table itself."),
+]
+_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\f\v\x1a\x1b\x1c\x1d\x1e\x1f\x85\0"})
+"""Bytes that texts hardly have. NUL is not among them: it stands in texts of databases, and in UTF-16."""
+_MOST_CONTROLS = 0.02
 
 
-class Source:
+class TableSource:
     """A stream of UTF-8 blocks with its name for messages; a context manager that closes what it opened.
 
     Raises DataError when the file is missing, is a folder or may not be read, when its bytes do not have the encoding
@@ -41,22 +86,39 @@ class Source:
     def __init__(self, origin: Origin, options: TableOptions) -> None:
         self.name = display_name(origin)
         self.is_stream = not isinstance(origin, Path)
+        self.has_mark = False
+        self.is_compressed = False
+        self.file_name = origin.name if isinstance(origin, Path) else ""
         self._options = options
         self._path = origin if isinstance(origin, Path) else None
-        self._stream = self._opened(origin)
+        self._stream = self._opened = self._open(origin)
         self._before = self._state()
-        self.has_mark = False
+        if self._path is not None:
+            try:
+                self._unpack()  # what is in an archive shows the format
+            except BaseException:
+                self._opened.close()
+                raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         if self._path:
-            self._stream.close()
+            self._opened.close()
+
+    @property
+    def path(self) -> Path:
+        """The file that is read; a stream has none."""
+        if self._path is None:
+            raise ValueError(f"{self.name} is no file")
+        return self._path
 
     def blocks(self) -> Iterator[bytes]:
         """Give the file's bytes as UTF-8, without the byte order mark, as they arrive: at most 4 MiB at a time."""
-        yield from self._as_they_are() if self._options.is_utf8 else self._transcoded()
+        if self.is_stream:
+            self._unpack()
+        yield from self._pass_through() if self._options.is_utf8 else self._transcode()
         self.check_unchanged()
 
     def check_unchanged(self) -> None:
@@ -66,10 +128,33 @@ class Source:
                 f"{self.name}: expected a file at rest, found that it changed while it was read. Read it again."
             )
 
-    def _as_they_are(self) -> Iterator[bytes]:
+    def _unpack(self) -> None:
+        """Look at the first bytes: read on from what they hold when they are compressed, refuse what is no text."""
+        head = b""
+        stream = self._stream
+        while len(head) < LONGEST_MAGIC and (more := self._read(_SAMPLE)):
+            head += more
+            if not _may_be_compressed(head):
+                break
+        self._stream = cast(BinaryIO, _Replay(head, stream))
+        compression = find_compression(head)
+        if compression is not None:
+            self.is_compressed = True
+            if compression is ZIP:
+                if not _can_seek(stream):
+                    raise DataError(f"{self.name}: expected a table, found a zip archive in a pipe. Name the file.")
+                stream.seek(0)
+                zipped = ZippedStream(stream, self.name)
+                self._stream, self.file_name = cast(BinaryIO, zipped), zipped.member
+            else:
+                self._stream = cast(BinaryIO, UnpackedStream(self._stream, compression, self.name))
+        self.file_name = strip_compression(self.file_name)
+
+    def _pass_through(self) -> Iterator[bytes]:
         first = self._first()
         line = first.split(b"\n", 1)[0]
         refuse_foreign(first if b"\0" in line else line, self.name)
+        refuse_binary(first, self.name)
         if first.startswith(_UTF8_MARK):
             self.has_mark = True
             first = first[len(_UTF8_MARK) :]
@@ -78,12 +163,14 @@ class Source:
         while block := self._read():
             yield block
 
-    def _transcoded(self) -> Iterator[bytes]:
+    def _transcode(self) -> Iterator[bytes]:
         encoding = self._options.encoding
         decoder = codecs.getincrementaldecoder(encoding)()
         offset, at_start = 0, True
         while True:
             block = self._read()
+            if not offset:
+                refuse_binary(block if b"a".decode(encoding, "replace") == "a" else b"", self.name)
             try:
                 text = decoder.decode(block, final=not block)
                 if at_start and text:
@@ -107,15 +194,15 @@ class Source:
             first += more
         return first
 
-    def _read(self) -> bytes:
+    def _read(self, size: int | None = None) -> bytes:
         try:
             # read1 gives what has arrived, so that a slow pipe is answered line by line.
             read = getattr(self._stream, "read1", self._stream.read)
-            return bytes(read(BLOCK) or b"")
+            return bytes(read(BLOCK if size is None else size) or b"")
         except (OSError, ValueError) as error:
             raise DataError(f"{self.name}: cannot be read ({_reason(error)}).") from error
 
-    def _opened(self, origin: Origin) -> BinaryIO:
+    def _open(self, origin: Origin) -> BinaryIO:
         if isinstance(origin, Path):
             return open_bytes(origin)
         if origin != "-":
@@ -128,10 +215,23 @@ class Source:
     def _state(self) -> tuple[int, ...] | None:
         """Return which regular file this is, its size and the time of its last change; None for anything else."""
         try:
-            status = self._path.stat() if self._path else os.fstat(self._stream.fileno())
+            status = self._path.stat() if self._path else os.fstat(self._opened.fileno())
         except (OSError, ValueError, AttributeError):
             return None
         return (status.st_ino, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
+class _Replay:
+    """A stream whose first bytes, which were looked at, are read once more."""
+
+    def __init__(self, head: bytes, stream: BinaryIO) -> None:
+        self._head = head
+        self._read = getattr(stream, "read1", stream.read)
+
+    def read(self, size: int) -> bytes:
+        """Return bytes that have arrived, nothing at the end."""
+        head, self._head = self._head, b""
+        return head or bytes(self._read(size) or b"")
 
 
 class Blocks:
@@ -189,7 +289,7 @@ def display_name(origin: Path | str | BinaryIO) -> str:
 
 def refuse_foreign(head: bytes, name: str) -> None:
     """Raise DataError when a file's first bytes show that it is no UTF-8 text."""
-    for magic, kind, advice in _FOREIGN:
+    for magic, kind, advice in _OTHER_ENCODINGS:
         if head.startswith(magic):
             raise DataError(f"{name}: expected UTF-8 text, found {kind}. {advice}")
     sample = head[:_SAMPLE]
@@ -198,6 +298,32 @@ def refuse_foreign(head: bytes, name: str) -> None:
         half = sample[first::2]
         if len(half) >= 4 and half.count(0) > 0.4 * len(half) and sample[1 - first :: 2].count(0) < 0.1 * len(half):
             raise DataError(f"{name}: expected UTF-8 text, found what looks like UTF-16. Give --encoding {encoding}.")
+
+
+def refuse_binary(head: bytes, name: str) -> None:
+    """Raise DataError when a file's first bytes show that it is no text in any encoding that has ASCII's letters."""
+    if head.startswith(_READ_FROM_FILES):
+        return
+    for magic, kind, advice in _NO_TEXT:
+        if head.startswith(magic):
+            raise DataError(f"{name}: expected a table of text, found {kind}. {advice}")
+    sample = head[:_SAMPLE]
+    if len(sample) - len(sample.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(sample):
+        raise DataError(
+            f"{name}: expected a table of text, found binary data. Give a CSV, a Parquet file or another table."
+        )
+
+
+def _may_be_compressed(head: bytes) -> bool:
+    """Say whether more of a pipe must come to see that it is not compressed."""
+    return any(each.magic.startswith(head[: len(each.magic)]) for each in COMPRESSIONS)
+
+
+def _can_seek(stream: BinaryIO) -> bool:
+    try:
+        return stream.seekable()
+    except (AttributeError, ValueError):
+        return False
 
 
 def _may_be_foreign(first: bytes) -> bool:

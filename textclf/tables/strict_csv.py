@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from textclf.errors import DataError
-from textclf.tables.fast_csv import Dialect, Wanted
-from textclf.tables.model import RECORD_LIMIT, Position, Records, Refusal, RowRefused, Run
+from textclf.tables.fast_csv import ColumnPositions, Dialect
+from textclf.tables.records import RECORD_LIMIT, ParsedBlock, Position, Records, Refusal, RowRefused
 
 
 @dataclass(frozen=True)
-class Record:
+class CsvRecord:
     """One record of a CSV file: its fields, where it stands in the block, and its number of lines."""
 
     cells: list[str]
@@ -40,11 +40,13 @@ class _Feed:
         self.is_dry = True
 
 
-def careful_run(block: bytes, at: Position, final: bool, dialect: Dialect, wanted: Wanted, name: str) -> Run:
+def parse_strictly(
+    block: bytes, at: Position, final: bool, dialect: Dialect, wanted: ColumnPositions, name: str
+) -> ParsedBlock:
     """Return the rows of the block's whole records; raises DataError where quotes make the rest unreadable."""
     rows: list[int] = []
     lines: list[int] = []
-    kept: list[Record] = []
+    kept: list[CsvRecord] = []
     refused: list[Refusal] = []
     row, line, byte, blanks = at.row, at.line, at.byte, 0
     for record in csv_records(block, at, final, dialect, name):
@@ -52,7 +54,7 @@ def careful_run(block: bytes, at: Position, final: bool, dialect: Dialect, wante
             blanks += 1
         else:
             try:
-                kept.append(_checked(record, block, at, dialect, wanted))
+                kept.append(_check(record, block, at, dialect, wanted))
                 rows.append(row)
                 lines.append(line)
             except RowRefused as refusal:
@@ -64,10 +66,10 @@ def careful_run(block: bytes, at: Position, final: bool, dialect: Dialect, wante
         None if column is None else [record.cells[column] for record in kept]
         for column in (wanted.text, wanted.label, wanted.weight)
     )
-    return Run(rows, lines, texts or [], labels, weights, records, refused, blanks, Position(row, line, byte))
+    return ParsedBlock(rows, lines, texts or [], labels, weights, records, refused, blanks, Position(row, line, byte))
 
 
-def csv_records(block: bytes, at: Position, final: bool, dialect: Dialect, name: str) -> Iterator[Record]:
+def csv_records(block: bytes, at: Position, final: bool, dialect: Dialect, name: str) -> Iterator[CsvRecord]:
     """Give the whole records of a block; a record that the block cuts is left out unless the block is the final one.
 
     Raises DataError, with the line where the record begins, when its quotes are wrong.
@@ -87,10 +89,10 @@ def csv_records(block: bytes, at: Position, final: bool, dialect: Dialect, name:
             if feed.is_dry and not final:
                 return
             record = block[offsets[first] : offsets[feed.taken]]
-            raise DataError(f"{name}:{at.line + first}: {_explained(error, record, dialect)}") from error
+            raise DataError(f"{name}:{at.line + first}: {_explain(error, record, dialect)}") from error
         stop = offsets[feed.taken]
         end = stop - _line_end(feed.lines[feed.taken - 1])
-        yield Record(cells, offsets[first], end, stop, feed.taken - first)
+        yield CsvRecord(cells, offsets[first], end, stop, feed.taken - first)
 
 
 def fields(record: bytes, dialect: Dialect) -> list[str]:
@@ -107,10 +109,10 @@ def _reader(lines: Iterator[str], dialect: Dialect) -> Iterator[list[str]]:
     return csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE, strict=True)
 
 
-def _checked(record: Record, block: bytes, at: Position, dialect: Dialect, wanted: Wanted) -> Record:
+def _check(record: CsvRecord, block: bytes, at: Position, dialect: Dialect, wanted: ColumnPositions) -> CsvRecord:
     raw = block[record.start : record.end]
     if not record.cells:
-        return Record([""], record.start, record.end, record.stop, record.lines)
+        return CsvRecord([""], record.start, record.end, record.stop, record.lines)
     if not raw.strip(b"\0"):
         raise RowRefused("expected text, found nothing but NUL characters")
     if len(record.cells) != wanted.width:
@@ -140,7 +142,7 @@ def _line_end(line: bytes) -> int:
     return 2 if line.endswith(b"\r\n") else int(line.endswith((b"\n", b"\r")))
 
 
-def _explained(error: csv.Error, record: bytes, dialect: Dialect) -> str:
+def _explain(error: csv.Error, record: bytes, dialect: Dialect) -> str:
     if "field larger" in str(error):
         return f"expected fields of at most {RECORD_LIMIT >> 20} MiB, found a longer one. Is a quote left open here?"
     if b'\\"' in record:

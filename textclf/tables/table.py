@@ -4,56 +4,30 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from sys import intern
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from textclf.errors import DataError
-from textclf.tables.columns import Chosen, missing_column
-from textclf.tables.delimited import read_header
-from textclf.tables.lines import FastTextFormat, LinesFormat, read_keys
-from textclf.tables.model import (
-    RECORD_LIMIT,
+from textclf.tables.columns import missing_column
+from textclf.tables.formats import find_format, format_by_content, format_by_suffix
+from textclf.tables.interface import Sample, TableInput
+from textclf.tables.records import (
     Batch,
-    Examples,
-    Format,
+    LoadedTable,
     Notes,
+    ParsedBlock,
     Position,
     Refusal,
     RowRefused,
-    Run,
     TableOptions,
 )
-from textclf.tables.parquet import parquet_as_lines
-from textclf.tables.sniff import kind_by_content, kind_by_suffix
-from textclf.tables.source import Blocks, Origin, Source
-from textclf.tables.validate import settled
-
-
-class TableFormat(Protocol):
-    """What a format does: give the rows of a block, and all values of one row."""
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The names of all columns."""
-
-    @property
-    def chosen(self) -> Chosen:
-        """The names of those that are read."""
-
-    def parse(self, block: bytes, at: Position, final: bool) -> Run:
-        """Return the rows of the block's whole records."""
-
-    def cells(self, record: bytes) -> list[str | None]:
-        """Return the value of each column of a row as written."""
-
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the value of one column of a row as written."""
+from textclf.tables.source import Blocks, Origin, TableSource
+from textclf.tables.validate import validate_rows
 
 
 class Table:
-    """An open table: `name`, `kind`, `columns`, the columns read; as batches come, `rows_used`, `refused`, `notes`.
+    """An open table: `name`, `format`, `columns`, the columns read; as batches come, `rows_used`, `refused`, `notes`.
 
     It is read once, from first to last, in constant memory.
     """
@@ -62,11 +36,9 @@ class Table:
         self.origin = origin
         self.refused: list[Refusal] = []
         self.rows_used = 0
-        self.notes = Notes()
         self._options = options
         self._batch_rows = batch_rows
         self._resources = ExitStack()
-        self._rows_promised: int | None = None
         try:
             self._open(origin, options, labelled)
         except BaseException:
@@ -74,18 +46,27 @@ class Table:
             raise
 
     def _open(self, origin: Origin, options: TableOptions, labelled: bool) -> None:
-        source = self._source = self._resources.enter_context(Source(origin, options))
+        named = None if options.format is None else find_format(options.format)
+        source = self._source = self._resources.enter_context(TableSource(origin, options))
         self.name = source.name
-        self._blocks = Blocks(source.blocks())
-        kind = options.format or kind_by_suffix(origin)
-        if kind is None:
-            self._blocks.begin()
-        elif kind != "parquet":
-            self._blocks.grow()
-        self.kind: Format = kind or kind_by_content(self._blocks.pending, labelled, source)
-        self._at = Position(byte=3 if source.has_mark else 0)
-        self.notes = Notes(byte_order_mark=source.has_mark)
-        self.format: TableFormat = self._format(source, options, labelled)
+        blocks = Blocks(source.blocks())
+        form = named or format_by_suffix(source.file_name)
+        if form is None:
+            blocks.begin()
+            form = format_by_content(Sample(blocks.pending, labelled, source))
+        elif not form.is_file:
+            blocks.grow()
+        if form.is_file and source.is_compressed:
+            raise DataError(f"{self.name}: expected a table of text, found compressed {form.name}. Unpack it first.")
+        if form.is_file and source.is_stream:
+            raise DataError(
+                f"{self.name}: expected a stream of text, found {form.name}, which is read from a file. Name the file."
+            )
+        self.format = form
+        at = Position(byte=3 if source.has_mark else 0)
+        self._input = TableInput(source, options, labelled, self._resources, blocks, at)
+        self.parser = form.open(self._input)
+        self.notes = Notes(byte_order_mark=source.has_mark, blank_lines=self._input.blank_lines)
 
     def __enter__(self) -> Self:
         return self
@@ -96,17 +77,17 @@ class Table:
     @property
     def columns(self) -> tuple[str, ...]:
         """The names of all columns, in the file's order."""
-        return self.format.columns
+        return self.parser.columns
 
     @property
     def text_column(self) -> str:
         """The name of the column that is read as text."""
-        return self.format.chosen.text
+        return self.parser.chosen.text
 
     @property
     def label_column(self) -> str | None:
         """The name of the column that is read as label, if any."""
-        return self.format.chosen.label
+        return self.parser.chosen.label
 
     def batches(self) -> Iterator[Batch]:
         """Give the rows that can be used, in order, at most `batch_rows` at a time.
@@ -114,30 +95,44 @@ class Table:
         Raises DataError at a row that cannot be used, unless refused rows are skipped; where the rest of the file
         cannot be read; when the file changes meanwhile; and, at the end, when there was no row at all.
         """
-        for run in self._runs():
-            batch, refused = settled(run, multi_label=self._options.multi_label)
-            if refused and self._options.on_error == "fail":
-                raise DataError(self._first_refusal(refused[0]))
-            self.rows_used += len(batch)
-            self.refused += [replace(r, line=None) for r in refused] if self.kind == "parquet" else refused
-            self._note(run, batch)
-            for start in range(0, len(batch), self._batch_rows):
+        table = self._input
+        while table.blocks.pending or not table.blocks.is_final:
+            parsed = self.parser.parse(table.blocks.pending, table.at, table.blocks.is_final)
+            if parsed.end != table.at:
+                table.skip(parsed.end)
+                batch = self._validate(parsed)
                 whole = len(batch) <= self._batch_rows
-                yield batch if whole else batch.part(start, start + self._batch_rows)
+                for start in range(0, len(batch), self._batch_rows):
+                    yield batch if whole else batch.part(start, start + self._batch_rows)
+            if not table.blocks.is_final:
+                table.check_length()
+                table.blocks.grow()
         self._check_rows()
-        if self._at.row == 1:
+        if not self.rows_read:
             raise DataError(f"{self.name}: expected rows of data, found no rows. Give a table with at least one.")
+
+    def _validate(self, parsed: ParsedBlock) -> Batch:
+        """Return the rows of a block that can be used; count them, and list the others or stop at the first."""
+        batch, refused = validate_rows(parsed, multi_label=self._options.multi_label)
+        if not self._input.has_lines:
+            refused = [replace(refusal, line=None) for refusal in refused]
+        if refused and self._options.on_error == "fail":
+            raise DataError(self._first_refusal(refused[0]))
+        self.rows_used += len(batch)
+        self.refused += refused
+        self._note(parsed, batch)
+        return batch
 
     @property
     def rows_read(self) -> int:
         """How many rows were met up to now, as the reader of the bytes counts them."""
-        return self._at.row - 1
+        return self._input.at.row - 1
 
     def _check_rows(self) -> None:
         """Hold the rows used and refused to the rows read: none is lost, none comes twice."""
         counted = self.rows_used + len(self.refused)
-        if counted != self.rows_read or self._rows_promised not in (None, self.rows_read):
-            promised = self.rows_read if self._rows_promised is None else self._rows_promised
+        if counted != self.rows_read or self._input.rows_promised not in (None, self.rows_read):
+            promised = self.rows_read if self._input.rows_promised is None else self._input.rows_promised
             raise DataError(
                 f"{self.name}: expected {promised:,} rows, found {self.rows_read:,}, of which {counted:,} are used or"
                 " refused. This is a fault in textclf: report it."
@@ -150,7 +145,7 @@ class Table:
         """
         for row, (record, _) in zip(batch.rows, batch.records, strict=True):
             try:
-                yield self.format.cells(record)
+                yield self.parser.cells(record)
             except RowRefused as refusal:
                 raise DataError(f"{self.name}: row {row}: {refusal}. Write the output as .jsonl.") from refusal
 
@@ -161,94 +156,23 @@ class Table:
 
     def values(self, batch: Batch, column: str) -> list[str | None]:
         """Return the value of one column, as text, of each row of a batch; None where there is none."""
-        return [self.format.value(record, column) for record, _ in batch.records]
+        return [self.parser.value(record, column) for record, _ in batch.records]
 
     def check_unchanged(self) -> None:
         """Raise DataError when the file is not as it was when it was opened."""
         self._source.check_unchanged()
 
-    def _runs(self) -> Iterator[Run]:
-        blocks = self._blocks
-        while blocks.pending or not blocks.is_final:
-            run = self.format.parse(blocks.pending, self._at, blocks.is_final)
-            used = run.end.byte - self._at.byte
-            if used:
-                blocks.drop(used)
-                self._at = run.end
-                yield run
-            if not blocks.is_final:
-                self._check_length()
-                blocks.grow()
-
-    def _check_length(self) -> None:
-        if len(self._blocks.pending) > 2 * RECORD_LIMIT:
-            raise DataError(
-                f"{self.name}:{self._at.line}: expected rows of at most {RECORD_LIMIT >> 20} MiB, found a longer one."
-                " Is a quote left open here, or is the file of another kind?"
-            )
-
-    def _format(self, source: Source, options: TableOptions, labelled: bool) -> TableFormat:
-        if self.kind == "parquet":
-            return self._parquet(source, options, labelled)
-        if self.kind == "lines":
-            if labelled:
-                raise DataError(
-                    f"{self.name}: expected labels, found plain lines. Give a CSV or another table with labels."
-                )
-            return LinesFormat()
-        if self.kind == "fasttext":
-            return FastTextFormat(labelled, options.multi_label)
-        while True:
-            opened = self._delimited(options, labelled) if self.kind != "jsonl" else self._jsonl(options, labelled)
-            if opened is not None:
-                return opened
-            if self._blocks.is_final:
-                raise DataError(
-                    f"{self.name}: expected a table with rows, found no rows. Give a table with at least one."
-                )
-            self._check_length()
-            self._blocks.grow()
-
-    def _delimited(self, options: TableOptions, labelled: bool) -> TableFormat | None:
-        blocks = self._blocks
-        found = read_header(blocks.pending, self._at, blocks.is_final, options, labelled, self.kind, self.name)
-        if found is None:
-            return None
-        form, after, blanks = found
-        blocks.drop(after.byte - self._at.byte)
-        self._at = after
-        self.notes = replace(self.notes, blank_lines=blanks)
-        return form
-
-    def _jsonl(self, options: TableOptions, labelled: bool) -> TableFormat | None:
-        return read_keys(self._blocks.pending, self._blocks.is_final, options, labelled, self.name)
-
-    def _parquet(self, source: Source, options: TableOptions, labelled: bool) -> TableFormat:
-        if not isinstance(self.origin, Path):
-            raise DataError(
-                f"{self.name}: expected a stream of text, found Parquet, which is read from a file. Name the file."
-            )
-        form, lines, self._rows_promised = self._resources.enter_context(
-            parquet_as_lines(self.origin, options, labelled)
-        )
-        source.check_unchanged()
-        rows = self._resources.enter_context(Source(lines, replace(options, encoding="utf-8")))
-        self._blocks = Blocks(rows.blocks())
-        self._blocks.grow()
-        self._blocks.drop(self._blocks.pending.index(b"\n") + 1)  # the line that lists the columns
-        return form
-
     def _first_refusal(self, refusal: Refusal) -> str:
-        place = f"{self.name}:{refusal.line}" if self.kind != "parquet" else self.name
+        place = self.name if refusal.line is None else f"{self.name}:{refusal.line}"
         return (
             f"{place}: row {refusal.row}: {refusal.reason}. Mend the row, or pass over such rows with --on-error skip."
         )
 
-    def _note(self, run: Run, batch: Batch) -> None:
+    def _note(self, parsed: ParsedBlock, batch: Batch) -> None:
         notes = self.notes
         self.notes = replace(
             notes,
-            blank_lines=notes.blank_lines + run.blank_lines,
+            blank_lines=notes.blank_lines + parsed.blank_lines,
             labels_with_outer_blanks=notes.labels_with_outer_blanks
             + sum(label != label.strip() for label in batch.labels or ()),
             texts_with_nul=notes.texts_with_nul + sum("\0" in text for text in batch.texts),
@@ -272,7 +196,7 @@ def read_examples(
     path: Origin,
     options: TableOptions,
     keep: Callable[[Iterable[Sequence[str]]], Sequence[str]] = _listed,
-) -> Examples:
+) -> LoadedTable:
     """Return all labelled rows of a table; `keep` says where the texts go that come batch by batch.
 
     Raises DataError as `Table.batches` does, and when no row can be used.
@@ -296,4 +220,4 @@ def read_examples(
                 f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused; {first}."
             )
         weighted = weights if options.weight_column is not None else None
-        return Examples(table.name, texts, labels, weighted, rows, table.refused, table.notes)
+        return LoadedTable(table.name, texts, labels, weighted, rows, table.refused, table.notes)

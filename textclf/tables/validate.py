@@ -4,32 +4,32 @@ import math
 
 from textclf.errors import DataError
 from textclf.labels import cut_labels, join_labels
-from textclf.tables.model import Batch, Refusal, Run
+from textclf.tables.records import Batch, ParsedBlock, Refusal
 
 
-def settled(run: Run, *, multi_label: bool) -> tuple[Batch, list[Refusal]]:
-    """Return the rows of a run whose label and weight can be used, and the refused ones in order."""
+def validate_rows(parsed: ParsedBlock, *, multi_label: bool) -> tuple[Batch, list[Refusal]]:
+    """Return the rows of a block whose label and weight can be used, and the refused ones in order."""
     refused: dict[int, str] = {}
-    labels = run.labels
+    labels = parsed.labels
     if labels is not None and multi_label:
-        labels = [_joined(cell, refused, i) for i, cell in enumerate(labels)]
+        labels = [_join_labels(cell, refused, i) for i, cell in enumerate(labels)]
     elif labels is not None:
         refused |= {i: "expected a label, found none" for i, label in enumerate(labels) if not label.strip()}
     weights = None
-    if run.weights is not None:
-        weights = [_weight(spelt) for spelt in run.weights]
-        for i, spelt in enumerate(run.weights):
+    if parsed.weights is not None:
+        weights = [_weight(spelt) for spelt in parsed.weights]
+        for i, spelt in enumerate(parsed.weights):
             if math.isnan(weights[i]):
                 refused.setdefault(i, f"expected a weight of at least 0, found {spelt[:30]!r}")
-    batch = Batch(run.rows, run.texts, labels, weights, run.records)
+    batch = Batch(parsed.rows, parsed.texts, labels, weights, parsed.records)
     if not refused:
-        return batch, run.refused
-    late = [Refusal(run.rows[i], run.lines[i], reason) for i, reason in refused.items()]
-    kept = [i for i in range(len(run.rows)) if i not in refused]
-    return batch.select(kept), sorted([*run.refused, *late], key=lambda refusal: refusal.row)
+        return batch, parsed.refused
+    late = [Refusal(parsed.rows[i], parsed.lines[i], reason) for i, reason in refused.items()]
+    kept = [i for i in range(len(parsed.rows)) if i not in refused]
+    return batch.select(kept), sorted([*parsed.refused, *late], key=lambda refusal: refusal.row)
 
 
-def _joined(cell: str, refused: dict[int, str], number: int) -> str:
+def _join_labels(cell: str, refused: dict[int, str], number: int) -> str:
     """Return a cell of labels in its one spelling; what is no such cell is noted under the row's number."""
     try:
         return join_labels(cut_labels(cell))

@@ -1,17 +1,13 @@
 """A corpus to train word vectors on: texts from a file, cut once, kept as word numbers."""
 
-import gzip
-import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import BinaryIO, cast
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import numpy as np
 
 from textclf.errors import DataError
-from textclf.tables import SUFFIXES, Origin, Refusal, TableOptions, open_table
+from textclf.tables import Origin, Refusal, TableOptions, open_table
 from textclf.text.tokenizer import tokenize
 from textclf.types import Integers
 
@@ -44,7 +40,7 @@ class Corpus:
 
 
 def read_corpus(source: Origin, options: TableOptions, *, progress: Callable[[int], None]) -> Corpus:
-    """Read and cut all texts of a file: a text a line (.txt, also gzipped), or a table's column.
+    """Read and cut all texts of a file: a text a line (.txt, also compressed), or a table's column.
 
     Raises DataError when the file cannot be read or holds no word.
     """
@@ -52,9 +48,6 @@ def read_corpus(source: Origin, options: TableOptions, *, progress: Callable[[in
     words: list[str] = []
     numbers, lengths = [], []
     with ExitStack() as stack:
-        if isinstance(source, Path) and source.suffix == ".gz":
-            options = _inner_format(source, options)
-            source = stack.enter_context(_unpacked(source))
         table = stack.enter_context(open_table(source, options, labelled=False))
         for batch in table.batches():
             tokens = tokenize(batch.texts)
@@ -74,19 +67,3 @@ def read_corpus(source: Origin, options: TableOptions, *, progress: Callable[[in
             raise DataError(f"{table.name}: expected texts, found no word in any. Is this the right file and column?")
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
         return Corpus(table.name, words, np.concatenate(numbers), offsets, table.refused, table.notes.sentences())
-
-
-def _inner_format(source: Path, options: TableOptions) -> TableOptions:
-    if options.format is not None:
-        return options
-    return replace(options, format=SUFFIXES.get(Path(source.stem).suffix.lower(), "lines"))
-
-
-@contextmanager
-def _unpacked(path: Path) -> Iterator[BinaryIO]:
-    """Open a gzipped file; its damage, whenever it is met, is told as a DataError."""
-    try:
-        with gzip.open(path, "rb") as stream:
-            yield cast(BinaryIO, stream)
-    except (EOFError, zlib.error) as error:
-        raise DataError(f"{path}: the gzip data are damaged or cut ({error}). Get the file again.") from None

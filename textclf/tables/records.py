@@ -3,12 +3,9 @@
 import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal
 
 from textclf.errors import DataError
-
-Format = Literal["csv", "tsv", "jsonl", "parquet", "fasttext", "lines"]
-FORMATS: tuple[str, ...] = get_args(Format)
 
 RECORD_LIMIT = 64 << 20
 """A row, and so a field, may hold this many bytes: more is a quote left open or a file of another kind."""
@@ -31,13 +28,15 @@ class TableOptions:
     encoding: str = "utf-8"
     separator: str | None = None
     quotes: bool = True
-    format: Format | None = None
+    format: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
     multi_label: bool = False
 
     def __post_init__(self) -> None:
-        if self.format is not None and self.format not in FORMATS:
-            raise DataError(f"format: expected one of {', '.join(FORMATS)}, found {clip(self.format)}.")
+        from textclf.tables.formats import find_format  # the registry's formats read these options
+
+        if self.format is not None:
+            find_format(self.format)
         if self.on_error not in ("fail", "skip"):
             raise DataError(f"on_error: expected 'fail' or 'skip', found {clip(self.on_error)}.")
         if self.separator is not None and not _can_separate(self.separator):
@@ -117,7 +116,7 @@ class Records:
 
 
 @dataclass(frozen=True)
-class Run:
+class ParsedBlock:
     """What one block of a table holds, before labels and weights are looked at.
 
     The lists have one entry for each row that could be read; labels and weights are text, None when not asked for.
@@ -190,7 +189,7 @@ class Notes:
 
 
 @dataclass(frozen=True)
-class Examples:
+class LoadedTable:
     """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in."""
 
     name: str

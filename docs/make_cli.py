@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from textclf.cli import COMMANDS, LazyGroup, cli
+from textclf.cli.options import sections
 
 HEAD = """# The command line
 
@@ -53,9 +54,11 @@ def _described(given: click.Command, path: str) -> Iterator[str]:
     yield f"\n## {path}\n\n    {usage}\n\n{_prose(given)}\n"
     if examples(given):
         yield "\n" + "\n".join(f"    {line}" for line in examples(given)) + "\n"
-    rows = [parameter.get_help_record(context) for parameter in given.params]
-    yield "\n| option | |\n|---|---|\n"
-    yield "".join(f"| `{_cell(name)}` | {_cell(text)} |\n" for name, text in filter(None, rows) if text)
+    for heading, parameters in sections(given, context):
+        rows = [parameter.get_help_record(context) for parameter in parameters if "--help" not in parameter.opts]
+        if rows:
+            yield f"\n| {heading.lower()} | |\n|---|---|\n"
+            yield "".join(f"| `{_cell(name)}` | {_cell(text)} |\n" for name, text in filter(None, rows))
 
 
 def _prose(given: click.Command) -> str:

@@ -20,9 +20,9 @@ import gensim.models  # noqa: F401 -- what commands import late, like the rest b
 import pytest
 
 import textclf.cli
-import textclf.cli.predict
-import textclf.cli.train
-import textclf.cli.vectors
+import textclf.cli.commands.predict
+import textclf.cli.commands.train
+import textclf.cli.commands.vectors
 import textclf.tables
 import textclf.training.train
 import textclf.vectors  # all of these for the server

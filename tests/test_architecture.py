@@ -21,7 +21,7 @@ FLOORS = floors()
 
 
 def room(module):
-    """Return the room of a dotted name: textclf.cli.train is in cli."""
+    """Return the room of a dotted name: textclf.cli.commands.train is in cli."""
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else ""
 

@@ -5,6 +5,7 @@ A cell that is empty, or ``[]``, says that the row has no label. Letters: ``n`` 
 
 import json
 from collections.abc import Mapping, Sequence, Set
+from difflib import get_close_matches
 from functools import lru_cache
 
 import numpy as np
@@ -14,6 +15,7 @@ from textclf.types import Array, Integers
 
 SEPARATOR = "|"
 _LIST = "["
+_SHOWN_LABELS = 10
 
 LabelSet = tuple[str, ...]
 """The labels of one row, each once, in the order in which they were first met."""
@@ -60,6 +62,17 @@ def label_sets(cells: Sequence[str], *, multi_label: bool) -> list[LabelSet]:
         except DataError as error:
             raise DataError(f"labels: row {row}: {error}. Correct the row.") from None
     return sets
+
+
+def strange_label(labels: LabelSet, known: Set[str]) -> str | None:
+    """Return why a row with these labels cannot be used: the first that is not known, and the nearest; else None."""
+    for label in labels:
+        if label not in known:
+            near = get_close_matches(label, known, n=1)
+            listed = ", ".join(map(repr, sorted(known)[:_SHOWN_LABELS])) + (" …" if len(known) > _SHOWN_LABELS else "")
+            hint = f"did you mean {near[0]!r}?" if near else f"known labels: {listed}"
+            return f"label {label[:60]!r} was not in the training data ({hint})"
+    return None
 
 
 def multi_hot(sets: Sequence[LabelSet], labels: Sequence[str]) -> Array:

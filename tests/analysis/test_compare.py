@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
 from textclf.analysis.compare import Answers, add_baselines, compare
 from textclf.cli import cli, run
-from textclf.cli.compare_text import comparison_text
+from textclf.cli.render.compare_text import comparison_text
 from textclf.errors import DataError
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
@@ -278,8 +278,8 @@ def test_a_label_that_no_model_knows_is_an_error(refused, place):
     write(place / "typo.csv", [("text", "label"), ("fine", "good"), ("poor", "goood")])
     code, message = refused(*MODELS, "typo.csv")
     assert code == 1
-    assert "typo.csv: row 2: label 'goood' was not in the training data" in message
-    assert "Did you mean 'good'?" in message
+    assert "typo.csv:3: row 2: label 'goood' was not in the training data" in message
+    assert "did you mean 'good'?" in message
 
 
 def test_a_slice_column_that_is_not_there_is_an_error(refused):

@@ -354,7 +354,7 @@ def test_a_promise_over_many_files_counts_the_same_answers(model, shards, capsys
 def test_a_file_with_an_unknown_label_ends_the_figures_or_is_set_aside(model, shards, capsys):
     (shards / "odd.csv").write_text("text,label\na day,neutral\n", "utf-8")
     assert run(["evaluate", str(model), str(shards)]) == 1
-    assert "odd.csv: row 1: label 'neutral' was not in the training data" in capsys.readouterr().err
+    assert "odd.csv:2: row 1: label 'neutral' was not in the training data" in capsys.readouterr().err
     assert run(["evaluate", str(model), str(shards), "--on-error", "skip", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["n"] == 240

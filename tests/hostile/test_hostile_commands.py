@@ -66,8 +66,24 @@ def test_what_no_one_thought_of_is_one_line_too(monkeypatch):
     assert "\x1b" not in outcome.err
 
 
-def test_a01_of_an_option_given_twice_the_last_counts():
-    assert accepted("predict", MODEL, "--top-k", "2", "--top-k", "1", "good").out.count("positive") == 1
+TWICE = {
+    "A01 a number": ["predict", MODEL, "--top-k", "2", "--top-k", "1", "good"],
+    "A01 the same value": ["train", "t.csv", "-o", "m", "--text-column", "a", "--text-column", "a"],
+    "A01 two spellings": ["train", "t.csv", "-o", "m", "--model", "n"],
+    "A01 yes and no": ["train", "t.csv", "-o", "m", "--calibrate", "--no-calibrate"],
+    "A01 in a group": ["vectors", "train", "c.txt", "-o", "v", "--epochs", "1", "--epochs", "2"],
+}
+
+
+@pytest.mark.parametrize("arguments", TWICE.values(), ids=TWICE)
+def test_an_option_with_one_value_that_is_given_twice_is_refused(arguments):
+    outcome = textclf(*arguments)
+    assert outcome.code == 2
+    assert "is given twice. Give it once." in outcome.err
+
+
+def test_a01_flags_and_repeatable_options_may_stand_twice():
+    assert accepted("predict", MODEL, "--json", "--json", "good").code == 0
 
 
 NUMBERS = [

@@ -219,7 +219,7 @@ def test_weights_of_rows_count_as_copies_do(place, capsys):
         )
     options = [
         "--multi-label",
-        *LITTLE,
+        "--quiet",
         "--valid-fraction",
         0,
         "--epochs",
@@ -231,7 +231,7 @@ def test_weights_of_rows_count_as_copies_do(place, capsys):
     ]
     P = []
     for name, more in (("copied.csv", []), ("weighted.csv", ["--weight-column", "w"])):
-        told(capsys, "train", place / name, "-o", place / "w", *options, *more, "--vectors", "starter")
+        told(capsys, "train", place / name, "-o", place / "w", *options, *more)
         P.append(Model.load(place / "w").predict([text for text, _ in rows]).P)
     np.testing.assert_allclose(P[0], P[1], atol=0.05)
     assert P[0].std() > 0.1
@@ -247,7 +247,8 @@ def test_weights_of_rows_count_as_copies_do(place, capsys):
     ],
 )
 def test_every_way_to_train_beats_the_commonest_set(options, place, capsys):
-    told(capsys, "train", place / "train.csv", "-o", place / "x", "--multi-label", *LITTLE, *options)
+    own = ["--quiet"] if "--vectors" in options else LITTLE
+    told(capsys, "train", place / "train.csv", "-o", place / "x", "--multi-label", *own, *options)
     figures = json.loads(told(capsys, "evaluate", place / "x", place / "test.csv", "--json").out)
     assert figures["micro_f1"] > figures["baseline"]["micro_f1"] + 0.1
     assert figures["exact_match"] > figures["baseline"]["exact_match"]
@@ -275,7 +276,7 @@ def test_what_is_wrong_is_said_in_one_line(name, tmp_path, capsys):
 
 def test_a_label_that_the_model_does_not_have_is_an_error_with_its_row(place, capsys):
     (place / "new.csv").write_text("text,labels\nball,sport\ncoin,money|sports\n")
-    expected = "row 2: label 'sports' was not in the training data. Known labels: 'film|tv', 'money', 'sport'."
+    expected = "row 2: label 'sports' was not in the training data (did you mean 'sport'?)."
     assert expected in told(capsys, "evaluate", place / "m", place / "new.csv", code=1).err
     options = ["-o", place / "x", "--valid", place / "new.csv", "--multi-label", *LITTLE]
     assert expected in told(capsys, "train", place / "train.csv", *options, code=1).err

@@ -14,6 +14,7 @@ from textclf.errors import DataError
 from textclf.labels import LabelSet, label_sets, multi_hot
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.metrics.single_label import Evaluation, Tally, losses
+from textclf.model.abstention import CERTAINTY
 from textclf.model.bulk import predict_batches
 from textclf.model.drift import Profile
 from textclf.model.model import Model
@@ -80,13 +81,31 @@ class Answered:
         return self.answered / self.n
 
     @property
+    def p_value(self) -> float:
+        """How often so few answers, or fewer, would be right if the promise held: a one-sided binomial test."""
+        from scipy.special import bdtr
+
+        return float(bdtr(self.right, self.answered, self.target)) if self.answered else 1.0
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether these rows break the promise by more than chance."""
+        return self.p_value < 1.0 - CERTAINTY
+
+    @property
     def precision(self) -> float | None:
         """The share of answers that are right; None when there was none."""
         return self.right / self.answered if self.answered else None
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        overall = {"target": self.target, "coverage": self.coverage, "precision": self.precision}
+        overall = {
+            "target": self.target,
+            "coverage": self.coverage,
+            "precision": self.precision,
+            "p_value": self.p_value,
+            "is_broken": self.is_broken,
+        }
         return {**overall, "per_class": {label: each.as_dict() for label, each in self.per_class.items()}}
 
 

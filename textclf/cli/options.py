@@ -1,19 +1,138 @@
-"""Options that several commands share, and what they make of them."""
+"""Options that several commands share, the objects that they become, and the click command that reads them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
+    from textclf.distributed import Engine
     from textclf.tables import Origin, TableOptions
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+Chosen = TypeVar("Chosen")
 
 FILE = click.Path(path_type=Path)
+"""A file to write."""
+
+
+class _InputFile(click.Path):
+    """A file to read, on this machine: a path would lose a slash of a URL, and the file would not be found."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if isinstance(value, str) and "://" in value:
+            self.fail(f"expected a file, found the URL {value!r}. Download it, and give the file.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+INPUT = _InputFile(path_type=Path)
+"""A file to read, or "-" for standard input where a table is read."""
+
+# --- commands and their options -----------------------------------------------------------------------------------
+
+_GIVEN = {ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP}  # what a person wrote, in a --config file too
+_OTHER = "Other options"
+
+
+class Command(click.Command):
+    """A command that takes each option once, and shows options under their headings."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; raises UsageError when an option with one value is given twice."""
+        if not ctx.resilient_parsing:
+            _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+            for parameter in order:
+                if order.count(parameter) > 1 and _has_one_value(parameter):
+                    raise click.UsageError(f"{option_name(parameter)} is given twice. Give it once.", ctx)
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings."""
+        for heading, parameters in sections(self, ctx):
+            records = [record for each in parameters if (record := each.get_help_record(ctx)) is not None]
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+class CommandGroup(click.Group):
+    """A group of such commands."""
+
+    command_class = Command
+    group_class = type
+
+
+def _has_one_value(parameter: click.Parameter) -> bool:
+    if not isinstance(parameter, click.Option) or parameter.multiple or parameter.count:
+        return False
+    return not parameter.is_flag or bool(parameter.secondary_opts)  # a plain flag says the same twice
+
+
+def option_name(parameter: click.Parameter) -> str:
+    """Return the longest name of an option with its dashes; an argument's own."""
+    return max(parameter.opts, key=len)
+
+
+def section(heading: str, *options: Decorator) -> Decorator:
+    """Return a decorator that adds options to a command, under a heading of its help."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        for parameter in getattr(command, "__click_params__", ()):
+            if not hasattr(parameter, "heading"):  # else an earlier section has it
+                parameter.heading = heading
+        return command
+
+    return add
+
+
+def sections(command: click.Command, ctx: click.Context) -> Iterator[tuple[str, list[click.Option]]]:
+    """Give the headings of a command's help in order, each with its options."""
+    found: dict[str, list[click.Option]] = {}
+    for parameter in command.get_params(ctx):
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            found.setdefault(getattr(parameter, "heading", _OTHER), []).append(parameter)
+    other = found.pop(_OTHER, [])
+    yield from found.items()
+    yield _OTHER, other
+
+
+def takes(make: Callable[..., Chosen]) -> Callable[[Callable[[Chosen], None]], Callable[..., None]]:
+    """Return a decorator that hands a command what `make` makes of its options and arguments, given by name."""
+
+    def wrap(command: Callable[[Chosen], None]) -> Callable[..., None]:
+        @wraps(command)
+        def callback(**given: Any) -> None:
+            command(make(**given))
+
+        return callback
+
+    return wrap
+
+
+def given_options() -> frozenset[str]:
+    """Return the parameters of the running command that a person named, in the call or in a --config file."""
+    context = click.get_current_context()
+    names = (str(parameter.name) for parameter in context.command.params)
+    return frozenset(name for name in names if context.get_parameter_source(name) in _GIVEN)
+
+
+def refuse_idle(names: Collection[str], why: str) -> None:
+    """Raise UsageError when one of these options is given: it would have no effect, for the reason `why`."""
+    given = given_options()
+    for parameter in click.get_current_context().command.params:
+        if parameter.name in given and parameter.name in names:
+            raise click.UsageError(f"{option_name(parameter)} has no effect here: {why}. Leave it out.")
+
+
+# --- types of values ----------------------------------------------------------------------------------------------
 
 
 class NumberRange(click.FloatRange):
@@ -45,28 +164,6 @@ class FormatChoice(click.Choice[str]):
         """Take nothing: the registry has the names."""
 
 
-threads_option = click.option(
-    "--threads", type=click.IntRange(1, 256), default=2, show_default=True, help="Threads; the result is the same."
-)
-target_precision_option = click.option(
-    "--target-precision",
-    type=NumberRange(0.5, 0.999),
-    metavar="SHARE",
-    help="Answer only where at least this share of answers is right (a promise held 95% of the time).",
-)
-refused_option = click.option(
-    "--refused",
-    type=FILE,
-    metavar="FILE",
-    help="With --on-error skip: write which rows were not used, and why, as CSV.",
-)
-drift_option = click.option(
-    "--drift", type=FILE, metavar="FILE", help="Write how the texts differ from those of training, as JSON."
-)
-json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
-quiet_option = click.option("--quiet", "-q", is_flag=True, help="Say nothing but results, warnings and errors.")
-
-
 class Bytes(click.ParamType[int]):
     """A size such as ``2MB``, ``500kB``, ``1.5GB`` or a number of bytes."""
 
@@ -82,108 +179,220 @@ class Bytes(click.ParamType[int]):
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
+# --- options that several commands have ---------------------------------------------------------------------------
 
-@dataclass(frozen=True)
-class Cluster:
+
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(1, 256),
+    default=2,
+    show_default=True,
+    help="Number of threads. The result does not depend on it.",
+)
+target_precision_option = click.option(
+    "--target-precision",
+    type=NumberRange(0.5, 0.999),
+    metavar="SHARE",
+    help="Answer only where at least this share of answers is right (a promise held 95% of the time).",
+)
+refused_option = click.option(
+    "--refused",
+    type=FILE,
+    metavar="FILE",
+    help="With --on-error skip: write the skipped rows, each with its reason, as CSV.",
+)
+drift_option = click.option(
+    "--drift", type=FILE, metavar="FILE", help="Write how the texts differ from the training data, as JSON."
+)
+report_option = click.option("--report", type=FILE, metavar="FILE", help="Write a report to open in a browser (HTML).")
+multi_label_option = click.option(
+    "--multi-label", is_flag=True, help="Texts have several labels or none: a|b, or a JSON list of them."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="Write results, warnings and errors only.")
+
+
+def vectors_options(text: str) -> Decorator:
+    """Return the options that name pretrained vectors; `text` says what they are for."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        command = click.option(
+            "--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder."
+        )(command)
+        return click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help=text)(
+            command
+        )
+
+    return add
+
+
+def seed_option(text: str) -> Decorator:
+    """Return the option for the seed; `text` says what it is the seed of."""
+    return click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True, help=text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClusterOptions:
     """Where many files are worked on: the address of a Dask scheduler, or a number of processes; None for neither."""
 
     scheduler: str | None
     workers: int | None
 
+    def __post_init__(self) -> None:
+        if self.scheduler is not None and self.workers is not None:
+            raise click.UsageError("give --scheduler or --workers, not both.")
+
     @property
     def is_named(self) -> bool:
-        """Whether there is one to work on."""
+        """Whether there is a cluster to work on."""
         return self.scheduler is not None or self.workers is not None
 
+    def engine(self) -> "AbstractContextManager[Engine]":
+        """Return who does the work: the cluster where one is named, else this process."""
+        from textclf.distributed import Serial, dask_engine
 
-def cluster_options(command: Command) -> Command:
-    """Add the options that `cluster_of` makes something of."""
-    for option in (
-        click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Work on many files in N processes."),
-        click.option("--scheduler", metavar="ADDRESS", help="Work on many files on a Dask cluster (tcp://host:port)."),
-    ):
-        command = option(command)
-    return command
+        if not self.is_named:
+            return nullcontext(Serial())
+        return dask_engine(scheduler=self.scheduler, workers=self.workers)
 
+    def seen(self, place: str) -> str:
+        """Return a place as workers name it, who may run in another folder."""
+        from textclf.tables.inputs import is_url
 
-def cluster_of(settings: dict[str, Any]) -> Cluster:
-    """Take the keywords of `cluster_options` out of a command's settings and return what they say."""
-    cluster = Cluster(settings.pop("scheduler"), settings.pop("workers"))
-    if cluster.scheduler is not None and cluster.workers is not None:
-        raise click.UsageError("give --scheduler or --workers, not both.")
-    return cluster
+        return str(Path(place).absolute()) if self.is_named and not is_url(place) else place
 
 
-def table_options(*, labelled: bool, may_stop: bool = True) -> Callable[[Command], Command]:
-    """Add the options that say how a table is read; they reach the command as the keywords of `read_options`.
+cluster_options = section(
+    "Many files",
+    click.option("--workers", type=click.IntRange(1, 1024), metavar="N", help="Work on many files in N processes."),
+    click.option("--scheduler", metavar="ADDRESS", help="Work on many files on a Dask cluster (tcp://host:port)."),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """How a table is read: what `table_options` adds to a command."""
+
+    text_column: str | None
+    label_column: str | None = None
+    table_format: str | None
+    separator: str | None
+    no_quotes: bool
+    encoding: str
+    on_error: Literal["fail", "skip"] = "skip"
+
+    def table_options(
+        self, *, multi_label: bool = False, weight_column: str | None = None, known: Iterable[str] | None = None
+    ) -> "TableOptions":
+        """Return the options as the reader takes them; rows with labels beyond those `known` cannot be used."""
+        from textclf.tables import TableOptions
+
+        return TableOptions(
+            text_column=self.text_column,
+            label_column=self.label_column,
+            weight_column=weight_column,
+            format=self.table_format,
+            separator=self.separator,
+            quotes=not self.no_quotes,
+            encoding=self.encoding,
+            on_error=self.on_error,
+            multi_label=multi_label,
+            known_labels=None if known is None else frozenset(known),
+        )
+
+
+READING = ("text_column", "label_column", "table_format", "separator", "no_quotes", "encoding", "on_error")
+"""The parameters of `table_options`."""
+
+
+def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
+    """Add the options that say how a table is read; they reach the command as those of `ReadingOptions`.
 
     With `may_stop` False a row that cannot be used never stops the command, and there is no option to say so.
     """
     options = [
-        click.option("--text-column", metavar="NAME", help="The column of texts. [default: told from the header]"),
-        click.option("--format", "table_format", type=FormatChoice(), help="What the file is. [default: told]"),
-        click.option("--separator", metavar="CHAR", help="What separates columns. [default: comma; tab in TSV]"),
-        click.option("--no-quotes", is_flag=True, help='A " is a character like any other (many TSV files).'),
-        click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="The file's encoding."),
+        click.option("--text-column", metavar="NAME", help="Column of texts. [default: detected from the header]"),
+        click.option("--format", "table_format", type=FormatChoice(), help="Format of the file. [default: detected]"),
+        click.option(
+            "--separator", metavar="CHAR", help="Character that separates columns. [default: comma; tab in TSV]"
+        ),
+        click.option("--no-quotes", is_flag=True, help='Read a " like any other character, as many TSV files need.'),
+        click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of the file."),
         click.option(
             "--on-error",
             type=click.Choice(["fail", "skip"]),
             default="fail",
             show_default=True,
-            help="At a row that cannot be used: stop, or list it and go on.",
+            help="At an invalid row: stop, or report the row and skip it.",
         ),
     ]
     if not may_stop:
         options.pop()
     if labelled:
-        options.insert(1, click.option("--label-column", metavar="NAME", help="The column of labels. [default: told]"))
-
-    def add(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return add
+        text = "Column of labels. [default: detected from the header]"
+        options.insert(1, click.option("--label-column", metavar="NAME", help=text))
+    return section("Reading the table", *options)
 
 
-def read_options(settings: dict[str, Any]) -> "TableOptions":
-    """Take the keywords of `table_options` out of a command's settings and return what they say."""
-    from textclf.tables import TableOptions
-
-    return TableOptions(
-        text_column=settings.pop("text_column"),
-        label_column=settings.pop("label_column", None),
-        format=settings.pop("table_format"),
-        separator=settings.pop("separator"),
-        quotes=not settings.pop("no_quotes"),
-        encoding=settings.pop("encoding"),
-        on_error=settings.pop("on_error", "skip"),
-    )
+# --- checks before the work ---------------------------------------------------------------------------------------
 
 
-def check_refused(refused: Path | None, options: "TableOptions") -> None:
-    """Refuse a file for the rows that are not used where such a row stops the command."""
-    if refused is not None and options.on_error == "fail":
+def check_refused(refused: Path | None, on_error: str) -> None:
+    """Refuse a file for skipped rows where an invalid row stops the command."""
+    if refused is not None and on_error == "fail":
         raise click.UsageError("--refused goes with --on-error skip: without it the first such row stops the command.")
 
 
-def origin(path: Path) -> "Origin":
+def check_sentences(sentences: Sequence[str], source: object) -> None:
+    """Refuse sentences beside a table, sentences that are names of tables, and options of a table without one."""
+    if not sentences:
+        return
+    if source is not None:
+        raise click.UsageError("give sentences, or a table with -i, not both.")
+    if all(map(_names_table, sentences)):
+        raise click.UsageError(
+            f"{sentences[0]!r} names a file. Use -i {sentences[0]!r} to read it; pipe it in if it is a text."
+        )
+    refuse_idle(READING, "it says how a table is read, and no table is named")
+
+
+def _names_table(sentence: str) -> bool:
+    """Return whether a sentence is the name of a file or folder, or one word that ends like a table's name."""
+    from textclf.tables import format_by_suffix
+
+    try:
+        path = Path(sentence)
+        if path.is_file() or ("/" in sentence and path.is_dir()):
+            return True
+    except (OSError, ValueError):  # too long for a name, or with a NUL
+        return False
+    return sentence.split() == [sentence] and (
+        format_by_suffix(sentence) is not None or sentence.lower().endswith(_OTHER_ENDINGS)
+    )
+
+
+_OTHER_ENDINGS = (".txt", ".json", ".xlsx", ".gz", ".bz2", ".xz", ".zst", ".zip")
+
+
+def origin(path: str | Path) -> "Origin":
     """Return where a table comes from: a path, or "-" for standard input."""
-    return "-" if str(path) == "-" else path
+    return "-" if str(path) == "-" else Path(path)
 
 
-def check_outputs(read: Sequence[Path], *outputs: Path | None) -> None:
+def check_outputs(read: Sequence[str | Path], *outputs: Path | None) -> None:
     """Refuse, before any work is done, an output that cannot be written, is one of the files read, or stands twice."""
     from textclf.errors import OutputError
     from textclf.storage.files import check_writable
     from textclf.tables import check_not_same
+    from textclf.tables.inputs import is_url
 
     seen = set()
     for output in outputs:
         if output is None:
             continue
         for path in read:
-            check_not_same(origin(path), output)
+            if not is_url(str(path)):
+                check_not_same(origin(path), output)
         check_writable(output)
         if output.resolve() in seen:
             raise OutputError(f"{output}: expected outputs of different names, found it twice. Name another.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.output import warn
+from textclf.cli.console import given_arguments, warn
 from textclf.errors import OutputError
 
 if TYPE_CHECKING:
@@ -60,7 +60,5 @@ def going_on_later(checkpoint: "CheckpointFile") -> Iterator[None]:
 
 
 def _command_to_go_on() -> str:
-    from textclf.cli import ARGUMENTS
-
-    arguments = list(click.get_current_context().meta.get(ARGUMENTS, ()))
+    arguments = given_arguments()
     return shlex.join(["textclf", *arguments, *([] if "--resume" in arguments else ["--resume"])])

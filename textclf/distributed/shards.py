@@ -186,11 +186,22 @@ class Folder:
             stream.write(content)
 
 
+_EXTRAS = {"https": "http", "s3a": "s3", "az": "abfs", "abfss": "abfs"}
+"""The extra of fsspec that installs what a protocol needs, where it has another name."""
+
+
 def _filesystem(url: str) -> "tuple[AbstractFileSystem, str]":
     from fsspec.core import url_to_fs
 
     try:
         filesystem, path = url_to_fs(url)
-    except (ImportError, ValueError) as error:
+    except ImportError as error:
+        protocol = url.partition("://")[0]
+        extra = _EXTRAS.get(protocol, protocol)
+        raise DataError(
+            f"{shown(url)}: expected the packages that read {shown(protocol)}, found one missing"
+            f" ({shown(str(error))[:200]}). Install them with: pip install 'fsspec[{shown(extra)}]'."
+        ) from error
+    except ValueError as error:
         raise DataError(f"{shown(url)}: expected an address that can be read ({shown(str(error))[:200]}).") from error
     return filesystem, str(path)

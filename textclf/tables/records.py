@@ -19,7 +19,8 @@ class TableOptions:
     comma (a tab in TSV). With `quotes` False a quote is a character like any other, as in many TSV files. `format` is
     told from the suffix, then from the content, when None. `on_error` says what happens when a row cannot be used:
     "fail" stops at the first, "skip" lists it and goes on. With `multi_label` a row may have several labels, or none;
-    they come as `labels.join_labels` writes them. Raises DataError on a value that cannot be.
+    they come as `labels.join_labels` writes them. A row with a label beyond `known_labels`, if these are given, cannot
+    be used. Raises DataError on a value that cannot be.
     """
 
     text_column: str | None = None
@@ -31,6 +32,7 @@ class TableOptions:
     format: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
     multi_label: bool = False
+    known_labels: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         from textclf.tables.formats import find_format  # the registry's formats read these options

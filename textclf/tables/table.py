@@ -113,7 +113,7 @@ class Table:
 
     def _validate(self, parsed: ParsedBlock) -> Batch:
         """Return the rows of a block that can be used; count them, and list the others or stop at the first."""
-        batch, refused = validate_rows(parsed, multi_label=self._options.multi_label)
+        batch, refused = validate_rows(parsed, multi_label=self._options.multi_label, known=self._options.known_labels)
         if not self._input.has_lines:
             refused = [replace(refusal, line=None) for refusal in refused]
         if refused and self._options.on_error == "fail":

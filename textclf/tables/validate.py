@@ -3,18 +3,28 @@
 import math
 
 from textclf.errors import DataError
-from textclf.labels import cut_labels, join_labels
+from textclf.labels import cut_labels, join_labels, strange_label
 from textclf.tables.records import Batch, ParsedBlock, Refusal
 
 
-def validate_rows(parsed: ParsedBlock, *, multi_label: bool) -> tuple[Batch, list[Refusal]]:
-    """Return the rows of a block whose label and weight can be used, and the refused ones in order."""
+def validate_rows(
+    parsed: ParsedBlock, *, multi_label: bool, known: frozenset[str] | None = None
+) -> tuple[Batch, list[Refusal]]:
+    """Return the rows of a block whose label and weight can be used, and the refused ones in order.
+
+    With `known` labels a row that has another one cannot be used.
+    """
     refused: dict[int, str] = {}
     labels = parsed.labels
     if labels is not None and multi_label:
         labels = [_join_labels(cell, refused, i) for i, cell in enumerate(labels)]
     elif labels is not None:
         refused |= {i: "expected a label, found none" for i, label in enumerate(labels) if not label.strip()}
+    if labels is not None and known is not None:
+        for i, cell in enumerate(labels):
+            strange = None if i in refused else strange_label(cut_labels(cell) if multi_label else (cell,), known)
+            if strange is not None:
+                refused[i] = strange
     weights = None
     if parsed.weights is not None:
         weights = [_weight(spelt) for spelt in parsed.weights]

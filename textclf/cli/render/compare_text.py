@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from textclf.analysis.compare import Comparison, Slice, shown_p
-from textclf.cli.figures import columns_text, interval_columns, short
+from textclf.cli.render.evaluation_text import columns_text, interval_columns, short
 
 _SLICES = 20
 

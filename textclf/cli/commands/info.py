@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.options import FILE, json_option
-from textclf.cli.output import json_line
+from textclf.cli.console import json_line
+from textclf.cli.options import INPUT, Command, json_option, section
 from textclf.errors import shown
 
 if TYPE_CHECKING:
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 _SHOWN_LABELS = 20
 
 
-@click.command("info", short_help="Show what a model file holds and how it was made.")
-@click.argument("model", type=FILE)
-@json_option
+@click.command("info", cls=Command, short_help="Show what a model file holds and how it was made.")
+@click.argument("model", type=INPUT)
+@section("Output", json_option)
 def command(model: Path, as_json: bool) -> None:
     """Show what MODEL holds and how it was made.
 

@@ -1,14 +1,14 @@
-"""What commands write: results for standard output, talk for standard error."""
+"""What commands say: results on standard output; talk, warnings and progress on standard error."""
 
 import json
 import os
 import re
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -17,11 +17,12 @@ from textclf.errors import shown
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from textclf.distributed import SetAside
     from textclf.model.drift import Profile
     from textclf.model.model import Model
-    from textclf.model.prediction import Prediction
     from textclf.report import RunDetails
     from textclf.tables import Refusal
+    from textclf.training.minibatch import Epoch
     from textclf.vectors import WordVectors
 
 _REFUSALS_SHOWN = 20
@@ -59,6 +60,12 @@ def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) 
         warn(f"{name}: not used: {more:,} more rows; --refused FILE or `textclf check` lists all.")
 
 
+def warn_of_set_aside(set_aside: "Iterable[SetAside]") -> None:
+    """List the files of many that could not be used."""
+    for aside in set_aside:
+        warn(f"set aside: {aside.reason}")
+
+
 def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
     """Write the rows of tables that were not used, as CSV: table, row (from 1), line, reason."""
     from textclf.storage.files import write_csv
@@ -67,15 +74,23 @@ def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]")
     write_csv(path, ("table", "row", "line", "reason"), rows)
 
 
+ARGUMENTS = "textclf.arguments"
+"""Where click's context keeps the arguments of the run."""
+
+
+def given_arguments() -> tuple[str, ...]:
+    """Return the arguments that the program was called with."""
+    arguments: tuple[str, ...] = click.get_current_context().meta.get(ARGUMENTS, ())
+    return arguments
+
+
 def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
     """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
     import shlex
 
-    from textclf.cli import ARGUMENTS
     from textclf.report import RunDetails
 
-    arguments = click.get_current_context().meta.get(ARGUMENTS, ())
-    command = shlex.join(["textclf", *arguments])
+    command = shlex.join(["textclf", *given_arguments()])
     return RunDetails.of(command, files, seconds=time.perf_counter() - started)
 
 
@@ -115,20 +130,6 @@ def open_chosen_vectors(source: str, *, cache: bool, quiet: bool) -> "WordVector
     return vectors
 
 
-def prediction_line(prediction: "Prediction", top_k: int | None) -> str:
-    """Return a prediction as one line of JSON."""
-    line: dict[str, Any] = {
-        "text": prediction.text,
-        **({"label": prediction.label} if prediction.labels is None else {"labels": list(prediction.labels)}),
-        "confidence": round(prediction.confidence, 6),
-        "probabilities": {label: round(p, 6) for label, p in ranked(prediction, top_k)},
-        "known_words": prediction.known_words,
-    }
-    if prediction.abstained is not None:
-        line["abstained"] = prediction.abstained
-    return json_line(line)
-
-
 def json_line(value: dict[str, Any]) -> str:
     """Return one line of JSON that any terminal and file can take; a lone surrogate stays an escape.
 
@@ -139,7 +140,93 @@ def json_line(value: dict[str, Any]) -> str:
     return line if line.isprintable() else _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
-def ranked(prediction: "Prediction", top_k: int | None) -> list[tuple[str, float]]:
-    """Return the labels and their probabilities, likeliest first, at most `top_k`."""
-    best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
-    return best[:top_k]
+class Counter(Protocol):
+    """Takes the number of rows, or of steps, done since the last call."""
+
+    def __call__(self, rows: int, /) -> None:
+        """Count rows or steps."""
+
+
+@contextmanager
+def counting_rows(what: str, *, quiet: bool) -> Iterator[Counter]:
+    """Show how many rows are done and how many a second, while the block runs."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None, rate="")
+
+        def count(rows: int) -> None:
+            progress.advance(task, rows)
+            done, seconds = progress.tasks[0].completed, progress.tasks[0].elapsed or 1e-9
+            progress.update(task, rate=f"{done:,.0f} rows, {done / seconds:,.0f} rows/s")
+
+        yield count
+
+
+@contextmanager
+def counting_steps(what: str, total: int, *, quiet: bool) -> Iterator[Counter]:
+    """Show how many of a known number of steps are done, and the time left, while the block runs."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("{task.description} {task.completed:.0f} of {task.total:.0f}"),
+        BarColumn(bar_width=20),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=total)
+        yield lambda steps: progress.advance(task, steps)
+
+
+class ShowEpoch(Protocol):
+    """Takes an epoch, and how many there are at most."""
+
+    def __call__(self, epoch: "Epoch", most: int, /) -> None:
+        """Show the epoch."""
+
+
+@contextmanager
+def showing_epochs(texts: int, *, quiet: bool) -> Iterator[ShowEpoch]:
+    """Show each epoch, its losses, texts a second and the time left, while the block runs."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _epoch, _most: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (
+        TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("training", total=1, figures="")
+
+        def show(epoch: "Epoch", most: int) -> None:
+            seconds = progress.tasks[0].elapsed or 1e-9
+            figures = f"loss {epoch.loss:.4f}"
+            if epoch.valid_accuracy is not None:
+                figures += f"  validation accuracy {epoch.valid_accuracy:.4f}"
+            figures += f"  {texts * epoch.number / seconds:,.0f} texts/s"
+            progress.update(task, completed=epoch.number, total=most, figures=figures)
+
+        yield show

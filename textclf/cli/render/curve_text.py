@@ -1,7 +1,7 @@
 """A learning curve as text for a terminal: a table with a small chart beside it."""
 
 from textclf.analysis.learning_curve import ClassGain, Forecast, Law, LearningCurve
-from textclf.cli.figures import columns_text, interval_columns, short
+from textclf.cli.render.evaluation_text import columns_text, interval_columns, short
 from textclf.metrics.bootstrap import Interval
 
 _CHART = 40  # characters

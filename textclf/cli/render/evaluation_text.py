@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from textclf.analysis.compare import shown_p
 from textclf.analysis.evaluate import Answered, Measurement
 from textclf.errors import shown
 from textclf.labels import join_labels
@@ -52,6 +53,11 @@ def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
     if answered is not None:
         precision = "none" if answered.precision is None else f"{answered.precision:.4f} of them right"
         lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
+        if answered.is_broken:
+            lines.append(
+                f"  these rows break the promise by more than chance (binomial test: p {shown_p(answered.p_value)})"
+            )
+            lines.append("  rows unlike the training data? Train on rows like these, or ask for a higher precision.")
     return lines
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from textclf.cli.progress import counting_rows, counting_steps
+from textclf.cli.console import counting_rows, counting_steps
 
 DATA = Path(__file__).parents[2] / "data"
 

@@ -1,0 +1,79 @@
+"""What `evaluate` says of promises, of rows with labels that the model lacks, and when a figure is too low."""
+
+import csv
+import json
+
+import pytest
+from hostile import MODEL, accepted, refused
+
+from textclf.analysis.evaluate import Answered
+from textclf.model.model import Model
+
+LABELS = Model.load(MODEL).labels
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "t.csv"
+    with path.open("w", newline="") as stream:
+        rows = csv.writer(stream)
+        rows.writerow(["text", "label"])
+        for number in range(30):
+            rows.writerow([f"a good film {number}", LABELS[number % 2]])
+    return path
+
+
+def test_a_promise_is_broken_where_so_few_right_answers_are_hardly_chance():
+    assert Answered(0.95, 7532, 5491, 5137).is_broken  # 0.9355 of them right
+    assert Answered(0.95, 7532, 5491, 5137).p_value < 1e-5
+    assert not Answered(0.95, 200, 100, 93).is_broken
+    assert not Answered(0.95, 200, 0, 0).is_broken
+    assert Answered(0.9, 10, 10, 6).p_value == pytest.approx(0.0127952)  # scipy.stats.binomtest(6, 10, 0.9, "less")
+
+
+def test_rows_that_break_a_promise_are_said_to_in_text_and_in_json(tmp_path):
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    train.write_text("text,label\n" + "".join(f"good {n},up\nbad {n},down\n" for n in range(200)))
+    test.write_text("text,label\n" + "".join(f"good {n},down\nbad {n},up\ngood x {n},up\n" for n in range(60)))
+    model = tmp_path / "m"
+    accepted("train", train, "-o", model, "--vectors", "none", "--recipe", "fast", "-q", "--target-precision", "0.9")
+    said = accepted("evaluate", model, test, "--target-precision", "0.9").out
+    assert "these rows break the promise by more than chance (binomial test: p <0.0001)" in said
+    found = json.loads(accepted("evaluate", model, test, "--target-precision", "0.9", "--json").out)["answered"]
+    assert found["is_broken"] is True
+    assert found["p_value"] < 1e-4
+    kept = accepted("evaluate", model, train, "--target-precision", "0.9").out
+    assert "break the promise" not in kept
+
+
+def test_rows_with_a_label_that_training_did_not_have_stop_the_command_or_are_skipped_and_listed(table, tmp_path):
+    table.write_text(table.read_text() + "a film,neutral\na day,nuetral\n")
+    refused(r"t\.csv:32: row 31: label 'neutral' was not in the training data", "evaluate", MODEL, table)
+    found = accepted(
+        "evaluate", MODEL, table, "--on-error", "skip", "--refused", tmp_path / "r.csv", "--json"
+    )  # fmt: skip
+    assert json.loads(found.out)["n"] == 30
+    assert "line 32 (row 31): label 'neutral' was not in the training data" in found.err
+    with (tmp_path / "r.csv").open(newline="") as stream:
+        assert [row["row"] for row in csv.DictReader(stream)] == ["31", "32"]
+
+
+def test_a_file_of_many_with_one_unknown_label_keeps_its_other_rows(table, tmp_path):
+    (tmp_path / "shards").mkdir()
+    text = table.read_text()
+    (tmp_path / "shards" / "a.csv").write_text(text)
+    (tmp_path / "shards" / "b.csv").write_text(text + "a film,neutral\n")
+    found = accepted("evaluate", MODEL, tmp_path / "shards", "--on-error", "skip", "--json")
+    assert json.loads(found.out)["n"] == 60
+    assert "60 rows of 2 files, 1 not used" in found.err
+
+
+def test_rows_to_validate_on_and_to_compare_on_are_skipped_alike(table, tmp_path):
+    odd = tmp_path / "odd.csv"
+    odd.write_text(table.read_text() + "a film,neutral\n")
+    options = ("--vectors", "none", "--recipe", "fast", "-q")
+    refused("row 31: label 'neutral'", "train", table, "-o", tmp_path / "m", "--valid", odd, *options)
+    said = accepted("train", table, "-o", tmp_path / "m", "--valid", odd, "--on-error", "skip", *options).err
+    assert "label 'neutral' was not in the training data" in said
+    said = accepted("compare", MODEL, odd, "--on-error", "skip", "--json")
+    assert json.loads(said.out)["n"] == 30

@@ -1,0 +1,175 @@
+"""Each command has one typed object of its options, and an option that cannot act is refused."""
+
+import ast
+import inspect
+from collections import Counter
+from dataclasses import fields, is_dataclass
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+from hostile import DATA, MODEL, accepted, refused, textclf
+
+from textclf.cli import COMMANDS, LazyGroup
+from textclf.cli.options import Command, sections
+
+PACKAGE = Path(inspect.getfile(LazyGroup)).parent.parent
+MOST_ARGUMENTS = 6
+
+
+def every_command(group=None):
+    group = group or LazyGroup("textclf")
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        yield from every_command(command) if isinstance(command, click.Group) else [command]
+
+
+EVERY = list(every_command())
+
+
+@pytest.mark.parametrize("command", EVERY, ids=[command.name for command in EVERY])
+def test_every_command_takes_each_option_once_and_shows_options_under_headings(command):
+    assert isinstance(command, Command)
+    headings = dict(sections(command, click.Context(command)))
+    assert {option.opts[0] for option in headings["Other options"]} <= {"-h", "--help", "--config", "--print-config"}
+
+
+def test_the_options_of_every_command_with_more_than_six_are_one_dataclass():
+    for name in COMMANDS:
+        module = import_module(f"textclf.cli.commands.{name}")
+        commands = [module.command] if name != "vectors" else [module.train]
+        for command in commands:
+            if len(command.params) > MOST_ARGUMENTS:
+                found = [each for each in vars(module).values() if is_dataclass(each) and isinstance(each, type)]
+                own = [each for each in found if each.__module__ == module.__name__]
+                names = {field.name for each in own for field in fields(each)}
+                known = {field.name for field in fields(import_module("textclf.settings").Settings)}
+                params = {p.name for p in command.params} - {"config", "print_config"}
+                assert params <= names | known, name
+
+
+def functions():
+    for path in sorted((PACKAGE / "cli").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef):
+                yield f"{path.name}:{node.name}", node.args
+
+
+def test_no_function_of_the_command_line_has_more_than_six_arguments():
+    many = [name for name, args in functions() if len(args.args) + len(args.kwonlyargs) > MOST_ARGUMENTS]
+    assert many == []
+
+
+def test_class_names_of_the_command_line_stand_for_nothing_else_in_the_package():
+    names = Counter()
+    own = set()
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                names[node.name] += 1
+                if "cli" in path.relative_to(PACKAGE).parts:
+                    own.add(node.name)
+    assert [name for name in sorted(own) if names[name] > 1] == []
+
+
+# --- options that cannot act --------------------------------------------------------------------------------------
+
+IDLE = {
+    "a learning rate of L-BFGS": ["train", "t.csv", "-o", "m", "--learning-rate", "0.1"],
+    "a batch of L-BFGS": ["train", "t.csv", "-o", "m", "--batch-size", "8"],
+    "dropout of L-BFGS": ["train", "t.csv", "-o", "m", "--hidden", "4", "--dropout", "0.1"],
+    "patience of L-BFGS": ["train", "t.csv", "-o", "m", "--patience", "2"],
+    "frozen vectors of L-BFGS": ["train", "t.csv", "-o", "m", "--freeze-vectors"],
+    "an activation of no layer": ["train", "t.csv", "-o", "m", "--activation", "tanh"],
+    "dropout of no layer": ["train", "t.csv", "-o", "m", "--optimizer", "adam", "--dropout", "0.1"],
+    "a rate of frozen vectors": [
+        "train", "t.csv", "-o", "m", "--optimizer", "adam", "--freeze-vectors", "--vector-rate", "0.1",
+    ],
+    "a dimension beside vectors": ["train", "t.csv", "-o", "m", "--dimension", "20"],
+    "a share beside a table": ["train", "t.csv", "-o", "m", "--valid", "v.csv", "--valid-fraction", "0.2"],
+    "a column of sentences": ["predict", MODEL, "good", "--text-column", "body"],
+    "an encoding of sentences": ["explain", MODEL, "good", "--encoding", "latin-1"],
+    "a format of no table": ["explain", MODEL, "--global", "--format", "csv"],
+    "a seed without --labels": ["check", "t.csv", "--seed", "2"],
+    "a column without --validation": ["export", MODEL, "-o", "s", "--quantize", "int8", "--label-column", "y"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", IDLE.values(), ids=IDLE)
+def test_an_option_without_effect_is_refused_before_anything_is_read(arguments):
+    outcome = textclf(*arguments)
+    assert outcome.code == 2
+    assert "has no effect here: " in outcome.err
+
+
+def test_an_option_without_effect_in_a_config_is_refused_too(tmp_path):
+    (tmp_path / "c.toml").write_text("learning-rate = 0.1\n")
+    outcome = textclf("train", "t.csv", "-o", "m", "--config", tmp_path / "c.toml")
+    assert outcome.code == 2
+    assert "--learning-rate has no effect here: the optimizer lbfgs takes all rows at once" in outcome.err
+
+
+def test_an_option_that_acts_is_taken(tmp_path):
+    options = ("--optimizer", "adam", "--learning-rate", "0.01", "--batch-size", "16", "--epochs", "1")
+    path = tmp_path / "t.csv"
+    path.write_text("text,label\n" + "a good film,up\na bad film,down\n" * 6)
+    accepted("train", path, "-o", tmp_path / "m", "--vectors", "none", "--dimension", "4", "-q", *options)
+
+
+# --- names of files where sentences are expected --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["predict", "explain"])
+def test_a_sentence_that_is_the_name_of_a_table_is_refused_with_the_option_that_reads_it(
+    command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("my texts").write_text("good\n")
+    Path("two.csv").write_text("text\ngood\n")
+    for sentences in (["test.csv"], ["my texts"], ["two.csv", "my texts"], ["shards/*.PARQUET"], ["t.jsonl.gz"]):
+        outcome = textclf(command, MODEL, *sentences)
+        assert outcome.code == 2
+        assert f"Use -i {sentences[0]!r} to read it" in outcome.err
+
+
+def test_a_sentence_about_a_table_is_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for sentence in ("I love test.csv", "good", "a/b", "x" * 5000, "see https://example.org/t.csv"):
+        accepted("predict", MODEL, sentence)
+    assert "test.csv" in accepted("predict", MODEL, stdin=b"test.csv\n").out
+
+
+# --- URLs -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "https://example.org/t.csv"],
+        ["curve", "https://example.org/t.csv"],
+        ["tune", "https://example.org/t.csv", "-o", "m"],
+        ["train", DATA / "reviews-test.csv", "-o", "m", "--valid", "https://example.org/t.csv"],
+        ["predict", "https://example.org/t.csv", "good"],
+        ["compare", MODEL, "https://example.org/t.csv"],
+        ["explain", MODEL, "-i", "https://example.org/t.csv"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_url_where_a_file_is_read_is_named_with_all_its_slashes(arguments):
+    outcome = textclf(*arguments)
+    assert outcome.code == 2
+    assert "found the URL 'https://example.org/t.csv'" in outcome.err
+
+
+def test_a_url_of_an_unknown_kind_is_named_whole(tmp_path):
+    refused("nope://bucket/t.csv: .*Protocol not known", "train", "nope://bucket/t.csv", "-o", tmp_path / "m")
+
+
+@pytest.mark.parametrize(("url", "extra"), [("https://example.org/t.csv", "http"), ("s3://bucket/t.csv", "s3")])
+def test_a_url_whose_package_is_missing_is_answered_with_what_installs_it(url, extra, tmp_path, monkeypatch):
+    def fail(_url):
+        raise ImportError("Install something to access this")
+
+    monkeypatch.setattr("fsspec.core.url_to_fs", fail)
+    refused(rf"{url}: .*pip install 'fsspec\[{extra}\]'", "train", url, "-o", tmp_path / "m")

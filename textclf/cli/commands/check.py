@@ -1,0 +1,167 @@
+"""``textclf check``: look at a table of texts and labels before training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textclf.cli.console import json_line, open_chosen_vectors, say
+from textclf.cli.options import (
+    FILE,
+    INPUT,
+    Command,
+    ReadingOptions,
+    check_outputs,
+    json_option,
+    multi_label_option,
+    origin,
+    quiet_option,
+    refuse_idle,
+    section,
+    seed_option,
+    table_options,
+    takes,
+    threads_option,
+    vectors_options,
+)
+from textclf.errors import shown
+
+if TYPE_CHECKING:
+    from textclf.check import Checked
+    from textclf.tables import LoadedTable
+    from textclf.vectors import WordVectors
+
+
+class FindingKinds(click.ParamType[tuple[str, ...]]):
+    """Kinds of findings whose rows can be dropped, such as ``empty,duplicate``."""
+
+    name = "kinds"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the kinds."""
+        from textclf.check import DROPPABLE
+
+        kinds = tuple(part.strip() for part in value.split(","))
+        for kind in kinds:
+            if kind not in DROPPABLE:
+                self.fail(f"expected kinds of {', '.join(DROPPABLE)}, found {kind!r}.", param, ctx)
+        return kinds
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions(ReadingOptions):
+    """Which table is checked, and what is written of it."""
+
+    table: Path
+    against: Path | None
+    labels: Path | None
+    fix: Path | None
+    drop: tuple[str, ...] | None
+    strict: bool
+    multi_label: bool
+    vectors: str
+    no_cache: bool
+    seed: int
+    threads: int
+    as_json: bool
+    quiet: bool
+
+    def check_usage(self) -> None:
+        """Raise UsageError where options do not go together."""
+        if self.drop is not None and self.fix is None:
+            raise click.UsageError("--drop says what --fix leaves out. Give --fix FILE.")
+        if self.fix is not None and str(self.table) == "-":
+            raise click.UsageError("--fix reads the table twice, and standard input cannot be. Name a file.")
+        if self.labels is not None and self.multi_label:
+            raise click.UsageError("--labels goes with one label a text, not with --multi-label.")
+        if self.labels is None:
+            refuse_idle(("seed", "threads"), "only --labels trains models")
+
+
+@click.command("check", cls=Command, short_help="Look at a table before training: what is damaged, doubled or odd.")
+@click.argument("table", type=INPUT)
+@section(
+    "What is looked for",
+    click.option("--against", type=INPUT, metavar="TEST", help="Also find rows that are in this test table."),
+    multi_label_option,
+    vectors_options("Word vectors whose unknown words are counted."),
+    click.option(
+        "--labels", type=FILE, metavar="FILE", help="Write rows whose label is probably wrong, surest first, as CSV."
+    ),
+    seed_option("Random seed of the folds of --labels."),
+    threads_option,
+)
+@section(
+    "What is written",
+    click.option("--fix", type=FILE, metavar="FILE", help="Write a copy of TABLE without the rows that --drop names."),
+    click.option(
+        "--drop",
+        type=FindingKinds(),
+        metavar="KIND,KIND…",
+        help="Kinds of rows that --fix leaves out. [default: empty,duplicate,leak]",
+    ),
+    click.option("--strict", is_flag=True, help="Exit with 1 when something serious is found."),
+    json_option,
+    quiet_option,
+)
+@table_options(labelled=True, may_stop=False)
+@takes(CheckOptions)
+def command(options: CheckOptions) -> None:
+    """Look at TABLE before training on it, and say what to do about what is found.
+
+    \b
+    textclf check reviews.csv --against test.csv
+    textclf check reviews.csv --fix clean.csv --drop empty,duplicate,mojibake
+    textclf check reviews.csv --labels suspects.csv
+    """
+    from textclf.check import DEFAULT_DROPS, check, rows_to_drop, write_without
+    from textclf.cli.render.check_text import checked_text
+    from textclf.tables import read_examples
+
+    options.check_usage()
+    reading = options.table_options(multi_label=options.multi_label)
+    read = (options.table, Path(options.vectors), options.against)
+    check_outputs([path for path in read if path is not None], options.fix, options.labels)
+    data = read_examples(origin(options.table), reading)
+    test = read_examples(origin(options.against), reading) if options.against else None
+    vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
+    checked = check(data, test, vectors)
+    if options.labels is not None:
+        checked = _with_suspects(checked, data, vectors, options.labels, options)
+    dropped = None
+    if options.fix is not None:
+        dropped = rows_to_drop(checked, options.drop or DEFAULT_DROPS)
+        write_without(origin(options.table), reading, data, dropped, options.fix)
+        _say_dropped(dropped, options.fix, options.quiet)
+    if options.as_json:
+        listed = {} if dropped is None else {"dropped": [{"row": r, "reason": why} for r, why in dropped.items()]}
+        click.echo(json_line(checked.as_dict() | listed))
+    else:
+        click.echo(checked_text(checked))
+    if options.strict and checked.is_serious:
+        click.get_current_context().exit(1)
+
+
+def _with_suspects(
+    checked: "Checked", data: "LoadedTable", vectors: "WordVectors | None", target: Path, options: CheckOptions
+) -> "Checked":
+    """Write the rows whose label is probably wrong, and return the findings with them."""
+    from textclf.analysis.label_errors import find_label_errors, write_label_errors
+    from textclf.settings import Settings
+    from textclf.training.train import LabelledTexts
+
+    quiet = options.quiet
+    settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
+    texts = LabelledTexts(data.texts, data.labels)
+    found = find_label_errors(texts, settings, vectors, say=lambda text: say(text, quiet=quiet))
+    write_label_errors(target, data.rows, data.texts, found)
+    say(f"{shown(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
+    details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
+    return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
+
+
+def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:
+    for row, why in dropped.items():
+        say(f"dropped: row {row}: {shown(why)}", quiet=quiet)
+    say(f"{shown(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)

@@ -1,0 +1,172 @@
+"""``textclf compare``: which of several models is better on labelled rows, or whether it may be chance."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from textclf.cli.console import counting_rows, json_line, report_table, say, this_run, warn
+from textclf.cli.options import (
+    FILE,
+    INPUT,
+    Command,
+    ReadingOptions,
+    check_outputs,
+    json_option,
+    origin,
+    quiet_option,
+    report_option,
+    section,
+    seed_option,
+    table_options,
+    takes,
+    threads_option,
+)
+
+if TYPE_CHECKING:
+    from textclf.analysis.compare import Answers, Comparison
+    from textclf.model.model import Model
+    from textclf.tables import TableOptions
+    from textclf.training.train import LabelledTexts
+
+_FEW = 50  # rows; a bootstrap of fewer makes intervals that are too narrow
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions(ReadingOptions):
+    """Which models are compared on which table, and what is written of it."""
+
+    models: tuple[Path, ...]
+    table: Path
+    train_table: Path | None
+    slice_by: str | None
+    changed: Path | None
+    report: Path | None
+    seed: int
+    as_json: bool
+    threads: int
+    quiet: bool
+
+    def check_usage(self) -> None:
+        """Raise UsageError where options and arguments do not go together."""
+        if self.table.suffix == ".safetensors":
+            raise click.UsageError(
+                f"the table comes last: expected labelled rows, found the model {str(self.table)!r}."
+            )
+        if len({path.resolve() for path in self.models}) < len(self.models):
+            raise click.UsageError("expected models that differ, found one twice. Name each once.")
+        if self.changed is not None and len(self.models) < 2:
+            raise click.UsageError("--changed lists the rows on which models differ: name two models or more.")
+
+
+@click.command("compare", cls=Command, short_help="Tell which model is better, or whether it may be chance.")
+@click.argument("models", type=INPUT, nargs=-1, required=True, metavar="MODEL...")
+@click.argument("table", type=INPUT)
+@section(
+    "Comparison",
+    click.option(
+        "--train", "train_table", type=INPUT, metavar="FILE", help="Rows that a TF-IDF baseline is trained on."
+    ),
+    click.option("--slice-by", metavar="COLUMN", help="Show accuracy for each value of this column of TABLE."),
+    seed_option("Random seed of the bootstrap."),
+    threads_option,
+)
+@section(
+    "Output",
+    click.option("--changed", type=FILE, metavar="FILE", help="Write the rows on which the models disagree, as CSV."),
+    report_option,
+    json_option,
+    quiet_option,
+)
+@table_options(labelled=True)
+@takes(CompareOptions)
+def command(options: CompareOptions) -> None:
+    """Measure each MODEL on the labelled rows of TABLE, beside baselines, and the first against each other.
+
+    Intervals hold the true figure in 95 of 100 cases; p is how often models that are equally good would part as far.
+
+    \b
+    textclf compare new.safetensors old.safetensors test.csv
+    textclf compare new.safetensors old.safetensors test.csv --train train.csv --changed differ.csv
+    textclf compare new.safetensors old.safetensors test.csv --report comparison.html
+    """
+    import numpy as np
+
+    from textclf.analysis.compare import add_baselines, compare, write_changed
+    from textclf.cli.render.compare_text import comparison_text
+    from textclf.model.model import Model
+
+    started = time.perf_counter()
+    reading = options.table_options()
+    options.check_usage()
+    read = [*options.models, options.table, *([options.train_table] if options.train_table else [])]
+    if options.report is not None:
+        from textclf.report import check_available
+
+        check_available()
+    check_outputs(read, options.changed, options.report)
+    models = {name: Model.load(path) for name, path in _named(options.models).items()}
+    train = None if options.train_table is None else _read_training_rows(options.train_table, options.table, reading)
+    known = {label for model in models.values() for label in model.labels}
+    answers = add_baselines(_answers(models, options.table_options(known=known), options), train)
+    comparison = compare(answers, np.random.default_rng(options.seed))
+    if options.changed is not None:
+        write_changed(options.changed, answers)
+    if options.report is not None:
+        _write_report(options.report, (comparison, answers, models), options, started)
+    click.echo(json_line(comparison.as_dict()) if options.as_json else comparison_text(comparison, options.slice_by))
+
+
+def _answers(models: "dict[str, Model]", reading: "TableOptions", options: CompareOptions) -> "Answers":
+    """Return what each model says of the table's rows; say what there is to know about them."""
+    from textclf.analysis.compare import answer
+    from textclf.tables import open_table
+
+    with ExitStack() as stack:
+        opened = stack.enter_context(open_table(origin(options.table), reading, labelled=True))
+        count = stack.enter_context(counting_rows("comparing", quiet=options.quiet))
+        answers = answer(models, opened, slice_by=options.slice_by, threads=options.threads, progress=count)
+    report_table(opened.name, opened.refused, opened.notes.sentences())
+    for note in answers.notes:
+        warn(f"{note}.")
+    if len(answers.y) < _FEW:
+        warn(f"{opened.name}: {len(answers.y)} rows are few: take the intervals as rough.")
+    if options.train_table is None:
+        advice = "The baseline TF-IDF + logistic learns from rows: give those the models had with --train FILE."
+        say(advice, quiet=options.quiet)
+    return answers
+
+
+def _write_report(
+    target: Path, found: "tuple[Comparison, Answers, dict[str, Model]]", options: CompareOptions, started: float
+) -> None:
+    from textclf.report import write_comparison_report
+
+    files = {**{f"model {number}": path for number, path in enumerate(options.models, 1)}, "data": options.table}
+    run = this_run({**files, "baseline's data": options.train_table}, started)
+    write_comparison_report(target, *found, options.slice_by, run)
+
+
+def _named(models: tuple[Path, ...]) -> dict[str, Path]:
+    """Return the models by name: their files' names where these differ, else the paths as given."""
+    from textclf.analysis.baselines import MAJORITY, TFIDF
+
+    stems = [path.stem for path in models]
+    short = len({*stems, MAJORITY, TFIDF}) == len(stems) + 2
+    return {stem if short else str(path): path for stem, path in zip(stems, models, strict=True)}
+
+
+def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "LabelledTexts":
+    """Return the rows that a baseline learns from; the table that is measured on cannot be theirs."""
+    from textclf.errors import DataError
+    from textclf.tables import read_examples
+    from textclf.training.train import LabelledTexts
+
+    if path.exists() and table.exists() and path.samefile(table):
+        raise DataError(f"{path}: expected training rows, found the table that is measured on. Name another.")
+    rows = read_examples(origin(path), options)
+    report_table(rows.name, rows.refused, rows.notes.sentences())
+    return LabelledTexts(rows.texts, rows.labels)

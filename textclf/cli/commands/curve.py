@@ -1,0 +1,82 @@
+"""``textclf curve``: whether more rows would help."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from textclf.cli.console import counting_steps, json_line, open_chosen_vectors, report_table, say
+from textclf.cli.options import (
+    INPUT,
+    Command,
+    ReadingOptions,
+    json_option,
+    origin,
+    quiet_option,
+    section,
+    seed_option,
+    table_options,
+    takes,
+    threads_option,
+    vectors_options,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CurveOptions(ReadingOptions):
+    """Which table the curve is of, and how it is measured."""
+
+    table: Path
+    folds: int
+    vectors: str
+    no_cache: bool
+    seed: int
+    as_json: bool
+    threads: int
+    quiet: bool
+
+
+@click.command("curve", cls=Command, short_help="Tell whether more rows would help, and how much.")
+@click.argument("table", type=INPUT)
+@section(
+    "Measuring",
+    click.option(
+        "--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Number of folds of cross-validation."
+    ),
+    vectors_options("Pretrained word vectors."),
+    seed_option("Random seed. The same seed gives the same curve."),
+    threads_option,
+)
+@table_options(labelled=True)
+@section("Output", json_option, quiet_option)
+@takes(CurveOptions)
+def command(options: CurveOptions) -> None:
+    """Train on growing shares of TABLE's rows, measure on rows left out, and forecast figures for more rows.
+
+    The time is that of about ten trainings, no file is written.
+
+    \b
+    textclf curve reviews.csv
+    textclf curve reviews.csv --folds 3 --json
+    """
+    import numpy as np
+
+    from textclf.analysis.learning_curve import measure_learning_curve, plan_curve
+    from textclf.cli.render.curve_text import curve_text
+    from textclf.settings import Settings
+    from textclf.tables import read_examples
+    from textclf.training.train import LabelledTexts
+
+    quiet = options.quiet
+    examples = read_examples(origin(options.table), options.table_options())
+    report_table(examples.name, examples.refused, examples.notes.sentences())
+    settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
+    data, rng = LabelledTexts(examples.texts, examples.labels), np.random.default_rng(options.seed)
+    plan = plan_curve(data, options.folds, rng)
+    opened = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=quiet)
+    sizes = f"{len(plan.sizes)} sizes of {plan.sizes[-1]:,} to {plan.sizes[0]:,} rows"
+    say(f"{len(examples):,} texts, {len(plan.labels)} classes", quiet=quiet)
+    say(f"{plan.trainings} trainings: {options.folds} folds, {sizes}, the smaller ones twice", quiet=quiet)
+    with counting_steps("training", plan.trainings, quiet=quiet) as count:
+        curve = measure_learning_curve(data, plan, settings, opened, rng, progress=count)
+    click.echo(json_line(curve.as_dict()) if options.as_json else curve_text(curve))

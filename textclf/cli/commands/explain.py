@@ -1,0 +1,167 @@
+"""``textclf explain``: which words and n-grams moved a prediction."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import click
+
+from textclf.cli.console import json_line, report_table
+from textclf.cli.options import (
+    FILE,
+    INPUT,
+    READING,
+    Command,
+    ReadingOptions,
+    check_outputs,
+    check_sentences,
+    json_option,
+    origin,
+    refuse_idle,
+    section,
+    table_options,
+    takes,
+)
+from textclf.cli.render.explanation_text import explanation_text, summary_text, use_colours
+from textclf.errors import DataError, require_packages
+from textclf.explain import (
+    ExplainSettings,
+    Explanation,
+    Method,
+    explain,
+    strongest_in_texts,
+    strongest_words,
+)
+from textclf.model.model import Model
+from textclf.report.explanations import MOST_TEXTS, write_explanations, write_summaries
+
+_ROWS_AT_ONCE = 1024
+_OF_WORDS = "Words of the vocabulary: what each adds to the label's score as a text by itself, however rare it is."
+_OF_TEXTS = "What adds most to the label's score, summed over those of the texts that get this label."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExplainOptions(ReadingOptions):
+    """Which texts, or which model as a whole, is explained, and how."""
+
+    model: Path
+    sentences: tuple[str, ...]
+    source: Path | None
+    label: str | None
+    method: Method
+    overall: bool
+    top: int
+    html: Path | None
+    as_json: bool
+
+    def check_usage(self) -> None:
+        """Raise UsageError where options do not go together."""
+        check_sentences(self.sentences, self.source)
+        if self.source is None and not self.sentences:
+            if not self.overall:
+                raise click.UsageError("give sentences, a table with -i, or --global.")
+            refuse_idle(READING, "it says how a table is read, and no table is named")
+        if self.overall and (self.label is not None or self.method != "gradients"):
+            raise click.UsageError("--global shows every label by what adds up: it goes without --label and --method.")
+
+
+@click.command("explain", cls=Command, short_help="Show which words and n-grams moved a prediction.")
+@click.argument("model", type=INPUT)
+@click.argument("sentences", nargs=-1)
+@section(
+    "Explanation",
+    click.option("--input", "-i", "source", type=INPUT, help="Table of texts; - for standard input."),
+    click.option("--label", metavar="LABEL", help="Label to explain. [default: the one that each text gets]"),
+    click.option(
+        "--method",
+        type=click.Choice(get_args(Method)),
+        default="gradients",
+        show_default=True,
+        help="Method: contributions that add up, or how far the score falls without each word.",
+    ),
+    click.option("--global", "overall", is_flag=True, help="Show what speaks most for each class, over all."),
+    click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of words to name."),
+    click.option("--html", type=FILE, metavar="FILE", help="Write a page to open in a browser."),
+    json_option,
+)
+@table_options(labelled=False)
+@takes(ExplainOptions)
+def command(options: ExplainOptions) -> None:
+    """Show which words and n-grams of SENTENCES, or of a table's texts (-i), moved what MODEL says of them.
+
+    The score of a label is its logit minus the mean of the other labels'. It is the sum of what the words add and of
+    the base, the score of an empty text: exactly without hidden layers, to 0.001 with them (integrated gradients).
+
+    \b
+    textclf explain model.safetensors "A film that stays with you."
+    textclf explain model.safetensors -i test.csv --html why.html
+    textclf explain model.safetensors --global --top 20
+    """
+    options.check_usage()
+    model = Model.load(options.model)
+    if options.html is not None:
+        require_packages("--html", "jinja2")
+    check_outputs([options.model, *([options.source] if options.source else [])], options.html)
+    if options.label is not None and options.label not in model.labels:
+        from textclf.analysis.evaluate import unknown_label
+
+        raise DataError(f"--label: {unknown_label(options.label, model.labels)}")
+    if options.overall:
+        _show_overall(model, options)
+    else:
+        _show_each(model, options)
+
+
+def _show_each(model: Model, options: ExplainOptions) -> None:
+    """Show the explanation of each text, or write them to a page."""
+    colours = use_colours()
+    chosen = ExplainSettings(options.label, options.method, options.top)
+    kept: list[Explanation] = []
+    total = 0
+    for texts in _batches(options):
+        if len(kept) >= MOST_TEXTS and not options.as_json:
+            total += len(texts)
+            continue
+        explanations = explain(model, texts, chosen)
+        for number, explanation in enumerate(explanations, total):
+            if options.as_json:
+                click.echo(json_line(explanation.as_dict()))
+            elif options.html is None:
+                click.echo(("\n" if number else "") + explanation_text(explanation, options.top, colours=colours))
+        total += len(explanations)
+        if options.html is not None:
+            kept += explanations[: MOST_TEXTS - len(kept)]
+    if options.html is not None:
+        write_explanations(options.html, kept, total=total, name=options.model.name, top=options.top)
+
+
+def _show_overall(model: Model, options: ExplainOptions) -> None:
+    """Show what speaks most for each class: in the texts, if there are any, or of all words."""
+    is_of_words = options.source is None and not options.sentences
+    meaning = _OF_WORDS if is_of_words else _OF_TEXTS
+    summaries = (
+        strongest_words(model, options.top)
+        if is_of_words
+        else strongest_in_texts(model, _batches(options), options.top)
+    )
+    if options.html is not None:
+        write_summaries(options.html, summaries, meaning=meaning, name=options.model.name)
+    if options.as_json:
+        click.echo(json_line({"meaning": meaning, "classes": [summary.as_dict() for summary in summaries]}))
+    elif options.html is None:
+        click.echo("\n\n".join([meaning, *map(summary_text, summaries)]))
+
+
+def _batches(options: ExplainOptions) -> Iterable[Sequence[str]]:
+    """Return the texts, some at a time."""
+    return [options.sentences] if options.source is None else _rows(options.source, options)
+
+
+def _rows(source: Path, options: ExplainOptions) -> Iterator[Sequence[str]]:
+    from textclf.tables import open_table
+
+    with open_table(origin(source), options.table_options(), labelled=False, batch_rows=_ROWS_AT_ONCE) as table:
+        for batch in table.batches():
+            yield batch.texts
+        report_table(table.name, table.refused, table.notes.sentences())

@@ -1,0 +1,261 @@
+"""``textclf predict``: label sentences, or every row of a table."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from textclf.cli.console import (
+    check_knows_drift,
+    counting_rows,
+    counting_steps,
+    report_drift,
+    report_table,
+    say,
+    warn,
+    warn_of_set_aside,
+    write_refused,
+)
+from textclf.cli.options import (
+    INPUT,
+    ClusterOptions,
+    Command,
+    ReadingOptions,
+    check_outputs,
+    check_refused,
+    check_sentences,
+    cluster_options,
+    drift_option,
+    origin,
+    quiet_option,
+    refused_option,
+    section,
+    table_options,
+    takes,
+    target_precision_option,
+    threads_option,
+)
+from textclf.cli.render.prediction_text import prediction_line, prediction_text
+from textclf.model.model import Model
+from textclf.model.prediction import Prediction
+
+if TYPE_CHECKING:
+    from textclf.model.label_table import PredictionColumns
+    from textclf.model.prediction import Predictions
+    from textclf.tables import Batch, TableOptions
+
+_LINES_AT_ONCE = 256
+_SHOWN_FILES = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictOptions(ReadingOptions, ClusterOptions):
+    """What is labelled, by which model, and what is written of it."""
+
+    model: Path
+    sentences: tuple[str, ...]
+    source: str | None
+    output: str | None
+    as_json: bool
+    top_k: int | None
+    proba: bool
+    target_precision: float | None
+    drift: Path | None
+    refused: Path | None
+    threads: int
+    quiet: bool
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the source is many files, or is worked on elsewhere."""
+        from textclf.tables.inputs import are_shards
+
+        return self.source is not None and (self.is_named or are_shards(self.source))
+
+    def check_usage(self) -> None:
+        """Raise UsageError where options do not go together."""
+        check_sentences(self.sentences, self.source)
+        check_refused(self.refused, self.on_error)
+        if self.refused is not None and self.sentences:
+            raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
+        if self.is_far:
+            if self.output is None or self.as_json or self.refused is not None:
+                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
+        elif self.as_json and self.output is not None:
+            raise click.UsageError(
+                "--json writes to standard output; for a file of JSON, name it .jsonl without --json."
+            )
+        if self.source is not None:
+            return
+        if self.output is not None:
+            raise click.UsageError("-o goes with -i: it writes the rows of a table.")
+        if self.drift is not None:
+            raise click.UsageError("--drift goes with -i: it compares the texts of a table.")
+        if self.is_named:
+            raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
+
+
+@click.command("predict", cls=Command, short_help="Label sentences, or every row of a table.")
+@click.argument("model", type=INPUT)
+@click.argument("sentences", nargs=-1)
+@section(
+    "Input and output",
+    click.option(
+        "--input",
+        "-i",
+        "source",
+        metavar="FILE",
+        help="Table whose rows are labelled; - for standard input; or many: a folder, a pattern, a URL.",
+    ),
+    click.option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Table to write, with a label and a confidence for each row; a folder for many files.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Write one JSON object for each text."),
+    click.option("--top-k", type=click.IntRange(1), metavar="K", help="Write the K most probable labels."),
+    click.option("--proba", is_flag=True, help="Write the probability of every label."),
+    target_precision_option,
+    drift_option,
+    refused_option,
+    threads_option,
+    quiet_option,
+)
+@table_options(labelled=False)
+@cluster_options
+@takes(PredictOptions)
+def command(options: PredictOptions) -> None:
+    """Label SENTENCES with MODEL, or the rows of a table (-i), or standard input, one text a line.
+
+    \b
+    textclf predict model.safetensors "A film that stays with you."
+    textclf predict model.safetensors -i new.csv -o labelled.csv
+    cat lines.txt | textclf predict model.safetensors --json
+    textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
+    textclf predict model.safetensors -i 'shards/*.parquet' -o labelled --workers 2
+    """
+    from textclf.model.label_table import PredictionColumns
+
+    options.check_usage()
+    model = Model.load(options.model)
+    check_knows_drift(model, options.drift)
+    answer_from = None if options.target_precision is None else model.answer_from(options.target_precision)
+    wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, answer_from=answer_from)
+    if options.sentences:
+        _echo(model.predict_stream([options.sentences], answer_from), options)
+    elif options.source is None:
+        _echo(model.predict_stream(_lines(options), answer_from), options)
+    elif options.is_far:
+        _label_files(model, wanted, options)
+    else:
+        _label_table(model, wanted, options)
+
+
+def _echo(predictions: Iterable[Prediction], options: PredictOptions) -> None:
+    top_k = options.top_k
+    for prediction in predictions:
+        is_json = options.as_json
+        click.echo(
+            prediction_line(prediction, top_k) if is_json else prediction_text(prediction, top_k, proba=options.proba)
+        )
+
+
+def _lines(options: PredictOptions) -> Iterator[list[str]]:
+    """Give the texts of standard input, one a line unless another format is named, as they come."""
+    from textclf.tables import open_table
+
+    if options.refused is not None:
+        check_outputs([options.model, Path("-")], options.refused)
+    reading = options.table_options()
+    lines = reading if reading.format else replace(reading, format="lines")
+    with open_table("-", lines, labelled=False, batch_rows=_LINES_AT_ONCE) as table:
+        for batch in table.batches():
+            yield batch.texts
+        report_table(table.name, table.refused, table.notes.sentences())
+        if options.refused is not None:
+            write_refused(options.refused, [(table.name, table.refused)])
+
+
+# --- one table ----------------------------------------------------------------------------------------------------
+
+
+def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOptions) -> None:
+    """Write the rows of a table with their labels to the output, or to standard output."""
+    from textclf.model.bulk import BATCH_ROWS
+    from textclf.model.label_table import label_rows
+    from textclf.tables import open_table, open_writer
+
+    source = Path(str(options.source))
+    output = None if options.output is None else Path(options.output)
+    check_outputs([options.model, source], output, options.refused, options.drift)
+
+    def echo(batch: "Batch", predictions: "Predictions") -> None:
+        for prediction in model.each(batch.texts, predictions, wanted.answer_from):
+            click.echo(prediction_line(prediction, wanted.top_k))
+
+    reading = options.table_options()
+    with ExitStack() as stack:
+        table = stack.enter_context(open_table(origin(source), reading, labelled=False, batch_rows=BATCH_ROWS))
+        count = stack.enter_context(counting_rows("labelling", quiet=options.quiet))
+        write: Callable[[Batch, Predictions], None] = echo
+        if not options.as_json:
+            target = sys.stdout.buffer if output is None else output
+            writer = stack.enter_context(open_writer(target, table, wanted.names(model)))
+            write = make_writer(model, wanted, writer)
+        done = label_rows(model, table, wanted, write, threads=options.threads, progress=count)
+    report_table(table.name, table.refused, table.notes.sentences())
+    if options.refused is not None:
+        write_refused(options.refused, [(table.name, table.refused)])
+    report_drift(model, done.profile, table.name, options.drift, quiet=options.quiet)
+    refused, quiet = len(table.refused), options.quiet
+    say(f"{done.rows:,} rows labelled, {refused:,} not used, {done.unknown:,} without a known word.", quiet=quiet)
+    _say_answered(done.rows, done.answered, options)
+
+
+def _say_answered(rows: int, answered: int, options: PredictOptions) -> None:
+    """Say how many rows were answered, where a precision was promised."""
+    if options.target_precision is not None:
+        say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=options.quiet)
+
+
+# --- many files ---------------------------------------------------------------------------------------------------
+
+
+def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOptions) -> None:
+    """Label many files into a folder."""
+    from textclf.distributed import Job, find_shards, label
+    from textclf.storage.files import sha256
+
+    check_outputs([options.model], options.drift)
+    source, output = str(options.source), str(options.output)
+    shards = find_shards(options.seen(source))
+    digest = sha256(options.model)
+    reading: TableOptions = options.table_options()
+    with options.engine() as workers, counting_steps("labelling files", len(shards), quiet=options.quiet) as count:
+        job = Job(
+            workers.share(options.model, digest),
+            digest,
+            reading,
+            wanted.top_k,
+            wanted.proba,
+            options.target_precision,
+            options.seen(output),
+        )
+        run = label(workers, shards, job, skip=reading.on_error == "skip", progress=count)
+    for record in run.records[:_SHOWN_FILES]:
+        for refusal in record.refusals:
+            warn(f"{record.input}: not used: {refusal}.")
+    warn_of_set_aside(run.set_aside)
+    report_drift(model, run.profile(model), source, options.drift, quiet=options.quiet)
+    unknown = sum(record.unknown for record in run.records)
+    say(
+        f"{run.rows:,} rows of {len(run.records):,} files labelled, {run.refused:,} not used,"
+        f" {unknown:,} without a known word; {len(run.set_aside):,} files set aside.",
+        quiet=options.quiet,
+    )
+    _say_answered(run.rows, sum(record.answered for record in run.records), options)

@@ -1,0 +1,125 @@
+"""``textclf serve``: answer over HTTP, with a page to try models on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from textclf.cli.console import say, warn
+from textclf.cli.options import INPUT, Command, quiet_option, section, takes, threads_option
+from textclf.errors import TextclfError
+from textclf.serve import ServeLimits, ServeSettings, check_available, check_origin, name_models, read_token, serve
+
+_LIMITS = ServeLimits()
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """Which models are served, where, to whom, and within which limits."""
+
+    models: tuple[str, ...]
+    host: str
+    port: int
+    token_file: Path | None
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+    keep_alive: int
+    max_body: int
+    max_upload: int
+    max_texts: int
+    max_characters: int
+    max_seconds: float
+    log_requests: bool
+    threads: int
+    quiet: bool
+
+    @property
+    def limits(self) -> ServeLimits:
+        """The limits as the service takes them."""
+        return ServeLimits(
+            body=self.max_body * _MIB,
+            upload=self.max_upload * _MIB,
+            texts=self.max_texts,
+            characters=self.max_characters,
+            seconds=self.max_seconds,
+        )
+
+
+def _check_origins(_context: click.Context, _parameter: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        return tuple(map(check_origin, origins))
+    except TextclfError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command("serve", cls=Command, short_help="Answer over HTTP, with a page to try models on.")
+@click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@section(
+    "Address and access",
+    click.option(
+        "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all addresses."
+    ),
+    click.option(
+        "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0 for any."
+    ),
+    click.option("--token-file", type=INPUT, help="Answer only requests that carry the token in this file."),
+    click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Host name of the service; repeatable."),
+    click.option(
+        "--allow-origin",
+        "origins",
+        multiple=True,
+        metavar="ORIGIN",
+        callback=_check_origins,
+        help="Web page that may ask, such as https://app.example.org, or * for all; repeatable.",
+    ),
+    click.option(
+        "--keep-alive",
+        type=click.IntRange(1, 3600),
+        default=5,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long an idle connection stays open; more than that of a proxy before it.",
+    ),
+)
+@section(
+    "Limits",
+    click.option("--max-body", type=click.IntRange(1, 64), default=_LIMITS.body // _MIB, show_default=True,
+                 metavar="MIB", help="Largest request."),
+    click.option("--max-upload", type=click.IntRange(1, 1 << 20), default=_LIMITS.upload // _MIB, show_default=True,
+                 metavar="MIB", help="Largest table to label."),
+    click.option("--max-texts", type=click.IntRange(1, 100_000), default=_LIMITS.texts, show_default=True,
+                 help="Largest number of texts in a request."),
+    click.option("--max-characters", type=click.IntRange(1, 1 << 24), default=_LIMITS.characters, show_default=True,
+                 help="Largest number of characters in a text."),
+    click.option("--max-seconds", type=click.FloatRange(0.1, 3600), default=_LIMITS.seconds, show_default=True,
+                 help="Longest time that a request may wait for its turn."),
+)  # fmt: skip
+@section(
+    "Running",
+    click.option("--log-requests", is_flag=True, help="Log a line for each request: path, status and time, no text."),
+    threads_option,
+    quiet_option,
+)
+@takes(ServeOptions)
+def command(options: ServeOptions) -> None:
+    """Serve one or more MODELs over HTTP: a JSON API, and at / a page to try them on.
+
+    A MODEL is a file, or NAME=FILE; without a name it is called as the file without its ending. Where a file changes,
+    the new model takes the old one's place without a request lost. Ctrl-C and SIGTERM end what is begun, then stop.
+
+    \b
+    textclf serve model.safetensors
+    textclf serve old=a.safetensors new=b.safetensors --port 8080
+    curl -d '{"texts": ["A film that stays with you."]}' -H 'Content-Type: application/json' localhost:8000/predict
+    """
+    check_available()
+    token = None if options.token_file is None else read_token(options.token_file)
+    host, quiet = options.host, options.quiet
+    settings = ServeSettings(
+        name_models(options.models), host, options.port, token, options.hosts, options.origins, options.keep_alive,
+        options.threads, options.log_requests, options.limits,
+    )  # fmt: skip
+    if token is None and host not in ("127.0.0.1", "::1", "localhost"):
+        warn(f"{host}: whoever reaches this address may ask. Use --token-file, or a proxy that lets in who may.")
+    serve(settings, lambda address: say(f"{', '.join(settings.models)} at {address} (Ctrl-C stops)", quiet=quiet))

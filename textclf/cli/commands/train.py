@@ -1,0 +1,500 @@
+"""``textclf train``: from a table of texts and labels to a model file."""
+
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from textclf.cli.console import (
+    json_line,
+    open_chosen_vectors,
+    report_table,
+    say,
+    showing_epochs,
+    this_run,
+    warn,
+    write_refused,
+)
+from textclf.cli.options import (
+    FILE,
+    INPUT,
+    Bytes,
+    ClusterOptions,
+    Command,
+    Decorator,
+    NumberRange,
+    ReadingOptions,
+    check_outputs,
+    check_refused,
+    cluster_options,
+    given_options,
+    json_option,
+    multi_label_option,
+    origin,
+    quiet_option,
+    refuse_idle,
+    refused_option,
+    report_option,
+    section,
+    table_options,
+    takes,
+    threads_option,
+    vectors_options,
+)
+from textclf.cli.signals import going_on_later
+from textclf.errors import shown
+from textclf.settings import CHOICES, RANGES, Settings
+
+if TYPE_CHECKING:
+    from textclf.distributed import TrainedFar
+    from textclf.model.model import Model
+    from textclf.storage.array_store import ArrayStore
+    from textclf.tables import LoadedTable, TableOptions
+    from textclf.training.checkpoint import CheckpointFile
+    from textclf.training.train import LabelledTexts, Trained
+
+
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Layer sizes such as ``128,64``, or ``none``."""
+
+    name = "sizes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Return the sizes."""
+        if value == "none":
+            return ()
+        try:
+            sizes = tuple(int(part) for part in value.split(","))
+        except ValueError:
+            sizes = (0,)
+        if any(not 1 <= size <= 100_000 for size in sizes):
+            self.fail(f"expected sizes of 1 to 100000 such as 128,64, or none, found {value!r}.", param, ctx)
+        return sizes
+
+
+class Span(click.ParamType[tuple[int, int]]):
+    """The shortest and the longest n-gram, such as ``3-5``, or ``none``."""
+
+    name = "span"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return both lengths; (0, 0) for none."""
+        if value == "none":
+            return (0, 0)
+        first, _, last = value.partition("-")
+        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 10):
+            self.fail(f"expected SHORTEST-LONGEST of 1 to 10 such as 3-5, or none, found {value!r}.", param, ctx)
+        return int(first), int(last)
+
+
+class ClassWeight(click.ParamType[Any]):
+    """``none``, ``balanced``, or a JSON file of labels and weights."""
+
+    name = "class weight"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word, or the file's weights by label; raises DataError when the file is not as expected."""
+        if value in ("none", "balanced"):
+            return value
+        from textclf.errors import DataError
+
+        path = Path(value)
+        expected = f'{path}: expected a JSON object of labels and weights such as {{"spam": 5}}'
+        try:
+            weights = json.loads(path.read_text("utf-8-sig"), parse_int=float)
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{expected}, found something else ({error}). Correct the file.") from None
+        if not isinstance(weights, dict) or any(type(weight) is not float for weight in weights.values()):
+            raise DataError(f"{expected}, found other values. Correct the file.")
+        return weights
+
+
+def _number(name: str, kind: type[click.IntRange] | type[NumberRange], **settings: Any) -> Decorator:
+    lowest, highest = RANGES[name]
+    range_of = click.IntRange(int(lowest), int(highest)) if kind is click.IntRange else NumberRange(lowest, highest)
+    return click.option(f"--{name.replace('_', '-')}", type=range_of, **settings)
+
+
+def _choice(name: str, default: str, text: str) -> Decorator:
+    kind = click.Choice(CHOICES[name])
+    return click.option(f"--{name}", type=kind, default=default, show_default=True, help=text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(ReadingOptions, ClusterOptions):
+    """What a training reads and writes, and its settings."""
+
+    table: str
+    target: Path
+    weight_column: str | None
+    refused: Path | None
+    valid: Path | None
+    init_from: Path | None
+    replay: Path | None
+    no_cache: bool
+    max_memory: int | None
+    resume: bool
+    report: Path | None
+    as_json: bool
+    quiet: bool
+    settings: Settings
+
+    @staticmethod
+    def of(**given: Any) -> "TrainOptions":
+        """Return the options that a call gives by name; raises UsageError where two do not go together."""
+        names = {field.name for field in fields(Settings)} & set(given)
+        values = {name: given.pop(name) for name in names}
+        if values["multi_label"] and values["output"] == "softmax":
+            raise click.UsageError("--multi-label goes with --output sigmoid: a softmax gives each text one label.")
+        if values["multi_label"] and values["class_weight"] != "none":
+            raise click.UsageError(
+                "--class-weight goes with one label a text: with several, thresholds weigh rare labels."
+            )
+        values["output"] = values["output"] or ("sigmoid" if values["multi_label"] else "softmax")
+        options = TrainOptions(**given, settings=Settings(**values))
+        options.check_usage()
+        return options
+
+    def check_usage(self) -> None:
+        """Raise UsageError where options do not go together, or one of them would have no effect."""
+        settings = self.settings
+        check_refused(self.refused, self.on_error)
+        if self.replay is not None and self.init_from is None:
+            raise click.UsageError("--replay goes with --init-from: it stands for the rows of the model given there.")
+        if settings.optimizer == "lbfgs":
+            refuse_idle(_OF_MINI_BATCHES, "the optimizer lbfgs takes all rows at once (--optimizer adam takes batches)")
+        if not settings.hidden and self.init_from is None:
+            refuse_idle(("activation", "dropout"), "there is no hidden layer (--hidden)")
+        if settings.freeze_vectors:
+            refuse_idle(("vector_rate",), "--freeze-vectors leaves the vectors as they are")
+        if settings.vectors != "none":
+            refuse_idle(("dimension",), "pretrained vectors have a dimension of their own")
+        if self.valid is not None:
+            refuse_idle(("valid_fraction",), "--valid names the rows to validate on")
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the table is many files, or is worked on elsewhere."""
+        from textclf.tables.inputs import are_shards
+
+        return self.is_named or are_shards(self.table)
+
+    @property
+    def inputs(self) -> list[str | Path]:
+        """The files that are read, but for the vectors."""
+        return [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
+
+
+_OF_MINI_BATCHES = (
+    "learning_rate", "vector_rate", "freeze_vectors", "batch_size", "patience", "dropout", "word_dropout"
+)  # fmt: skip
+
+
+@click.command("train", cls=Command, short_help="Train a classifier on a table of texts and labels.")
+@click.argument("table")
+@section(
+    "Output",
+    click.option(
+        "-o", "--model", "target", type=FILE, required=True, metavar="MODEL", help="File that the model is written to."
+    ),
+)
+@table_options(labelled=True)
+@section(
+    "Data",
+    refused_option,
+    multi_label_option,
+    click.option("--weight-column", metavar="NAME", help="Column of the examples' weights. [default: all weigh 1]"),
+    click.option(
+        "--init-from", type=INPUT, metavar="MODEL", help="Continue from this model; what it knows is preserved."
+    ),
+    click.option(
+        "--replay", type=INPUT, metavar="FILE", help="With --init-from: a table of earlier rows to train on again."
+    ),
+)
+@section(
+    "Validation",
+    click.option("--valid", type=INPUT, metavar="FILE", help="Table to validate on, instead of a part of TABLE."),
+    _number("valid_fraction", NumberRange, default=0.1, show_default=True, help="Share of each class to validate on."),
+    _number(
+        "target_precision", NumberRange, metavar="SHARE", help="Cross-validate, so that this precision can be promised."
+    ),
+    click.option(
+        "--calibrate/--no-calibrate",
+        default=True,
+        help="Fit the temperature of the probabilities. [default: calibrate]",
+    ),
+)
+@section(
+    "Vectors and features",
+    vectors_options("Pretrained word vectors."),
+    click.option("--freeze-vectors", is_flag=True, help="Keep the vectors as they are in mini-batch training."),
+    _number(
+        "dimension",
+        click.IntRange,
+        default=100,
+        show_default=True,
+        help="Dimension of random vectors (--vectors none).",
+    ),
+    _choice("weighting", "mean", "Weights of the words in a text's average."),
+    _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
+    click.option(
+        "--char-ngrams",
+        type=Span(),
+        metavar="A-B|none",
+        help="Shortest and longest character n-grams. [default: 1-5, for short texts]",
+    ),
+)
+@section(
+    "Network",
+    click.option(
+        "--hidden",
+        type=Sizes(),
+        default="none",
+        show_default=True,
+        metavar="N,N…|none",
+        help="Sizes of the hidden layers.",
+    ),
+    _choice("activation", "relu", "Activation of the hidden layers."),
+    click.option(
+        "--output",
+        type=click.Choice(CHOICES["output"]),
+        help="Activation of the output layer. [default: softmax; sigmoid with --multi-label]",
+    ),
+    _choice("loss", "cross-entropy", "Loss to minimize."),
+)
+@section(
+    "Training",
+    _choice("recipe", "auto", "Search effort: fast does no search, auto a quick one, best a thorough one."),
+    _choice("optimizer", "lbfgs", "Optimizer: lbfgs takes all rows at once, the others mini-batches."),
+    _number(
+        "learning_rate", NumberRange, help="Learning rate of the mini-batch optimizers. [default: suits the optimizer]"
+    ),
+    _number("vector_rate", NumberRange, default=0.02, show_default=True, help="Learning rate of the word vectors."),
+    _number("batch_size", click.IntRange, default=64, show_default=True, help="Texts in a mini-batch."),
+    _number("epochs", click.IntRange, help="Largest number of epochs. [default: suits the optimizer]"),
+    _number(
+        "patience",
+        click.IntRange,
+        default=3,
+        show_default=True,
+        help="Epochs without a better validation loss before training stops.",
+    ),
+    _number(
+        "dropout", NumberRange, default=0.0, show_default=True, help="Share of hidden neurons dropped in each step."
+    ),
+    _number("word_dropout", NumberRange, default=0.3, show_default=True, help="Share of words dropped in each step."),
+    _number("l2", NumberRange, help="Strength of the L2 regularization. [default: suits the optimizer]"),
+    click.option(
+        "--class-weight",
+        type=ClassWeight(),
+        default="none",
+        show_default=True,
+        metavar="balanced|FILE",
+        help="Weights of the classes: balanced lets rare classes count more.",
+    ),
+    _number(
+        "seed", click.IntRange, default=1, show_default=True, help="Random seed. The same seed gives the same model."
+    ),
+    threads_option,
+    click.option(
+        "--max-memory",
+        type=Bytes(),
+        metavar="SIZE",
+        help="Memory for texts and matrices, such as 4GB; the rest goes to files. [default: 16MB]",
+    ),
+    click.option("--resume", is_flag=True, help="Resume a training that was stopped. The model is the same."),
+)
+@cluster_options
+@section("Output", report_option, json_option, quiet_option)
+@takes(TrainOptions.of)
+def command(options: TrainOptions) -> None:
+    """Train a classifier on TABLE, which has a column of texts and one of labels.
+
+    \b
+    textclf train reviews.csv -o model.safetensors
+    textclf train tweets.tsv -o model.safetensors --vectors glove.txt.gz
+    textclf train tickets.csv -o model.safetensors --multi-label
+    textclf train new.csv -o newer.safetensors --init-from model.safetensors
+    textclf train 'labelled/*.csv' -o model.safetensors --workers 2
+    """
+    started = time.perf_counter()
+    old, options = _go_on_from(options)
+    reading = options.table_options(multi_label=options.settings.multi_label, weight_column=options.weight_column)
+    checkpoint = _check_files(options)
+    if options.is_far:
+        trained: Trained | TrainedFar = _train_on_files(options, reading, checkpoint)
+    else:
+        trained = _train_on_table(options, reading, old, checkpoint, started)
+    _say_result(trained, options)
+
+
+def _go_on_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]:
+    """Return the model to go on from, if any, and the options with the settings that it fixes."""
+    if options.init_from is None:
+        return None, options
+    from textclf.model.model import Model
+    from textclf.training.continual import kept_settings
+
+    model, wanted, given = Model.load(options.init_from), options.settings, given_options()
+    if model.is_multi_label:
+        if "output" in given and wanted.output == "softmax":
+            raise click.UsageError("--output sigmoid is that of the model: its texts have several labels.")
+        if wanted.class_weight != "none":
+            raise click.UsageError("--class-weight goes with one label a text, and the model's texts have several.")
+        wanted = replace(wanted, multi_label=True, output="sigmoid")
+    names = given & {field.name for field in fields(Settings)}
+    return model, replace(options, settings=kept_settings(model, wanted, names))
+
+
+def _check_files(options: TrainOptions) -> "CheckpointFile":
+    """Return the checkpoint beside the model, once all that can be refused before the work is found to be right."""
+    from textclf.training.checkpoint import CheckpointFile
+
+    if options.report is not None:
+        from textclf.report import check_available
+
+        check_available()
+    if options.is_far:
+        for name in ("valid", "init_from", "replay", "report", "refused", "weight_column", "max_memory"):
+            if getattr(options, name) is not None:
+                raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
+    check_outputs([*options.inputs, options.settings.vectors], options.target, options.report, options.refused)
+    checkpoint = CheckpointFile(options.target, resume=options.resume)
+    check_outputs(options.inputs, checkpoint.path)
+    name, is_there = shown(str(checkpoint.path)), checkpoint.path.exists()
+    if options.resume:
+        say(f"going on from {name}" if is_there else f"no {name}: training from the start", quiet=options.quiet)
+    elif is_there:
+        warn(f"{name}: a training was stopped; this one starts anew. --resume would go on.")
+    return checkpoint
+
+
+# --- many files ---------------------------------------------------------------------------------------------------
+
+
+def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: "CheckpointFile") -> "TrainedFar":
+    """Train a model on the labelled rows of many files, and write it."""
+    from textclf.distributed import Listener, find_shards, train
+
+    shards = find_shards(options.seen(options.table))
+    vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
+    if vectors is None:
+        raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
+    with going_on_later(checkpoint), options.engine() as workers:
+        listener = Listener(say=lambda text: say(text, quiet=options.quiet))
+        trained = train(workers, shards, reading, options.settings, vectors, listener=listener, checkpoint=checkpoint)
+        trained.model.save(options.target)
+    if trained.refused:
+        warn(f"{options.table}: {trained.refused:,} rows not used.")
+    return trained
+
+
+# --- one table ----------------------------------------------------------------------------------------------------
+
+
+class TrainingTables(NamedTuple):
+    """The rows to train on, those to validate on, and earlier ones."""
+
+    train: "LoadedTable"
+    valid: "LoadedTable | None"
+    old: "LoadedTable | None"
+
+
+def _train_on_table(
+    options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
+) -> "Trained":
+    """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
+    from textclf.training.train import Start, train
+    from textclf.training.trainer import Listener
+
+    store = _store(options.max_memory)
+    rows = _read(options, reading, old.labels if old else (), store)
+    vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
+    start: Start | None = None if old is None else Start(old, None if rows.old is None else _labelled(rows.old))
+    valid = None if rows.valid is None else _labelled(rows.valid)
+    with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
+        listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
+        trained = train(
+            _labelled(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener, store=store,
+            checkpoint=checkpoint,
+        )  # fmt: skip
+        trained.model.save(options.target)  # before the checkpoint goes
+    _write_report(trained, options, rows, started)
+    return trained
+
+
+def _store(max_memory: int | None) -> "ArrayStore":
+    """Return where large arrays go, in files those for which there is no room in so much memory."""
+    from textclf.storage.array_store import ArrayStore, default_budget
+
+    return ArrayStore(default_budget() if max_memory is None else max_memory)
+
+
+def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], store: "ArrayStore") -> TrainingTables:
+    """Return the rows, their texts on the store; say, and write, which rows are not used.
+
+    Rows to validate on have the labels of training rows, or the `old` ones of the model that is gone on from.
+    """
+    from textclf.labels import label_sets
+    from textclf.tables import read_examples
+
+    def examples(path: Path | None, reading: "TableOptions") -> "LoadedTable | None":
+        return None if path is None else read_examples(origin(path), reading, store.strings)
+
+    train = read_examples(origin(options.table), reading, store.strings)
+    sets = label_sets(train.labels, multi_label=reading.multi_label)
+    known = frozenset(old).union(*sets) if options.valid is not None else None
+    valid = examples(options.valid, replace(reading, known_labels=known))
+    rows = TrainingTables(train, valid, examples(options.replay, replace(reading, weight_column=None)))
+    read = [each for each in rows if each is not None]
+    for each in read:
+        report_table(each.name, each.refused, each.notes.sentences())
+    if options.refused is not None:
+        write_refused(options.refused, [(each.name, each.refused) for each in read])
+    return rows
+
+
+def _labelled(examples: "LoadedTable") -> "LabelledTexts":
+    from textclf.training.train import LabelledTexts
+
+    return LabelledTexts(examples.texts, examples.labels, examples.weights)
+
+
+def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTables, started: float) -> None:
+    """Write the report, if one was asked for, of a training that began at this time of the clock."""
+    if options.report is None:
+        return
+    from textclf.report import write_training_report
+
+    named = {
+        "data": Path(options.table),
+        "validation data": options.valid,
+        "model before": options.init_from,
+        "old data": options.replay,
+    }
+    write_training_report(options.report, trained, rows.train, this_run(named, started), valid=rows.valid)
+
+
+def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
+    model, validation = trained.model, trained.validation
+    size = options.target.stat().st_size
+    if options.as_json:
+        described = model.card.as_dict()
+        kept = {name: described.get(name) for name in ("validation", "settings", "data")}
+        click.echo(json_line({"model": str(options.target), "bytes": size, "labels": list(model.labels), **kept}))
+        return
+    figures = "no validation rows"
+    if validation is not None:
+        found = validation.summary()
+        first = ("micro-F1", "micro_f1") if model.is_multi_label else ("accuracy", "accuracy")
+        scores = f"validation {first[0]} {found[first[1]]:.4f}, macro-F1 {found['macro_f1']:.4f}"
+        figures = f"{scores} ({validation.n:,} texts)"
+    target = options.settings.target_precision
+    if target is not None and model.record is not None:
+        coverage = model.record.coverage(target, len(model.labels))
+        say(f"target precision {target:g}: {coverage:.1%} of rows like these would be answered", quiet=options.quiet)
+    say(f"{shown(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)

@@ -187,7 +187,7 @@ def _lines(options: PredictOptions) -> Iterator[list[str]]:
 def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOptions) -> None:
     """Write the rows of a table with their labels to the output, or to standard output."""
     from textclf.model.bulk import BATCH_ROWS
-    from textclf.model.label_table import label_rows
+    from textclf.model.label_table import label_rows, make_writer
     from textclf.tables import open_table, open_writer
 
     source = Path(str(options.source))

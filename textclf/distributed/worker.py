@@ -172,10 +172,10 @@ def _common(plan: Plan, model: Model) -> list[BoolArray]:
 
 
 def moments(plan: Plan, group: Group) -> list[Array]:
-    """Return n, Σ S and Σ S² over the rows, by vectors that are not standardized."""
+    """Return n, Σ S and Σ ‖S‖² over the rows, by vectors that are not standardized."""
     rows = held(plan, group)
     S = rows.examples.words.times(rows.model.E).astype(np.float64)
-    return [np.array(len(S), np.float64), S.sum(axis=0), (S * S).sum(axis=0)]
+    return [np.array(len(S), np.float64), S.sum(axis=0), np.array((S * S).sum())]
 
 
 def counts(plan: Plan, group: Group, everything: bool) -> list[Array]:

@@ -4,6 +4,7 @@ Knows matrices, parameters and losses; of texts and files it knows nothing. Lett
 ``C`` sparse features, ``E`` vectors, ``S`` = C E, ``Y`` one-hot truth, ``U`` the n-grams' rows.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -245,41 +246,39 @@ def _validate(
 
 @dataclass(frozen=True)
 class Standardizer:
-    """By how much vectors are moved and scaled: `mean` and `spread`, shape (d,).
+    """By how much vectors are moved, `mean`, shape (d,), and what they are divided by then, `spread`.
 
     Averaged vectors lie close together; left so, a network sees almost the same input for every text. As a row of C
     sums to 1, moving every vector moves S alike, and the zero row of a text without known words is the average text.
+    All dimensions are scaled alike: scaled to one spread each, those that say little would be as loud as the others.
     """
 
     mean: Array
-    spread: Array
+    spread: float
 
     @staticmethod
     def of_rows(S: Array, weights: Array | None = None, *, length: float) -> "Standardizer":
-        """Return what gives S mean 0, each of its d numbers the same spread, and rows of mean squared length `length`².
-
-        `weights`, shape (n,): of the rows.
-        """
+        """Return what gives S mean 0 and rows of mean squared length `length`²; `weights`, shape (n,): of the rows."""
         w = np.ones(len(S)) if weights is None else weights
-        total, squares = np.zeros(S.shape[1]), np.zeros(S.shape[1])
+        total, squares = np.zeros(S.shape[1]), 0.0
         for start, rows in enumerate(walk(row_parts(S))):
             of_rows = w[start * _ROWS : start * _ROWS + len(rows)]
             exact = rows.astype(np.float64)
             total += of_rows @ exact
-            squares += of_rows @ exact**2
+            squares += float(of_rows @ (exact**2).sum(axis=1))
         return Standardizer.of_sums(float(w.sum()), total, squares, length=length)
 
     @staticmethod
-    def of_sums(n: float, total: Array, squares: Array, *, length: float) -> "Standardizer":
-        """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ S² over the rows."""
+    def of_sums(n: float, total: Array, squares: float, *, length: float) -> "Standardizer":
+        """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ ‖S‖² over the rows."""
         mean = total / n
-        deviation = np.sqrt(np.maximum(squares / n - mean**2, 0.0))
-        return Standardizer(mean, np.where(deviation > 1e-6, deviation, 1.0) * (np.sqrt(len(mean)) / length))
+        variance = max(squares / n - float(mean @ mean), 0.0)
+        return Standardizer(mean, math.sqrt(variance) / length if variance > 1e-12 else 1.0)
 
     def transform(self, E: Array) -> Array:
         """Return E moved and scaled."""
         moved: Array = E - self.mean.astype(E.dtype)
-        moved /= self.spread.astype(E.dtype)
+        moved /= E.dtype.type(self.spread)
         return moved
 
 

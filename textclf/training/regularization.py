@@ -16,6 +16,7 @@ from textclf.types import Array
 Fit = TypeVar("Fit")
 
 _FACTOR = 3.0
+LEAST_L2, MOST_L2 = 1e-3, 5.0
 _LESS_FREE = 0.5
 _GAIN = 0.002  # a move must lower the validation loss by this share …
 _DEVIATIONS = 1.0  # … and by so many standard errors of the rows' differences: what a few rows decide is chance
@@ -85,10 +86,11 @@ def choose_regularization(
         after_move(Moves(tuple(kept), best_fit))
         return kept[-1]
 
-    if improves(replace(best, l2=best.l2 * _FACTOR)):
-        improves(replace(best, l2=best.l2 * _FACTOR))
-    else:
-        improves(replace(best, l2=best.l2 / _FACTOR))
+    for factor in (1 / _FACTOR, _FACTOR):
+        while LEAST_L2 <= best.l2 * factor <= MOST_L2 and improves(replace(best, l2=best.l2 * factor)):
+            pass
+        if best.l2 != first.l2:
+            break
     any(improves(candidate) for candidate in _less_free(best))
     return Choice(best, best_fit, 1 + len(kept))
 

@@ -107,9 +107,16 @@ def _main(arguments: list[str], folder: Path, talk: Path, told: object, prepare:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background is started without them
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    textclf.cli.signals.take_signals()
-    told.send(True)
-    told.close()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    take_signals = textclf.cli.signals.take_signals
+
+    def take_signals_and_tell() -> None:
+        take_signals()
+        told.send(True)
+        told.close()
+
+    # Told by the command line itself, which by then deals with signals wherever they fall.
+    textclf.cli.signals.take_signals = take_signals_and_tell
     if prepare is not None:
         prepare()
     try:

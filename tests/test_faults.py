@@ -119,7 +119,7 @@ def always_write():
 # --- stopped ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_run_that_is_stopped_ends_at_once_with_a_word_and_a_whole_file(number, code, place, there):
     moments = random.Random(int(number))
     for name, options in (("train", LONG), ("train", ()), ("predict", ())):

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -392,3 +393,13 @@ def test_counts_that_are_cut_miss_no_more_than_they_say(parts, most):
     for key, count in true.items():
         assert count - found.missing <= counted.get(key, 0) <= count
     assert found.missing <= sum(true.values()) / (most + 1)
+
+
+def test_the_processes_of_this_machine_leave_no_folder_behind(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with dask_engine(workers=1) as engine:
+        assert [value for _, value in engine.run(abs, [-1])] == [1]
+        assert len(list((tmp_path / "temporary").glob(".textclf-folder-*/dask-scratch-space"))) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["temporary"]

@@ -15,7 +15,7 @@ from textclf.cli import run as run_textclf
 from textclf.cli.render.explanation_text import explanation_text
 from textclf.errors import ModelError
 from textclf.explain import ExplainSettings, explain, strongest_in_texts, strongest_words
-from textclf.explain.attribution import SUM_TOLERANCE, Block, mean_gradient, scores
+from textclf.explain.attribution import SUM_TOLERANCE, AttributedTexts, mean_gradient, scores
 from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, Network, parameter_count
 from textclf.report.explanations import shaded, write_explanations
@@ -121,6 +121,26 @@ def test_the_mean_gradient_is_that_of_many_small_steps(activation):
     np.testing.assert_allclose((S * G).sum(axis=1), rise, atol=2 * SUM_TOLERANCE)
 
 
+@pytest.mark.parametrize("activation", sorted(ACTIVATIONS))
+@pytest.mark.parametrize("size", [1e3, 1e10, 1e20])
+def test_a_score_that_is_large_is_explained_to_a_millionth_and_in_bounded_time(activation, size, monkeypatch):
+    rng = np.random.default_rng(3)
+    sizes, looked_at = (4, 7, 5, 3), []
+    network = Network(sizes, ACTIVATIONS[activation], size * rng.normal(size=parameter_count(sizes)))
+    S, classes = rng.normal(size=(6, 4)) * size, np.array([0, 1, 2, 0, 1, 2])
+    forward = Network.forward
+    monkeypatch.setattr(
+        Network, "forward", lambda self, S, **more: looked_at.append(len(S)) or forward(self, S, **more)
+    )
+    G = mean_gradient(network, S, classes)
+    monkeypatch.undo()
+    assert sum(looked_at) < 6 * 3 * 12 * 60  # texts, looks at a piece, units that may jump, pieces for a jump
+    assert np.isfinite(G).all()
+    rise = scores(network.forward(S).Z[-1], classes) - scores(network.forward(0 * S).Z[-1], classes)
+    if activation == "relu":  # the others jump from 0 to 1 within the last digits of t
+        np.testing.assert_allclose((S * G).sum(axis=1), rise, rtol=1e-4, atol=1e-4 * np.abs(rise).max())
+
+
 def test_a_word_gets_its_vectors_part_and_its_share_of_each_ngram():
     model = trained(**KINDS["words"])
     one = explain(model, ["good bad film"], ExplainSettings("up", ngrams=99))[0]
@@ -140,7 +160,7 @@ def test_a_word_gets_its_vectors_part_and_its_share_of_each_ngram():
 def test_a_character_ngram_is_shared_among_its_characters_and_blanks_get_nothing(model):
     model = trained(word_ngrams=0, char_ngrams=(1, 4))
     texts = ["good, bad", "the  bad film!", "fine"]
-    block = Block(model, texts, tokenize(texts), 1)
+    block = AttributedTexts(model, texts, tokenize(texts), 1)
     chars = block.sources[-1]
     shares = chars.shares(block.segments.count)
     expected = np.zeros_like(shares)

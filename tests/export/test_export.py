@@ -13,7 +13,7 @@ import pytest
 from textclf.cli import run
 from textclf.errors import DataError, ModelError
 from textclf.explain import explain
-from textclf.export import LabelledRows, folded, onnx_model, shrink, write_onnx
+from textclf.export import LabelledRows, fold_layer, onnx_model, shrink, write_onnx
 from textclf.export.shrink import _strongest_of_each_key
 from textclf.labels import cut_labels, multi_hot
 from textclf.model.file import FORMAT, PLAIN, read_model, write_model
@@ -86,7 +86,7 @@ def rows_for(model):
 @pytest.mark.parametrize("name", KINDS)
 def test_a_folded_model_says_the_same(name, models):
     model = models[name]
-    np.testing.assert_allclose(folded(model).predict(ODD).P, model.predict(ODD).P, atol=2e-6)
+    np.testing.assert_allclose(fold_layer(model).predict(ODD).P, model.predict(ODD).P, atol=2e-6)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -376,6 +376,29 @@ def test_what_cannot_be_exported_is_said_in_one_line_and_nothing_is_written(argu
     assert message in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == ["m.safetensors", "valid.csv"]
     assert (folder / "m.safetensors").read_bytes() == before
+
+
+def with_step(model):
+    return replace(model, network=replace(model.network, activation=replace(model.network.activation, name="step")))
+
+
+def with_large_weights(model):
+    network = replace(model.network, theta=np.full_like(model.network.theta, 1e30))
+    return replace(model, E=np.full(model.E.shape, 1e30, np.float32), network=network)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (with_step, "activation: export to ONNX expected one of sigmoid, relu, tanh, found step"),
+        (lambda m: replace(m, output="linear"), "output: export to ONNX expected one of softmax, sigmoid, found lin"),
+        (with_large_weights, "expected weights whose sums are finite in float32, found larger ones"),
+    ],
+)
+def test_what_onnx_cannot_say_is_refused_before_anything_is_written(change, said, model, tmp_path):
+    with pytest.raises(ModelError, match=said):
+        write_onnx(change(model), tmp_path / "m.onnx", tmp_path / "m.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_onnx_without_its_package_is_refused_by_the_name_of_the_extra(folder, capsys, monkeypatch):

@@ -66,6 +66,11 @@ def with_number(name, number):
     return forged({name: ("F32", HEADER[name]["shape"], values.tobytes())})
 
 
+def with_all(name, number):
+    values = np.full(len(ARRAYS[name]) // 4, number, "<f4")
+    return forged({name: ("F32", HEADER[name]["shape"], values.tobytes())})
+
+
 def retyped(name, dtype, size):
     count = len(ARRAYS[name]) // 4
     return forged({name: (dtype, HEADER[name]["shape"], bytes(count * size))})
@@ -172,6 +177,25 @@ REFUSED = {
     ),
     "M10 n-grams of another kind": (structured(ngrams=[["files", 1, 2]]), r"model\.ngrams\[0\]\[0\]: expected one of"),
     "M10 a value of 5 MB": (forged(description={"note": "x" * 5_000_000}), "it does not begin like one"),
+    "M10 a history that is an address": (
+        forged(description={"history": "http://127.0.0.1:1/x"}),
+        "history: expected a list, found 'http",
+    ),
+    "M10 settings that are a list": (forged(description={"settings": []}), "settings: expected names with values"),
+    "M10 a count that is text": (
+        forged(description={"data": {**DESCRIPTION["data"], "texts": "<b>7</b>"}}),
+        r"data\.texts: expected a whole number, found '<b>7</b>'",
+    ),
+    "M14 the same n-grams twice": (structured(ngrams=[["words", 1, 2]] * 2), "each kind of n-grams once"),
+    "M14 the same n-grams 20,000 times": (
+        structured(ngrams=[["words", 1, 2]] * 20_000),
+        r"model\.ngrams: expected at most 2 entries, found 20000",
+    ),
+    "M14 weights of words of -0": (with_all("words.weights", -0.0), r"words\.weights: expected numbers of 1e-06"),
+    "M14 one weight of 0": (with_number("words.weights", 0.0), r"words\.weights: expected numbers of 1e-06"),
+    "M14 an idf of 0": (with_all("words.idf", 0.0), r"words\.idf: expected numbers of 1e-06"),
+    "M14 vectors near the largest number": (with_number("E", 3e38), r"E: expected numbers of -1e\+30 to 1e\+30"),
+    "M14 a temperature of nearly nothing": (structured(temperature=1e-300), r"model\.temperature: expected 0\.001 to"),
     "M11 a pickle": (pickle.dumps(Bomb()), NOT_A_MODEL),
     "M11 a pickle of protocol 0": (pickle.dumps(Bomb(), 0), NOT_A_MODEL),
     "M11 a zip, or a .pt": (archive(), NOT_A_MODEL),

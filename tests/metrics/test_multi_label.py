@@ -344,6 +344,7 @@ def test_a_file_whose_thresholds_cannot_be_is_refused(thresholds, output, place,
     write_model(tmp_path / "m", {**file.arrays, "thresholds": np.array(thresholds, np.float32)}, description)
     with pytest.raises(ModelError, match=r"thresholds: expected numbers of 0 to 1|model\.output: expected sigmoid"):
         Model.load(tmp_path / "m")
+    description["model"] = {**description["model"], "output": "sigmoid"}
     write_model(tmp_path / "n", {**file.arrays, "thresholds": np.array([0.5, 0.5], np.float32)}, description)
     with pytest.raises(ModelError, match="expected 'thresholds' of F32 and shape 3"):
         Model.load(tmp_path / "n")

@@ -1,6 +1,7 @@
 """A trained model: the same from its file as in memory, a text alone as in a batch, and nothing believed of a file."""
 
 import json
+import os
 from dataclasses import replace
 
 import numpy as np
@@ -59,6 +60,16 @@ def test_the_file_predicts_bit_for_bit_what_the_model_in_memory_does(model, tmp_
     assert loaded.card.as_dict() == json.loads(json.dumps(model.card.as_dict()))
     loaded.save(tmp_path / "again")
     assert (tmp_path / "again").read_bytes() == (tmp_path / "m").read_bytes()
+
+
+def test_writing_over_the_file_in_place_changes_no_model_that_is_loaded(model, tmp_path):
+    path = tmp_path / "m"
+    model.save(path)
+    loaded = Model.load(path)
+    with path.open("r+b") as stream:
+        stream.write(bytes(path.stat().st_size))
+    os.truncate(path, 10)
+    assert loaded.predict(ODD).P.tobytes() == model.predict(ODD).P.tobytes()
 
 
 @pytest.mark.parametrize("hidden", [(), (6, 4)])

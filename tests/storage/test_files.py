@@ -4,13 +4,14 @@ import errno
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from textclf.errors import OutputError
 from textclf.storage import files
-from textclf.storage.files import user_cache, written_whole
+from textclf.storage.files import check_writable, temporary_folder, user_cache, written_whole
 
 
 def write(path, content):
@@ -18,10 +19,35 @@ def write(path, content):
         stream.write(content)
 
 
-def temporary(folder, name, process, random="ab_12cd9"):
-    path = folder / f".{name}.{process}.{random}.textclf-part"
-    path.write_bytes(b"half")
-    return path
+def temporary(path, name="ab_12cd9"):
+    """Return a temporary of a file, which nobody holds."""
+    left = path.with_name(f"{files._prefix(path)}{name}.textclf-part")
+    left.write_bytes(b"half")
+    return left
+
+
+HOLD = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from textclf.storage.files import temporary_folder, written_whole
+with written_whole(Path(sys.argv[1])) as stream, temporary_folder(Path(sys.argv[1]).parent) as folder:
+    stream.write(b"half")
+    stream.flush()
+    (folder / "rows").write_bytes(b"half")
+    print(flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def holding(path):
+    """Give another process that is writing a file, and rows into a temporary folder beside it."""
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        yield process
+        process.kill()
 
 
 def failing(code):
@@ -29,13 +55,6 @@ def failing(code):
         raise OSError(code, os.strerror(code))
 
     return fails
-
-
-@pytest.fixture
-def dead_process():
-    process = subprocess.Popen([sys.executable, "-S", "-c", ""])
-    process.wait()
-    return process.pid
 
 
 def test_a_file_appears_under_its_name_only_when_the_block_ends(tmp_path):
@@ -108,31 +127,120 @@ def test_a_new_file_has_the_mode_that_the_mask_gives(tmp_path):
     assert (tmp_path / "model").stat().st_mode & 0o777 == 0o640
 
 
-def test_temporaries_of_dead_processes_are_swept_and_of_live_ones_kept(tmp_path, dead_process):
-    stale = temporary(tmp_path, "model", dead_process)
-    live = temporary(tmp_path, "model", os.getpid())
+def test_what_another_process_is_writing_is_kept_and_swept_once_it_is_killed(tmp_path):
+    with holding(tmp_path / "model") as other:
+        for _ in range(2):
+            write(tmp_path / "model", b"new")
+            with temporary_folder(tmp_path):
+                pass
+            assert len(list(tmp_path.glob(".*.textclf-part"))) == 2
+        other.kill()
+        other.wait()
+        write(tmp_path / "model", b"new")
+        with temporary_folder(tmp_path) as folder:
+            assert folder.is_dir()
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_whether_a_process_runs_is_told_by_the_lock_and_not_by_its_number(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "kill", failing(errno.ESRCH))  # as in a container, where others have other numbers
+    with holding(tmp_path / "model"):
+        write(tmp_path / "model", b"new")
+        assert len(list(tmp_path.glob(".*.textclf-part"))) == 2
+
+
+def test_a_temporary_of_another_file_or_user_is_never_swept(tmp_path, monkeypatch):
+    path, long = tmp_path / "model", "x" * 60
+    kept = [temporary(tmp_path / name) for name in ("model2", "model.1", f"{long}1")]
+    (tmp_path / ".model.x.textclf-part").write_bytes(b"")
+    (tmp_path / "textclf-data").mkdir()
+    write(path, b"new")
+    write(tmp_path / f"{long}2", b"new")
+    with temporary_folder(tmp_path):
+        pass
+    assert all(left.exists() for left in [*kept, tmp_path / ".model.x.textclf-part", tmp_path / "textclf-data"])
+    folder = tmp_path / ".textclf-folder-x.textclf-part"
+    folder.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+        with temporary_folder(tmp_path):
+            assert folder.exists()
+    with temporary_folder(tmp_path):
+        assert not folder.exists()
+
+
+def test_where_a_file_system_has_no_locks_files_are_written_and_nothing_is_swept(tmp_path, monkeypatch):
+    left = temporary(tmp_path / "model")
+    monkeypatch.setattr(files.fcntl, "flock", failing(errno.ENOLCK))
     write(tmp_path / "model", b"new")
-    assert not stale.exists()
-    assert live.exists()
+    assert (tmp_path / "model").read_bytes() == b"new"
+    assert left.exists()
 
 
-def test_the_temporary_of_another_users_process_is_kept(tmp_path, monkeypatch):
-    foreign = temporary(tmp_path, "model", 1)
-    monkeypatch.setattr(os, "kill", failing(errno.EPERM))  # what the system answers to whoever is not root
+def test_a_temporary_that_is_swept_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    real, swept = files.fcntl.flock, []
+
+    def flock(descriptor, how):
+        if not swept:
+            swept.extend(tmp_path.glob(".*.textclf-part"))
+            for path in swept:
+                path.rmdir() if path.is_dir() else path.unlink()
+        real(descriptor, how)
+
+    monkeypatch.setattr(files.fcntl, "flock", flock)
     write(tmp_path / "model", b"new")
-    assert foreign.exists()
+    assert len(swept) == 1
+    swept.clear()
+    with temporary_folder(tmp_path) as folder:
+        assert folder.is_dir()
+    assert len(swept) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_temporary_of_another_file_is_never_swept(tmp_path, dead_process):
-    kept = [
-        temporary(tmp_path, f"model.{dead_process}", os.getpid()),  # a live one, of a file named model.NUMBER
-        temporary(tmp_path, "model2", dead_process),
-        temporary(tmp_path, "model", "²"),
-        temporary(tmp_path, "model", "9" * 40),
-        temporary(tmp_path, "model", ""),
-    ]
-    write(tmp_path / "model", b"new")
-    assert all(path.exists() for path in kept)
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/{}", "/proc/self/fd/{}", "link", "links/{}"])
+@pytest.mark.parametrize("act", [check_writable, lambda path: write(path, b"new")])
+def test_a_file_that_a_process_has_opened_is_not_replaced(name, act, tmp_path):
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("no /proc here")
+    with (tmp_path / "redirected").open("wb") as stream:
+        stream.write(b"before")
+        stream.flush()
+        (tmp_path / "link").symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        (tmp_path / "links").symlink_to("/proc/self/fd")
+        path = tmp_path / name.format(stream.fileno())
+        with pytest.raises(OutputError, match=r"expected a file to write, found (what another program|a device)"):
+            act(path)
+        stream.write(b" and after")
+    assert (tmp_path / "redirected").read_bytes() == b"before and after"
+
+
+def test_a_folder_of_a_process_is_a_folder_like_any_other(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    if Path("/proc/self/cwd").exists():
+        write(Path("/proc/self/cwd/model"), b"new")
+        assert (tmp_path / "model").read_bytes() == b"new"
+
+
+def test_who_owns_a_file_that_is_replaced_owns_the_new_one(tmp_path, monkeypatch):
+    path, given = tmp_path / "model", []
+    path.write_bytes(b"old")
+    owner = path.stat()
+
+    def fchown(_descriptor, user, group):
+        given.append((user, group))
+        if user != -1:
+            raise PermissionError(errno.EPERM, "only root gives files away")
+
+    monkeypatch.setattr(os, "fchown", fchown)
+    write(path, b"new")
+    assert given == [(owner.st_uid, owner.st_gid), (-1, owner.st_gid)]
+    monkeypatch.undo()
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 54321)
+        path.chmod(0o640)
+        write(path, b"newer")
+        assert (path.stat().st_uid, path.stat().st_gid, path.stat().st_mode & 0o777) == (12345, 54321, 0o640)
+    assert path.read_bytes().startswith(b"new")
 
 
 @pytest.mark.parametrize("call", ["fsync", "fchmod", "replace", "mkstemp"])

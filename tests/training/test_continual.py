@@ -81,7 +81,7 @@ def test_old_texts_get_the_same_features_and_new_words_vectors_like_the_old(old)
 
 def test_a_vector_that_was_left_out_comes_back_where_it_would_have_stood():
     known, seen = rows(0, ["a", "b"], 80), ["w20 w21", "w22 w23"]
-    from textclf.text import vocabulary
+    from textclf.training import vocabulary
 
     model = train(known, PLAIN, VECTORS).model
     keep = np.isin(np.array(list(model.words)), ["w20", "w21"], invert=True)

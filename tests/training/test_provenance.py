@@ -1,9 +1,12 @@
 """What a model's description says of the rows it was made of."""
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
+import textclf
 from textclf.storage.packed_strings import PackedStrings
-from textclf.training.provenance import RowsDigest, digest_of
+from textclf.training.provenance import RowsDigest, digest_of, provenance
 
 TEXTS, LABELS = ["a b", "", "é 😀", "c"], ["x", "y", "x", "z"]
 
@@ -36,3 +39,10 @@ def test_other_rows_have_another_digest(texts, labels):
 def test_rows_without_labels_have_no_digest():
     with pytest.raises(ValueError, match="4 texts, 3 labels"):
         digest_of(TEXTS, LABELS[:3])
+
+
+def test_a_model_says_with_what_it_was_made_and_for_which_processor_numpy_calculated():
+    found = provenance(None)
+    assert (found.textclf, found.numpy, found.vectors) == (textclf.__version__, np.__version__, None)
+    architectures = [each.get("architecture") for each in threadpool_info()]
+    assert found.kernel in ([None] if not any(architectures) else architectures)

@@ -2,9 +2,12 @@
 
 import json
 import multiprocessing
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -186,7 +189,7 @@ def test_the_process_answers_until_its_parent_is_gone_and_then_ends(tmp_path):
     mine.send(("measure", replace(PLAIN, optimizer="adam", hidden=(100_000, 100_000), epochs=1), 0))
     assert str(mine.recv()) == "the memory is not enough for these settings."
     mine.send(("train", PLAIN, str(tmp_path / "model")))
-    assert mine.recv()["labels"] == ["neg", "pos"]
+    assert mine.recv().data.classes == 2
     assert Model.load(tmp_path / "model").labels == ("neg", "pos")
     mine.close()
     process.join(60)
@@ -219,3 +222,34 @@ def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("textclf.errors.find_spec", lambda _: None)
     with pytest.raises(TextclfError, match=r"tune: .*pip install 'textclf\[tune\]'"):
         search(tmp_path)
+
+
+BEGIN_AND_DIE = """
+import os, sys
+import numpy as np
+from textclf.settings import Settings
+from textclf.training.train import LabelledTexts
+from textclf.tuning.worker import Work, Worker
+if __name__ == "__main__":
+    data = LabelledTexts(["good film", "bad film"] * 50, ["up", "down"] * 50)
+    worker = Worker(Work(data, np.arange(100) % 2, "none", cache=False))
+    worker._start()
+    print(worker._process.pid, flush=True)
+    slow = Settings(vectors="none", optimizer="adam", hidden=(400,), epochs=100_000, patience=100_000)
+    worker._connection.send(("measure", slow, 0))
+    sys.stdin.read()
+"""
+
+
+def test_the_process_ends_with_a_parent_that_is_killed_whatever_it_is_at(tmp_path):
+    (tmp_path / "begin.py").write_text(BEGIN_AND_DIE)
+    command = [sys.executable, str(tmp_path / "begin.py")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
+        worker = int(parent.stdout.readline())
+        time.sleep(0.3)
+        parent.kill()
+        assert parent.stderr.read() == b""  # read to its end: the worker, which shares it, has ended
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and Path(f"/proc/{worker}").exists():
+        time.sleep(0.05)
+    assert not Path(f"/proc/{worker}").exists()

@@ -16,7 +16,7 @@ from gensim.models.fasttext import save_facebook_model
 
 from textclf.cli import run
 from textclf.errors import VectorsError
-from textclf.storage.files import sha256
+from textclf.storage.files import sha256, temporary_folder
 from textclf.vectors import cached_entries, clear_cache, nearest, open_vectors, save_word2vec, starter_path, to_grid
 from textclf.vectors.cache import store
 from textclf.vectors.model import WordVectors
@@ -297,17 +297,17 @@ def test_of_two_processes_that_keep_the_same_vectors_both_are_content(own_cache,
     vectors = open_vectors(write(tmp_path, "word2vec text"))
     assert store(vectors)
     (entry,) = own_cache.glob("vectors/*/*/about.json")
-    assert [path for path in entry.parent.parent.iterdir() if path.name.startswith(".part")] == []
+    assert [path for path in entry.parent.parent.iterdir() if path.name.startswith(".")] == []
 
 
 def test_what_killed_runs_left_in_the_cache_is_swept_and_what_is_being_made_is_not(own_cache, tmp_path):
     folder = own_cache / "vectors" / "v1"
-    dead, old, live = (folder / name for name in (".part-999999999.x", ".part-x", f".part-{os.getpid()}.x"))
-    for left in (dead, old, live):
-        left.mkdir(parents=True)
-        (left / "matrix.npy").write_bytes(b"half")
-    open_vectors(write(tmp_path, "word2vec text"))
-    assert [left.exists() for left in (dead, old, live)] == [False, False, True]
+    dead = folder / ".textclf-folder-x.textclf-part"
+    dead.mkdir(parents=True)
+    (dead / "matrix.npy").write_bytes(b"half")
+    with temporary_folder(folder) as live:
+        open_vectors(write(tmp_path, "word2vec text"))
+        assert (dead.exists(), live.exists()) == (False, True)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):

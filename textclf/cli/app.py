@@ -91,12 +91,17 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code.
 
-    0 done, 1 wrong data or files, 2 wrong usage, 130 Ctrl-C, 143 SIGTERM.
+    0 done, 1 wrong data or files, 2 wrong usage, 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM.
     """
     fill_closed_streams()
-    signals.take_signals()
-    code = run(arguments)
-    if code in (signals.INTERRUPTED, signals.TERMINATED):
+    try:
+        signals.take_signals()
+        code = run(arguments)
+        signals.ignore_signals()
+    except KeyboardInterrupt as error:  # it came before the run began, or after its end
+        code, message = signals.outcome(error)
+        _fail(message)
+    if code == signals.exit_code():
         # Where the signal falls into the import of a module, Python would end itself by the signal, whatever the code.
         with suppress(OSError):
             sys.stdout.flush()
@@ -178,6 +183,10 @@ def _is_lack_of_memory(error: Exception) -> bool:
 
 
 def _fail(message: str, code: int = 1) -> int:
+    stopped = signals.exit_code()
+    if stopped is not None and not message.startswith("stopped"):  # another error that a library made of it
+        message = "stopped."
+    code = stopped or code
     # One line: what a file holds may hold line breaks and control characters, and none of them reaches the terminal.
     talk(f"Error: {shown(message)}")
     return code

@@ -1,4 +1,4 @@
-"""How a run ends by Ctrl-C or SIGTERM: at once, with outputs whole, and with a word on how to go on."""
+"""How a run ends by Ctrl-C, SIGTERM or SIGHUP: at once, with outputs whole, and with a word on how to go on."""
 
 import shlex
 import signal
@@ -15,28 +15,48 @@ from textclf.errors import OutputError
 if TYPE_CHECKING:
     from textclf.training.checkpoint import CheckpointFile
 
-INTERRUPTED, TERMINATED = 130, 143
-"""The exit codes of a run that Ctrl-C, or SIGTERM, ended: 128 and the signal's number."""
+_OF_SHELLS = 128
+"""The exit code of a run that a signal ended is this and the signal's number."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_came: list[int] = []
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came: the run is left the same way as by Ctrl-C."""
+class Stopped(KeyboardInterrupt):
+    """A signal came: Ctrl-C, SIGTERM, or SIGHUP of a terminal that was closed."""
 
 
 def take_signals() -> None:
-    """From now on SIGTERM too unwinds the run, so that temporary files go and child processes are ended."""
-    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # else it was ignored on purpose, or is another's
-        signal.signal(signal.SIGTERM, _terminate)
+    """From now on these signals unwind the run, so that temporary files go and child processes are ended."""
+    for number in _SIGNALS:
+        # Another handler is somebody else's, and one that ignores was set on purpose, as by nohup.
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, _stop)
 
 
-def _terminate(_signal: int, _frame: FrameType | None) -> None:
-    raise Terminated
+def ignore_signals() -> None:
+    """From now on the process ends by itself, with the exit code that it has: nothing is left to be stopped."""
+    for number in _SIGNALS:
+        if signal.getsignal(number) is _stop:
+            signal.signal(number, signal.SIG_IGN)
+
+
+def _stop(number: int, _frame: FrameType | None) -> None:
+    _came.append(number)
+    raise Stopped
+
+
+def exit_code() -> int | None:
+    """Return the exit code of a run that a signal stopped; None when none came.
+
+    A signal falls anywhere, also where a library makes another error of it: that error too is the signal's.
+    """
+    return _OF_SHELLS + _came[0] if _came else None
 
 
 def outcome(error: BaseException) -> tuple[int, str]:
     """Return the exit code and the message of a run that was stopped; click puts its own error around ours."""
     cause = error.__cause__ if isinstance(error, click.Abort) and error.__cause__ is not None else error
-    code = TERMINATED if isinstance(cause, Terminated) else INTERRUPTED
+    code = exit_code() or _OF_SHELLS + signal.SIGINT
     notes = getattr(cause, "__notes__", [])
     return code, "; ".join(["stopped", *notes]) if notes else "stopped."  # a command to copy ends without a full stop
 

@@ -4,7 +4,7 @@ from textclf.distributed.engines import Engine, Serial, dask_engine
 from textclf.distributed.evaluate import Evaluated, evaluate
 from textclf.distributed.fit import Listener
 from textclf.distributed.frames import predict
-from textclf.distributed.label import Job, Run, SetAside, label
+from textclf.distributed.label import Job, LabelledFiles, SetAside, label
 from textclf.distributed.shards import Shard, find_shards
 from textclf.distributed.train import TrainedFar, train
 
@@ -12,8 +12,8 @@ __all__ = [
     "Engine",
     "Evaluated",
     "Job",
+    "LabelledFiles",
     "Listener",
-    "Run",
     "Serial",
     "SetAside",
     "Shard",

@@ -14,6 +14,7 @@ from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from textclf.errors import DataError, TextclfError, require_packages, shown
+from textclf.storage.files import temporary_folder
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -205,7 +206,8 @@ def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> 
         return
     # A worker that is shot for its memory would be started again without end: the system's own limit stands.
     with (
-        dask.config.set({"distributed.worker.daemon": True}),
+        temporary_folder() as folder,
+        dask.config.set({"distributed.worker.daemon": True, "temporary-directory": str(folder)}),
         LocalCluster(
             n_workers=workers, threads_per_worker=1, processes=True, dashboard_address="127.0.0.1:0", memory_limit=0,
             silence_logs="CRITICAL",

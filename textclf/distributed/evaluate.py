@@ -6,7 +6,7 @@ from functools import partial
 
 from textclf.analysis.evaluate import EvaluationCounts, Measurement, count_rows
 from textclf.distributed.engines import Engine, SharedFile
-from textclf.distributed.label import SetAside, loaded
+from textclf.distributed.label import SetAside, load_model
 from textclf.distributed.shards import Shard
 from textclf.errors import DataError, TextclfError
 from textclf.tables import TableOptions, open_table
@@ -71,7 +71,7 @@ def evaluate(
 
 def _count_shard(job: _Job, shard: Shard) -> tuple[EvaluationCounts, int, Array | None]:
     """Return the counts of one file, and its number of refused rows; runs on a worker."""
-    model = loaded(job.model.where(), job.digest)
+    model = load_model(job.model.where(), job.digest)
     answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
     with shard.local() as path, open_table(path, job.options, labelled=True) as table:
         return count_rows(model, table, answer_from), len(table.refused), answer_from

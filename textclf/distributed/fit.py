@@ -26,10 +26,10 @@ from textclf.training.objective import FitOptions, JointFit, Problem, Rows, mini
 from textclf.training.train import with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
+    JOINT_L2,
     MOVE_ITERATIONS,
     SCALE_FLOOR,
     SCALE_SMOOTHING,
-    first_l2,
     joint_length,
     joint_tolerance,
 )
@@ -120,7 +120,7 @@ class Fit:
         self._workplace, self._start, self._settings = workplace, start, settings
         self._listener, self._checkpoint = listener, checkpoint
         self._loss = LOSSES[settings.loss, settings.output]
-        self.l2 = first_l2(workplace.plan.rows) if settings.l2 is None else settings.l2
+        self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
     def run(self) -> tuple[Model, Evaluation | None]:
         """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""

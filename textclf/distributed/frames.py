@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textclf.distributed.label import loaded
+from textclf.distributed.label import load_model
 from textclf.errors import DataError
 from textclf.model.bulk import predict_texts
 from textclf.storage.files import sha256
@@ -33,7 +33,7 @@ def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.Dat
 
 
 def _labelled(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":
-    model = loaded(Path(path), digest)
+    model = load_model(Path(path), digest)
     texts = [text if isinstance(text, str) else "" for text in part[column]]
     labels: list[str] = []
     confidence: list[float] = []

@@ -54,7 +54,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Record:
+class FileRecord:
     """What became of one file: rows labelled and refused, and the output's name, size and SHA-256.
 
     `made_from`: marks of the job and the state of the input. `profile`: the counts of what its texts are like (see
@@ -83,10 +83,10 @@ class SetAside:
 
 
 @dataclass(frozen=True)
-class Run:
+class LabelledFiles:
     """What became of all files, in the order of their names."""
 
-    records: list[Record]
+    records: list[FileRecord]
     set_aside: list[SetAside]
 
     @property
@@ -114,7 +114,7 @@ def label(
     *,
     skip: bool = False,
     progress: Callable[[int], None] = lambda _: None,
-) -> Run:
+) -> LabelledFiles:
     """Label every file into the job's folder and write the manifest there.
 
     With `skip` a file that cannot be labelled is set aside and named in the manifest; else it ends the run with its
@@ -124,7 +124,7 @@ def label(
     folder = Folder(job.folder)
     folder.prepare()
     _check_apart(shards, folder)
-    records: list[Record] = []
+    records: list[FileRecord] = []
     aside: list[SetAside] = []
     for shard, outcome in engine.run(partial(_label_shard, job), shards):
         if isinstance(outcome, TextclfError):
@@ -134,7 +134,7 @@ def label(
         else:
             records.append(outcome)
         progress(1)
-    run = Run(sorted(records, key=lambda r: r.input), sorted(aside, key=lambda each: each.input))
+    run = LabelledFiles(sorted(records, key=lambda r: r.input), sorted(aside, key=lambda each: each.input))
     if not run.records:
         raise DataError(
             f"{job.folder}: expected files to label, found that all {len(aside)} are unfit; {aside[0].reason}"
@@ -152,7 +152,7 @@ def _check_apart(shards: Sequence[Shard], folder: Folder) -> None:
             raise OutputError(f"{output}: expected an output other than the input, found the same file. Name another.")
 
 
-def _manifest(run: Run, job: Job) -> dict[str, Any]:
+def _manifest(run: LabelledFiles, job: Job) -> dict[str, Any]:
     return {
         "textclf": __version__,
         "model": job.digest,
@@ -165,7 +165,7 @@ def _manifest(run: Run, job: Job) -> dict[str, Any]:
     }
 
 
-def _label_shard(job: Job, shard: Shard) -> Record:
+def _label_shard(job: Job, shard: Shard) -> FileRecord:
     """Label one file, unless that is done, and return the record; runs on a worker."""
     folder, output = Folder(job.folder), shard.name
     made_from = f"{job.marks}/{shard.state}"
@@ -173,7 +173,7 @@ def _label_shard(job: Job, shard: Shard) -> Record:
     done = _finished(folder, record, made_from)
     if done is not None:
         return done
-    model = loaded(job.model.where(), job.digest)
+    model = load_model(job.model.where(), job.digest)
     answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
     wanted = PredictionColumns(job.top_k, job.proba, answer_from)
     with shard.local() as path, folder.writing(output) as target:
@@ -182,7 +182,7 @@ def _label_shard(job: Job, shard: Shard) -> Record:
             open_writer(target, table, wanted.names(model)) as writer,
         ):
             counts = label_rows(model, table, wanted, make_writer(model, wanted, writer))
-        new = Record(
+        new = FileRecord(
             shard.url,
             output,
             made_from,
@@ -199,12 +199,12 @@ def _label_shard(job: Job, shard: Shard) -> Record:
     return new
 
 
-def _finished(folder: Folder, name: str, made_from: str) -> Record | None:
+def _finished(folder: Folder, name: str, made_from: str) -> FileRecord | None:
     """Return the record of a file that is done, its output whole and made from the same; else None."""
     content = folder.read(name)
     try:
         values = json.loads(content or b"null")
-        record = Record(**{**values, "refusals": tuple(values["refusals"])})
+        record = FileRecord(**{**values, "refusals": tuple(values["refusals"])})
     except (ValueError, TypeError, KeyError):
         return None
     if record.made_from != made_from or folder.digest(record.output) != record.sha256:
@@ -213,8 +213,9 @@ def _finished(folder: Folder, name: str, made_from: str) -> Record | None:
 
 
 @lru_cache(maxsize=2)
-def loaded(path: Path, digest: str) -> Model:
+def load_model(path: Path, digest: str) -> Model:
     """Return a model, read once by each worker; raises DataError when the file is not the one of that SHA-256."""
-    if sha256(path) != digest:
+    model = Model.load(path)
+    if sha256(path) != digest:  # after reading it: what was read is what lies there, or is damaged
         raise DataError(f"{path}: expected the model that the run began with, found another. Start the run again.")
-    return Model.load(path)
+    return model

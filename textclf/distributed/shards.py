@@ -5,11 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from textclf.errors import DataError, OutputError, require_packages, shown
-from textclf.storage.files import check_writable, written_whole
+from textclf.storage.files import check_writable, temporary_folder, written_whole
 from textclf.tables import format_by_suffix
 from textclf.tables.inputs import WILD, is_url
 
@@ -42,8 +41,8 @@ class Shard:
         if self.is_local:
             yield Path(self.url)
             return
-        with TemporaryDirectory(prefix="textclf-") as folder:
-            copy = Path(folder) / PurePosixPath(self.name).name
+        with temporary_folder() as folder:
+            copy = folder / PurePosixPath(self.name).name
             try:
                 filesystem, path = _filesystem(self.url)
                 filesystem.get_file(path, str(copy))
@@ -170,8 +169,8 @@ class Folder:
             path.parent.mkdir(parents=True, exist_ok=True)
             yield path
             return
-        with TemporaryDirectory(prefix="textclf-") as folder:
-            path = Path(folder) / PurePosixPath(name).name
+        with temporary_folder() as folder:
+            path = folder / PurePosixPath(name).name
             yield path
             filesystem, root = _filesystem(self.place)
             try:

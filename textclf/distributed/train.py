@@ -8,8 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -25,7 +23,7 @@ from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
-from textclf.storage.files import sha256
+from textclf.storage.files import sha256, temporary_folder
 from textclf.tables import TableOptions, open_table
 from textclf.text.features import Features, Kind
 from textclf.text.key_index import KeyIndex
@@ -83,8 +81,8 @@ def train(
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
     listener.say(f"{survey.rows:,} texts of {len(shards):,} files, {len(labels)} classes, {len(groups)} groups")
     start = _before_training(survey, kinds, labels, settings, vectors, rng)
-    with TemporaryDirectory(prefix="textclf-") as folder:
-        path = Path(folder) / "start.safetensors"
+    with temporary_folder() as folder:
+        path = folder / "start.safetensors"
         start.save(path)
         model_digest = sha256(path)
         weights = _class_weights(survey, labels, settings)

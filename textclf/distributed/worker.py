@@ -11,7 +11,7 @@ import numpy as np
 
 from textclf.analysis.evaluate import check_known
 from textclf.distributed.engines import SharedFile
-from textclf.distributed.label import loaded
+from textclf.distributed.label import load_model
 from textclf.distributed.shards import Shard
 from textclf.errors import DataError
 from textclf.labels import label_sets, multi_hot
@@ -129,7 +129,7 @@ def release(plan: Plan, group: Group) -> None:
 
 
 def _read(plan: Plan, group: Group) -> Held:
-    model = loaded(plan.model.where(), plan.digest)
+    model = load_model(plan.model.where(), plan.digest)
     parts, Ys, valid = [], [], []
     n = 0
     for shard in group:

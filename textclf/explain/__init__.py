@@ -2,6 +2,7 @@
 
 from textclf.explain.attribution import ExplainSettings, explain
 from textclf.explain.explanation import Explanation, Method, Part, Sum
+from textclf.explain.neighbours import Neighbour, find_nearest
 from textclf.explain.overall import ClassSummary, strongest_in_texts, strongest_words
 
 __all__ = [
@@ -9,9 +10,11 @@ __all__ = [
     "ExplainSettings",
     "Explanation",
     "Method",
+    "Neighbour",
     "Part",
     "Sum",
     "explain",
+    "find_nearest",
     "strongest_in_texts",
     "strongest_words",
 ]

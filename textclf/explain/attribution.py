@@ -29,6 +29,8 @@ SUM_TOLERANCE = 5e-4
 """With hidden layers, how far contributions may be from adding up to the score's rise, over the whole of the path …"""
 
 _SHARE_OF_A_JUMP = 1 / 16  # … of which a piece in which the gradient jumps may take so much, however short it is
+_SHARE_OF_A_SCORE = 1e-6
+"""What is allowed of a large rise of a score: below it are the last digits of float64, which no piece adds up to."""
 _FIRST_PIECES, _SHORTEST_PIECE = 8, 2.0**-24
 _PIECES_AT_ONCE = 1 << 13
 _ENTRIES = 1 << 14  # entries whose rows of E are taken at a time
@@ -57,13 +59,13 @@ def explain(model: Model, texts: Sequence[str], settings: ExplainSettings = Expl
     return explanations
 
 
-def attributed_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["Block"]:
+def attributed_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["AttributedTexts"]:
     """Give the texts with what their words and n-grams add, a block of consecutive texts at a time."""
     model.require_one_label("explain")
     chosen = None if label is None else model.labels.index(label)
     first = 0
     for tokens in tokenize_blocks(texts) if texts else ():
-        yield Block(model, texts[first : first + len(tokens)], tokens, chosen)
+        yield AttributedTexts(model, texts[first : first + len(tokens)], tokens, chosen)
         first += len(tokens)
 
 
@@ -87,17 +89,19 @@ def mean_gradient(network: Network, S: Array, classes: Integers) -> Array:
         linear: Array = V @ network.layers[0].W
         return linear
     G, width = np.zeros_like(S), 1.0 / _FIRST_PIECES
+    whole = (V * (_logits(network, S) - _logits(network, np.zeros_like(S)))).sum(axis=1)
+    tolerance = np.maximum(SUM_TOLERANCE, _SHARE_OF_A_SCORE * np.abs(whole))
     rows = np.repeat(np.arange(len(S)), _FIRST_PIECES)
     begins = np.tile(np.arange(_FIRST_PIECES) * width, len(S))
     while len(rows):
-        allowed = SUM_TOLERANCE * max(width, _SHARE_OF_A_JUMP)
+        allowed = tolerance * max(width, _SHARE_OF_A_JUMP)
         halved = []
         for first in range(0, len(rows), _PIECES_AT_ONCE):
             row, t = rows[first : first + _PIECES_AT_ONCE], begins[first : first + _PIECES_AT_ONCE, None]
             path, v = S[row], V[row]
             gradient = network.backward(v, network.forward(path * (t + 0.5 * width))).dX * width
             rise = (v * (_logits(network, path * (t + width)) - _logits(network, path * t))).sum(axis=1)
-            is_done = np.abs((path * gradient).sum(axis=1) - rise) <= allowed
+            is_done = np.abs((path * gradient).sum(axis=1) - rise) <= allowed[row]
             is_done |= width <= _SHORTEST_PIECE
             np.add.at(G, row[is_done], gradient[is_done])
             halved.append(first + np.flatnonzero(~is_done))
@@ -108,7 +112,7 @@ def mean_gradient(network: Network, S: Array, classes: Integers) -> Array:
     return G
 
 
-class Block:
+class AttributedTexts:
     """Some consecutive texts and what adds to their scores for their own labels, or for the class `chosen`."""
 
     def __init__(self, model: Model, texts: Sequence[str], tokens: Tokens, chosen: int | None) -> None:

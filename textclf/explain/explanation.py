@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+from textclf.explain.neighbours import Neighbour
 from textclf.types import Array, Integers
 
 Method = Literal["gradients", "leave-one-out"]
@@ -61,6 +62,7 @@ class Explanation:
     contributions: Array
     between: Array
     ngrams: tuple[Sum, ...]
+    like: tuple[Neighbour, ...] = ()
 
     @cached_property
     def parts(self) -> list[Part]:
@@ -114,6 +116,7 @@ class Explanation:
             "ngrams": [
                 {**ngram._asdict(), "contribution": round(ngram.contribution, _DIGITS)} for ngram in self.ngrams
             ],
+            **({"like": [neighbour.as_dict() for neighbour in self.like]} if self.like else {}),
         }
 
 

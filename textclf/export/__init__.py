@@ -2,14 +2,14 @@
 
 from textclf.export.measured_rows import Change, LabelledRows
 from textclf.export.onnx import check_onnx_available, onnx_model, write_onnx
-from textclf.export.shrink import Shrunk, folded, shrink
+from textclf.export.shrink import Shrunk, fold_layer, shrink
 
 __all__ = [
     "Change",
     "LabelledRows",
     "Shrunk",
     "check_onnx_available",
-    "folded",
+    "fold_layer",
     "onnx_model",
     "shrink",
     "write_onnx",

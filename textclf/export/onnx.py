@@ -5,7 +5,7 @@ The graph takes n texts as lists of what they hold: for the words, and for each 
 stands once. It computes what `features` and `model` do, in float32.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 from textclf.errors import ModelError, require_packages
 from textclf.export.effects import kinds_of
 from textclf.export.tokenizer_json import INPUTS, tokenizer_json
-from textclf.model.model import Model
+from textclf.model.model import Model, largest_sum
 from textclf.storage.files import written_whole
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 _OPSET, _IR = 16, 8  # of 2022: ScatterND adds since 16
 _MOST_BYTES = (1 << 31) - (1 << 20)  # of one protocol buffer, which holds the whole model
 _FLOAT, _INT64 = 1, 7  # as onnx.TensorProto numbers them
+_LARGEST_SUM = 1e38  # of float32, in which runtimes calculate
+_ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
+_OUTPUTS = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 
 
 def check_onnx_available() -> None:
@@ -36,8 +39,12 @@ def check_onnx_available() -> None:
 def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
     """Write a model as ONNX, and what its inputs mean as JSON to `tokenizer`, each whole or not at all.
 
-    Raises ModelError when the model is too large for ONNX.
+    Raises ModelError when the model is too large for ONNX, or does what cannot be said in it.
     """
+    _check_known("activation", model.network.activation.name, _ACTIVATIONS)
+    _check_known("output", model.output, _OUTPUTS)
+    if not largest_sum(model) < _LARGEST_SUM:
+        raise ModelError(f"{path}: expected weights whose sums are finite in float32, found larger ones. Train again.")
     described, digest = tokenizer_json(model)
     if _byte_count(model.E) + _byte_count(model.U) > _MOST_BYTES:
         raise ModelError(f"{path}: expected vectors of less than 2 GB in all, found more. Export a small model first.")
@@ -46,6 +53,12 @@ def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
         stream.write(described)
     with written_whole(path) as stream:
         stream.write(content)
+
+
+def _check_known(what: str, name: str, known: Mapping[str, str]) -> None:
+    if name not in known:
+        expected = ", ".join(known)
+        raise ModelError(f"{what}: export to ONNX expected one of {expected}, found {name}. Train with one of these.")
 
 
 def onnx_model(model: Model, digest: str = "") -> "ModelProto":
@@ -109,7 +122,7 @@ class _Graph:
 
     def network(self, model: Model, S: str, wide: Sequence[str]) -> str:
         """Z[L]: Z[l] = W[l] A[l-1] + b[l], A[l] = σ(Z[l]), and what the n-grams add to the last."""
-        sigma = {"sigmoid": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}[model.network.activation.name]
+        sigma = _ACTIVATIONS[model.network.activation.name]
         A = S
         for layer in model.network.layers:
             Z = self._op("Add", self._op("MatMul", A, self._constant(layer.W.T)), self._constant(layer.b))
@@ -122,8 +135,8 @@ class _Graph:
         """P = output(Z / T), and of one label a text shares of 1."""
         scaled = self._op("Div", Z, self._constant(np.float32(model.temperature)))
         if model.output == "softmax":
-            return self._op("Softmax", scaled, axis=1)
-        P = self._op("Sigmoid", scaled)
+            return self._op(_OUTPUTS["softmax"], scaled, axis=1)
+        P = self._op(_OUTPUTS[model.output], scaled)
         if model.is_multi_label:
             return P
         return self._op("Div", P, self._op("ReduceSum", P, self._constant(np.array([1])), keepdims=1))

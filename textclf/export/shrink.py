@@ -67,7 +67,7 @@ def _with_validation(small: Model, change: Change) -> Model:
     return replace(small, card=replace(small.card, export=facts))
 
 
-def folded(model: Model) -> Model:
+def fold_layer(model: Model) -> Model:
     """Return the same model without its layer, where it has one only and the words' rows become no longer."""
     U = between_classes(np.asarray(model.U, np.float32), model)
     k, d = len(model.labels), model.E.shape[1]
@@ -83,7 +83,7 @@ class _Shrinker:
     """Smaller and smaller models of one: which words and n-grams go first, and what is made of those that stay."""
 
     def __init__(self, model: Model, source: str, rows: LabelledRows | None) -> None:
-        self.whole, self.source, self.rows = folded(model), source, rows
+        self.whole, self.source, self.rows = fold_layer(model), source, rows
         V = len(model.words)
         of_words, of_ngrams = effects(self.whole)
         lengths = np.diff(model.words.offsets)

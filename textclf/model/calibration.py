@@ -61,7 +61,7 @@ class Scaling:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class Rescaling:
     """The temperature T that comes last, and what is done to Z before, if vector scaling showed its worth."""
 
     temperature: float
@@ -75,7 +75,7 @@ class Calibration:
 
 def fit_calibration(
     Z: Array, Y: Array, weights: Array, loss: Loss, rng: "np.random.Generator", fold: Integers | None = None
-) -> Calibration:
+) -> Rescaling:
     """Return the calibration for weighted sums `Z`, shape (n, k), of rows that the model was not fitted to.
 
     `Y`: the truth, shape (n, k); `weights`, shape (n,). Vector scaling is chosen only for a softmax, by
@@ -87,7 +87,7 @@ def fit_calibration(
         drawn = np.sort(rng.choice(len(Z), most, replace=False))
         Z, Y, weights = Z[drawn], Y[drawn], weights[drawn]
         fold = None if fold is None else fold[drawn]
-    temperature = Calibration(fit_temperature(Z, Y, weights, loss)[0])
+    temperature = Rescaling(fit_temperature(Z, Y, weights, loss)[0])
     n, k = Z.shape
     if loss.output != "softmax" or n < 2 * k * _ROWS_A_NUMBER:
         return temperature
@@ -154,7 +154,7 @@ def _lowest(cost: Callable[[float], float], low: float, high: float) -> float:
 _EXACT = 1e-4
 
 
-def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
+def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Rescaling:
     """Return T, a and b that minimize the loss of (Z ⊙ a + b) / T over the rows, few rows held near 1, 1 and 0.
 
     A class that none of these rows has keeps a = 1 and b = 0: they would teach that it is never right.
@@ -176,4 +176,4 @@ def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Calibration:
     found = lbfgs(cost, np.zeros(2 * k + 1), LbfgsSettings(_STEPS, tolerance=1e-6, gain=1e-9)).theta
     logs = np.clip(found[: k + 1], -_FARTHEST, _FARTHEST)
     T = float(np.exp(logs[0]))
-    return Calibration(T, Scaling(np.exp(logs[1:]), found[k + 1 :] * T))
+    return Rescaling(T, Scaling(np.exp(logs[1:]), found[k + 1 :] * T))

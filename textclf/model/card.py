@@ -26,6 +26,13 @@ class Bounds:
     highest: float
 
 
+@dataclass(frozen=True)
+class AtMost:
+    """How many entries a list may have."""
+
+    entries: int
+
+
 Count = Annotated[int, Bounds(0, 2**53)]
 Share = Annotated[float, Bounds(0.0, 1.0)]
 Figure = Annotated[float, Bounds(-1e30, 1e30)]
@@ -100,12 +107,16 @@ class VectorSource:
 
 @dataclass(frozen=True)
 class Provenance:
-    """The versions that made a model, and the pretrained vectors, if there were any."""
+    """The versions that made a model, and the pretrained vectors, if there were any.
+
+    `kernel`: for which kind of processor the linear algebra ran; another kind changes a model's last bits.
+    """
 
     textclf: str
     python: str
     numpy: str
     vectors: VectorSource | None = None
+    kernel: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,7 +192,11 @@ def read_as(kind: type[T], value: object, where: str = "") -> T:
 
 
 def _read(kind: Any, value: object, where: str) -> object:  # noqa: ANN401 - types are values here
-    origin, arguments = get_origin(kind), get_args(kind)
+    origin, arguments = _parts(kind)
+    if origin is Annotated and isinstance(arguments[1], AtMost):
+        if isinstance(value, list) and len(value) > arguments[1].entries:
+            raise ValueError(f"{where}: expected at most {arguments[1].entries} entries, found {len(value)}")
+        return _read(arguments[0], value, where)
     if origin is Annotated:
         return _bounded(_read(arguments[0], value, where), arguments[1], where)
     if origin in (Union, UnionType):
@@ -197,6 +212,11 @@ def _read(kind: Any, value: object, where: str) -> object:  # noqa: ANN401 - typ
             raise _unlike(where, "names with values", value)
         return {name: _read(arguments[1], entry, _within(where, name)) for name, entry in value.items()}
     return _read_dataclass(cast(type, kind), value, where) if is_dataclass(kind) else _read_plain(kind, value, where)
+
+
+@lru_cache
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401 - types are values here
+    return get_origin(kind), get_args(kind)
 
 
 def _read_plain(kind: type, value: object, where: str) -> object:

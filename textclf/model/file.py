@@ -89,10 +89,10 @@ class ModelFile:
             raise self.unlike(f"{name}: expected {expected}, found {array.min():g} to {array.max():g}")
         return array
 
-    def rows(self, name: str, n: int, d: int) -> Array | ByteRows:
+    def rows(self, name: str, n: int, d: int, bounds: Bounds) -> Array | ByteRows:
         """Return the matrix (n, d) of this name, as it is or as `ByteRows`; raises ModelError as `array` does."""
         if f"{name}.scales" not in self.arrays:
-            return self.array(name, "F32", n, d)
+            return self.array(name, "F32", n, d, bounds=bounds)
         codes, scales = self.array(name, "I8", n, d), self.array(f"{name}.scales", "F16", n)
         if (scales < 0).any():
             raise ModelError(f"{self.path}: {name!r} has a scale below zero. Export the model again.")

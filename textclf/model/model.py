@@ -17,7 +17,7 @@ from textclf.labels import LabelSet, join_labels
 from textclf.metrics.multi_label import Decisions
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.calibration import Scaling
-from textclf.model.card import Bounds, ModelCard, read_as
+from textclf.model.card import AtMost, Bounds, ModelCard, read_as
 from textclf.model.drift import CELLS, Drift, Profile, compare, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
 from textclf.model.prediction import Prediction, Predictions
@@ -252,12 +252,12 @@ class Model:
         return arrays, {"model": structure, **self.card.as_dict()}
 
     @staticmethod
-    def load(path: Path, *, mapped: bool = True) -> "Model":
+    def load(path: Path) -> "Model":
         """Read a model file; raises ModelError when it is not one, is damaged, or was made by a newer version.
 
-        Its arrays stay on the disk until they are touched; with `mapped` False they are read into memory.
+        It lies in memory, so that writing over the file, even in place, changes no model that is in use.
         """
-        return _from_file(read_model(path, mapped=mapped))
+        return _from_file(read_model(path, mapped=False))
 
     @cached_property
     def _known_pieces(self) -> KnownPieces | None:
@@ -283,7 +283,8 @@ class Model:
 
 # --- from a file: nothing of it is believed ---------------------------------------------------------------------------
 
-_LARGEST_SUM = 1e300  # beyond it a weighted sum could be infinite in float64
+_LARGEST_SUM = 1e150  # beyond it products of weighted sums could be infinite in float64
+_PARAMETERS = Bounds(-1e30, 1e30)  # and sums of them in float32
 LayerSize = Annotated[int, Bounds(1, 2**31)]
 NgramLength = Annotated[int, Bounds(1, 32)]
 _WEIGHTS = Bounds(1e-6, 1e6)  # of words and n-grams: none is 0, as they are divided by their sums
@@ -295,7 +296,7 @@ class Structure:
 
     tokenizer: str
     cased: bool
-    ngrams: tuple[tuple[Literal["words", "chars"], NgramLength, NgramLength], ...]
+    ngrams: Annotated[tuple[tuple[Literal["words", "chars"], NgramLength, NgramLength], ...], AtMost(2)]
     sizes: tuple[LayerSize, ...]
     activation: str
     output: Literal["softmax", "sigmoid"]
@@ -323,8 +324,9 @@ def _from_file(file: ModelFile) -> Model:
     if card.penalties is not None and len(card.penalties.freedom) != len(tables):
         found = len(card.penalties.freedom)
         raise file.unlike(f"penalties.freedom: expected a number for each of {len(tables)} kinds, found {found}")
-    E, U = file.rows("E", V, d), file.rows("U", sum(len(table.index) for table in tables), k)
-    theta = file.array("network", "F32", parameter_count(structure.sizes))
+    N = sum(len(table.index) for table in tables)
+    E, U = file.rows("E", V, d, _PARAMETERS), file.rows("U", N, k, _PARAMETERS)
+    theta = file.array("network", "F32", parameter_count(structure.sizes), bounds=_PARAMETERS)
     model = Model(
         labels,
         Features(word_table, tables),
@@ -339,7 +341,7 @@ def _from_file(file: ModelFile) -> Model:
         thresholds,
         read_reference(file, kinds),
     )
-    if not _largest_sum(model) < _LARGEST_SUM:
+    if not largest_sum(model) < _LARGEST_SUM:
         raise file.unlike("network: expected weights whose sums stay finite, found larger ones")
     return model
 
@@ -371,7 +373,7 @@ def _read_labels(file: ModelFile, k: int, *, at_least: int) -> tuple[str, ...]:
     return labels
 
 
-def _largest_sum(model: Model) -> float:
+def largest_sum(model: Model) -> float:
     """Return what no weighted sum of the network can exceed, whatever the text; rows of C are of length 1 at most."""
     largest = _magnitude(model.E)
     for layer in model.network.layers:

@@ -88,8 +88,7 @@ class ModelRegistry:
             log.info("%s: loaded again, version %d", name, served.version)
 
     def _load(self, name: str, version: int) -> ServedModel:
-        # In memory, not mapped: what is written over a mapped file would change the model under a request.
-        model = Model.load(self._paths[name], mapped=False)
+        model = Model.load(self._paths[name])
         model.predict(["a first text, which shows that the model answers"])
         return ServedModel(name, model, version, datetime.now(UTC).isoformat(timespec="seconds"))
 

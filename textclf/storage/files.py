@@ -1,6 +1,12 @@
-"""Write a file whole or not at all, and read the digest of one."""
+"""Write a file whole or not at all, and read the digest of one.
+
+What is being written lies in a temporary file or folder, which its process keeps locked. The system drops the lock when
+the process ends, however it does: so a temporary that can be locked is nobody's any more, and is swept. That holds for
+processes of other containers, and of other machines where their file system passes locks on.
+"""
 
 import csv
+import fcntl
 import hashlib
 import io
 import os
@@ -18,6 +24,7 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 _TEMPORARY = ".textclf-part"
+_FOLDER = ".textclf-folder-"
 
 
 def user_cache(name: str) -> Path:
@@ -64,14 +71,14 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     with _blamed_on(path):
         target = _target(path)
         sweep(target)
-        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
-    temporary = Path(name)
+        descriptor, temporary = _make_temporary(target)
+        held = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
     try:
         with io.BufferedWriter(_Temporary(descriptor, path)) as stream:
             yield stream
             stream.flush()
             with _blamed_on(path):
-                os.fchmod(stream.fileno(), _mode(target))
+                _take_after(stream.fileno(), target)
                 os.fsync(stream.fileno())
         with _blamed_on(path):
             temporary.replace(target)
@@ -84,6 +91,27 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()  # after an error; else it has its final name
+        os.close(held)
+
+
+@contextmanager
+def temporary_folder(place: Path | None = None) -> Iterator[Path]:
+    """Give a new folder in `place`, or where temporary files go, which is removed when the block ends.
+
+    Folders that killed runs left there are swept.
+    """
+    place = Path(tempfile.gettempdir()) if place is None else place
+    for leftover in place.glob(f"{_FOLDER}*{_TEMPORARY}"):
+        _sweep_folder(leftover)
+    while True:
+        with tempfile.TemporaryDirectory(_TEMPORARY, _FOLDER, place, ignore_cleanup_errors=True) as name:
+            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                if _lock(descriptor, Path(name)):
+                    yield Path(name)
+                    return
+            finally:
+                os.close(descriptor)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -136,55 +164,102 @@ def _blamed_on(path: Path) -> Iterator[None]:
 
 def _target(path: Path) -> Path:
     """Return the file that is to be replaced: what `path` names, symbolic links followed."""
+    expected = f"{path}: expected a file to write, found"
+    if _names_open_file(path):
+        raise OutputError(f"{expected} what another program has opened, such as standard output. Name a regular file.")
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise OutputError(f"{path}: expected a file to write, found a folder. Name a file in it.")
+        raise OutputError(f"{expected} a folder. Name a file in it.")
     if target.exists() and not target.is_file():
-        raise OutputError(f"{path}: expected a file to write, found a device or a pipe. Name a regular file.")
+        raise OutputError(f"{expected} a device or a pipe. Name a regular file.")
     return target
 
 
+def _names_open_file(path: Path) -> bool:
+    """Whether a path, as /dev/stdout does, ends in /proc or /dev, whose links lead to what a process has opened.
+
+    If that is a regular file, it must not be replaced: whoever opened it goes on writing to the old one.
+    """
+    name = os.path.abspath(path)  # noqa: PTH100 - Path.absolute leaves `..` in
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(os.path.dirname(name))  # noqa: PTH120
+        if f"{folder}/".startswith(("/proc/", "/dev/fd/")):
+            return True
+        name = f"{folder}/{os.path.basename(name)}"  # noqa: PTH119
+        if not os.path.islink(name):  # noqa: PTH114
+            return False
+        name = os.path.join(folder, os.readlink(name))  # noqa: PTH115, PTH118
+    return False
+
+
+_MOST_LINKS = 40  # as many as the system follows
+
+
 def _prefix(target: Path) -> str:
-    # The owner's process number lets a later run tell a stale temporary from one that is being written.
-    # A name may be 255 bytes long, 4 of them a letter: the prefix keeps only its start.
-    return f".{target.name[:40]}.{os.getpid()}."
+    # A name may be 255 bytes long, 4 of them a letter: the prefix keeps its start, for people, and a digest of it all.
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()
+    return f".{target.name[:40]}.{digest[:12]}."
+
+
+def _make_temporary(target: Path) -> tuple[int, Path]:
+    """Return a new file beside the target, opened and locked."""
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
+        if _lock(descriptor, Path(name)):
+            return descriptor, Path(name)
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, path: Path) -> bool:
+    """Lock what was made just now; return whether it is still there: a process that sweeps may have been faster."""
+    with suppress(OSError):  # some file systems have no locks; nothing is swept there either
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def sweep(target: Path) -> None:
-    """Remove the temporaries beside a file that processes left which run no more."""
-    temporaries = re.compile(rf"\.{re.escape(target.name[:40])}\.([0-9]{{1,9}})\.[^.]*{re.escape(_TEMPORARY)}")
+    """Remove the temporaries beside a file that no process holds any more."""
+    temporaries = re.compile(rf"{re.escape(_prefix(target))}[^.]+{re.escape(_TEMPORARY)}")
     for leftover in target.parent.iterdir():
-        found = temporaries.fullmatch(leftover.name)
-        if found and not _is_running(int(found[1])):
-            with suppress(OSError):
+        if temporaries.fullmatch(leftover.name):
+            with suppress(OSError), _locked(leftover, os.O_RDWR):
                 leftover.unlink()
 
 
-def sweep_folders(folder: Path, prefix: str) -> None:
-    """Remove the temporary folders, named `prefix`, a process number and a dot, of processes that run no more."""
-    for leftover in folder.glob(f"{prefix}*"):
-        owner = leftover.name.removeprefix(prefix).partition(".")[0]
-        if not (owner.isdecimal() and _is_running(int(owner[:9]))):
-            shutil.rmtree(leftover, ignore_errors=True)
+def _sweep_folder(folder: Path) -> None:
+    with suppress(OSError), _locked(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_running(process: int) -> bool:
+@contextmanager
+def _locked(path: Path, flags: int) -> Iterator[int]:
+    """Hold the lock of a file or folder; raises OSError when somebody else does, or it cannot be opened."""
+    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
-def _mode(target: Path) -> int:
+def _take_after(descriptor: int, target: Path) -> None:
+    """Give a new file the owner, group and mode of the one that it replaces, or the mode that the mask gives."""
     try:
-        return target.stat().st_mode & 0o777
+        old = target.stat()
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
-        return 0o666 & ~mask
+        os.fchmod(descriptor, 0o666 & ~mask)
+        return
+    for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
+        with suppress(PermissionError):  # only root gives files away; a group of one's own anybody
+            os.fchown(descriptor, owner, group)
+            break
+    os.fchmod(descriptor, old.st_mode & 0o777)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -12,10 +12,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
+from tempfile import gettempdir
 from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError
+from textclf.storage.files import temporary_folder
 from textclf.tables.columns import check_header, choose
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
 from textclf.tables.json_lines import JsonLinesParser
@@ -46,7 +47,7 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
     with open_bytes(path) as stream:
         if stream.read(4) != MAGIC:
             raise DataError(f"{name}: expected a Parquet file, found other bytes at its start. Give --format.")
-    folder = Path(table.resources.enter_context(TemporaryDirectory(prefix="textclf-")))
+    folder = table.resources.enter_context(temporary_folder())
     lines = folder / "rows.jsonl"
     _write_lines(path, lines, table)
     table.source.check_unchanged()
@@ -142,8 +143,8 @@ class ParquetWriter:
         )
 
     def _join(self, origin: Path) -> None:
-        with TemporaryDirectory(prefix="textclf-") as folder:
-            added, joined = Path(folder) / "added.jsonl", Path(folder) / "joined.parquet"
+        with temporary_folder() as folder:
+            added, joined = folder / "added.jsonl", folder / "joined.parquet"
             with added.open("w", encoding="utf-8", newline="\n") as stream:
                 stream.write(json.dumps(self._added) + "\n")
                 stream.writelines(json.dumps(pair) + "\n" for pair in self._values)

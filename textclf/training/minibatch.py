@@ -270,7 +270,7 @@ class Standardizer:
 
     @staticmethod
     def of_sums(n: float, total: Array, squares: float, *, length: float) -> "Standardizer":
-        """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ ‖S‖² over the rows."""
+        """Return what gives S mean 0 and rows of mean squared length `length`², given n, Σ S and Σ ‖S‖²."""
         mean = total / n
         variance = max(squares / n - float(mean @ mean), 0.0)
         return Standardizer(mean, math.sqrt(variance) / length if variance > 1e-12 else 1.0)

@@ -17,7 +17,15 @@ from textclf.vectors import WordVectors
 def provenance(vectors: WordVectors | None) -> Provenance:
     """Return with which versions and vectors a model is made."""
     source = VectorSource(vectors.name, vectors.sha256, vectors.kind) if vectors else None
-    return Provenance(__version__, platform.python_version(), np.__version__, source)
+    return Provenance(__version__, platform.python_version(), np.__version__, source, _kernel())
+
+
+def _kernel() -> str | None:
+    """Return for which kind of processor NumPy's linear algebra runs, None where it does not say."""
+    from threadpoolctl import threadpool_info
+
+    kernels = [str(found["architecture"]) for found in threadpool_info() if found.get("architecture")]
+    return kernels[0] if kernels else None
 
 
 def data_summary(texts: Sequence[str], labels: Sequence[str], sets: Sequence[LabelSet]) -> TrainingData:

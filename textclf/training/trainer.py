@@ -28,8 +28,8 @@ from textclf.training.regularization import Choice, Moves, Regularization, choos
 from textclf.training.vocabulary import take
 from textclf.types import Array, Integers
 
-FEW_L2, JOINT_L2 = 0.45, 0.15
-"""The L2 strength that the search starts from, with fewer rows than `FEW_ROWS` and with more."""
+JOINT_L2 = 0.15
+"""The L2 strength that the search starts from."""
 FEW_ROWS = 600
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
@@ -41,7 +41,7 @@ CHOOSING_TOLERANCE = 1e-4
 """Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
 SHORTEST, LONGEST = 0.5, 1.0
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost. The fewer
-rows there are, the more the vectors, which know the language, are worth beside n-grams, which know these rows only."""
+rows there are, the more the vectors, which know the language, are worth beside n-grams, which know the rows only."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 12_000_000
 """Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
@@ -260,7 +260,7 @@ class Trainer:
             )  # fmt: skip
             return fit_jointly(problem if self.earlier is None else self.earlier.held(problem), S, examples, options)
 
-        first = penalties or self._first_penalties(len(examples), is_second=done > 0)
+        first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)
         if penalties or valid is None or not worth:
             found = past.fit if past else fit(first, begin)
@@ -319,19 +319,14 @@ class Trainer:
     def _iterations(self, *, is_second: bool) -> int:
         return self.settings.epochs if self.settings.epochs and not is_second else JOINT_ITERATIONS
 
-    def _first_penalties(self, n: int, *, is_second: bool) -> Regularization:
-        l2 = first_l2(n) if self.settings.l2 is None or is_second else self.settings.l2
+    def _first_penalties(self, *, is_second: bool) -> Regularization:
+        l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
         return Regularization(l2, (1.0,) * len(self.features.ngrams))
 
 
 def joint_length(n: int) -> float:
     """Return how long the average vectors of n rows are on average."""
     return float(np.clip(SHORTEST * np.sqrt(FEW_ROWS / n), SHORTEST, LONGEST))
-
-
-def first_l2(n: int) -> float:
-    """Return the L2 strength that n rows suit, as far as nothing else is known of them."""
-    return FEW_L2 if n < FEW_ROWS else JOINT_L2
 
 
 def joint_tolerance(settings: Settings) -> float:

@@ -1,9 +1,10 @@
 """A process that trains and measures on request, so that a trial can be ended when time or memory is out."""
 
+import os
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from time import monotonic
 from types import TracebackType
@@ -111,7 +112,7 @@ def _serve(work: Work, connection: "Connection") -> None:
     while True:
         try:
             request = connection.recv()
-        except EOFError:
+        except (EOFError, ConnectionResetError):
             return
         answer: object
         try:
@@ -120,7 +121,18 @@ def _serve(work: Work, connection: "Connection") -> None:
             answer = error
         except MemoryError:
             answer = TextclfError("the memory is not enough for these settings.")
-        connection.send(answer)
+        try:
+            connection.send(answer)
+        except BrokenPipeError:  # who asked has ended
+            return
+
+
+def _end_with_parent() -> None:
+    """End this process, whatever it is at, when the one that asks is no more: nobody would take the answer."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _limit_memory() -> None:
@@ -134,8 +146,6 @@ def _limit_memory() -> None:
 
 
 def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fold: int) -> Measured:
-    from tempfile import TemporaryDirectory
-
     from textclf.labels import label_sets, multi_hot
     from textclf.metrics.multi_label import new_tally
     from textclf.model.bulk import predict_texts
@@ -154,12 +164,8 @@ def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fo
         rows = slice(done, done + len(predictions))
         tally.add_rows(Y[rows], predictions.P, words=predictions.tokens, known=predictions.known)
         done += len(predictions)
-    with TemporaryDirectory(prefix="textclf-") as folder:
-        path = Path(folder) / "model.safetensors"
-        model.save(path)
-        size = path.stat().st_size
     figures = {name: float(value) for name, value in tally.evaluation().summary().items()}
-    return Measured(figures, size, seconds)
+    return Measured(figures, model.file_size(), seconds)
 
 
 def _train(work: Work, vectors: "WordVectors | None", settings: "Settings", target: str) -> ModelCard:

@@ -12,16 +12,14 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from textclf.storage.files import sha256, sweep_folders, user_cache
+from textclf.storage.files import sha256, temporary_folder, user_cache
 from textclf.storage.packed_strings import PackedStrings
 from textclf.vectors.model import WordVectors
 
 _VERSION = "v1"
-_PART = ".part-"
 
 
 @dataclass(frozen=True)
@@ -87,9 +85,7 @@ def store(vectors: WordVectors) -> bool:
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        sweep_folders(folder, _PART)
-        with TemporaryDirectory(prefix=f"{_PART}{os.getpid()}.", dir=folder, ignore_cleanup_errors=True) as name:
-            temporary = Path(name)
+        with temporary_folder(folder) as temporary:
             for part, array in arrays.items():
                 with (temporary / f"{part}.npy").open("wb") as stream:
                     np.save(stream, array, allow_pickle=False)

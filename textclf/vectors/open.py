@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from unicodedata import is_normalized, normalize
 import numpy as np
 
 from textclf.errors import VectorsError
+from textclf.storage.files import temporary_folder
 from textclf.vectors import cache as vector_cache
 from textclf.vectors.model import WordVectors
 from textclf.vectors.scan import Scan, cannot_be_read, check_values, open_unpacked, scan
@@ -127,9 +127,9 @@ def _alike(words: list[str]) -> list[str]:
 def _read_gensim(path: Path, scanned: Scan, encoding: str) -> tuple[list[str], np.ndarray[Any, Any]]:
     from gensim.models import KeyedVectors
 
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         # gensim tells gzip by the name alone, so the file gets one that tells the truth.
-        link = Path(folder) / ("vectors.gz" if scanned.is_gzip else "vectors")
+        link = folder / ("vectors.gz" if scanned.is_gzip else "vectors")
         link.symlink_to(path.resolve())
         try:
             with warnings.catch_warnings():
@@ -170,11 +170,11 @@ def _read_lines(path: Path, scanned: Scan, encoding: str) -> tuple[list[str], np
 
 def _read_fasttext(path: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
     """Read a native fastText file in a child process: a damaged one may ask for all memory, or crash its reader."""
-    with tempfile.TemporaryDirectory() as folder:
+    with temporary_folder() as folder:
         script = str(Path(__file__).with_name("fasttext_child.py"))
         try:
             done = subprocess.run(
-                [sys.executable, "-I", script, str(path.resolve()), folder],
+                [sys.executable, "-I", script, str(path.resolve()), str(folder)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_CHILD_SECONDS + path.stat().st_size / _CHILD_BYTES_A_SECOND,
@@ -185,6 +185,6 @@ def _read_fasttext(path: Path) -> tuple[list[str], np.ndarray[Any, Any]]:
         if done.returncode != 0:
             why = done.stderr.decode("utf-8", "replace").strip().rsplit("\n", 1)[-1][:_MESSAGE]
             raise VectorsError(f"{path}: these fastText vectors cannot be read ({why or 'the reader crashed'}).")
-        matrix = np.load(Path(folder) / "matrix.npy")
-        words = (Path(folder) / "words").read_bytes().decode("utf-8", "replace").split("\0")
+        matrix = np.load(folder / "matrix.npy")
+        words = (folder / "words").read_bytes().decode("utf-8", "replace").split("\0")
     return words, matrix

@@ -11,6 +11,8 @@ from textclf.explain import ClassSummary, Explanation, Part, Sum
 
 _STRONG, _WEAK = 0.5, 0.15  # of the strongest word's contribution: bold from here on, coloured from here on
 
+_LONGEST_ROW = 80
+
 
 def use_colours() -> bool:
     """Tell whether standard output is a terminal whose user wants colours (https://no-color.org)."""
@@ -38,6 +40,11 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
     for name, words in (("for", words_for), ("against", against), ("n-grams", list(explanation.ngrams[:top]))):
         if words:
             lines.append(f"  {name:<7}  {', '.join(_sum_text(word, quoted=name == 'n-grams') for word in words)}")
+    for neighbour in explanation.like:
+        text = neighbour.text if len(neighbour.text) <= _LONGEST_ROW else f"{neighbour.text[:_LONGEST_ROW]}…"
+        lines.append(
+            f"  like {neighbour.similarity:.2f}  row {neighbour.row:,} {shown(neighbour.label)}: {shown(text)}"
+        )
     return "\n".join(lines)
 
 

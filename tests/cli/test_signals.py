@@ -1,0 +1,48 @@
+"""A signal ends a run with its own exit code and one word, wherever it falls."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+BEFORE = "cli.run = lambda arguments: os.kill(os.getpid(), number)"
+AFTER = "cli.signals.ignore_signals = lambda: os.kill(os.getpid(), number)"
+INTO_ANOTHER_ERROR = """
+def main(**_):
+    try:
+        os.kill(os.getpid(), number)
+    except BaseException:
+        raise ImportError("a library makes this of it")
+cli.cli.main = main
+"""
+WHILE_LEAVING = """
+import atexit
+atexit.register(lambda: os.kill(os.getpid(), number))
+"""
+
+
+def leave(moment, number):
+    program = f"import os, sys\nfrom textclf import cli\nnumber = {int(number)}\n{moment}\ncli.main(['--version'])\n"
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("number", CODES)
+@pytest.mark.parametrize("moment", [BEFORE, AFTER, INTO_ANOTHER_ERROR], ids=["before", "after", "into another error"])
+def test_a_signal_ends_the_run_with_its_code_and_a_word(moment, number):
+    done = leave(moment, number)
+    assert (done.returncode, done.stderr) == (CODES[number], "Error: stopped.\n")
+
+
+@pytest.mark.parametrize("number", CODES)
+def test_a_signal_while_the_process_leaves_changes_nothing(number):
+    done = leave(WHILE_LEAVING, number)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_signal_that_was_ignored_on_purpose_stays_ignored():
+    program = "import os, signal\nfrom textclf import cli\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+    program += "cli.signals.take_signals()\nos.kill(os.getpid(), signal.SIGHUP)\nprint('goes on')\n"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "goes on\n", "")

@@ -327,12 +327,22 @@ def test_a_reader_that_leaves_early_is_no_error(place):
     assert "BrokenPipe" not in done.stderr
 
 
+def heed_ctrl_c():
+    """Undo what a shell does to what it starts in the background: there all epochs would be gone through."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_with_one_line_and_leaves_the_old_model(place):
     (place / "kept.st").write_bytes(b"old")
     command = [sys.executable, "-m", "textclf", "train", str(TRAIN), "-o", "kept.st", "--optimizer", "sgd"]
     options = ["--epochs", "100000", "--patience", "100000"]
     with subprocess.Popen(
-        [*command, *options], cwd=place, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [*command, *options],
+        cwd=place,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_ctrl_c,
     ) as process:
         assert process.stderr.readline().startswith("800 texts")
         time.sleep(0.5)

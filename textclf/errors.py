@@ -5,6 +5,7 @@ The command line turns any :class:`TextclfError` into that line and exit code 1,
 """
 
 from importlib.util import find_spec
+from unicodedata import category
 
 
 class TextclfError(Exception):
@@ -32,8 +33,20 @@ class OutputError(TextclfError):
 
 
 def shown(text: str) -> str:
-    """Return text for people: line breaks, escapes and other characters that cannot be printed are spelt out."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    """Return text for people: line breaks, escapes and other characters that cannot be printed are spelt out.
+
+    Spaces of every width are spaces, though Python counts those beyond ASCII among what cannot be printed.
+    """
+    return text if text.isprintable() else "".join(c if _is_printed(c) else repr(c)[1:-1] for c in text)
+
+
+def _is_printed(character: str) -> bool:
+    return character.isprintable() or category(character) == "Zs"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number and what it counts: ``1 text``, ``2 texts``, ``3 classes``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def require_packages(option: str, *names: str, extra: str = "report") -> None:

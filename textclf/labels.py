@@ -16,6 +16,8 @@ from textclf.types import Array, Integers
 SEPARATOR = "|"
 _LIST = "["
 _SHOWN_LABELS = 10
+_SIGNS = (SEPARATOR, ",", ";", "/", "+", "&")
+_MISSING = {"nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nil", "nat", "-", "?"}
 
 LabelSet = tuple[str, ...]
 """The labels of one row, each once, in the order in which they were first met."""
@@ -73,6 +75,25 @@ def strange_label(labels: LabelSet, known: Set[str]) -> str | None:
             hint = f"did you mean {near[0]!r}?" if near else f"known labels: {listed}"
             return f"label {label[:60]!r} was not in the training data ({hint})"
     return None
+
+
+def joined_labels(labels: Set[str]) -> dict[str, str]:
+    """Return the labels that are others with a sign between them, each with the sign: such a label may be several.
+
+    With one label a text `|` is such a sign too.
+    """
+    found: dict[str, str] = {}
+    for label in sorted(labels):
+        for sign in _SIGNS:
+            parts = [part.strip() for part in label.split(sign)]
+            if len(parts) > 1 and set(parts) <= labels:
+                found.setdefault(label, sign)
+    return found
+
+
+def missing_labels(labels: Set[str]) -> list[str]:
+    """Return the labels that other programs write where there is no value."""
+    return sorted(label for label in labels if label.strip().casefold() in _MISSING)
 
 
 def multi_hot(sets: Sequence[LabelSet], labels: Sequence[str]) -> Array:

@@ -367,3 +367,50 @@ def test_a_wrong_call_is_answered_in_one_line(arguments, message, code, tmp_path
 def test_every_kind_that_can_be_dropped_gives_a_reason():
     assert all(KINDS[kind].reason for kind in DROPPABLE)
     assert "suspect-label" not in DROPPABLE
+
+
+# --- several labels a text ------------------------------------------------------------------------------------------
+
+
+def several(tmp_path):
+    path = tmp_path / "t.csv"
+    lines = [f"it broke and cost {n} euros,fault|price\nthe price of {n},price\nthanks {n} times,\n" for n in range(20)]
+    path.write_text("text,labels\n" + "".join(lines) + "it broke and cost 3 euros,price|fault\nfault again,fault\n")
+    return path
+
+
+def test_rows_without_a_label_are_kept_where_texts_may_have_none(tmp_path, capsys):
+    path = several(tmp_path)
+    command = ["check", str(path), "--fix", str(tmp_path / "fixed.csv"), "--vectors", "none", "--json"]
+    assert run([*command, "--multi-label"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["rows"] == 62
+    assert found["labels"] == {"price": 41, "fault": 22}
+    kinds = {each["kind"]: each["rows"] for each in found["findings"]}
+    assert "unusable" not in kinds
+    assert kinds["duplicate"] == [61], "the order of a row's labels says nothing"
+    fixed = (tmp_path / "fixed.csv").read_text().splitlines()
+    assert [line for line in path.read_text().splitlines() if not line.endswith("price|fault")] == fixed
+    assert run(command) == 0
+    assert "labels such as 'fault|price' look like several" in capsys.readouterr().err
+
+
+def test_suspects_go_with_one_label_a_text(tmp_path, capsys):
+    assert run(["check", str(several(tmp_path)), "--multi-label", "--labels", str(tmp_path / "s.csv")]) == 2
+    assert "--labels goes with one label a text" in capsys.readouterr().err
+
+
+def test_labels_joined_by_another_sign_and_missing_ones_are_found_and_train_warns_of_them(tmp_path, capsys):
+    path = tmp_path / "t.csv"
+    rows = "".join(f"bad trip {n},neg|travel\nnice trip {n},travel\npoor food {n},neg\n" for n in range(10))
+    path.write_text("text,label\n" + rows + 'both here,"neg,travel"\nnothing here,NaN\nsad food,nge\n')
+    for options, label in ((["--multi-label"], "'neg,travel'"), ([], "'neg,travel'")):
+        assert run(["check", str(path), "--vectors", "none", "--json", *options]) == 0
+        found = {each["kind"]: each for each in json.loads(capsys.readouterr().out)["findings"]}
+        assert 31 in found["joined-labels"]["rows"]
+        assert found["missing-label"]["details"] == [{"label": "NaN"}]
+        command = ["train", str(path), "-o", str(tmp_path / "m"), "--vectors", "none", "--recipe", "fast", "-q"]
+        assert run([*command, *options]) == 0
+        said = capsys.readouterr().err
+        assert f"labels such as {label} look like several, separated by ','" in said
+        assert "the label 'NaN' (1 row) looks like a missing value" in said

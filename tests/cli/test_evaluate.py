@@ -4,9 +4,11 @@ import csv
 import json
 
 import pytest
-from hostile import MODEL, accepted, refused
+from hostile import MODEL, accepted, refused, textclf
+from scipy.stats import chi2_contingency
 
 from textclf.analysis.evaluate import Answered
+from textclf.metrics.bootstrap import p_of_drop
 from textclf.model.model import Model
 
 LABELS = Model.load(MODEL).labels
@@ -77,3 +79,42 @@ def test_rows_to_validate_on_and_to_compare_on_are_skipped_alike(table, tmp_path
     assert "label 'neutral' was not in the training data" in said
     said = accepted("compare", MODEL, odd, "--on-error", "skip", "--json")
     assert json.loads(said.out)["n"] == 30
+
+
+# --- for CI -------------------------------------------------------------------------------------------------------
+
+
+def test_a_figure_that_is_too_low_or_a_loss_that_is_too_high_is_exit_code_1_and_one_line(table):
+    accepted("evaluate", MODEL, table, "--fail-under", "accuracy=0.1", "--fail-under", "log-loss=50")
+    refused(r"^Error: accuracy: expected at least 0\.99, found 0\.\d{4}\. The model fails", "evaluate", MODEL, table,
+            "--fail-under", "log-loss=50", "--fail-under", "accuracy=0.99")  # fmt: skip
+    refused(
+        r"^Error: log-loss: expected at most 0\.01, found", "evaluate", MODEL, table, "--fail-under", "log-loss=.01"
+    )
+
+
+@pytest.mark.parametrize(("bar", "said"), [("acc=0.5", "expected one of accuracy, brier"), ("accuracy", "such as")])
+def test_a_figure_that_there_is_not_is_wrong_usage(bar, said, table):
+    outcome = textclf("evaluate", MODEL, table, "--fail-under", bar)
+    assert outcome.code == 2
+    assert said in outcome.err
+
+
+def test_a_drop_beyond_chance_is_exit_code_1_and_a_small_one_is_not(table, tmp_path):
+    old = tmp_path / "old.json"
+    old.write_text(accepted("evaluate", MODEL, table, "--json").out)
+    assert "no significant drop: accuracy" in accepted("evaluate", MODEL, table, "--compare-to", old).err
+    old.write_text('{"n": 3000, "accuracy": 0.97}')
+    refused(r"expected no drop beyond chance, found accuracy 0\.9700 →", "evaluate", MODEL, table, "--compare-to", old)
+    for text in ("{}", "[1]", "x", '{"n": 0, "accuracy": 0.5}', '{"n": 5, "accuracy": NaN}'):
+        old.write_text(text)
+        refused(
+            "old.json: expected what an earlier evaluate --json wrote", "evaluate", MODEL, table, "--compare-to", old
+        )
+
+
+def test_the_chance_of_a_drop_is_that_of_two_shares():
+    assert p_of_drop(0.9, 1000, 0.9, 1000) == 0.5
+    witness = chi2_contingency([[900, 100], [870, 130]], correction=False).pvalue / 2
+    assert p_of_drop(0.9, 1000, 0.87, 1000) == pytest.approx(witness)
+    assert p_of_drop(1.0, 10, 1.0, 10) == 1.0

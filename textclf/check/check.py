@@ -1,7 +1,8 @@
 """Check a table of labelled texts: read the facts off all texts once, and hand them to each question."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from textclf.check.findings import Checked, Finding, finding, in_order
 from textclf.check.labels import tiny, variants
 from textclf.check.outliers import lengths, odd_scripts, script_counts, unknown_shares, unknown_words
 from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
+from textclf.labels import LabelSet, join_labels, joined_labels, label_sets, missing_labels
 from textclf.tables import LoadedTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of
@@ -24,30 +26,41 @@ _MANY_UNKNOWN, _TIMES_UNKNOWN = 0.25, 2.0
 """A class has many unknown words from this share on, if it is so many times that of all texts."""
 
 
-def check(data: LoadedTable, against: LoadedTable | None, vectors: WordVectors | None) -> Checked:
+def check(
+    data: LoadedTable, against: LoadedTable | None, vectors: WordVectors | None, *, multi_label: bool = False
+) -> Checked:
     """Return all that there is to say about a table, and about its rows that stand in the test table `against` too.
 
-    `vectors` None asks nothing about unknown words. Row numbers are those of the tables, from 1.
+    `vectors` None asks nothing about unknown words. With `multi_label` a row may have several labels, or none. Row
+    numbers are those of the tables, from 1.
     """
+    sets = label_sets(data.labels, multi_label=multi_label)
+    if multi_label:  # the order of a row's labels says nothing
+        data = replace(data, labels=[join_labels(sorted(row)) for row in sets])
     texts = [*data.texts, *(against.texts if against else ())]
     facts = read_facts(texts, known_words(vectors) if vectors else None)
     first = same_texts(facts.same, lambda number: spelt_alike(texts[number]))
     empty = _empty(facts)
     first[empty] = empty  # that two texts are empty does not make them copies
     pairs = near_pairs(facts, first)
-    counts = Counter(data.labels)
+    counts = Counter(label for row in sets for label in row)
     slips = variants(counts)
     findings = [
         finding("unusable", [refusal.row for refusal in data.refused], [{"why": r.reason} for r in data.refused]),
-        *_label_findings(data, counts, slips),
+        *_label_findings(data, counts, slips, sets),
         *_alike_findings(data, slips, first, pairs),
         *(_leak_findings(data, against, first, pairs) if against else ()),
+        *(_strange_labels(counts.keys(), against, multi_label) if against else ()),
         *_text_findings(data, facts),
     ]
     if vectors is not None:
-        findings += _word_findings(data, facts)
+        findings += _word_findings(data, facts, sets)
     return Checked(
-        data.name, len(data), in_order(findings), _figures(data, counts, facts, vectors), first[: len(data)].tolist()
+        data.name,
+        len(data),
+        in_order(findings),
+        _figures(data, counts, facts, sets, vectors),
+        first[: len(data)].tolist(),
     )
 
 
@@ -57,17 +70,23 @@ def known_words(vectors: WordVectors) -> KnownWords:
     return KnownWords(KeyIndex(keys), vectors.is_cased)
 
 
-def _label_findings(data: LoadedTable, counts: Counter[str], slips: dict[str, str]) -> Iterator[Finding]:
-    if len(counts) < 2:
+def _label_findings(
+    data: LoadedTable, counts: Counter[str], slips: dict[str, str], sets: Sequence[LabelSet]
+) -> Iterator[Finding]:
+    if len(set(data.labels)) < 2:
         yield finding("one-class", ())
-    yield _of_labels("label-variant", data, {label: {"label": label, "like": slips[label]} for label in slips})
+    joined = {label: {"label": label, "sign": sign} for label, sign in joined_labels(counts.keys()).items()}
+    yield _of_labels("joined-labels", data, sets, joined)
+    missing = {label: {"label": label} for label in missing_labels(counts.keys())}
+    yield _of_labels("missing-label", data, sets, missing)
+    yield _of_labels("label-variant", data, sets, {name: {"label": name, "like": slips[name]} for name in slips})
     small = tiny(counts, list(slips))
-    yield _of_labels("tiny-class", data, {label: {"label": label, "count": counts[label]} for label in small})
+    yield _of_labels("tiny-class", data, sets, {label: {"label": label, "count": counts[label]} for label in small})
 
 
-def _of_labels(kind: str, data: LoadedTable, details: dict[str, dict[str, Any]]) -> Finding:
+def _of_labels(kind: str, data: LoadedTable, sets: Sequence[LabelSet], details: dict[str, dict[str, Any]]) -> Finding:
     """Return a finding of all rows that have one of these labels."""
-    chosen = [(row, label) for row, label in zip(data.rows, data.labels, strict=True) if label in details]
+    chosen = [(row, label) for row, labels in zip(data.rows, sets, strict=True) for label in labels if label in details]
     return finding(kind, [row for row, _ in chosen], [details[label] for _, label in chosen])
 
 
@@ -127,8 +146,11 @@ def _leak_findings(data: LoadedTable, against: LoadedTable, first: Integers, pai
             close[number] = {"test_row": near[original][1], "similarity": round(near[original][0], 3)}
     yield _of_texts("leak", data, exact)
     yield _of_texts("near-leak", data, close)
-    known = set(data.labels)
-    strange = {number: {"label": label} for number, label in enumerate(against.labels) if label not in known}
+
+
+def _strange_labels(known: Set[str], against: LoadedTable, multi_label: bool) -> Iterator[Finding]:
+    sets = label_sets(against.labels, multi_label=multi_label)
+    strange = {number: {"label": label} for number, row in enumerate(sets) for label in row if label not in known}
     yield _of_texts("unknown-label", against, strange)
 
 
@@ -152,16 +174,27 @@ def _empty(facts: Facts) -> Integers:
     return np.flatnonzero(facts.same == EMPTY)
 
 
-def _word_findings(data: LoadedTable, facts: Facts) -> Iterator[Finding]:
+def _word_findings(data: LoadedTable, facts: Facts, sets: Sequence[LabelSet]) -> Iterator[Finding]:
     n = len(data)
     foreign = odd_scripts(facts.of_script[:n], facts.scripts)
     rows = unknown_words(facts.words[:n], facts.known[:n])
     yield _of_texts("unknown-words", data, {i: {"unknown": share} for i, share in rows.items() if i not in foreign})
-    overall, shares = unknown_shares(data.labels, facts.words[:n], facts.known[:n])
+    overall, shares = _unknown(facts, sets)
     if overall >= _MOST_UNKNOWN:
         yield finding("unknown-vocabulary", ())
     strange = {label: share for label, share in shares.items() if share >= max(_MANY_UNKNOWN, _TIMES_UNKNOWN * overall)}
-    yield _of_labels("unknown-class", data, {label: {"label": label, "unknown": strange[label]} for label in strange})
+    yield _of_labels(
+        "unknown-class", data, sets, {label: {"label": label, "unknown": strange[label]} for label in strange}
+    )
+
+
+def _unknown(facts: Facts, sets: Sequence[LabelSet]) -> tuple[float, dict[str, float]]:
+    """Return the share of unknown words of all texts, and of those of each label."""
+    n = len(sets)
+    overall, _ = unknown_shares([""] * n, facts.words[:n], facts.known[:n])
+    rows = np.repeat(np.arange(n), [len(row) for row in sets])
+    labels = [label for row in sets for label in row]
+    return overall, unknown_shares(labels, facts.words[rows], facts.known[rows])[1]
 
 
 def _of_texts(kind: str, data: LoadedTable, details: dict[int, dict[str, Any]]) -> Finding:
@@ -170,7 +203,9 @@ def _of_texts(kind: str, data: LoadedTable, details: dict[int, dict[str, Any]]) 
     return finding(kind, [data.rows[number] for number in numbers], [details[number] for number in numbers])
 
 
-def _figures(data: LoadedTable, counts: Counter[str], facts: Facts, vectors: WordVectors | None) -> dict[str, Any]:
+def _figures(
+    data: LoadedTable, counts: Counter[str], facts: Facts, sets: Sequence[LabelSet], vectors: WordVectors | None
+) -> dict[str, Any]:
     n = len(data)
     sizes = np.array([len(text) for text in data.texts])
     figures: dict[str, Any] = {
@@ -184,6 +219,6 @@ def _figures(data: LoadedTable, counts: Counter[str], facts: Facts, vectors: Wor
         "near_from": SIMILARITY,
     }
     if vectors is not None:
-        overall, shares = unknown_shares(data.labels, facts.words[:n], facts.known[:n])
+        overall, shares = _unknown(facts, sets)
         figures["unknown_words"] = {"vectors": vectors.name, "share": overall, "by_label": shares}
     return figures

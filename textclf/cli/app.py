@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ COMMANDS = {
     "serve": ("The main job", "Answer over HTTP, with a page to try models on."),
     "explain": ("Understand", "Show which words and n-grams moved a prediction."),
     "check": ("Understand", "Look at a table before training: what is damaged, doubled or odd."),
+    "split": ("Understand", "Split a table into one to train on and one to test on."),
     "compare": ("Understand", "Tell which model is better, or whether it may be chance."),
     "curve": ("Understand", "Tell whether more rows would help, and how much."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
@@ -94,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     0 done, 1 wrong data or files, 2 wrong usage, 129 SIGHUP, 130 Ctrl-C, 143 SIGTERM.
     """
     fill_closed_streams()
+    spell_out_what_streams_lack()
     try:
         signals.take_signals()
         code = run(arguments)
@@ -169,6 +172,13 @@ def fill_closed_streams() -> None:
         sys.stdout = os.fdopen(os.open(os.devnull, os.O_RDONLY), "w", encoding="utf-8")
     if sys.stderr is None:
         sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8")
+
+
+def spell_out_what_streams_lack() -> None:
+    """Let characters that the encoding of a standard stream does not have be written as escapes: nothing is lost."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _drop_output() -> None:

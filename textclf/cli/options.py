@@ -358,17 +358,17 @@ def check_sentences(sentences: Sequence[str], source: object) -> None:
 
 def _names_table(sentence: str) -> bool:
     """Return whether a sentence is the name of a file or folder, or one word that ends like a table's name."""
-    from textclf.tables import format_by_suffix
-
     try:
         path = Path(sentence)
         if path.is_file() or ("/" in sentence and path.is_dir()):
             return True
     except (OSError, ValueError):  # too long for a name, or with a NUL
         return False
-    return sentence.split() == [sentence] and (
-        format_by_suffix(sentence) is not None or sentence.lower().endswith(_OTHER_ENDINGS)
-    )
+    if sentence.split() != [sentence] or not path.suffix:
+        return False
+    from textclf.tables import format_by_suffix  # now: a sentence alone is labelled without the code of tables
+
+    return format_by_suffix(sentence) is not None or sentence.lower().endswith(_OTHER_ENDINGS)
 
 
 _OTHER_ENDINGS = (".txt", ".json", ".xlsx", ".gz", ".bz2", ".xz", ".zst", ".zip")

@@ -16,7 +16,7 @@ from textclf.distributed.engines import Engine
 from textclf.distributed.fit import NOBODY, Cluster, Fit, Listener
 from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Group, Plan
-from textclf.errors import TextclfError, TrainingError
+from textclf.errors import TextclfError, TrainingError, counted
 from textclf.labels import class_weights
 from textclf.metrics.single_label import Evaluation
 from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
@@ -79,7 +79,10 @@ def train(
     labels = tuple(sorted(survey.labels))
     if len(labels) < 2:
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
-    listener.say(f"{survey.rows:,} texts of {len(shards):,} files, {len(labels)} classes, {len(groups)} groups")
+    listener.say(
+        f"{counted(survey.rows, 'text')} of {counted(len(shards), 'file')}, {counted(len(labels), 'class')},"
+        f" {counted(len(groups), 'group')}"
+    )
     start = _before_training(survey, kinds, labels, settings, vectors, rng)
     with temporary_folder() as folder:
         path = folder / "start.safetensors"

@@ -141,3 +141,12 @@ def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, f
     centre = share + z * z / (2 * n)
     half = z * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
     return (centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)
+
+
+def p_of_drop(before: float, n_before: float, after: float, n_after: float) -> float:
+    """Return how often a share of n rows would fall so far, or farther, by chance: the pooled z-test of two shares."""
+    from scipy.special import ndtr
+
+    pooled = (before * n_before + after * n_after) / (n_before + n_after)
+    spread = (pooled * (1 - pooled) * (1 / n_before + 1 / n_after)) ** 0.5
+    return float(ndtr((after - before) / spread)) if spread > 0 else 1.0

@@ -300,6 +300,7 @@ def _trial(settings: Settings, values: Sequence[float], measured: Sequence[Measu
 def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> Iterator["optuna.Study"]:
     """Give the study of the file, under a name that other rows, settings or metrics do not share; or a new one."""
     import optuna
+    import optuna.importance  # now, while the clock runs: it brings scikit-learn, which takes seconds
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     digest = hashlib.sha256(repr((tuning.metric, tuning.folds, base.as_dict())).encode())

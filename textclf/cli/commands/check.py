@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.console import json_line, open_chosen_vectors, say
+from textclf.cli.console import json_line, open_chosen_vectors, say, warn
 from textclf.cli.options import (
     FILE,
     INPUT,
@@ -126,11 +126,12 @@ def command(options: CheckOptions) -> None:
     data = read_examples(origin(options.table), reading)
     test = read_examples(origin(options.against), reading) if options.against else None
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
-    checked = check(data, test, vectors)
+    checked = check(data, test, vectors, multi_label=options.multi_label)
     if options.labels is not None:
         checked = _with_suspects(checked, data, vectors, options.labels, options)
     dropped = None
     if options.fix is not None:
+        _warn_of_several(data, options)
         dropped = rows_to_drop(checked, options.drop or DEFAULT_DROPS)
         write_without(origin(options.table), reading, data, dropped, options.fix)
         _say_dropped(dropped, options.fix, options.quiet)
@@ -159,6 +160,18 @@ def _with_suspects(
     say(f"{shown(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
+
+
+def _warn_of_several(data: "LoadedTable", options: CheckOptions) -> None:
+    """Warn where rows without a label are dropped from a table whose rows seem to have several labels, or none."""
+    from textclf.labels import SEPARATOR
+
+    if options.multi_label or not data.refused:
+        return
+    several = next((label for label in data.labels if SEPARATOR in label), None)
+    if several is not None:
+        advice = "With --multi-label rows without a label are kept."
+        warn(f"{data.name}: labels such as {several!r} look like several, and rows without any are dropped. {advice}")
 
 
 def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:

@@ -133,7 +133,7 @@ def _answers(models: "dict[str, Model]", reading: "TableOptions", options: Compa
     for note in answers.notes:
         warn(f"{note}.")
     if len(answers.y) < _FEW:
-        warn(f"{opened.name}: {len(answers.y)} rows are few: take the intervals as rough.")
+        warn(f"{opened.name}: few rows, {len(answers.y)}: take the intervals as rough.")
     if options.train_table is None:
         advice = "The baseline TF-IDF + logistic learns from rows: give those the models had with --train FILE."
         say(advice, quiet=options.quiet)

@@ -20,6 +20,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
+from textclf.errors import counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ def command(options: CurveOptions) -> None:
     plan = plan_curve(data, options.folds, rng)
     opened = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=quiet)
     sizes = f"{len(plan.sizes)} sizes of {plan.sizes[-1]:,} to {plan.sizes[0]:,} rows"
-    say(f"{len(examples):,} texts, {len(plan.labels)} classes", quiet=quiet)
+    say(f"{counted(len(examples), 'text')}, {counted(len(plan.labels), 'class')}", quiet=quiet)
     say(f"{plan.trainings} trainings: {options.folds} folds, {sizes}, the smaller ones twice", quiet=quiet)
     with counting_steps("training", plan.trainings, quiet=quiet) as count:
         curve = measure_learning_curve(data, plan, settings, opened, rng, progress=count)

@@ -1,10 +1,12 @@
 """``textclf evaluate``: measure a model on labelled rows."""
 
+import json
+import math
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,11 +43,35 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
+from textclf.errors import DataError, TextclfError, counted, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from textclf.analysis.evaluate import Measurement
     from textclf.model.model import Model
     from textclf.tables import TableOptions
+
+
+class Bar(click.ParamType[tuple[str, float]]):
+    """A figure and how good it must be, such as ``macro-f1=0.70``."""
+
+    name = "bar"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, float]:
+        """Return the figure's name in JSON, and the value."""
+        figure, _, number = value.partition("=")
+        try:
+            bar = float(number)
+        except ValueError:
+            bar = math.nan
+        if not figure or not math.isfinite(bar):
+            self.fail(f"expected FIGURE=VALUE such as macro-f1=0.70, found {value!r}.", param, ctx)
+        return figure.strip().replace("-", "_"), bar
+
+
+_SIGNIFICANT = 0.05
+_LESS_IS_BETTER = ("ece", "log_loss", "brier", "hamming_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +85,8 @@ class EvaluateOptions(ReadingOptions, ClusterOptions):
     refused: Path | None
     drift: Path | None
     target_precision: float | None
+    fail_under: tuple[tuple[str, float], ...]
+    compare_to: Path | None
     as_json: bool
     threads: int
     quiet: bool
@@ -85,6 +113,22 @@ class EvaluateOptions(ReadingOptions, ClusterOptions):
     threads_option,
     quiet_option,
 )
+@section(
+    "Checks for CI",
+    click.option(
+        "--fail-under",
+        type=Bar(),
+        multiple=True,
+        metavar="FIGURE=VALUE",
+        help="Exit with 1 if a figure is worse, such as macro-f1=0.70 or ece=0.05; repeatable.",
+    ),
+    click.option(
+        "--compare-to",
+        type=INPUT,
+        metavar="JSON",
+        help="Exit with 1 if accuracy is significantly below that of an earlier evaluate --json.",
+    ),
+)
 @table_options(labelled=True)
 @cluster_options
 @takes(EvaluateOptions)
@@ -95,11 +139,13 @@ def command(options: EvaluateOptions) -> None:
     textclf evaluate model.safetensors test.csv
     textclf evaluate model.safetensors test.csv --errors wrong.csv --json
     textclf evaluate model.safetensors test.csv --target-precision 0.95
+    textclf evaluate model.safetensors test.csv --fail-under macro-f1=0.40 --fail-under ece=0.60
     textclf evaluate model.safetensors 'labelled/*.csv' --workers 2
     """
     from textclf.model.model import Model
 
     started = time.perf_counter()
+    earlier = None if options.compare_to is None else _read_figures(options.compare_to)
     check_refused(options.refused, options.on_error)
     model = Model.load(options.model)
     check_knows_drift(model, options.drift)
@@ -114,6 +160,56 @@ def command(options: EvaluateOptions) -> None:
         from textclf.cli.render.evaluation_text import measurement_text
 
         click.echo(measurement_text(result))
+    _check_bars(result, options.fail_under)
+    if earlier is not None:
+        _check_drop(result, earlier, options)
+
+
+def _check_bars(result: "Measurement", bars: "Iterable[tuple[str, float]]") -> None:
+    """Raise TextclfError when a figure is worse than it must be, UsageError when there is no such figure."""
+    figures = {name: value for name, value in result.as_dict().items() if type(value) is float}
+    for name, bar in bars:
+        shown_name = name.replace("_", "-")
+        if name not in figures:
+            listed = ", ".join(sorted(figures)).replace("_", "-")
+            raise click.UsageError(f"--fail-under: expected one of {listed}, found {shown_name!r}.")
+        is_loss, value = name in _LESS_IS_BETTER, figures[name]
+        if value > bar if is_loss else value < bar:
+            wanted = "at most" if is_loss else "at least"
+            raise TextclfError(
+                f"{shown_name}: expected {wanted} {bar:g}, found {value:.4f}. The model fails the check."
+            )
+
+
+def _read_figures(path: Path) -> dict[str, float]:
+    """Return the number of rows, and the accuracy or the share of exact matches, of an earlier evaluation."""
+    expected = f"{path}: expected what an earlier evaluate --json wrote"
+    try:
+        found = json.loads(path.read_text("utf-8-sig"))
+        names = ["n", "accuracy" if "accuracy" in found else "exact_match"]
+        figures = {name: float(found[name]) for name in names}
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}). Check the name.") from error
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise DataError(f"{expected}, found something else. Write it again.") from None
+    if not (figures["n"] >= 1 and 0 <= figures[names[1]] <= 1):
+        raise DataError(f"{expected}, found other numbers. Write it again.")
+    return figures
+
+
+def _check_drop(result: "Measurement", earlier: dict[str, float], options: EvaluateOptions) -> None:
+    """Raise TextclfError when the share of right rows fell by more than chance: a one-sided test of two shares."""
+    from textclf.metrics.bootstrap import p_of_drop
+
+    found = result.as_dict()
+    n, name = earlier["n"], next(name for name in earlier if name != "n")
+    if name not in found:
+        raise DataError(f"{options.compare_to}: expected figures of a model of the same kind, found {name}.")
+    p = p_of_drop(earlier[name], n, found[name], found["n"])
+    change = f"{name.replace('_', ' ')} {earlier[name]:.4f} → {found[name]:.4f} (p {p:.4f} for no drop)"
+    if p < _SIGNIFICANT:
+        raise TextclfError(f"{shown(options.table)}: expected no drop beyond chance, found {change}. Look at --errors.")
+    say(f"no significant drop: {change}", quiet=options.quiet)
 
 
 def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOptions, started: float) -> "Measurement":
@@ -172,6 +268,7 @@ def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOpt
         )
     warn_of_set_aside(done.set_aside)
     result = done.measurement
-    say(f"{result.evaluation.n:,} rows of {done.files:,} files, {done.refused:,} not used.", quiet=options.quiet)
+    rows = f"{counted(result.evaluation.n, 'row')} of {counted(done.files, 'file')}"
+    say(f"{rows}, {done.refused:,} not used.", quiet=options.quiet)
     report_drift(model, result.profile, options.table, options.drift, quiet=options.quiet)
     return result

@@ -24,7 +24,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
-from textclf.errors import shown
+from textclf.errors import counted, shown
 
 if TYPE_CHECKING:
     from textclf.export import LabelledRows, Shrunk
@@ -158,7 +158,7 @@ def _change_text(shrunk: "Shrunk") -> str:
     return (
         f"{name} {change.before:.4f} → {change.after:.4f} ({100 * (change.after - change.before):+.2f} points), "
         f"log loss {change.log_loss_before:.4f} → {change.log_loss_after:.4f}, "
-        f"no probability changed by more than {change.largest:.4f} ({change.n:,} texts)"
+        f"no probability changed by more than {change.largest:.4f} ({counted(change.n, 'text')})"
     )
 
 

@@ -7,7 +7,7 @@ import click
 
 from textclf.cli.console import json_line
 from textclf.cli.options import INPUT, Command, json_option, section
-from textclf.errors import shown
+from textclf.errors import counted, shown
 
 if TYPE_CHECKING:
     from textclf.model.model import Model
@@ -32,16 +32,27 @@ def command(model: Path, as_json: bool) -> None:
         return
     for name, value in facts.items():
         if name == "history":
-            value = f"{len(value)} epochs, last loss {value[-1]['loss']:.4f}" if value else "none"
+            value = f"{counted(len(value), 'epoch')}, last loss {value[-1]['loss']:.4f}" if value else "none"
         elif name == "labels" and len(value) > _SHOWN_LABELS:
             value = f"{len(value)}: {', '.join(value[:_SHOWN_LABELS])} …"
         elif name == "thresholds" and len(value) > _SHOWN_LABELS:
             value = f"{min(value.values()):.4f} to {max(value.values()):.4f}, see --json"
         elif isinstance(value, list):
-            value = ", ".join(map(str, value))
+            value = ", ".join(map(_shown_value, value))
         elif isinstance(value, dict):
-            value = ", ".join(f"{key} {entry}" for key, entry in value.items() if entry is not None)
-        click.echo(f"{name}: {shown(str(value))}")
+            value = ", ".join(f"{key} {_shown_value(entry)}" for key, entry in value.items() if entry is not None)
+        click.echo(f"{name}: {shown(_shown_value(value))}")
+
+
+def _shown_value(value: object) -> str:
+    """Return a value for people: of numbers six digits."""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_shown_value, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {_shown_value(each)}' for key, each in value.items())}}}"
+    return str(value)
 
 
 def _facts(model: "Model", path: Path) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from textclf.cli.options import (
     threads_option,
 )
 from textclf.cli.render.prediction_text import prediction_line, prediction_text
+from textclf.errors import counted
 from textclf.model.model import Model
 from textclf.model.prediction import Prediction
 
@@ -72,9 +73,11 @@ class PredictOptions(ReadingOptions, ClusterOptions):
     @property
     def is_far(self) -> bool:
         """Whether the source is many files, or is worked on elsewhere."""
+        if self.source is None:
+            return False
         from textclf.tables.inputs import are_shards
 
-        return self.source is not None and (self.is_named or are_shards(self.source))
+        return self.is_named or are_shards(self.source)
 
     def check_usage(self) -> None:
         """Raise UsageError where options do not go together."""
@@ -139,21 +142,22 @@ def command(options: PredictOptions) -> None:
     textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
     textclf predict model.safetensors -i 'shards/*.parquet' -o labelled --workers 2
     """
-    from textclf.model.label_table import PredictionColumns
-
     options.check_usage()
     model = Model.load(options.model)
     check_knows_drift(model, options.drift)
     answer_from = None if options.target_precision is None else model.answer_from(options.target_precision)
-    wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, answer_from=answer_from)
     if options.sentences:
         _echo(model.predict_stream([options.sentences], answer_from), options)
     elif options.source is None:
         _echo(model.predict_stream(_lines(options), answer_from), options)
-    elif options.is_far:
-        _label_files(model, wanted, options)
     else:
-        _label_table(model, wanted, options)
+        from textclf.model.label_table import PredictionColumns  # here: sentences are labelled without the code of tables
+
+        wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, answer_from=answer_from)
+        if options.is_far:
+            _label_files(model, wanted, options)
+        else:
+            _label_table(model, wanted, options)
 
 
 def _echo(predictions: Iterable[Prediction], options: PredictOptions) -> None:
@@ -212,8 +216,8 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     if options.refused is not None:
         write_refused(options.refused, [(table.name, table.refused)])
     report_drift(model, done.profile, table.name, options.drift, quiet=options.quiet)
-    refused, quiet = len(table.refused), options.quiet
-    say(f"{done.rows:,} rows labelled, {refused:,} not used, {done.unknown:,} without a known word.", quiet=quiet)
+    rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} not used"
+    say(f"{rows}, {done.unknown:,} without a known word.", quiet=options.quiet)
     _say_answered(done.rows, done.answered, options)
 
 
@@ -254,8 +258,8 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
     report_drift(model, run.profile(model), source, options.drift, quiet=options.quiet)
     unknown = sum(record.unknown for record in run.records)
     say(
-        f"{run.rows:,} rows of {len(run.records):,} files labelled, {run.refused:,} not used,"
-        f" {unknown:,} without a known word; {len(run.set_aside):,} files set aside.",
+        f"{counted(run.rows, 'row')} of {counted(len(run.records), 'file')} labelled, {run.refused:,} not used,"
+        f" {unknown:,} without a known word; {counted(len(run.set_aside), 'file')} set aside.",
         quiet=options.quiet,
     )
     _say_answered(run.rows, sum(record.answered for record in run.records), options)

@@ -46,7 +46,7 @@ from textclf.cli.options import (
     vectors_options,
 )
 from textclf.cli.signals import going_on_later
-from textclf.errors import shown
+from textclf.errors import counted, shown
 from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
@@ -188,6 +188,8 @@ class TrainOptions(ReadingOptions, ClusterOptions):
         """The files that are read, but for the vectors."""
         return [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
 
+
+_SLIPS = 5  # misspelt labels that are named
 
 _OF_MINI_BATCHES = (
     "learning_rate", "vector_rate", "freeze_vectors", "batch_size", "patience", "dropout", "word_dropout"
@@ -389,7 +391,7 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
         trained = train(workers, shards, reading, options.settings, vectors, listener=listener, checkpoint=checkpoint)
         trained.model.save(options.target)
     if trained.refused:
-        warn(f"{options.table}: {trained.refused:,} rows not used.")
+        warn(f"{options.table}: {counted(trained.refused, 'row')} not used.")
     return trained
 
 
@@ -416,6 +418,7 @@ def _train_on_table(
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     start: Start | None = None if old is None else Start(old, None if rows.old is None else _labelled(rows.old))
     valid = None if rows.valid is None else _labelled(rows.valid)
+    _warn_of_labels(rows.train, multi_label=reading.multi_label)
     with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
         trained = train(
@@ -458,6 +461,27 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     return rows
 
 
+def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
+    """Warn of labels that may be several, a slip of another, or no label at all: one line for each kind."""
+    from collections import Counter
+
+    from textclf.check.labels import variants
+    from textclf.labels import joined_labels, label_sets, missing_labels
+
+    counts = Counter(label for row in label_sets(examples.labels, multi_label=multi_label) for label in row)
+    for label, sign in list(joined_labels(counts.keys()).items())[:1]:
+        advice = "Separate the labels of a row by |." if multi_label else "Train with --multi-label if they are."
+        warn(f"{examples.name}: labels such as {label!r} look like several, separated by {sign!r}. {advice}")
+    for label in missing_labels(counts.keys()):
+        rows = counted(counts[label], "row")
+        warn(f"{examples.name}: the label {label!r} ({rows}) looks like a missing value. `textclf check` tells more.")
+    slips = variants(counts)
+    if slips:
+        listed = ", ".join(f"{slip!r} (of {original!r})" for slip, original in sorted(slips.items())[:_SLIPS])
+        more = f" and {len(slips) - _SLIPS:,} more" if len(slips) > _SLIPS else ""
+        warn(f"{examples.name}: labels that look misspelt: {listed}{more}. `textclf check` tells more.")
+
+
 def _labelled(examples: "LoadedTable") -> "LabelledTexts":
     from textclf.training.train import LabelledTexts
 
@@ -492,7 +516,7 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
         found = validation.summary()
         first = ("micro-F1", "micro_f1") if model.is_multi_label else ("accuracy", "accuracy")
         scores = f"validation {first[0]} {found[first[1]]:.4f}, macro-F1 {found['macro_f1']:.4f}"
-        figures = f"{scores} ({validation.n:,} texts)"
+        figures = f"{scores} ({counted(validation.n, 'text')})"
     target = options.settings.target_precision
     if target is not None and model.record is not None:
         coverage = model.record.coverage(target, len(model.labels))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textclf.cli.console import counting_steps, json_line, open_chosen_vectors, report_table, say
+from textclf.cli.console import counting_steps, json_line, open_chosen_vectors, report_table, say, warn
 from textclf.cli.options import (
     FILE,
     INPUT,
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from textclf.tuning import Tuned
     from textclf.tuning.search import Metric
 
+_FEW = 50  # rows; figures of fewer say little
 _METRICS = ("accuracy", "macro-f1", "micro-f1", "log-loss")
 
 
@@ -116,6 +117,8 @@ def command(options: TuneOptions) -> None:
     check_outputs([options.table, options.vectors], options.target, options.study)
     examples = read_examples(origin(options.table), options.table_options(multi_label=options.multi_label))
     report_table(examples.name, examples.refused, examples.notes.sentences())
+    if len(examples) < _FEW:
+        warn(f"{examples.name}: few rows, {len(examples)}: take the figures as rough.")
     open_chosen_vectors(options.vectors, cache=cache, quiet=quiet)  # converted now, with a word; mapped by the search
     wanted = Tuning(options.duration, options.chosen_metric, options.max_size, options.study)
     with counting_steps("tuning, seconds", round(options.duration), quiet=quiet) as count:
@@ -146,7 +149,7 @@ def _say_result(tuned: "Tuned", options: TuneOptions) -> None:
         click.echo(json_line(figures))
         return
     before = "" if plain is None or best is plain else f" (the plain recipe: {abs(plain.value):.4f})"
-    click.echo(f"{metric} by cross-validation {abs(best.value):.4f}{before}, {tuned.tried} settings tried")
+    click.echo(f"{metric} by cross-validation {abs(best.value):.4f}{before}, settings tried: {tuned.tried:,}")
     click.echo("settings: " + (", ".join(f"{name} {value}" for name, value in changed.items()) or "those of train"))
     for name, share in tuned.importance.items():
         click.echo(f"importance of {name.replace('_', '-')}: {share:.2f}")

@@ -21,7 +21,7 @@ from textclf.cli.options import (
     table_options,
     takes,
 )
-from textclf.errors import shown
+from textclf.errors import counted, shown
 
 if TYPE_CHECKING:
     from textclf.vectors.train import Word2VecSettings
@@ -180,15 +180,15 @@ def train(options: VectorTrainingOptions) -> None:
     with counting_rows("reading", quiet=quiet) as count:
         texts = read_corpus(origin(options.corpus), options.table_options(), progress=count)
     report_table(texts.name, texts.refused, texts.sentences)
-    say(f"{texts.name}: {len(texts):,} texts, {texts.tokens:,} words; training", quiet=quiet)
+    say(f"{texts.name}: {counted(len(texts), 'text')}, {counted(texts.tokens, 'word')}; training", quiet=quiet)
     if options.workers > 1:
         warn("with more than one worker two runs give two results.")
     vectors = train_vectors(texts.sentences_of_words, options.settings, name=texts.name, sha256="")
     if options.bits == "8":
         vectors = replace(vectors, matrix=to_grid(vectors.matrix))
     save_word2vec(vectors, output)
-    size = output.stat().st_size / 1e6
-    say(f"{shown(str(output))}: {len(vectors):,} words, {vectors.dimension} dimensions, {size:.1f} MB", quiet=quiet)
+    size = f"{vectors.dimension} dimensions, {output.stat().st_size / 1e6:.1f} MB"
+    say(f"{shown(str(output))}: {counted(len(vectors), 'word')}, {size}", quiet=quiet)
 
 
 @command.group("cache")

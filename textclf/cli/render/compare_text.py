@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from textclf.analysis.compare import Comparison, Slice, shown_p
-from textclf.cli.render.evaluation_text import columns_text, interval_columns, short
+from textclf.cli.render.text_table import columns_text, interval_columns, short
+from textclf.errors import counted
 
 _SLICES = 20
 
@@ -11,7 +12,11 @@ _SLICES = 20
 def comparison_text(comparison: Comparison, slice_by: str | None) -> str:
     """Return the figures as lines: each classifier, the first against each other, a verdict on each, slices."""
     names = [short(score.name) for score in comparison.scores]
-    lines = [f"{comparison.n:,} texts, {comparison.classes} classes", "", *_scores(comparison, names)]
+    lines = [
+        f"{counted(comparison.n, 'text')}, {counted(comparison.classes, 'class')}",
+        "",
+        *_scores(comparison, names),
+    ]
     lines += [
         "",
         *_duels(comparison, names[0]),
@@ -20,7 +25,7 @@ def comparison_text(comparison: Comparison, slice_by: str | None) -> str:
     ]
     if sum(not score.is_baseline for score in comparison.scores) > 1:
         share = comparison.disagreeing / comparison.n
-        lines.append(f"The models give different labels to {comparison.disagreeing:,} texts ({share:.1%}).")
+        lines.append(f"The models give different labels to {counted(comparison.disagreeing, 'text')} ({share:.1%}).")
     lines += ["", *_slices("accuracy by words", comparison.by_words, names)]
     if comparison.by_column is not None:
         lines += ["", *_slices(f"accuracy by {short(slice_by or '')}", comparison.by_column, names)]
@@ -35,13 +40,13 @@ def _scores(comparison: Comparison, names: Sequence[str]) -> list[str]:
 
 
 def _duels(comparison: Comparison, first: str) -> list[str]:
-    rows = [[f"{first} ahead of", "accuracy", "95% interval", "macro-F1", "95% interval", "only it right",
-             "only the other", "p"]]  # fmt: skip
+    leads = [[f"{first} ahead of", "accuracy", "95% interval", "macro-F1", "95% interval"]]
+    rows = [["right where the other is wrong", first, "the other", "p"]]
     for duel in comparison.duels:
-        figures = [*interval_columns(duel.accuracy, "+"), *interval_columns(duel.macro_f1, "+")]
+        leads.append([short(duel.other), *interval_columns(duel.accuracy, "+"), *interval_columns(duel.macro_f1, "+")])
         parted = [f"{duel.only_first_right:,}", f"{duel.only_other_right:,}"]
-        rows.append([short(duel.other), *figures, *parted, shown_p(duel.p_holm)])
-    return columns_text(rows)
+        rows.append([f"against {short(duel.other)}", *parted, shown_p(duel.p_holm)])
+    return [*columns_text(leads), "", *columns_text(rows)]
 
 
 def _slices(title: str, slices: Sequence[Slice], names: Sequence[str]) -> list[str]:

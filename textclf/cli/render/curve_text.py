@@ -1,7 +1,7 @@
-"""A learning curve as text for a terminal: a table with a small chart beside it."""
+"""A learning curve as text for a terminal: a table with a small chart below it."""
 
 from textclf.analysis.learning_curve import ClassGain, Forecast, Law, LearningCurve
-from textclf.cli.render.evaluation_text import columns_text, interval_columns, short
+from textclf.cli.render.text_table import columns_text, interval_columns, short
 from textclf.metrics.bootstrap import Interval
 
 _CHART = 40  # characters
@@ -27,10 +27,8 @@ def _table(curve: LearningCurve) -> list[str]:
     rows += [
         [name, n, *interval_columns(accuracy), *interval_columns(macro_f1)] for name, n, accuracy, macro_f1, _ in shown
     ]
-    charts = [_scale(low, high), *(_bar(row[2], low, high, row[4]) for row in shown)]
-    text = columns_text(rows)
-    width = max(map(len, text))
-    return [f"{line.ljust(width)}  {chart}".rstrip() for line, chart in zip(text, charts, strict=True)]
+    bars = [["rows", _scale(low, high)], *([row[1], _bar(row[2], low, high, row[4]).ljust(_CHART)] for row in shown)]
+    return [*columns_text(rows), "", *columns_text(bars)]
 
 
 def _scale(low: float, high: float) -> str:

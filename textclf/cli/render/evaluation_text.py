@@ -1,19 +1,17 @@
 """The figures of an evaluation as text for a terminal."""
 
 import math
-from collections.abc import Sequence
 
 from textclf.analysis.compare import shown_p
 from textclf.analysis.evaluate import Answered, Measurement
-from textclf.errors import shown
+from textclf.cli.render.text_table import WIDEST, columns_text, short
+from textclf.errors import counted
 from textclf.labels import join_labels
-from textclf.metrics.bootstrap import Interval
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation
 
-_WIDEST_MATRIX = 12  # classes; of more, the commonest confusions are listed instead
+_WIDEST_MATRIX = 12  # classes; of more, or wider than a terminal, the commonest confusions are listed instead
 _CONFUSIONS = 10
-_LONGEST_LABEL = 32
 
 
 def measurement_text(measurement: Measurement) -> str:
@@ -25,7 +23,7 @@ def measurement_text(measurement: Measurement) -> str:
     figures = [
         f"accuracy {evaluation.accuracy:.4f}",
         f"macro-F1 {evaluation.macro_f1:.4f}",
-        f"({evaluation.n:,} texts)",
+        f"({counted(evaluation.n, 'text')})",
     ]
     lines = [
         "   ".join(figures),
@@ -37,8 +35,9 @@ def measurement_text(measurement: Measurement) -> str:
         "",
         *(_answers(measurement.answered) if measurement.answered is not None else ()),
     ]
-    few = len(evaluation.labels) <= _WIDEST_MATRIX
-    return "\n".join(lines + (_matrix(evaluation) if few else _commonest_confusions(evaluation)))
+    matrix = _matrix(evaluation)
+    fits = len(evaluation.labels) <= _WIDEST_MATRIX and max(map(len, matrix)) <= WIDEST
+    return "\n".join(lines + (matrix if fits else _commonest_confusions(evaluation)))
 
 
 def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
@@ -83,7 +82,7 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
         f"exact match {evaluation.exact_match:.4f}",
         f"Hamming loss {evaluation.hamming_loss:.4f}",
         f"log loss {evaluation.log_loss:.4f}",
-        f"({evaluation.n:,} texts)",
+        f"({counted(evaluation.n, 'text')})",
     ]
     exact, micro_f1 = evaluation.baseline
     always = repr(short(join_labels(evaluation.commonest))) if evaluation.commonest else "no label"
@@ -101,27 +100,8 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
 
 
 def _known_words(evaluation: Evaluation | MultiLabelEvaluation) -> str:
-    unknown = f"; {evaluation.empty:,} texts have no known word" if evaluation.empty else ""
+    unknown = f"; {counted(evaluation.empty, 'text')} without a known word" if evaluation.empty else ""
     return f"known words: {evaluation.known_words:.1%}{unknown}"
-
-
-def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows as lines of aligned columns: the first to the left, the others to the right."""
-    widths = [max(len(row[j]) for row in rows) for j in range(len(rows[0]))]
-    return [
-        "  ".join(
-            cell.ljust(width) if j == 0 else cell.rjust(width)
-            for j, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]
-
-
-def interval_columns(interval: Interval, sign: str = "") -> list[str]:
-    """Return a figure and its interval as two columns; with the sign "+" differences show theirs."""
-    if interval.low is None or interval.high is None:
-        return [f"{interval.value:{sign}.4f}", "–"]
-    return [f"{interval.value:{sign}.4f}", f"{interval.low:{sign}.3f} to {interval.high:{sign}.3f}"]
 
 
 def _per_class(evaluation: Evaluation | MultiLabelEvaluation) -> list[str]:
@@ -149,9 +129,3 @@ def _commonest_confusions(evaluation: Evaluation) -> list[str]:
     rows = [["commonest confusions: truth", "predicted", "texts"]]
     rows += [[short(truth), short(predicted), str(count)] for truth, predicted, count in pairs]
     return columns_text(rows)
-
-
-def short(label: str) -> str:
-    """Return a label or another name as it fits into a column."""
-    label = shown(label)
-    return label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"

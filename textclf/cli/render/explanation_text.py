@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from textclf.errors import shown
+from textclf.errors import counted, shown
 from textclf.explain import ClassSummary, Explanation, Part, Sum
 
 _STRONG, _WEAK = 0.5, 0.15  # of the strongest word's contribution: bold from here on, coloured from here on
@@ -50,7 +50,7 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
 
 def summary_text(summary: ClassSummary) -> str:
     """Return what speaks for a class as lines."""
-    texts = "" if summary.texts is None else f"  ({summary.texts:,} texts)"
+    texts = "" if summary.texts is None else f"  ({counted(summary.texts, 'text')})"
     sums = [f"  {one.contribution:+8.2f}  {_name(one, quoted=one.kind != 'word')}" for one in summary.sums]
     return "\n".join([f"{shown(summary.label)}{texts}", *(sums or ["  nothing speaks for it"])])
 

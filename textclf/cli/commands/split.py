@@ -1,0 +1,96 @@
+"""``textclf split``: one table into two, for training and for testing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from textclf.cli.console import report_table, say
+from textclf.cli.options import (
+    FILE,
+    INPUT,
+    Command,
+    NumberRange,
+    ReadingOptions,
+    check_outputs,
+    multi_label_option,
+    origin,
+    quiet_option,
+    section,
+    seed_option,
+    table_options,
+    takes,
+)
+from textclf.errors import counted, shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOptions(ReadingOptions):
+    """Which table is split, how, and where its parts go."""
+
+    table: Path
+    test: float
+    train_output: Path | None
+    test_output: Path | None
+    multi_label: bool
+    seed: int
+    quiet: bool
+
+    @property
+    def outputs(self) -> tuple[Path, Path]:
+        """The two tables to write: those named, or the table's name with ``-train`` and ``-test``."""
+        if str(self.table) == "-":
+            raise click.UsageError("the table is read twice, and standard input cannot be. Name a file.")
+        beside = [self.table.with_name(f"{self.table.stem}-{part}{self.table.suffix}") for part in ("train", "test")]
+        return self.train_output or beside[0], self.test_output or beside[1]
+
+
+@click.command("split", cls=Command, short_help="Split a table into one to train on and one to test on.")
+@click.argument("table", type=INPUT)
+@section(
+    "Splitting",
+    click.option(
+        "--test",
+        type=NumberRange(0.001, 0.999),
+        default=0.2,
+        show_default=True,
+        metavar="SHARE",
+        help="Share of each label's rows in the test table.",
+    ),
+    multi_label_option,
+    seed_option("Random seed. The same seed gives the same tables."),
+)
+@section(
+    "Output",
+    click.option("--train-output", type=FILE, metavar="FILE", help="Table to train on. [default: NAME-train.csv]"),
+    click.option("--test-output", type=FILE, metavar="FILE", help="Table to test on. [default: NAME-test.csv]"),
+    quiet_option,
+)
+@table_options(labelled=True)
+@takes(SplitOptions)
+def command(options: SplitOptions) -> None:
+    """Split TABLE into a table to train on and one to test on; every row keeps its bytes.
+
+    Each label has its share of rows in both tables. Copies of a text, which would flatter the test, stay together.
+
+    \b
+    textclf split reviews.csv
+    textclf split reviews.csv --test 0.1 --train-output part-train.csv --test-output part-test.csv
+    """
+    import numpy as np
+
+    from textclf.analysis.table_split import rows_of_test
+    from textclf.check import write_without
+    from textclf.tables import read_examples
+
+    train, test = options.outputs
+    check_outputs([options.table], train, test)
+    reading = options.table_options(multi_label=options.multi_label)
+    data = read_examples(origin(options.table), reading)
+    report_table(data.name, data.refused, data.notes.sentences())
+    chosen = rows_of_test(data.texts, data.labels, options.test, np.random.default_rng(options.seed))
+    in_test = {data.rows[number] for number in chosen}
+    write_without(origin(options.table), reading, data, in_test, train)
+    write_without(origin(options.table), reading, data, set(data.rows) - in_test, test)
+    for path, count in ((train, len(data) - len(in_test)), (test, len(in_test))):
+        say(f"{shown(str(path))}: {counted(count, 'row')}", quiet=options.quiet)

@@ -4,6 +4,7 @@ A cell that is empty, or ``[]``, says that the row has no label. Letters: ``n`` 
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence, Set
 from difflib import get_close_matches
 from functools import lru_cache
@@ -24,14 +25,14 @@ LabelSet = tuple[str, ...]
 
 
 @lru_cache(maxsize=1 << 14)  # the same few combinations stand in row after row
-def cut_labels(cell: str) -> LabelSet:
+def cut_labels(cell: str, separator: str = SEPARATOR) -> LabelSet:
     """Return the labels of a cell; blanks around the parts of `a|b` go, parts that are empty too.
 
     Raises DataError, a phrase without a place, when the cell begins with `[` and is no JSON list of labels.
     """
     stripped = cell.strip()
     if not stripped.startswith(_LIST):
-        return tuple(dict.fromkeys(part for raw in stripped.split(SEPARATOR) if (part := raw.strip())))
+        return tuple(dict.fromkeys(part for raw in stripped.split(separator) if (part := raw.strip())))
     try:
         values = json.loads(stripped)
     except (ValueError, RecursionError):
@@ -66,17 +67,6 @@ def label_sets(cells: Sequence[str], *, multi_label: bool) -> list[LabelSet]:
     return sets
 
 
-def strange_label(labels: LabelSet, known: Set[str]) -> str | None:
-    """Return why a row with these labels cannot be used: the first that is not known, and the nearest; else None."""
-    for label in labels:
-        if label not in known:
-            near = get_close_matches(label, known, n=1)
-            listed = ", ".join(map(repr, sorted(known)[:_SHOWN_LABELS])) + (" …" if len(known) > _SHOWN_LABELS else "")
-            hint = f"did you mean {near[0]!r}?" if near else f"known labels: {listed}"
-            return f"label {label[:60]!r} was not in the training data ({hint})"
-    return None
-
-
 def joined_labels(labels: Set[str]) -> dict[str, str]:
     """Return the labels that are others with a sign between them, each with the sign: such a label may be several.
 
@@ -107,6 +97,50 @@ def multi_hot(sets: Sequence[LabelSet], labels: Sequence[str]) -> Array:
 
 MOST_SINGLE_LABELS = 1000
 """Beyond so many, with fewer than two rows each, it is not labels: rows times labels would fill the memory."""
+
+
+_WHOLE = re.compile(r"([+-]?\d+)\.0+")
+
+
+def spelling_key(label: str) -> str:
+    """Return what the spellings of a truth value (True, TRUE, true) and of a whole number (1.0, 1) have in common."""
+    if label.lower() in ("true", "false"):
+        return label.lower()
+    whole = _WHOLE.fullmatch(label)
+    return label if whole is None else whole[1]
+
+
+class KnownLabels:
+    """The labels that a model has, or will have: a table's labels are held to them, however they are spelled there.
+
+    pandas writes True and 1.0 where JSON has true and a table without gaps has 1. A label that is known as it stands
+    is never taken for another.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self.labels = tuple(labels)
+        self._found: dict[str, str | None] = {label: label for label in labels}
+        self._by_key: dict[str, str | None] = {}
+        for label in labels:
+            key = spelling_key(label)
+            self._by_key[key] = None if key in self._by_key else label  # None: two labels would answer to it
+
+    def find(self, label: str) -> str | None:
+        """Return the known label that this one is, None when there is none."""
+        if label not in self._found:
+            self._found[label] = self._by_key.get(spelling_key(label))
+        return self._found[label]
+
+
+_SHOWN_LABELS = 10
+
+
+def unknown_label(label: str, known: Sequence[str]) -> str:
+    """Return what to say of a label that training did not have."""
+    listed = ", ".join(repr(name) for name in known[:_SHOWN_LABELS]) + (" …" if len(known) > _SHOWN_LABELS else "")
+    near = get_close_matches(label, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else " Correct the label, or train with it."
+    return f"label {label[:60]!r} was not in the training data. Known labels: {listed}.{hint}"
 
 
 def classes_of(sets: Sequence[LabelSet], multi_label: bool, known: Set[str]) -> tuple[str, ...]:

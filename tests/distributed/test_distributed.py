@@ -352,6 +352,25 @@ def test_a_promise_over_many_files_counts_the_same_answers(model, shards, capsys
     assert whole["answered"]["coverage"] * whole["n"] == pytest.approx(covered)
 
 
+def test_a_dask_frame_of_numbers_is_refused_as_the_estimator_refuses_them(model):
+    import dask
+    import dask.dataframe as dd
+    import pandas as pd
+
+    from textclf.distributed.frames import predict
+
+    missing = dd.from_pandas(pd.DataFrame({"t": ["a day", None, float("nan"), pd.NA]}, dtype=object), npartitions=1)
+    assert len(predict(missing, model, column="t").compute()) == 4
+    for values in ([1, 2], [1.5, None], [True, False]):
+        frame = dd.from_pandas(pd.DataFrame({"t": values}), npartitions=1)
+        with pytest.raises(DataError, match=r"column 't': expected texts, found the type .*astype\('string'\)"):
+            predict(frame, model, column="t")
+    with dask.config.set({"dataframe.convert-string": False}):
+        frame = dd.from_pandas(pd.DataFrame({"t": pd.Series(["a", 3], dtype=object)}), npartitions=1)
+        with pytest.raises(DataError, match="column 't': expected texts, found int '3'"):
+            predict(frame, model, column="t").compute(scheduler="sync")
+
+
 def test_a_file_with_an_unknown_label_ends_the_figures_or_is_set_aside(model, shards, capsys):
     (shards / "odd.csv").write_text("text,label\na day,neutral\n", "utf-8")
     assert run(["evaluate", str(model), str(shards)]) == 1

@@ -69,7 +69,7 @@ REFUSED = {
         b"text,label\nno, really,x\n",
         r"t\.csv:2: row 1: expected 2 fields, found 3\. .*must stand in quotes",
     ),
-    "T12-other-separator": (b"text;label\na;x\n", r"Is the separator ';'\? Then give --separator ';'"),
+    "T12-other-separator": (b"text;label\na;x\nb\n", r"Is the separator ';'\? Then give --separator ';'"),
     "T13-trailing-comma": (b"text,label\na,x,\nb,y,\n", r"row 1: expected 2 fields, found 3"),
     "T15-empty": (b"", "no rows"),
     "T15-newlines-only": (b"\n\n\n", "no rows"),

@@ -125,7 +125,7 @@ def test_a_table_says_what_it_holds_and_closes_what_it_opened(write):
         assert (table.rows_read, table.rows_used) == (2, 2)
         assert [cells for batch in batches for cells in table.cells(batch)] == [["a", "x", "1"], ["b", "y", "2"]]
         assert table.values(batches[1], "w") == ["2"]
-    assert table._source._stream.closed
+    assert table._source._opened.closed
     stream = io.BytesIO(b"text\na\n")
     with open_table(stream, TableOptions(format="csv"), labelled=False) as table:
         list(table.batches())

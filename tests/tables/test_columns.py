@@ -231,7 +231,7 @@ def test_a_suffix_shows_the_format(name, kind):
 
 SIGNS = [
     (b"PAR1", True, "parquet"), (b" \n__label__x a", True, "fasttext"), (b"__label__x a", False, "fasttext"),
-    (b'\n{"text"', True, "jsonl"), (b'[{"text"', False, "jsonl"), (b"[a] b, c", False, "lines"),
+    (b'\n{"text"', True, "jsonl"), (b'[{"text"', False, "json"), (b"[a] b, c", False, "lines"),
     (b"a\tb,c\nd", True, "tsv"), (b"a,b\n\t", True, "csv"), (b"a b\nc,d", True, None), (b"a\nb\tc", True, None),
     (b"", True, "csv"), (b" \n", True, "csv"), (b"", False, "lines"), (b"a,b", False, "lines"),
 ]  # fmt: skip

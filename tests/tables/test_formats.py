@@ -2,17 +2,21 @@
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import polars as pl
 import pytest
 
+from textclf import serve
 from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, read_examples
+from textclf.tables.formats import FORMATS
 from textclf.tables.interface import TableInput
 
 DEFAULT_NAME = "t.jsonl"
@@ -341,8 +345,8 @@ def test_nested_values_of_json_lines_keep_the_spelling_of_their_numbers(write):
 def test_a_row_that_is_lost_on_the_way_stops_the_command(write, monkeypatch):
     from textclf.tables import table as module
 
-    def losing(run, *, multi_label):
-        batch, refused = validate_rows(run, multi_label=multi_label)
+    def losing(parsed, **options):
+        batch, refused = validate_rows(parsed, **options)
         return batch.select(range(len(batch) - 1)), refused
 
     validate_rows = module.validate_rows
@@ -367,3 +371,22 @@ def test_a_parquet_reader_that_uses_up_its_time_is_ended_and_told(parquet, tmp_p
     monkeypatch.setattr("textclf.tables.parquet._CHILD", endless)
     with pytest.raises(DataError, match="expected a Parquet file, found none that is read in 60 s"):
         texts_of(parquet({"text": ["a"]}))
+
+
+def test_the_page_of_the_service_knows_the_endings_of_the_formats_that_the_service_takes():
+    page = Path(serve.__file__).parent / "page"
+    taken = [each for each in FORMATS if each.media_type]
+    endings = {ending: each.name for each in taken for ending in (*each.suffixes, *each.output_suffixes)}
+    accepted = re.search(r'accept="([^"]*)"', (page / "index.html").read_text("utf-8"))[1].split(",")
+    assert {ending for ending in accepted if ending.startswith(".")} == set(endings)
+    known = dict(
+        re.findall(r"(\w+): \"(\w+)\"", (page / "table.js").read_text("utf-8").split("FORMATS = {")[1].split("}")[0])
+    )
+    assert {f".{ending}": name for ending, name in known.items()} | {".csv": "csv"} == endings
+
+
+def test_the_registry_has_each_name_and_each_ending_once():
+    names = [each.name for each in FORMATS]
+    endings = [ending for each in FORMATS for ending in each.suffixes]
+    assert len({*names}) == len(names)
+    assert len({*endings}) == len(endings)

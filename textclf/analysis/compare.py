@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
-from textclf.analysis.evaluate import unknown_label
 from textclf.errors import DataError
+from textclf.labels import unknown_label
 from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
 from textclf.model.model import Model
 from textclf.storage.files import write_csv

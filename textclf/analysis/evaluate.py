@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import DataError
-from textclf.labels import LabelSet, label_sets, multi_hot
+from textclf.labels import LabelSet, label_sets, multi_hot, unknown_label
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.metrics.single_label import Evaluation, Tally, losses
 from textclf.model.abstention import CERTAINTY
@@ -22,8 +21,6 @@ from textclf.model.prediction import Predictions
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
 from textclf.types import Array
-
-_SHOWN_LABELS = 10
 
 
 @dataclass(frozen=True)
@@ -281,14 +278,6 @@ def check_known(name: str, rows: Sequence[int], sets: Sequence[LabelSet], known:
         for label in labels:
             if label not in classes:
                 raise DataError(f"{name}: row {row}: {unknown_label(label, known)}")
-
-
-def unknown_label(label: str, known: tuple[str, ...]) -> str:
-    """Return what to say of a label that training did not have."""
-    listed = ", ".join(repr(name) for name in known[:_SHOWN_LABELS]) + (" …" if len(known) > _SHOWN_LABELS else "")
-    near = get_close_matches(label, known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else " Correct the label, or train with it."
-    return f"label {label[:60]!r} was not in the training data. Known labels: {listed}.{hint}"
 
 
 def write_errors(path: Path, errors: list[WrongRow]) -> None:

@@ -275,8 +275,11 @@ class ReadingOptions:
 
     text_column: str | None
     label_column: str | None = None
+    label_columns: str | None = None
+    label_separator: str | None = None
     table_format: str | None
     separator: str | None
+    no_header: bool
     no_quotes: bool
     encoding: str
     on_error: Literal["fail", "skip"] = "skip"
@@ -297,11 +300,17 @@ class ReadingOptions:
             encoding=self.encoding,
             on_error=self.on_error,
             multi_label=multi_label,
-            known_labels=None if known is None else frozenset(known),
+            known_labels=None if known is None else tuple(sorted(known)),
+            label_columns=tuple(name.strip() for name in (self.label_columns or "").split(",") if name.strip()),
+            label_separator=self.label_separator,
+            header=not self.no_header,
         )
 
 
-READING = ("text_column", "label_column", "table_format", "separator", "no_quotes", "encoding", "on_error")
+READING = (
+    "text_column", "label_column", "label_columns", "label_separator", "table_format", "separator", "no_header",
+    "no_quotes", "encoding", "on_error",
+)  # fmt: skip
 """The parameters of `table_options`."""
 
 
@@ -313,9 +322,8 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
     options = [
         click.option("--text-column", metavar="NAME", help="Column of texts. [default: detected from the header]"),
         click.option("--format", "table_format", type=FormatChoice(), help="Format of the file. [default: detected]"),
-        click.option(
-            "--separator", metavar="CHAR", help="Character that separates columns. [default: comma; tab in TSV]"
-        ),
+        click.option("--separator", metavar="CHAR", help="Character that separates columns. [default: detected]"),
+        click.option("--no-header", is_flag=True, help="Read the first row as data; columns are numbered from 1."),
         click.option("--no-quotes", is_flag=True, help='Read a " like any other character, as many TSV files need.'),
         click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of the file."),
         click.option(
@@ -330,7 +338,11 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
         options.pop()
     if labelled:
         text = "Column of labels. [default: detected from the header]"
-        options.insert(1, click.option("--label-column", metavar="NAME", help=text))
+        options[1:1] = [
+            click.option("--label-column", metavar="NAME", help=text),
+            click.option("--label-columns", metavar="A,B,…", help="Columns of 1 or 0, one for each label."),
+            click.option("--label-separator", metavar="TEXT", help="Text between labels of a cell. [default: |]"),
+        ]
     return section("Reading the table", *options)
 
 
@@ -366,9 +378,9 @@ def _names_table(sentence: str) -> bool:
         return False
     if sentence.split() != [sentence] or not path.suffix:
         return False
-    from textclf.tables import format_by_suffix  # now: a sentence alone is labelled without the code of tables
+    from textclf.tables import is_table_name  # now: a sentence alone is labelled without the code of tables
 
-    return format_by_suffix(sentence) is not None or sentence.lower().endswith(_OTHER_ENDINGS)
+    return is_table_name(sentence) or sentence.lower().endswith(_OTHER_ENDINGS)
 
 
 _OTHER_ENDINGS = (".txt", ".json", ".xlsx", ".gz", ".bz2", ".xz", ".zst", ".zip")

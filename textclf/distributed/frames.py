@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textclf.distributed.label import load_model
 from textclf.errors import DataError
 from textclf.model.bulk import predict_texts
 from textclf.storage.files import sha256
@@ -17,14 +16,17 @@ def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.Dat
     """Return the frame with the columns `label` and `confidence` for the texts of a column; nothing is computed yet.
 
     Rows, order and index stay. A missing text is labelled as an empty one. `model`: a model file that every worker can
-    open under this path; each worker reads it once. Raises DataError when the column is missing, or when the frame has
-    a column of an added name.
+    open under this path; each worker reads it once. Raises DataError when the column is missing or holds something else
+    than texts, as the estimator does, and when the frame has a column of an added name.
     """
     if column not in frame.columns:
         raise DataError(f"column: expected one of {', '.join(map(str, frame.columns))}, found {column!r}.")
     taken = sorted({"label", "confidence"} & set(frame.columns))
     if taken:
         raise DataError(f"frame: expected no column {taken[0]!r}, found one. Rename it.")
+    kind = frame._meta[column].dtype
+    if kind.kind in "biufcmM":
+        raise DataError(_no_text(column, f"the type {kind}"))
     path = Path(model).resolve()
     digest = sha256(path)
     # An empty frame of the same types: what Dask asks to be told.
@@ -33,8 +35,13 @@ def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.Dat
 
 
 def _labelled(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":
+    from textclf.distributed.label import load_model
+
+    values = part[column]
     model = load_model(Path(path), digest)
-    texts = [text if isinstance(text, str) else "" for text in part[column]]
+    texts = [
+        "" if missing else _require_text(text, column) for text, missing in zip(values, values.isna(), strict=True)
+    ]
     labels: list[str] = []
     confidence: list[float] = []
     for predictions in predict_texts(model, texts):
@@ -47,3 +54,16 @@ def _labelled(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.
         "confidence": pd.Series(confidence, index=part.index, dtype="float64"),
     }
     return part.assign(**columns)
+
+
+def _require_text(value: object, column: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(_no_text(column, f"{type(value).__name__} {str(value)[:40]!r}"))
+    return value
+
+
+def _no_text(column: str, found: str) -> str:
+    return (
+        f"column {column!r}: expected texts, found {found}. Name the column of texts, or convert it:"
+        f" frame[{column!r}].astype('string')."
+    )

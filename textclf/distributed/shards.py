@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from textclf.errors import DataError, OutputError, require_packages, shown
 from textclf.storage.files import check_writable, temporary_folder, written_whole
-from textclf.tables import format_by_suffix
+from textclf.tables import is_table_name
 from textclf.tables.inputs import WILD, is_url
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def find_shards(source: str) -> list[Shard]:
 
 def _local(source: Path) -> list[Shard]:
     if source.is_dir():
-        root, paths = source, [path for path in source.rglob("*") if format_by_suffix(path.name)]
+        root, paths = source, [path for path in source.rglob("*") if is_table_name(path.name)]
     elif source.exists():
         root, paths = source.parent, [source]
     else:
@@ -98,7 +98,7 @@ def _remote(filesystem: "AbstractFileSystem", path: str) -> list[Shard]:
             root = path[: min(path.index(sign) for sign in WILD if sign in path)].rpartition("/")[0]
         elif filesystem.isdir(path):
             details = filesystem.find(path, detail=True)
-            details = {name: entry for name, entry in details.items() if format_by_suffix(name)}
+            details = {name: entry for name, entry in details.items() if is_table_name(name)}
             root = path
         else:
             details = {path: filesystem.info(path)}

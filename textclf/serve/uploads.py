@@ -30,7 +30,7 @@ from textclf.serve.service_settings import ServeLimits
 from textclf.tables import TableOptions, find_compression, media_types, open_table, open_writer
 
 _TYPES = media_types()
-_KNOWN = "CSV, TSV or JSON Lines"
+_KNOWN = "CSV, TSV, JSON Lines or JSON"
 TABLE_TYPES = tuple(_TYPES.values())
 """The media types of the tables that come and go."""
 

@@ -11,10 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.analysis.evaluate import unknown_label
 from textclf.errors import TextclfError
 from textclf.explain import ExplainSettings, Explanation, Method, explain
-from textclf.labels import label_sets, multi_hot
+from textclf.labels import label_sets, multi_hot, unknown_label
 from textclf.metrics.multi_label import MultiLabelEvaluation, new_tally
 from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model

@@ -1,7 +1,7 @@
 """Tables of texts: CSV, TSV, JSON Lines, Parquet, fastText files and plain lines, read and written without loss."""
 
 from textclf.tables.compression import find_compression
-from textclf.tables.formats import FORMAT_NAMES, format_by_suffix, media_types
+from textclf.tables.formats import FORMAT_NAMES, is_table_name, media_types
 from textclf.tables.records import Batch, LoadedTable, Notes, Refusal, TableOptions
 from textclf.tables.source import Origin
 from textclf.tables.table import Table, open_table, read_examples
@@ -20,7 +20,7 @@ __all__ = [
     "check_not_same",
     "check_output_name",
     "find_compression",
-    "format_by_suffix",
+    "is_table_name",
     "media_types",
     "open_table",
     "open_writer",

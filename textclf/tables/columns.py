@@ -59,11 +59,15 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     for option, column in given.items():
         if column is not None and column not in columns:
             raise DataError(missing_column(column, columns, option, name))
-    used = [column for column in given.values() if column is not None]
+    for column in options.label_columns if labelled else ():
+        if column not in columns:
+            raise DataError(missing_column(column, columns, "label_columns", name))
+    used = [column for column in (*given.values(), *options.label_columns) if column is not None]
     if len(set(used)) < len(used):
         raise DataError(f"{name}: expected different columns for text, label and weight, found {clip(str(used))}.")
     free = [column for column in columns if column not in used]
     text = options.text_column or _guess(free, TEXT_NAMES)
+    labelled = labelled and not options.label_columns
     wants_label = labelled and options.label_column is None
     names = (*LABEL_NAMES, *LABELS_NAMES) if options.multi_label else LABEL_NAMES
     label = _guess(free, names) if wants_label else options.label_column

@@ -1,25 +1,36 @@
 """CSV and TSV: the header, and blocks read the fast way where that is proven safe, the strict way elsewhere."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError, OutputError
-from textclf.tables.columns import ColumnChoice, check_header, choose, separator_hint
+from textclf.tables.columns import LABEL_NAMES, TEXT_NAMES, ColumnChoice, check_header, choose, separator_hint
 from textclf.tables.fast_csv import ColumnPositions, Dialect, parse_fast
 from textclf.tables.interface import Cell, Columns, Sample, TableFormat, TableInput, TextWriter
-from textclf.tables.records import ParsedBlock, Position, Records, RowRefused, TableOptions, clip
+from textclf.tables.records import RECORD_LIMIT, ParsedBlock, Position, Records, RowRefused, TableOptions, clip
 from textclf.tables.strict_csv import check_utf8, csv_records, fields, parse_strictly
 
 if TYPE_CHECKING:
     from textclf.tables.table import Table
 
+_SEPARATORS = ",;\t|"
+"""What is tried where a header shows a single column."""
+_PREAMBLE = re.compile(rb'"?sep=([!-~\t])"?(?:\r\n|\n|\r)', re.IGNORECASE)
+_LONGEST_PREAMBLE = 16
+_ROWS_LOOKED_AT = 6
+
 
 @dataclass(frozen=True)
 class DelimitedParser:
-    """A CSV or TSV table whose header has been read; `header` is that line as written, `line_end` what ends it."""
+    """A CSV or TSV table whose header has been read.
+
+    `header` is that line as written, `line_end` what ends it, `preamble` the line before it that names the separator;
+    all are empty where there is none.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -28,6 +39,7 @@ class DelimitedParser:
     positions: ColumnPositions
     header: bytes
     line_end: bytes
+    preamble: bytes = b""
 
     def parse(self, block: bytes, at: Position, final: bool) -> ParsedBlock:
         """Return the rows of the block's whole records; raises DataError where the rest is unreadable."""
@@ -66,8 +78,12 @@ class DelimitedWriter(TextWriter):
         if self.keeps_bytes and isinstance(parser, DelimitedParser):
             mark = b"\xef\xbb\xbf" if self.table.notes.byte_order_mark else b""
             line, end = parser.header + parser.line_end, len(parser.header)
+            if not line:
+                return mark  # the table has no header
             header = Records(line, [0], [end], [len(line)])
-            return b"".join([mark, *parser.extend(header, self.added, [[name] for name in self.added])])
+            return b"".join(
+                [mark, parser.preamble, *parser.extend(header, self.added, [[name] for name in self.added])]
+            )
         return self.encode([*self.table.columns, *self.added])
 
     def encode(self, cells: Sequence[Cell | None]) -> bytes:
@@ -99,17 +115,35 @@ def _encode_field(cell: str, separator: str, quotes: bool) -> str:
 
 
 def open_delimited(table: TableInput, *, separator: str) -> DelimitedParser:
-    """Read the header; raises DataError when it is unusable or the columns are missing or in doubt."""
-    separator = table.options.separator or separator
-    dialect = Dialect(ord(separator), table.options.quotes)
-    while (found := _read_header(table, dialect)) is None:
+    """Read the header; raises DataError when it is unusable or the columns are missing or in doubt.
+
+    The separator is the one that the options name, or Excel's line `sep=;` before the header, or the only other one
+    that makes columns of all of the first rows.
+    """
+    preamble, stated = _read_preamble(table)
+    while (found := _read_header(table, table.options.separator or stated or separator, preamble)) is None:
         table.grow()
     return found
 
 
-def _read_header(table: TableInput, dialect: Dialect) -> DelimitedParser | None:
+def _read_preamble(table: TableInput) -> tuple[bytes, str | None]:
+    """Return Excel's line `sep=;` before the header, which is dropped, and its separator, if there is one."""
+    while not table.blocks.is_final and b"\n" not in table.blocks.pending[:_LONGEST_PREAMBLE]:
+        if len(table.blocks.pending) >= _LONGEST_PREAMBLE:
+            break
+        table.blocks.grow()
+    found = _PREAMBLE.match(table.blocks.pending)
+    if found is None:
+        return b"", None
+    at = table.at
+    table.skip(Position(at.row, at.line + 1, at.byte + found.end()))
+    return found[0], found[1].decode()
+
+
+def _read_header(table: TableInput, separator: str, preamble: bytes) -> DelimitedParser | None:
     """Return the parser, None when no whole record that is not blank has come; drop what is read of the table."""
-    block, at, name = table.blocks.pending, table.at, table.name
+    block, at, name, options = table.blocks.pending, table.at, table.name, table.options
+    dialect = Dialect(ord(separator), options.quotes)
     line = at.line
     blanks = 0
     for record in csv_records(block, at, table.blocks.is_final, dialect, name):
@@ -118,14 +152,19 @@ def _read_header(table: TableInput, dialect: Dialect) -> DelimitedParser | None:
         line, blanks = line + record.lines, blanks + 1
     else:
         return None
+    if len(record.cells) == 1 and options.separator is None and not preamble:
+        other = _detect_separator(table, record.cells[0])
+        if other is not None:
+            table.separator_found = other
+            return _read_header(table, other, preamble)
     raw = block[record.start : record.end]
     try:
         check_utf8(raw, at.byte + record.start)
     except RowRefused as refusal:
         raise DataError(f"{name}:{line}: {refusal}.") from refusal
-    columns = tuple(record.cells)
+    columns = tuple(record.cells) if options.header else tuple(str(n + 1) for n in range(len(record.cells)))
     check_header(columns, name)
-    chosen = _choose(columns, table.options, table.labelled, chr(dialect.separator), name)
+    chosen = _choose(columns, options, table.labelled, separator, name)
     positions = ColumnPositions(
         len(columns),
         columns.index(chosen.text),
@@ -134,15 +173,47 @@ def _read_header(table: TableInput, dialect: Dialect) -> DelimitedParser | None:
     )
     line_end = block[record.end : record.stop] or b"\n"
     table.blank_lines = blanks
-    table.skip(Position(1, line + record.lines, at.byte + record.stop))
-    return DelimitedParser(name, columns, chosen, dialect, positions, raw, line_end)
+    if options.header:
+        table.skip(Position(1, line + record.lines, at.byte + record.stop))
+    else:
+        table.skip(Position(1, line, at.byte + record.start))
+        raw = line_end = b""
+    return DelimitedParser(name, columns, chosen, dialect, positions, raw, line_end, preamble)
+
+
+def _detect_separator(table: TableInput, header: str) -> str | None:
+    """Return the separator that makes columns of the header and of the first rows, None when that is in doubt.
+
+    Of a header without a name that is usual for texts or labels, or that an option names, it is in doubt.
+    """
+    options = table.options
+    named = {options.text_column, options.label_column, options.weight_column} - {None}
+    found = [sign for sign in _SEPARATORS if sign in header]
+    if len(found) != 1:
+        return None
+    names = [name.strip(' "') for name in header.split(found[0])]
+    is_known = named <= {*names} if named else bool({name.lower() for name in names} & {*TEXT_NAMES, *LABEL_NAMES})
+    if len({*names}) < len(names) or not all(names) or not (is_known or not options.header):
+        return None
+    dialect = Dialect(ord(found[0]), options.quotes)
+    while True:
+        blocks = table.blocks
+        try:
+            records = csv_records(blocks.pending, table.at, blocks.is_final, dialect, table.name)
+            widths = [len(record.cells) for record in islice(records, _ROWS_LOOKED_AT) if record.cells]
+        except DataError:
+            return None
+        # As many rows of a pipe are looked at as of a file.
+        if len(widths) == _ROWS_LOOKED_AT or blocks.is_final or len(blocks.pending) > RECORD_LIMIT:
+            return found[0] if len({*widths}) == 1 else None
+        blocks.grow()
 
 
 def _choose(columns: tuple[str, ...], options: TableOptions, labelled: bool, separator: str, name: str) -> ColumnChoice:
     hint = separator_hint(columns, separator)
     if hint and options.text_column is None:
         raise DataError(
-            f"{name}: expected columns parted by {separator!r}, found the single column {columns[0]!r}. {hint}"
+            f"{name}: expected columns separated by {separator!r}, found the single column {clip(columns[0])}. {hint}"
         )
     return choose(columns, options, labelled, name)
 
@@ -159,6 +230,7 @@ CSV = TableFormat(
     recognize=lambda sample: _looks_delimited(sample, b",") or not sample.text,
     suffixes=(".csv",),
     media_type="text/csv",
+    has_header=True,
 )
 TSV = TableFormat(
     "tsv",
@@ -167,4 +239,5 @@ TSV = TableFormat(
     recognize=partial(_looks_delimited, separator=b"\t"),
     suffixes=(".tsv", ".tab"),
     media_type="text/tab-separated-values",
+    has_header=True,
 )

@@ -7,13 +7,14 @@ from textclf.tables.compression import strip_compression
 from textclf.tables.delimited import CSV, TSV
 from textclf.tables.interface import Sample, TableFormat
 from textclf.tables.json_lines import JSON_LINES
+from textclf.tables.json_table import JSON
 from textclf.tables.lines import FASTTEXT, LINES
 from textclf.tables.parquet import PARQUET
 from textclf.tables.records import clip
 
-FORMATS: tuple[TableFormat, ...] = (CSV, TSV, JSON_LINES, PARQUET, FASTTEXT, LINES)
+FORMATS: tuple[TableFormat, ...] = (CSV, TSV, JSON_LINES, JSON, PARQUET, FASTTEXT, LINES)
 FORMAT_NAMES = tuple(each.name for each in FORMATS)
-_RECOGNIZED = (PARQUET, FASTTEXT, JSON_LINES, LINES, TSV, CSV)
+_RECOGNIZED = (PARQUET, FASTTEXT, JSON, JSON_LINES, LINES, TSV, CSV)
 """The formats in the order in which a table's content is held against them: the surest sign first."""
 
 
@@ -31,6 +32,18 @@ def format_by_suffix(name: str) -> TableFormat | None:
     return next((each for each in FORMATS if suffix in each.suffixes), None)
 
 
+def format_of_output(name: str) -> TableFormat | None:
+    """Return the format that the name of an output asks for, if any."""
+    suffix = PurePath(strip_compression(name)).suffix.lower()
+    own = (each for each in FORMATS if each.has_columns and suffix in each.output_suffixes)
+    return format_by_suffix(name) or next(own, None)
+
+
+def is_table_name(name: str) -> bool:
+    """Return whether a file of that name is a table, so that a folder's tables are known among other files."""
+    return format_of_output(name) is not None
+
+
 def format_by_content(sample: Sample) -> TableFormat:
     """Return the format that a table's first bytes show; raises DataError when they leave it in doubt."""
     found = next((each for each in _RECOGNIZED if each.recognize(sample)), None)
@@ -44,7 +57,7 @@ def format_by_content(sample: Sample) -> TableFormat:
 
 def list_suffixes() -> str:
     """Return the endings of the formats, one of each, for messages."""
-    return ", ".join(each.suffixes[0] for each in FORMATS if each.suffixes)
+    return ", ".join((each.suffixes or each.output_suffixes)[0] for each in FORMATS if each.has_columns)
 
 
 def media_types() -> dict[str, str]:

@@ -62,7 +62,8 @@ class RowWriter(Protocol):
 class TableInput:
     """A table while it is opened: its bytes, and what is known of it so far.
 
-    `at` is the place of the next byte of `blocks`. `has_lines` says whether line numbers are those of the file.
+    `at` is the place of the next byte of `blocks`. `has_lines` says whether line numbers are those of the file,
+    `separator_found` which separator was found where none was said.
     """
 
     source: TableSource
@@ -72,6 +73,7 @@ class TableInput:
     blocks: Blocks
     at: Position = field(default_factory=Position)
     blank_lines: int = 0
+    separator_found: str | None = None
     has_lines: bool = True
     rows_promised: int | None = None
 
@@ -137,7 +139,8 @@ class TableFormat:
     `recognize` tells whether a table's first bytes show the format. `media_type` is for the service; a format without
     one is not taken there. A file with one of `output_suffixes` may be written in this format when the table has it,
     but is not taken for one when it is read. With `is_file` a table is read from a file and written to one, never a
-    stream. Without `has_columns` no column can be added to it, and no other table becomes one.
+    stream. Without `has_columns` no column can be added to it, and no other table becomes one. With
+    `has_header` the first row names the columns, unless it is said that there is no such row.
     """
 
     name: str
@@ -149,6 +152,7 @@ class TableFormat:
     media_type: str | None = None
     is_file: bool = False
     has_columns: bool = True
+    has_header: bool = False
 
 
 class TextWriter:

@@ -88,9 +88,7 @@ def read_keys(block: bytes, final: bool, options: TableOptions, labelled: bool, 
     if not whole:
         return None
     if whole[0].lstrip().startswith(b"["):
-        raise DataError(
-            f"{name}: expected one JSON object a line, found a JSON array. Write each element on a line of its own."
-        )
+        raise DataError(f"{name}: expected one JSON object a line, found a JSON array. Give --format json.")
     keys: dict[str, None] = {}
     problem: Exception | None = None
     for line in whole:
@@ -163,17 +161,17 @@ def _label(value: object, key: str) -> str | None:
 
 
 def _as_text(value: object) -> str | None:
-    return None if value is None else str(value) if isinstance(value, str) else _json(value)
+    return None if value is None else str(value) if isinstance(value, str) else spell_json(value)
 
 
-def _json(value: object) -> str:
+def spell_json(value: object) -> str:
     """Return JSON text in which numbers stay as they were spelt."""
     if isinstance(value, _Number):
         return str(value)
     if isinstance(value, list):
-        return f"[{','.join(map(_json, value))}]"
+        return f"[{','.join(map(spell_json, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{_json(key)}:{_json(entry)}' for key, entry in value.items())}}}"
+        return f"{{{','.join(f'{spell_json(key)}:{spell_json(entry)}' for key, entry in value.items())}}}"
     return json.dumps(value, ensure_ascii=False)
 
 
@@ -202,18 +200,19 @@ def encode_json(values: Mapping[str, Cell | None]) -> bytes:
     return json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
 
 
-def _open_json_lines(table: TableInput) -> JsonLinesParser:
+def open_json_lines(table: TableInput) -> JsonLinesParser:
+    """Read the keys of the first rows, among which the columns are."""
     blocks = table.blocks
     while (found := read_keys(blocks.pending, blocks.is_final, table.options, table.labelled, table.name)) is None:
         table.grow()
     return found
 
 
-_OBJECT = re.compile(rb'\{\s*"|\[\s*\{')
+_OBJECT = re.compile(rb'\{\s*"')
 
 JSON_LINES = TableFormat(
     "jsonl",
-    open=_open_json_lines,
+    open=open_json_lines,
     open_writer=JsonLinesWriter,
     recognize=lambda sample: _OBJECT.match(sample.text) is not None,
     suffixes=(".jsonl", ".ndjson"),

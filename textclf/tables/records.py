@@ -16,11 +16,14 @@ class TableOptions:
     """How a table is read.
 
     `text_column` and `label_column` are guessed from the header when None. `separator` is one character, by default a
-    comma (a tab in TSV). With `quotes` False a quote is a character like any other, as in many TSV files. `format` is
-    told from the suffix, then from the content, when None. `on_error` says what happens when a row cannot be used:
-    "fail" stops at the first, "skip" lists it and goes on. With `multi_label` a row may have several labels, or none;
-    they come as `labels.join_labels` writes them. A row with a label beyond `known_labels`, if these are given, cannot
-    be used. Raises DataError on a value that cannot be.
+    comma (a tab in TSV), or the one that the first rows show. Without a `header` the columns of CSV and TSV are called
+    1, 2 and so on. With `quotes` False a quote is a character like any other, as in many TSV files. `format` is told
+    from the suffix, then from the content, when None. `on_error` says what happens when a row cannot be used:
+    "fail" stops at the first, "skip" lists it and goes on.
+    With `multi_label` a row may have several labels, or none; they come as `labels.join_labels` writes them, cut at
+    `label_separator`, by default `|`. With `label_columns` a row has the labels that are the names of those of these
+    columns that hold 1 or true. A row with a label that is not one of `known_labels`, in any spelling of a truth value
+    or a whole number, cannot be used, unless labels `may_be_new`. Raises DataError on a value that cannot be.
     """
 
     text_column: str | None = None
@@ -32,7 +35,11 @@ class TableOptions:
     format: str | None = None
     on_error: Literal["fail", "skip"] = "fail"
     multi_label: bool = False
-    known_labels: frozenset[str] | None = None
+    known_labels: tuple[str, ...] | None = None
+    may_be_new: bool = False
+    header: bool = True
+    label_separator: str | None = None
+    label_columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         from textclf.tables.formats import find_format  # the registry's formats read these options
@@ -44,6 +51,15 @@ class TableOptions:
         if self.separator is not None and not _can_separate(self.separator):
             raise DataError(
                 f"separator: expected one ASCII character, no quote and no line end, found {clip(self.separator)}."
+            )
+        if self.label_separator is not None and not self.label_separator.strip(" "):
+            raise DataError(
+                f"label_separator: expected a sign or a word between labels, found {clip(self.label_separator)}."
+            )
+        if self.label_columns and (self.label_column is not None or len({*self.label_columns}) < 2):
+            raise DataError(
+                f"label_columns: expected two or more columns, and no label_column beside them, found"
+                f" {clip(','.join(self.label_columns))}."
             )
         try:
             "a".encode(self.encoding)
@@ -179,6 +195,7 @@ class Notes:
     blank_lines: int = 0
     labels_with_outer_blanks: int = 0
     texts_with_nul: int = 0
+    separator: str | None = None
 
     def sentences(self) -> list[str]:
         """Return a line for each thing that was met, with how often."""
@@ -187,7 +204,8 @@ class Notes:
             ("labels that begin or end with a blank, kept as written", self.labels_with_outer_blanks),
             ("texts that hold a NUL character, kept", self.texts_with_nul),
         ]
-        return [f"{what}: {count:,}" for what, count in said if count]
+        found = [] if self.separator is None else [f"separator: {self.separator!r}, detected from the first rows"]
+        return found + [f"{what}: {count:,}" for what, count in said if count]
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,12 @@ _READ_FROM_FILES = b"PAR1"
 _EXPORT = "Export the table as CSV."
 _UNPACK = "Unpack it first."
 _NO_TEXT = [
-    (b"%PDF", "a PDF", "Give a table of texts."),
+    (b"%PDF-", "a PDF", "Give a table of texts."),
     (b"SQLite format 3\0", "an SQLite database", _EXPORT),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Excel workbook or Office document", "Save it as CSV."),
     (b"ARROW1", "a Feather (Arrow) file", "Write it as Parquet or CSV."),
     (b"FEA1", "a Feather file", "Write it as Parquet or CSV."),
     (b"\xff\xff\xff\xff", "an Arrow stream", "Write it as Parquet or CSV."),
-    (b"ORC\n", "an ORC file", "Write it as Parquet or CSV."),
     (b"Obj\x01", "an Avro file", "Write it as Parquet or CSV."),
     (b"\x89HDF\r\n", "an HDF5 file", "Write it as Parquet or CSV."),
     (b"\x93NUMPY", "a NumPy array", "Write a table of texts as CSV."),
@@ -54,10 +53,10 @@ _NO_TEXT = [
     (b"\x80\x03", "a pickle", "Write it as Parquet or CSV."),
     (b"\x80\x04", "a pickle", "Write it as Parquet or CSV."),
     (b"\x80\x05", "a pickle", "Write it as Parquet or CSV."),
-    (b"RDX", "an R data file", _EXPORT),
+    (b"RDX3\n", "an R data file", _EXPORT),
     (b"<stata_dta>", "a Stata file", _EXPORT),
-    (b"$FL2", "an SPSS file", _EXPORT),
-    (b"{\\rtf", "an RTF document", "Give a table of texts."),
+    (b"$FL2@(#)", "an SPSS file", _EXPORT),
+    (b"{\\rtf1", "an RTF document", "Give a table of texts."),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", _UNPACK),
     (b"Rar!\x1a\x07", "a RAR archive", _UNPACK),
     (b"\x04\x22\x4d\x18", "an LZ4 file", _UNPACK),
@@ -67,13 +66,15 @@ _NO_TEXT = [
     (b"PK\x05\x06", "an empty zip archive", "Give a table of texts."),
     (b"\x89PNG", "an image", "Give a table of texts."),
     (b"\xff\xd8\xff", "an image", "Give a table of texts."),
-    (b"GIF8", "an image", "Give a table of texts."),
+    (b"GIF89a", "an image", "Give a table of texts."),
     (b"<!DOCTYPE html", "a web page", "Get the table itself."),
     (b"<!doctype html", "a web page", "Get the table itself."),
 ]
-_CONTROLS = bytes({*range(32), 127} - {*b"\t\n\r\f\v\x1a\x1b\x1c\x1d\x1e\x1f\x85\0"})
+_CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f\v\x1a\x1b\x1c\x1d\x1e\x1f\0"})
 """Bytes that texts hardly have. NUL is not among them: it stands in texts of databases, and in UTF-16."""
 _MOST_CONTROLS = 0.02
+_FEW_CONTROLS = 8
+"""So many, and this share of the first bytes, a text may have."""
 
 
 class TableSource:
@@ -132,7 +133,7 @@ class TableSource:
         """Look at the first bytes: read on from what they hold when they are compressed, refuse what is no text."""
         head = b""
         stream = self._stream
-        while len(head) < LONGEST_MAGIC and (more := self._read(_SAMPLE)):
+        while len(head) < LONGEST_MAGIC and (more := self._read()):
             head += more
             if not _may_be_compressed(head):
                 break
@@ -194,11 +195,11 @@ class TableSource:
             first += more
         return first
 
-    def _read(self, size: int | None = None) -> bytes:
+    def _read(self) -> bytes:
         try:
             # read1 gives what has arrived, so that a slow pipe is answered line by line.
             read = getattr(self._stream, "read1", self._stream.read)
-            return bytes(read(BLOCK if size is None else size) or b"")
+            return bytes(read(BLOCK) or b"")
         except (OSError, ValueError) as error:
             raise DataError(f"{self.name}: cannot be read ({_reason(error)}).") from error
 
@@ -308,10 +309,21 @@ def refuse_binary(head: bytes, name: str) -> None:
         if head.startswith(magic):
             raise DataError(f"{name}: expected a table of text, found {kind}. {advice}")
     sample = head[:_SAMPLE]
-    if len(sample) - len(sample.translate(None, _CONTROLS)) > _MOST_CONTROLS * len(sample):
+    if _is_utf8(sample):
+        return  # whatever signs it has
+    if len(sample) - len(sample.translate(None, _CONTROLS)) > max(_FEW_CONTROLS, _MOST_CONTROLS * len(sample)):
         raise DataError(
             f"{name}: expected a table of text, found binary data. Give a CSV, a Parquet file or another table."
         )
+
+
+def _is_utf8(sample: bytes) -> bool:
+    """Say whether these first bytes are UTF-8, the last character of which may be cut."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _may_be_compressed(head: bytes) -> bool:

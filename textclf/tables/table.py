@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from textclf.errors import DataError
+from textclf.labels import KnownLabels
 from textclf.tables.columns import missing_column
 from textclf.tables.formats import find_format, format_by_content, format_by_suffix
 from textclf.tables.interface import Sample, TableInput
@@ -23,7 +24,7 @@ from textclf.tables.records import (
     TableOptions,
 )
 from textclf.tables.source import Blocks, Origin, TableSource
-from textclf.tables.validate import validate_rows
+from textclf.tables.validate import read_label_columns, validate_rows
 
 
 class Table:
@@ -37,6 +38,8 @@ class Table:
         self.refused: list[Refusal] = []
         self.rows_used = 0
         self._options = options
+        self._known = None if options.known_labels is None else KnownLabels(options.known_labels)
+        self._labelled = labelled
         self._batch_rows = batch_rows
         self._resources = ExitStack()
         try:
@@ -62,11 +65,20 @@ class Table:
             raise DataError(
                 f"{self.name}: expected a stream of text, found {form.name}, which is read from a file. Name the file."
             )
+        if options.label_separator is not None and labelled and not options.multi_label:
+            raise DataError(
+                f"{self.name}: expected --label-separator where rows may have several labels. Give --multi-label, or"
+                " leave it out."
+            )
+        if not options.header and not form.has_header:
+            raise DataError(f"{self.name}: expected CSV or TSV with --no-header, found {form.name}. Leave it out.")
         self.format = form
         at = Position(byte=3 if source.has_mark else 0)
         self._input = TableInput(source, options, labelled, self._resources, blocks, at)
         self.parser = form.open(self._input)
-        self.notes = Notes(byte_order_mark=source.has_mark, blank_lines=self._input.blank_lines)
+        self.notes = Notes(
+            byte_order_mark=source.has_mark, separator=self._input.separator_found, blank_lines=self._input.blank_lines
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -113,10 +125,19 @@ class Table:
 
     def _validate(self, parsed: ParsedBlock) -> Batch:
         """Return the rows of a block that can be used; count them, and list the others or stop at the first."""
-        batch, refused = validate_rows(parsed, multi_label=self._options.multi_label, known=self._options.known_labels)
+        options = self._options
+        if options.label_columns and self._labelled:
+            parsed = read_label_columns(parsed, self.parser, options)
+        batch, refused = validate_rows(
+            parsed,
+            multi_label=options.multi_label,
+            separator=None if options.label_columns else options.label_separator,
+            known=self._known,
+            may_be_new=options.may_be_new,
+        )
         if not self._input.has_lines:
             refused = [replace(refusal, line=None) for refusal in refused]
-        if refused and self._options.on_error == "fail":
+        if refused and options.on_error == "fail":
             raise DataError(self._first_refusal(refused[0]))
         self.rows_used += len(batch)
         self.refused += refused
@@ -164,8 +185,10 @@ class Table:
 
     def _first_refusal(self, refusal: Refusal) -> str:
         place = self.name if refusal.line is None else f"{self.name}:{refusal.line}"
+        stop = "" if refusal.reason.endswith("?") else "."
         return (
-            f"{place}: row {refusal.row}: {refusal.reason}. Mend the row, or pass over such rows with --on-error skip."
+            f"{place}: row {refusal.row}: {refusal.reason}{stop} Mend the row, or pass over such rows with"
+            " --on-error skip."
         )
 
     def _note(self, parsed: ParsedBlock, batch: Batch) -> None:

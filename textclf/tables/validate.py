@@ -1,30 +1,39 @@
 """Look at the labels and weights of the rows that could be read."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 from textclf.errors import DataError
-from textclf.labels import cut_labels, join_labels, strange_label
-from textclf.tables.records import Batch, ParsedBlock, Refusal
+from textclf.labels import SEPARATOR, KnownLabels, cut_labels, join_labels, spelling_key, unknown_label
+from textclf.tables.interface import RowParser
+from textclf.tables.records import Batch, ParsedBlock, Refusal, RowRefused, TableOptions, clip
 
 
 def validate_rows(
-    parsed: ParsedBlock, *, multi_label: bool, known: frozenset[str] | None = None
+    parsed: ParsedBlock,
+    *,
+    multi_label: bool,
+    separator: str | None = None,
+    known: KnownLabels | None = None,
+    may_be_new: bool = False,
 ) -> tuple[Batch, list[Refusal]]:
-    """Return the rows of a block whose label and weight can be used, and the refused ones in order.
+    """Return the rows of a block whose labels and weight can be used, and the refused ones in order.
 
-    With `known` labels a row that has another one cannot be used.
+    Cells of several labels are cut at `separator`, by default `|`. With `known` labels are spelled as they are known,
+    and others are refused unless they `may_be_new`.
     """
     refused: dict[int, str] = {}
     labels = parsed.labels
     if labels is not None and multi_label:
-        labels = [_join_labels(cell, refused, i) for i, cell in enumerate(labels)]
+        labels = [_join_labels(cell, separator or SEPARATOR, refused, i) for i, cell in enumerate(labels)]
     elif labels is not None:
         refused |= {i: "expected a label, found none" for i, label in enumerate(labels) if not label.strip()}
     if labels is not None and known is not None:
-        for i, cell in enumerate(labels):
-            strange = None if i in refused else strange_label(cut_labels(cell) if multi_label else (cell,), known)
-            if strange is not None:
-                refused[i] = strange
+        labels = [
+            cell if i in refused else _spell(cell, multi_label, known, may_be_new, refused, i)
+            for i, cell in enumerate(labels)
+        ]
     weights = None
     if parsed.weights is not None:
         weights = [_weight(spelt) for spelt in parsed.weights]
@@ -39,13 +48,70 @@ def validate_rows(
     return batch.select(kept), sorted([*parsed.refused, *late], key=lambda refusal: refusal.row)
 
 
-def _join_labels(cell: str, refused: dict[int, str], number: int) -> str:
+def read_label_columns(parsed: ParsedBlock, parser: RowParser, options: TableOptions) -> ParsedBlock:
+    """Return the block with the labels of each row: the names of the label columns that hold 1 or true.
+
+    A row with another value in one of them is refused, and, unless rows may have several labels, one without exactly
+    one label.
+    """
+    labels: list[str] = []
+    kept: list[int] = []
+    refused = list(parsed.refused)
+    for i, raw in enumerate(parsed.records.raws()):
+        try:
+            names = _marked(raw, parser, options.label_columns)
+            if len(names) != 1 and not options.multi_label:
+                raise RowRefused(f"expected one label column that holds 1, found {len(names)}")
+        except RowRefused as refusal:
+            refused.append(Refusal(parsed.rows[i], parsed.lines[i], str(refusal)))
+        else:
+            kept.append(i)
+            labels.append(join_labels(names) if options.multi_label else names[0])
+    return replace(
+        parsed,
+        rows=[parsed.rows[i] for i in kept],
+        lines=[parsed.lines[i] for i in kept],
+        texts=[parsed.texts[i] for i in kept],
+        labels=labels,
+        weights=None if parsed.weights is None else [parsed.weights[i] for i in kept],
+        records=parsed.records.select(kept),
+        refused=sorted(refused, key=lambda refusal: refusal.row),
+    )
+
+
+def _marked(raw: bytes, parser: RowParser, columns: Sequence[str]) -> list[str]:
+    """Return the columns that hold 1 or true in a row; raises RowRefused where one holds something else than 0."""
+    found = []
+    for column in columns:
+        value = (parser.value(raw, column) or "").strip()
+        key = spelling_key(value)
+        if key in ("1", "true"):
+            found.append(column)
+        elif key not in ("0", "false", ""):
+            raise RowRefused(f"expected 1 or 0 in the label column {clip(column)}, found {clip(value, 30)}")
+    return found
+
+
+def _join_labels(cell: str, separator: str, refused: dict[int, str], number: int) -> str:
     """Return a cell of labels in its one spelling; what is no such cell is noted under the row's number."""
     try:
-        return join_labels(cut_labels(cell))
+        return join_labels(cut_labels(cell, separator))
     except DataError as error:
         refused[number] = str(error)
         return cell
+
+
+def _spell(
+    cell: str, multi_label: bool, known: KnownLabels, may_be_new: bool, refused: dict[int, str], number: int
+) -> str:
+    """Return a cell with each label as it is known; a label that is not is noted under the row's number."""
+    labels = cut_labels(cell) if multi_label else (cell,)
+    found = [known.find(label) for label in labels]
+    spelled = [label if match is None else match for label, match in zip(labels, found, strict=True)]
+    strange = [label for label, match in zip(labels, found, strict=True) if match is None]
+    if strange and not may_be_new:
+        refused[number] = unknown_label(strange[0], known.labels).removesuffix(".")
+    return join_labels(tuple(dict.fromkeys(spelled))) if multi_label else spelled[0]
 
 
 def _weight(spelt: str) -> float:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from textclf.errors import DataError, OutputError
 from textclf.storage.files import check_writable, written_whole
 from textclf.tables.compression import check_packing, compression_of_name, packing, strip_compression
-from textclf.tables.formats import FORMATS, find_format, format_by_suffix, list_suffixes
+from textclf.tables.formats import FORMATS, find_format, format_of_output, list_suffixes
 from textclf.tables.interface import Columns, RowWriter, TableFormat
 from textclf.tables.records import Batch
 from textclf.tables.source import Origin, display_name
@@ -97,7 +97,7 @@ def fresh_names(added: Sequence[str], columns: Sequence[str]) -> tuple[str, ...]
 def _choose_format(target: Path | BinaryIO, table: Table, added: Sequence[str], given: str | None) -> TableFormat:
     if isinstance(target, Path):
         check_output_name(target, table.origin)
-        form = find_format(given) if given else format_by_suffix(target.name) or table.format
+        form = find_format(given) if given else format_of_output(target.name) or table.format
         if form.is_file and compression_of_name(target.name):
             advice = f"Name a file that ends in {form.suffixes[0]}."
             raise OutputError(f"{display_name(target)}: expected {form.name} as it is, found it compressed. {advice}")

@@ -40,8 +40,8 @@ second is for a weight penalty that is given: under a high one the loss stays hi
 CHOOSING_TOLERANCE = 1e-4
 """Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
 SHORTEST, LONGEST = 0.5, 1.0
-"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost. The fewer
-rows there are, the more the vectors, which know the language, are worth beside n-grams, which know the rows only."""
+"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost. The
+fewer rows there are, the more the vectors, which know the language, are worth beside n-grams, which know the rows."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 12_000_000
 """Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""

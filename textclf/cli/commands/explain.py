@@ -104,7 +104,7 @@ def command(options: ExplainOptions) -> None:
         require_packages("--html", "jinja2")
     check_outputs([options.model, *([options.source] if options.source else [])], options.html)
     if options.label is not None and options.label not in model.labels:
-        from textclf.analysis.evaluate import unknown_label
+        from textclf.labels import unknown_label
 
         raise DataError(f"--label: {unknown_label(options.label, model.labels)}")
     if options.overall:

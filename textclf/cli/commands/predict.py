@@ -151,7 +151,9 @@ def command(options: PredictOptions) -> None:
     elif options.source is None:
         _echo(model.predict_stream(_lines(options), answer_from), options)
     else:
-        from textclf.model.label_table import PredictionColumns  # here: sentences are labelled without the code of tables
+        from textclf.model.label_table import (
+            PredictionColumns,  # here: sentences are labelled without the code of tables
+        )
 
         wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, answer_from=answer_from)
         if options.is_far:

@@ -448,10 +448,11 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     def examples(path: Path | None, reading: "TableOptions") -> "LoadedTable | None":
         return None if path is None else read_examples(origin(path), reading, store.strings)
 
+    reading = replace(reading, known_labels=tuple(old), may_be_new=True)
     train = read_examples(origin(options.table), reading, store.strings)
-    sets = label_sets(train.labels, multi_label=reading.multi_label)
-    known = frozenset(old).union(*sets) if options.valid is not None else None
-    valid = examples(options.valid, replace(reading, known_labels=known))
+    known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
+    of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
+    valid = examples(options.valid, of_valid)
     rows = TrainingTables(train, valid, examples(options.replay, replace(reading, weight_column=None)))
     read = [each for each in rows if each is not None]
     for each in read:

@@ -1,7 +1,7 @@
 // A table: sent as it is, and taken back as it is labelled. The browser keeps what comes on its disk, not in memory.
 import { askForToken, say, token } from "./page.js";
 
-const FORMATS = { tsv: "tsv", tab: "tsv", jsonl: "jsonl", ndjson: "jsonl" };
+const FORMATS = { tsv: "tsv", tab: "tsv", jsonl: "jsonl", ndjson: "jsonl", json: "json" }; // a test holds them to the registry
 const A_FIGURE = 10; // characters that a confidence takes, with its comma and that of the label
 
 const byId = (id) => document.getElementById(id);

@@ -74,7 +74,8 @@ def test_evaluation_says_the_same_to_people_and_to_programs(place):
     assert text.startswith(f"accuracy {figures['accuracy']:.4f}   macro-F1 {figures['macro_f1']:.4f}   ")
     assert "majority baseline: always 'negative', accuracy 0.5000" in text
     assert list(figures["per_class"]) == ["negative", "positive"] == figures["confusion"]["labels"]
-    assert {"precision", "recall", "f1", "support"} == set(figures["per_class"]["positive"])
+    scores = {"precision", "recall", "f1", "support", "roc_auc", "average_precision"}
+    assert scores == set(figures["per_class"]["positive"])
     matrix = np.array(figures["confusion"]["matrix"])
     assert matrix.sum() == 200
     assert np.trace(matrix) / 200 == figures["accuracy"]

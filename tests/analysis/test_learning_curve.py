@@ -222,7 +222,7 @@ def test_the_command_prints_points_forecasts_a_chart_and_classes(table):
     assert again.stderr == ""
     found = json.loads(again.stdout)
     assert found["trainings"] == 8
-    assert [point["rows"] for point in found["points"]] == [21, 42, 85]
+    assert [point["rows"] for point in found["points"]] == [21, 42, 84]
     assert f"{found['points'][2]['accuracy']['value']:.4f}" in lines[3]
     assert set(found["power_law"]["accuracy"]) == {"a", "b", "c"}
     assert {entry["label"] for entry in found["per_class"]} == {"good", "bad"}

@@ -125,7 +125,9 @@ def test_evaluation_says_the_same_to_people_and_to_programs(place, capsys):
     assert f"{figures['micro_precision']:.4f}  {figures['micro_recall']:.4f}  {figures['micro_f1']:.4f}" in text
     assert f"exact match {figures['exact_match']:.4f}   Hamming loss {figures['hamming_loss']:.4f}" in text
     assert "commonest set baseline: always " in text
-    assert set(figures["per_class"]["film|tv"]) == {"precision", "recall", "f1", "support", "log_loss"}
+    assert set(figures["per_class"]["film|tv"]) == {
+        "precision", "recall", "f1", "support", "log_loss", "roc_auc", "average_precision",
+    }  # fmt: skip
     wrong = read_csv(place / "wrong.csv")
     assert len(wrong) == round(100 * (1 - figures["exact_match"]))
     truth = [set(labels) for _, labels in rows_of_topics(100, 2)]
@@ -472,6 +474,11 @@ def test_figures_are_those_of_scikit_learn(drawn):
     for j, scores in enumerate(found.per_class.values()):
         assert scores.log_loss == pytest.approx(metrics.log_loss(Y[:, j], P[:, j], labels=[0, 1]))
         assert scores.support == Y[:, j].sum()
+        if 0 < Y[:, j].sum() < len(Y):
+            assert found.ranking.roc_auc[j] == pytest.approx(metrics.roc_auc_score(Y[:, j], P[:, j]), abs=1e-12)
+            expected = metrics.average_precision_score(Y[:, j], P[:, j])
+            assert found.ranking.average_precision[j] == pytest.approx(expected, abs=1e-12)
+    json.dumps(found.as_dict(), allow_nan=False)
     assert found.log_loss == pytest.approx(np.mean([scores.log_loss for scores in found.per_class.values()]))
 
 

@@ -1,5 +1,6 @@
 """Figures are those of scikit-learn and of the formulas, whether counted at once or in batches."""
 
+import json
 import re
 
 import numpy as np
@@ -61,6 +62,71 @@ def test_batches_add_up_to_the_whole(drawn, cut):
     assert parts.known_words == whole.known_words
     assert parts.empty == whole.empty == (known == 0).sum()
     assert whole.known_words == known.sum() / words.sum()
+
+
+@pytest.mark.parametrize(("k", "n", "seed"), [(2, 200, 0), (4, 300, 1), (9, 400, 2), (3, 30, 3)])
+def test_agreement_and_ranking_are_those_of_scikit_learn(k, n, seed):
+    rng = np.random.default_rng(seed)
+    y = np.concatenate([np.arange(k), rng.integers(0, k, n - k)])
+    Z = rng.normal(size=(n, k)) + np.eye(k)[y]
+    P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    counted = Tally([str(j) for j in range(k)])
+    for part in (slice(0, n // 2), slice(n // 2, n)):
+        counted.add(y[part], P[part], words=y[part], known=y[part])
+    found, given = counted.evaluation(), P.argmax(axis=1)
+    exact = {"rel": 0, "abs": 1e-12}
+    assert found.mcc == pytest.approx(metrics.matthews_corrcoef(y, given), **exact)
+    assert found.kappa == pytest.approx(metrics.cohen_kappa_score(y, given), **exact)
+    assert found.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(y, given), **exact)
+    one_hot = np.eye(k)[y]
+    assert found.ranking.macro_roc_auc == pytest.approx(metrics.roc_auc_score(one_hot, P, average="macro"), **exact)
+    expected = metrics.average_precision_score(one_hot, P, average="macro")
+    assert found.ranking.macro_average_precision == pytest.approx(expected, **exact)
+    values = found.as_dict()
+    assert values["roc_auc"] == found.ranking.macro_roc_auc
+    assert values["per_class"]["0"]["roc_auc"] == pytest.approx(metrics.roc_auc_score(y == 0, P[:, 0]), **exact)
+    if k > 5:
+        assert found.top_3_accuracy == pytest.approx(metrics.top_k_accuracy_score(y, P, k=3), **exact)
+    else:
+        assert found.top_3_accuracy is None
+    json.dumps(values, allow_nan=False)
+
+
+def test_one_class_alone_has_the_figures_that_it_can_have():
+    found = tally(np.array([1, 1]), np.eye(4)[[1, 1]]).evaluation()
+    assert (found.mcc, found.kappa, found.balanced_accuracy, found.ranking.macro_roc_auc) == (0.0, None, 1.0, None)
+    json.dumps(found.as_dict(), allow_nan=False)
+    text = measurement_text(Measurement(found, [], None, None))
+    assert "balanced accuracy 1.0000, Matthews correlation 0.0000\ncalibration error" in text
+
+
+def test_intervals_hold_the_figure_and_are_as_wide_as_the_rows_are_few():
+    rng = np.random.default_rng(0)
+    widths = []
+    for n in (100, 1600):
+        y = rng.integers(0, 4, n)
+        P = np.eye(4)[np.where(rng.random(n) < 0.7, y, rng.integers(0, 4, n))]
+        found = tally(y, P).evaluation()
+        intervals = found.intervals
+        for value, (low, high) in ((found.accuracy, intervals.accuracy), (found.macro_f1, intervals.macro_f1)):
+            assert 0 <= low < value < high <= 1
+        low, high = intervals.recall["a"]
+        assert low < found.per_class["a"].recall < high
+        assert found.intervals.macro_f1 == tally(y, P).evaluation().intervals.macro_f1
+        widths.append([high - low for low, high in (intervals.accuracy, intervals.macro_f1)])
+    np.testing.assert_allclose(np.divide(*widths), 4.0, rtol=0.25)
+
+
+def test_the_interval_of_macro_f1_is_that_of_resampled_rows():
+    rng = np.random.default_rng(1)
+    y = rng.integers(0, 3, 300)
+    given = np.where(rng.random(300) < 0.7, y, rng.integers(0, 3, 300))
+    found = tally(y, np.eye(4)[given]).evaluation().intervals.macro_f1
+    samples = []
+    for _ in range(1000):
+        rows = rng.integers(0, 300, 300)
+        samples.append(metrics.f1_score(y[rows], given[rows], average="macro", labels=[0, 1, 2]))
+    np.testing.assert_allclose(found, np.quantile(samples, [0.025, 0.975]), atol=0.012)
 
 
 def test_a_truth_that_got_no_probability_costs_much_and_not_everything():

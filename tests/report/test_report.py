@@ -14,6 +14,7 @@ from textclf.cli import run
 from textclf.errors import TextclfError
 from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.calibration_error import Reliability
+from textclf.metrics.single_label import Tally
 from textclf.model.card import EpochFigures
 from textclf.model.model import Model
 from textclf.report import (
@@ -24,8 +25,16 @@ from textclf.report import (
     write_evaluation_report,
     write_training_report,
 )
-from textclf.report.figures import of_classes
-from textclf.report.plots import CoverageCurve, Mark, coverage_precision, heat_map, loss_curves, reliability
+from textclf.report.figures import judge, of_classes
+from textclf.report.plots import (
+    CoverageCurve,
+    Mark,
+    coverage_precision,
+    heat_map,
+    loss_curves,
+    ranking_curves,
+    reliability,
+)
 from textclf.report.run import Fact
 from textclf.settings import Settings
 from textclf.tables import LoadedTable, TableOptions, open_table
@@ -106,6 +115,8 @@ def test_a_report_shows_figures_and_texts_as_text(labels, tmp_path):
     assert "<script>alert(1)</script>" in page.text
     assert "{{7*7}} {% raw %} $x^2$ </style>\\x1b[31m" in page.text
     assert "rows refused 7" in page.text
+    assert judge(found.evaluation) in page.text
+    assert ("ROC and precision–recall" in page.text) == (len(labels) == 2)
     assert "promised: 0.8" in page.text
     assert ("Commonest confusions" in page.text) == (len(labels) > 12)
     write_training_report(tmp_path / "t.html", trained, examples, MADE)
@@ -134,7 +145,7 @@ def test_a_report_of_several_labels_has_thresholds_and_no_confusion_matrix(tmp_p
     assert f"{found.evaluation.exact_match:.4f}" in page.text
     assert "wrongly given" in page.text
     assert f"{trained.model.thresholds[0]:.3f}" in page.text
-    assert "Who is taken for whom" not in page.text
+    assert "Confusion matrix" not in page.text
     write_training_report(tmp_path / "t.html", trained, examples, MADE)
     assert "Hamming loss" in read(tmp_path / "t.html").text
 
@@ -244,6 +255,29 @@ def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours(
 )
 def test_wilsons_interval_is_that_of_the_tables(share, n, low, high):
     assert wilson_interval(share, n) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "verdict"),
+    [
+        ([0] * 50 + [1] * 50, "Accuracy 1.000: better than always answering “a” (0.500). The weakest class is"),
+        ([0] * 100, "Accuracy 0.500: no better than always answering “a” (0.500). The weakest class is “b”, F1 0.000"),
+        ([0] * 46 + [1] * 8 + [0] * 46, "Accuracy 0.500: no better than"),
+        ([0] * 50 + [1] * 5 + [0] * 45, "Accuracy 0.550: not clearly better than always answering “a” (0.500)"),
+    ],
+)  # fmt: skip
+def test_the_verdict_is_told_beside_the_baseline_and_names_what_is_weakest(given, verdict):
+    tally = Tally(["a", "b"])
+    ones = np.ones(100, int)
+    tally.add(np.repeat([0, 1], 50), np.eye(2)[given], words=ones, known=ones)
+    assert judge(tally.evaluation()).startswith(verdict)
+
+
+def test_the_curves_of_two_classes_are_drawn_whatever_the_ties():
+    rng = np.random.default_rng(0)
+    has = rng.random(500) < 0.3
+    for score in (rng.random(500) + has, np.round(rng.random(500), 1), np.full(500, 0.5)):
+        assert "ROC and precision by recall" in ranking_curves(score, has)
 
 
 def test_many_classes_are_said_to_be_sorted():

@@ -1,16 +1,20 @@
 """The classifier behaves as scikit-learn's do, whatever holds the texts, and labels come back as what they were."""
 
+import io
 import pickle
 import re
 import subprocess
 import sys
 from dataclasses import replace
+from enum import Enum, StrEnum
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
@@ -23,7 +27,7 @@ from textclf import SentenceEmbedder, TextClassifier, load
 from textclf.errors import TextclfError
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.sklearn.inputs import InputError, texts_of
+from textclf.sklearn.inputs import InputError, kind_of, labels_of, texts_of
 from textclf.training.train import LabelledTexts, train
 
 ROOT = Path(__file__).parents[2]
@@ -100,13 +104,242 @@ def test_importing_textclf_imports_neither_numpy_nor_scikit_learn():
         pd.DataFrame({"text": TEXTS}),
         pl.Series(TEXTS),
         pl.DataFrame({"text": TEXTS}),
+        pa.array(TEXTS),
+        pa.chunked_array([TEXTS[:5], TEXTS[5:]]),
+        pa.table({"text": TEXTS}),
+        np.array(TEXTS, np.dtypes.StringDType()),
+        pd.Series(TEXTS, dtype="string"),
+        pd.Categorical(TEXTS),
+        (text for text in TEXTS),
     ],
     ids=lambda column: f"{type(column).__module__}.{type(column).__name__}",
 )
 def test_texts_come_from_any_column(column):
-    assert texts_of(column) == TEXTS
-    found = classifier().fit(column, LABELS).predict(column)
-    assert found.tolist() == LABELS
+    found = texts_of(column)
+    assert found == TEXTS
+    assert {type(text) for text in found} == {str}
+
+
+class Mood(StrEnum):
+    GOOD = "up"
+    BAD = "down"
+
+
+class Old(str, Enum):  # noqa: UP042 - whose str() is the member's name
+    GOOD = "up"
+    BAD = "down"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        tuple(LABELS),
+        np.array(LABELS),
+        np.array(LABELS, object),
+        np.array(LABELS, np.dtypes.StringDType()),
+        pd.Series(LABELS, dtype="string"),
+        pd.Categorical(LABELS),
+        pl.Series(LABELS),
+        pl.Series(LABELS, dtype=pl.Categorical),
+        pa.array(LABELS),
+        pa.chunked_array([LABELS[:5], LABELS[5:]]),
+        pa.table({"label": LABELS}),
+        [Mood(label) for label in LABELS],
+        [Old(label) for label in LABELS],
+        (label for label in LABELS),
+    ],
+    ids=lambda column: f"{type(column).__module__}.{type(column).__name__}",
+)
+def test_labels_come_from_any_column_and_are_their_values(column):
+    assert labels_of(column, len(LABELS)).tolist() == LABELS
+
+
+@pytest.mark.parametrize(
+    ("column", "kind"),
+    [
+        (np.array([np.int64(1), np.int64(2)] * 12, object), "int"),
+        ([np.float32(1), 2] * 12, "float"),
+        ([np.True_, False] * 12, "bool"),
+        (pd.Series([1, 2] * 12, dtype="Int64"), "int"),
+        (pd.Series([True, False] * 12, dtype="boolean"), "bool"),
+        (pa.array([1, 2] * 12), "int"),
+    ],
+)
+def test_numbers_and_truth_values_keep_their_kind(column, kind):
+    assert kind_of(labels_of(column, 24)) == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("vectors", 3, "a file, 'starter'"),
+        ("recipe", 1, "a string, found 1"),
+        ("recipe", np.array(["fast", "auto"]), r"a string, found array"),
+        ("word_ngrams", 2.0, "a whole number, found 2.0"),
+        ("word_ngrams", True, "a whole number, found True"),
+        ("word_ngrams", 99, "0 to 10, found 99"),
+        ("char_ngrams", 3, "None, or the shortest and the longest"),
+        ("char_ngrams", (3,), "None, or the shortest and the longest"),
+        ("char_ngrams", (3, "5"), "None, or the shortest and the longest"),
+        ("hidden", 64, r"a tuple of sizes, such as \(64,\)"),
+        ("hidden", "64", "a tuple of sizes"),
+        ("hidden", None, "a tuple of sizes"),
+        ("activation", None, "a string, found None"),
+        ("l2", "0.1", "a number, found '0.1'"),
+        ("l2", float("nan"), "a number, found nan"),
+        ("l2", -1, "0 to 1e"),
+        ("class_weight", pd.Series({"up": 1.0}), "None, 'balanced', or a dict"),
+        ("class_weight", {"up": "2"}, "a number, found '2'"),
+        ("class_weight", {"up": None}, "a number, found None"),
+        ("class_weight", 3, "None, 'balanced', or a dict"),
+        ("valid_fraction", None, "a number, found None"),
+        ("calibrate", "no", "True or False, found 'no'"),
+        ("random_state", "one", "a whole number, a RandomState, or None"),
+        ("random_state", -1, "0 to"),
+        ("threads", None, "a whole number, found None"),
+        ("threads", 1.5, "a whole number, found 1.5"),
+        ("multi_label", 1, "True or False, found 1"),
+    ],
+)
+def test_a_wrong_parameter_is_named(name, value, message):
+    with pytest.raises(InputError, match=f"^{name}: expected {message}"):
+        classifier(**{name: value}).fit(TEXTS, LABELS)
+
+
+def test_parameters_of_numpy_train_and_are_saved_as_what_they_are(tmp_path):
+    given = {
+        "word_ngrams": np.int64(1), "char_ngrams": np.array([1, 2]), "hidden": np.array([3]), "l2": np.float32(0.5),
+        "valid_fraction": np.float64(0.1), "calibrate": np.True_, "random_state": np.uint8(4), "threads": np.int32(1),
+        "recipe": np.str_("fast"), "class_weight": {np.str_("up"): np.float32(2)}, "multi_label": np.False_,
+    }  # fmt: skip
+    fitted = classifier(**given).fit(TEXTS, LABELS)
+    fitted.save(tmp_path / "m")
+    opened = load(tmp_path / "m")
+    assert (opened.l2, opened.hidden, opened.char_ngrams) == (0.5, (3,), (1, 2))
+    np.testing.assert_array_equal(opened.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+
+
+@pytest.mark.parametrize("classes", [(False, True), (1, 2), (1.0, 2.0), ("a", "b")], ids=str)
+def test_a_label_is_known_by_itself_and_by_its_name(tmp_path, classes):
+    y = [classes[label == "up"] for label in LABELS]
+    fitted = classifier(class_weight={classes[0]: 1.0, classes[1]: 5.0}).fit(TEXTS, y)
+    fitted.save(tmp_path / "m")
+    opened = load(tmp_path / "m")
+    again = clone(opened).fit(TEXTS, y)
+    np.testing.assert_array_equal(again.predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+    for label in classes:
+        for form in (label, str(label)):
+            assert opened.explain("so good", label=form).label == str(label)
+
+
+def test_a_label_that_is_none_of_the_kind_is_refused():
+    fitted = classifier().fit(TEXTS, [label == "up" for label in LABELS])
+    with pytest.raises(InputError, match="label: expected labels that are truth values, found 'yes'"):
+        fitted.explain("so good", label="yes")
+    with pytest.raises(InputError, match="class_weight: expected labels that are truth values, found 2"):
+        classifier(class_weight={2: 1.0}).fit(TEXTS, [label == "up" for label in LABELS])
+
+
+def test_a_model_is_read_from_an_open_file_too(tmp_path):
+    fitted = classifier().fit(TEXTS, LABELS)
+    fitted.save(tmp_path / "m")
+    stream = io.BytesIO((tmp_path / "m").read_bytes())
+    np.testing.assert_array_equal(load(stream).predict_proba(TEXTS), fitted.predict_proba(TEXTS))
+    with pytest.raises(InputError, match="path: expected the name of a file, found 3"):
+        load(3)
+    with pytest.raises(InputError, match="opened to read bytes"):
+        load(io.StringIO("x"))
+
+
+SEVERAL = [("hot",), ("cold",), ("hot", "wet"), ()] * 12
+WEATHER = [f"day {' '.join(labels)} {'dry' if not labels else ''}" for labels in SEVERAL]
+MATRIX = np.array([["cold" in labels, "hot" in labels, "wet" in labels] for labels in SEVERAL]).astype(int)
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        SEVERAL,
+        [list(labels) for labels in SEVERAL],
+        [set(labels) for labels in SEVERAL],
+        pd.Series([list(labels) for labels in SEVERAL]),
+        pl.Series([list(labels) for labels in SEVERAL], dtype=pl.List(pl.String)),
+        pa.array([list(labels) for labels in SEVERAL]),
+        ["|".join(labels) for labels in SEVERAL],
+    ],
+    ids=lambda y: f"{type(y).__name__} of {type(y[0]).__name__}",
+)
+def test_texts_of_several_labels_are_learnt_from_lists_of_labels(tmp_path, y):
+    fitted = classifier(multi_label=True).fit(WEATHER, y)
+    assert fitted.classes_.tolist() == ["cold", "hot", "wet"]
+    fitted.save(tmp_path / "m")
+    for each in (fitted, load(tmp_path / "m"), clone(load(tmp_path / "m")).fit(WEATHER, y)):
+        assert each.multi_label
+        assert [set(labels) for labels in each.predict(WEATHER)] == [set(labels) for labels in SEVERAL]
+        assert each.evaluate(WEATHER, y).exact_match == each.score(WEATHER, y) == 1.0
+    assert fitted.score(["day hot", "day wet"], [["hot"], ["snow"]]) <= 0.5
+    with pytest.raises(InputError, match="label 'snow' was not in the training data"):
+        fitted.evaluate(["day hot"], [["snow"]])
+
+
+@pytest.mark.parametrize("form", ["numbers", "truth values", "sparse", "frame"])
+def test_texts_of_several_labels_are_learnt_from_a_matrix_and_answered_in_one(tmp_path, form):
+    named = form == "frame"
+    y = {
+        "numbers": MATRIX,
+        "truth values": MATRIX > 0,
+        "sparse": csr_array(MATRIX),
+        "frame": pd.DataFrame(MATRIX, columns=["cold", "hot", "wet"]),
+    }[form]
+    fitted = classifier(multi_label=True).fit(WEATHER, y)
+    assert fitted.classes_.tolist() == (["cold", "hot", "wet"] if named else [0, 1, 2])
+    np.testing.assert_array_equal(fitted.predict(WEATHER), MATRIX)
+    assert fitted.predict_proba(WEATHER).shape == MATRIX.shape
+    assert fitted.evaluate(WEATHER, y).exact_match == fitted.score(WEATHER, y) == 1.0
+    fitted.save(tmp_path / "m")
+    opened = load(tmp_path / "m")
+    assert opened.classes_.tolist() == fitted.classes_.tolist()
+    assert opened.predict(WEATHER[2:4]).tolist() == [tuple(fitted.classes_[1:].tolist()), ()]
+    assert opened.score(WEATHER, y) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        ([["a"], None], r"a list of labels in row 1, found None. For a text without labels give \[\]"),
+        ([["a"], 3], "a list of labels in row 1, found 3"),
+        ([["a"], ["b", 1]], "found int and str"),
+        ([["a"], ["b", None]], r"found none \(None\) in row 1"),
+        ([["a"], [" "]], "found a blank one"),
+        ([["a"]], "as many rows of labels as texts, 2, found 1"),
+        ([[], []], "some texts with labels"),
+        ([[0, 0, 1], [1, 0, 1]], r"found rows of 0 and 1. Give np.array\(y\)"),
+        (np.array([[0, 2], [1, 0]]), "a matrix of 0 and 1"),
+        (np.array([["a", "b"], ["a", "c"]]), "a matrix of 0 and 1"),
+        (["[a", "b"], "row 0: expected labels such as"),
+        (None, "found None. Give a list of labels"),
+    ],
+)
+def test_what_are_no_lists_of_labels_is_refused(y, message):
+    with pytest.raises(InputError, match=message):
+        classifier(multi_label=True).fit(["a day", "b day"], y)
+
+
+def test_a_multi_label_classifier_says_what_it_cannot_do():
+    with pytest.raises(InputError, match="class_weight: expected None, as texts may have several labels"):
+        classifier(multi_label=True, class_weight="balanced").fit(WEATHER, SEVERAL)
+    with pytest.raises(InputError, match="partial_fit: expected one label a text"):
+        classifier(multi_label=True).partial_fit(WEATHER, SEVERAL)
+    with pytest.raises(InputError, match="partial_fit: expected a model of one label"):
+        classifier(multi_label=True).fit(WEATHER, SEVERAL).partial_fit(WEATHER, SEVERAL)
+    with pytest.raises(InputError, match="a column for each of 3 labels, found 2"):
+        classifier(multi_label=True).fit(WEATHER, MATRIX).score(WEATHER, MATRIX[:, :2])
+
+
+def test_a_score_counts_labels_that_the_model_never_met_as_wrong():
+    fitted = classifier().fit(TEXTS, LABELS)
+    assert fitted.score(["so good", "so bad"], ["up", "sideways"]) == 0.5
+    assert fitted.score(["so good", "so bad"], ["up", "sideways"], sample_weight=[3, 1]) == 0.75
 
 
 @pytest.mark.parametrize(
@@ -115,6 +348,11 @@ def test_texts_come_from_any_column(column):
         ("one text", "found one str. Put the text into a list"),
         ({"text": TEXTS}, "found one dict"),
         (["a", None], "a text in row 1, found nothing"),
+        (["a", pd.NA], "a text in row 1, found nothing"),
+        (pd.Series(["a", pd.NA], dtype="string"), "a text in row 1, found nothing"),
+        (pa.chunked_array([["a"], [None]]), "a text in row 1, found nothing"),
+        ([np.array(["a"]), "a"], r"a text in row 0, found array\(\['a'\]"),
+        (3, "found one int"),
         ([float("nan"), "a"], "a text in row 0, found nothing"),
         ([b"a"], "row 0, found b'a'"),
         (pd.DataFrame({"a": ["x"], "b": ["y"]}), r"one column of texts, found an array of shape \(1, 2\)"),
@@ -134,6 +372,24 @@ def test_what_is_no_column_of_texts_is_refused(X, message):
         ([None, "b"] * 12, "found none"),
         (["", "b"] * 12, "found an empty one"),
         (np.array([1, "b"] * 12, object), "expected strings, whole numbers or truth values, found int and str"),
+        ([1, "b"] * 12, "found int and str"),
+        ([True, "b"] * 12, "found bool and str"),
+        ([True, 2] * 12, "found bool and int"),
+        ([float("nan"), "b"] * 12, r"found none \(nan\) in row 0"),
+        (["b", pd.NA] * 12, r"found none \(<NA>\) in row 1"),
+        (["b", pd.NaT] * 12, r"found none \(NaT\) in row 1"),
+        (pd.Series(["a", None] * 12, dtype="string"), r"found none \(<NA>\) in row 1"),
+        (pd.Series([1, None] * 12, dtype="Int64"), "found none .* in row 1"),
+        (pd.Series([1.0, None] * 12), r"found none \(nan\) in row 1"),
+        (pd.Categorical(["a", None] * 12), r"found none \(nan\) in row 1"),
+        (pl.Series(["a", None] * 12), r"found none \(None\) in row 1"),
+        (pa.array(["a", None] * 12), r"found none \(None\) in row 1"),
+        (np.ma.array([1, 2] * 12, mask=[0, 1] * 12), r"found none \(None\) in row 1"),
+        ([b"a", b"b"] * 12, r"found b'a' in row 0. Convert it"),
+        ([["a"], ["b", "c"]] * 12, r"found \['a'\] in row 0. For several labels a text use .*multi_label=True"),
+        (["a", "b\ud800"] * 12, "labels of whole characters, found 'b.ud800' in row 1"),
+        ([2**70, 1] * 12, "whole numbers of 64 bits"),
+        ("ab" * 12, "a list or a column of labels, found one str"),
     ],
 )
 def test_labels_that_cannot_be_learnt_are_refused(y, message):

@@ -16,7 +16,7 @@ from textclf.nn.network import LOSSES, Network, one_hot
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.csr import blocks_of, stack_rows
-from textclf.training.data import Examples, deal, group_copies, split
+from textclf.training.data import Examples, deal, group_copies, group_keys, split, text_keys
 from textclf.training.minibatch import EpochSettings, Standardizer, minibatches, train_network
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import JointSettings, columns_moved, fit_jointly
@@ -278,6 +278,27 @@ def test_no_row_is_judged_that_has_a_label_of_no_other_fold_beside_common_ones()
 
 def test_texts_are_copies_whatever_their_case_and_blanks():
     assert group_copies(["Good  film", " good film", "goodfilm", "good\tFILM\n", "\ud800"]).tolist() == [0, 0, 2, 0, 4]
+
+
+def test_files_that_are_split_one_by_one_hold_out_the_same_texts():
+    rng = np.random.default_rng(0)
+    texts = [f"text {number}" for number in range(1000)]
+    held_out = []
+    for _ in range(2):
+        rows = rng.permutation(1000)[:900]
+        keys = text_keys([texts[row] for row in rows])
+        _, valid = split(rows % 2, 0.1, rng, groups=group_keys(keys), keys=keys)
+        assert len(valid) == 90
+        held_out.append({texts[rows[row]] for row in valid} | {texts[row] for row in set(range(1000)) - set(rows)})
+    assert len(held_out[0] & held_out[1]) > 80
+
+
+def test_copies_of_training_rows_in_a_validation_table_are_told():
+    texts, labels = reviews(100)
+    said = []
+    valid = LabelledTexts([texts[0].upper(), *reviews(9, seed=1)[0]], labels[:10])
+    train(LabelledTexts(texts, labels), FAST, None, valid=valid, listener=Listener(say=said.append))
+    assert any(sentence.startswith("1 of 10 validation rows have the text of a training row") for sentence in said)
 
 
 def test_one_text_in_half_of_all_rows_is_not_all_that_is_validated_on():

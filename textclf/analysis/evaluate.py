@@ -13,7 +13,6 @@ from textclf.errors import DataError
 from textclf.labels import LabelSet, label_sets, multi_hot, unknown_label
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.metrics.single_label import Evaluation, Tally, losses
-from textclf.model.abstention import CERTAINTY
 from textclf.model.bulk import predict_batches
 from textclf.model.drift import Profile
 from textclf.model.model import Model
@@ -21,6 +20,8 @@ from textclf.model.prediction import Predictions
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
 from textclf.types import Array
+
+_BROKEN = 0.01
 
 
 @dataclass(frozen=True)
@@ -78,21 +79,24 @@ class Answered:
         return self.answered / self.n
 
     @property
-    def p_value(self) -> float:
-        """How often so few answers, or fewer, would be right if the promise held: a one-sided binomial test."""
-        from scipy.special import bdtr
-
-        return float(bdtr(self.right, self.answered, self.target)) if self.answered else 1.0
-
-    @property
-    def is_broken(self) -> bool:
-        """Whether these rows break the promise by more than chance."""
-        return self.p_value < 1.0 - CERTAINTY
-
-    @property
     def precision(self) -> float | None:
         """The share of answers that are right; None when there was none."""
         return self.right / self.answered if self.answered else None
+
+    @property
+    def p_value(self) -> float | None:
+        """How often a promise that is kept gives so few right answers, or fewer, by chance; None without answers.
+
+        The exact binomial test, one-sided.
+        """
+        from scipy.stats import binom
+
+        return float(binom.cdf(self.right, self.answered, self.target)) if self.answered else None
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether these rows tell that the promise is not kept: that they do by chance is less likely than 1 in 100."""
+        return self.p_value is not None and self.p_value < _BROKEN
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -143,8 +143,6 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Cur
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add another class.")
     fold = deal(y, folds, rng, groups=group_copies(data.texts))
     sizes_of_folds = np.bincount(fold[fold >= 0], minlength=folds)
-    if not sizes_of_folds.all():
-        raise TrainingError(f"texts: expected different ones for each of {folds} folds, found too few. Add others.")
     largest = n - int(sizes_of_folds.max())
     smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
     sizes = tuple(largest >> step for step in range(len(_REPEATS)) if largest >> step >= smallest)
@@ -153,6 +151,8 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Cur
         raise TrainingError(
             f"rows: expected at least {least:,} for a curve of {k:,} classes, found {n:,}. Add rows, or merge classes."
         )
+    if not sizes_of_folds.all():
+        raise TrainingError(f"texts: expected different ones for each of {folds} folds, found too few. Add others.")
     return CurvePlan(y, tuple(labels.tolist()), fold, folds, sizes)
 
 

@@ -21,11 +21,11 @@ from textclf.nn.network import ACTIVATIONS, LOSSES, Loss, Network
 from textclf.tables import TableOptions, open_table
 from textclf.text.features import TextMatrix, stack_texts
 from textclf.text.weighting import inverse_document_frequency
-from textclf.training.data import Examples, group_copies, split
+from textclf.training.data import Examples, group_keys, split, text_keys
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
 from textclf.training.objective import RowsHere, add_up, blocks_for
-from textclf.types import Array, BoolArray, Integers
+from textclf.types import Array, BoolArray, Integers, Keys
 
 Group = tuple[Shard, ...]
 """The files of one worker."""
@@ -133,9 +133,10 @@ def _read(plan: Plan, group: Group) -> Held:
     parts, Ys, valid = [], [], []
     n = 0
     for shard in group:
-        matrix, Y, groups = _read_shard(plan, model, shard)
-        rng = np.random.default_rng([plan.seed, *shard.name.encode()])
-        _, chosen = split(Y.argmax(axis=1), plan.valid_fraction, rng, groups=groups)
+        matrix, Y, keys = _read_shard(plan, model, shard)
+        rng = np.random.default_rng(plan.seed)
+        mixed = keys * np.uint64(2 * rng.integers(1 << 62) + 1)  # with each seed other texts have the lowest keys
+        _, chosen = split(Y.argmax(axis=1), plan.valid_fraction, rng, groups=group_keys(keys), keys=mixed)
         parts.append(matrix)
         Ys.append(Y)
         valid.append(chosen + n)
@@ -146,8 +147,8 @@ def _read(plan: Plan, group: Group) -> Held:
     return Held(model, matrix, Examples(matrix.words, matrix.ngrams, Y, weights), np.concatenate(valid))
 
 
-def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Array, Integers]:
-    """Return the texts of a file, the truth Y, shape (n, k), and which rows have the same text."""
+def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Array, Keys]:
+    """Return the texts of a file, the truth Y, shape (n, k), and a key of each text."""
     texts: list[str] = []
     labels: list[str] = []
     with shard.local() as path, open_table(path, plan.options, labelled=True) as table:
@@ -159,7 +160,7 @@ def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Arr
     sets = label_sets(labels, multi_label=False)
     check_known(shard.url, range(1, len(sets) + 1), sets, model.labels)
     matrix = model.features.extract(texts, _common(plan, model))
-    return matrix, multi_hot(sets, model.labels), group_copies(texts)
+    return matrix, multi_hot(sets, model.labels), text_keys(texts)
 
 
 def _common(plan: Plan, model: Model) -> list[BoolArray]:

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.metrics.single_label import ClassScores, Tally, WordCounts, share_of
+from textclf.metrics.bootstrap import wilson_interval
+from textclf.metrics.ranking import Ranking, RankingFigures
+from textclf.metrics.single_label import (
+    ClassScores,
+    Tally,
+    WordCounts,
+    per_class_values,
+    ranking_values,
+    share_of,
+)
 from textclf.types import Array, Integers
 
 _LEAST = 1e-15  # a probability of 0 given to the truth would make the log loss infinite
@@ -116,6 +125,8 @@ class MultiLabelEvaluation:
     commonest_count: int
     known_words: float
     empty: int
+    ranking: RankingFigures
+    """ROC AUC and average precision of each label."""
 
     @property
     def exact_match(self) -> float:
@@ -166,6 +177,13 @@ class MultiLabelEvaluation:
         micro = _scores(self.support[given].sum(), given.sum() * self.n, self.support.sum())
         return self.commonest_count / self.n, micro[2]
 
+    @property
+    def intervals(self) -> dict[str, Any]:
+        """The 95% intervals (Wilson's) of exact match and of each label's recall; None for a label without texts."""
+        shares = zip(self.labels, self.hits.tolist(), self.support.tolist(), strict=True)
+        recall = {label: wilson_interval(right / rows, rows) if rows else None for label, right, rows in shares}
+        return {"exact_match": wilson_interval(self.exact_match, self.n), "recall": recall}
+
     def summary(self) -> dict[str, Any]:
         """Return the few figures that a model file keeps of its validation."""
         return {
@@ -187,10 +205,12 @@ class MultiLabelEvaluation:
             "exact_match": self.exact_match,
             "hamming_loss": self.hamming_loss,
             "log_loss": self.log_loss,
+            **ranking_values(self.ranking),
+            "intervals": self.intervals,
             "baseline": {"labels": list(self.commonest), "exact_match": exact, "micro_f1": micro_f1},
             "known_words": self.known_words,
             "without_known_words": self.empty,
-            "per_class": {label: vars(scores) for label, scores in self.per_class.items()},
+            "per_class": per_class_values(self.per_class, self.ranking),
         }
 
 
@@ -209,6 +229,7 @@ class MultiLabelTally:
     def __post_init__(self) -> None:
         self.hits, self.predicted, self.support = np.zeros((3, len(self.labels)), np.int64)
         self.log_loss = np.zeros(len(self.labels))
+        self.ranking = Ranking(len(self.labels))
 
     def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers) -> None:
         """Count texts whose truth is Y, predicted with P; `words` and `known` count each text's words."""
@@ -221,6 +242,7 @@ class MultiLabelTally:
         self.log_loss += log_losses(Y, P).sum(axis=0)
         self.sets.update(map(bytes, np.packbits(has, axis=1)))
         self.words.add(words, known)
+        self.ranking.add(has, P)
 
     def merge(self, other: "MultiLabelTally") -> None:
         """Add the counts of another tally over the same labels."""
@@ -232,6 +254,7 @@ class MultiLabelTally:
         self.log_loss += other.log_loss
         self.sets.update(other.sets)
         self.words.merge(other.words)
+        self.ranking.merge(other.ranking)
 
     def evaluation(self) -> MultiLabelEvaluation:
         """Return the figures. At least one text must have been counted."""
@@ -249,6 +272,7 @@ class MultiLabelTally:
             count,
             self.words.share_known,
             self.words.empty,
+            self.ranking.figures(),
         )
 
 

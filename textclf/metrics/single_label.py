@@ -3,16 +3,23 @@
 Knows labels and probabilities only. Letters: ``n`` texts, ``k`` classes, ``P`` probabilities of shape (n, k).
 """
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.metrics.bootstrap import Interval, RowPatterns, wilson_interval
 from textclf.metrics.calibration_error import Reliability
+from textclf.metrics.ordinal import OrdinalFigures, measure_order
+from textclf.metrics.ranking import Ranking, RankingFigures
 from textclf.types import Array, Integers
 
+_FEW_CLASSES = 5
+_RESAMPLES, _SEED = 2000, 1
 _LEAST = 1e-15  # a probability of 0 given to the truth would make the log loss infinite
 
 
@@ -24,6 +31,15 @@ class ClassScores:
     recall: float
     f1: float
     support: int
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """95% intervals of accuracy, of macro-F1, and of each class's recall; None for a class without texts."""
+
+    accuracy: tuple[float, float]
+    macro_f1: tuple[float, float]
+    recall: dict[str, tuple[float, float] | None]
 
 
 @dataclass(frozen=True)
@@ -40,6 +56,10 @@ class Evaluation:
     """How many texts hold no known word: their label comes from the biases alone."""
     reliability: Reliability
     """Counts of confidences."""
+    ranking: RankingFigures
+    """ROC AUC and average precision of each class against the rest."""
+    in_first_3: int
+    """How many texts have their label among the three likeliest."""
 
     @property
     def n(self) -> int:
@@ -68,6 +88,63 @@ class Evaluation:
         return macro_f1(self.matrix)
 
     @property
+    def recalls(self) -> Array:
+        """The recall of each class, shape (k,), NaN for a class without texts."""
+        support = self.matrix.sum(axis=1)
+        return np.where(support > 0, share_of(np.diag(self.matrix), support), np.nan)
+
+    @property
+    def balanced_accuracy(self) -> float:
+        """The mean recall of the classes that texts have."""
+        return float(np.nanmean(self.recalls))
+
+    @property
+    def mcc(self) -> float:
+        """Matthews' correlation of truth and prediction, −1 to 1 (Gorodkin 2004); 0 where either is always the same."""
+        truth, given = self.matrix.sum(axis=1).astype(np.float64), self.matrix.sum(axis=0).astype(np.float64)
+        n = float(self.n)
+        spread = (n * n - truth @ truth) * (n * n - given @ given)
+        return float((np.trace(self.matrix) * n - truth @ given) / np.sqrt(spread)) if spread > 0 else 0.0
+
+    @property
+    def kappa(self) -> float | None:
+        """Cohen's kappa: how far truth and prediction agree beyond chance; None where both are always the same."""
+        n = float(self.n)
+        chance = float((self.matrix.sum(axis=1) / n) @ (self.matrix.sum(axis=0) / n))
+        return (self.accuracy - chance) / (1 - chance) if chance < 1 else None
+
+    @property
+    def top_3_accuracy(self) -> float | None:
+        """The share of texts whose label is among the three likeliest; None of five classes or fewer."""
+        return self.in_first_3 / self.n if len(self.labels) > _FEW_CLASSES else None
+
+    @property
+    def ordinal(self) -> OrdinalFigures | None:
+        """How far predictions are off, where labels are numbers such as grades; None of other labels."""
+        return measure_order(self.labels, self.matrix)
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """The 95% intervals: Wilson's of shares, and of macro-F1 that of resampled rows."""
+        hits, support = np.diag(self.matrix).tolist(), self.matrix.sum(axis=1).tolist()
+        recall = {
+            label: wilson_interval(right / rows, rows) if rows else None
+            for label, right, rows in zip(self.labels, hits, support, strict=True)
+        }
+        return Intervals(wilson_interval(self.accuracy, self.n), self._resampled_macro_f1(), recall)
+
+    def _resampled_macro_f1(self) -> tuple[float, float]:
+        # Rows of one cell of the matrix are alike, so the matrix holds all that a resample of rows can change.
+        truth, predicted = np.nonzero(self.matrix)
+        patterns = RowPatterns(truth, predicted[:, None], self.matrix[truth, predicted], len(self.labels))
+        rng = np.random.default_rng(_SEED)
+        samples = [patterns.counts(rows, 0).macro_f1 for rows in patterns.resampled(rng, _RESAMPLES)]
+        found = Interval.of(self.macro_f1, np.concatenate(samples))
+        assert found.low is not None
+        assert found.high is not None
+        return found.low, found.high
+
+    @property
     def majority(self) -> tuple[str, float]:
         """The commonest label, and the accuracy of always answering with it."""
         support = self.matrix.sum(axis=1)
@@ -92,6 +169,13 @@ class Evaluation:
             "n": self.n,
             "accuracy": self.accuracy,
             "macro_f1": self.macro_f1,
+            "balanced_accuracy": self.balanced_accuracy,
+            "mcc": self.mcc,
+            "kappa": self.kappa,
+            "top_3_accuracy": self.top_3_accuracy,
+            **ranking_values(self.ranking),
+            "intervals": vars(self.intervals),
+            "ordinal": vars(self.ordinal) if self.ordinal is not None else None,
             "log_loss": self.log_loss,
             "brier": self.brier,
             "ece": self.reliability.ece,
@@ -99,7 +183,7 @@ class Evaluation:
             "majority": {"label": majority, "accuracy": share},
             "known_words": self.known_words,
             "without_known_words": self.empty,
-            "per_class": {label: vars(scores) for label, scores in self.per_class.items()},
+            "per_class": per_class_values(self.per_class, self.ranking),
             "confusion": {"labels": list(self.labels), "matrix": self.matrix.tolist()},
         }
 
@@ -112,7 +196,9 @@ class Tally:
     matrix: npt.NDArray[np.int64] = field(init=False)
     log_loss: float = 0.0
     brier: float = 0.0
+    in_first_3: int = 0
     words: "WordCounts" = field(default_factory=lambda: WordCounts())
+    ranking: Ranking = field(init=False)
     reliability: Reliability = field(default_factory=Reliability)
 
     @property
@@ -122,6 +208,7 @@ class Tally:
 
     def __post_init__(self) -> None:
         self.matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
+        self.ranking = Ranking(len(self.labels))
 
     def add(self, y: Integers, P: Array, *, words: Integers, known: Integers) -> None:
         """Count texts of classes `y`, shape (n,), predicted with P; `words` and `known` count each text's words."""
@@ -129,6 +216,8 @@ class Tally:
         self.log_loss += float(losses(y, P).sum())
         self.brier += float(((P.astype(np.float64) - np.eye(P.shape[1])[y]) ** 2).sum())
         self.reliability.add(P.max(axis=1), P.argmax(axis=1) == y)
+        self.ranking.add(y[:, None] == np.arange(P.shape[1]), P)
+        self.in_first_3 += count_first(y, P, 3)
         self.words.add(words, known)
 
     def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers) -> None:
@@ -140,7 +229,9 @@ class Tally:
         self.matrix += other.matrix
         self.log_loss += other.log_loss
         self.brier += other.brier
+        self.in_first_3 += other.in_first_3
         self.words.merge(other.words)
+        self.ranking.merge(other.ranking)
         self.reliability.merge(other.reliability)
 
     def evaluation(self) -> Evaluation:
@@ -154,6 +245,8 @@ class Tally:
             self.words.share_known,
             self.words.empty,
             self.reliability,
+            self.ranking.figures(),
+            self.in_first_3,
         )
 
 
@@ -181,6 +274,38 @@ class WordCounts:
     def share_known(self) -> float:
         """The share of the words that the model knew, 0 to 1; 0 when there were none."""
         return self.known / self.words if self.words else 0.0
+
+
+def ranking_values(ranking: RankingFigures) -> dict[str, Any]:
+    """Return the means over the classes as plain values for JSON, and how far they may be off."""
+    return {
+        "roc_auc": ranking.macro_roc_auc,
+        "average_precision": ranking.macro_average_precision,
+        "ranking_error": ranking.error,
+    }
+
+
+def per_class_values(per_class: Mapping[str, ClassScores], ranking: RankingFigures) -> dict[str, Any]:
+    """Return each class's figures as plain values for JSON; None stands for what a class without rows lacks."""
+    of_ranking = zip(ranking.roc_auc.tolist(), ranking.average_precision.tolist(), strict=True)
+    return {
+        label: {
+            **vars(scores),
+            "roc_auc": None if math.isnan(auc) else auc,
+            "average_precision": None if math.isnan(precision) else precision,
+        }
+        for (label, scores), (auc, precision) in zip(per_class.items(), of_ranking, strict=True)
+    }
+
+
+def count_first(y: Integers, P: Array, most: int) -> int:
+    """Return for how many rows fewer than `most` classes are likelier than their own, shape (n,) and (n, k).
+
+    Of classes that are as likely, those of lower number come first.
+    """
+    own = P[np.arange(len(y)), y][:, None]
+    ahead = (own < P) | ((own == P) & (np.arange(P.shape[1]) < y[:, None]))
+    return int((ahead.sum(axis=1) < most).sum())
 
 
 def losses(y: Integers, P: Array) -> Array:

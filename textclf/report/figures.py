@@ -87,7 +87,7 @@ def first_figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Figure]
     majority, share = evaluation.majority
     return [
         Figure("accuracy", f"{evaluation.accuracy:.4f}", interval_note(evaluation.accuracy, evaluation.n)),
-        Figure("macro-F1", f"{evaluation.macro_f1:.4f}", "mean over the classes"),
+        Figure("macro-F1", f"{evaluation.macro_f1:.4f}", interval_words(*evaluation.intervals.macro_f1)),
         Figure("always the commonest", f"{share:.4f}", f"“{cut(majority, LONGEST_LABEL)}”: accuracy"),
         Figure("calibration error", f"{evaluation.reliability.ece:.4f}", "confidence against accuracy"),
         Figure("log loss", f"{evaluation.log_loss:.4f}", f"Brier score {evaluation.brier:.4f}"),
@@ -110,9 +110,39 @@ def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
     ]  # fmt: skip
 
 
+def judge(evaluation: Evaluation | MultiLabelEvaluation) -> str:
+    """Return a verdict in two sentences: how the figures stand beside the baseline, and what is weakest."""
+    scores = {label: each for label, each in evaluation.per_class.items() if each.support}
+    if isinstance(evaluation, MultiLabelEvaluation):
+        _, baseline = evaluation.baseline
+        name, value, low = "Micro-F1", evaluation.micro[2], None
+        beside, what = "always giving the commonest labels", "label"
+    else:
+        always, baseline = evaluation.majority
+        name, value, low = "Accuracy", evaluation.accuracy, evaluation.intervals.accuracy[0]
+        beside, what = f"always answering “{cut(always, LONGEST_LABEL)}”", "class"
+    if value <= baseline:
+        verdict = f"no better than {beside} ({baseline:.3f})"
+    elif low is not None and low <= baseline:
+        verdict = f"not clearly better than {beside} ({baseline:.3f}), given how few rows there are"
+    else:
+        verdict = f"better than {beside} ({baseline:.3f})"
+    sentences = [f"{name} {value:.3f}: {verdict}."]
+    if len(scores) > 1:
+        weakest = min(scores, key=lambda label: scores[label].f1)
+        texts = f"{scores[weakest].support:,} text{'s' * (scores[weakest].support > 1)}"
+        weak = f"“{cut(weakest, LONGEST_LABEL)}”, F1 {scores[weakest].f1:.3f}"
+        sentences.append(f"The weakest {what} is {weak} ({texts}).")
+    return " ".join(sentences)
+
+
 def interval_note(share: float, n: int) -> str:
     """Return the 95% interval of a share seen in n rows in words."""
-    low, high = wilson_interval(share, n)
+    return interval_words(*wilson_interval(share, n))
+
+
+def interval_words(low: float, high: float) -> str:
+    """Return a 95% interval in words."""
     return f"95% interval {low:.3f} to {high:.3f}"
 
 
@@ -154,7 +184,7 @@ def _class_rows(
     ]
 
 
-# --- who is taken for whom ----------------------------------------------------------------------------------------
+# --- the confusion matrix -----------------------------------------------------------------------------------------
 
 
 def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, float]]]]:
@@ -185,7 +215,7 @@ def confusions(evaluation: Evaluation) -> list[Confusion]:
     return [Confusion(truth, given, count, count / max(support[truth], 1)) for truth, given, count in found]
 
 
-# --- what confidences are worth -----------------------------------------------------------------------------------
+# --- calibration -------------------------------------------------------------------------------------------------
 
 
 def calibrations(after: Evaluation, before: Evaluation | None) -> list[CalibrationRow]:

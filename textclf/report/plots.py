@@ -184,6 +184,36 @@ def precision_recall(decisions: Reliability, precision: float, recall: float) ->
     return draw(_WIDTH, 1.2 * _HEIGHT, paint, title="Precision and recall", text=text)
 
 
+def ranking_curves(score: Array, has: npt.NDArray[np.bool_]) -> str:
+    """Return ROC and precision by recall, as the probability falls from which on a class is given.
+
+    `score`: the class's probability, and `has`: whether the row has it, both of shape (n,).
+    """
+    order = np.argsort(-score, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # rows of one score come together
+    if len(ends) > _POINTS:
+        ends = np.unique(ends[np.linspace(0, len(ends) - 1, _POINTS).astype(np.int64)])
+    hits = np.cumsum(has[order])[ends]
+    wrong = ends + 1 - hits
+    recall, fallout = hits / has.sum(), wrong / (~has).sum()
+
+    def paint(figure: "Figure") -> None:
+        roc, precision = figure.subplots(1, 2)
+        roc.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
+        roc.plot([0, *fallout], [0, *recall], color=SERIES[0])
+        roc.set(xlabel="false positive rate", ylabel="true positive rate")
+        precision.axhline(has.mean(), color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
+        precision.plot(recall, hits / (ends + 1), color=SERIES[0])
+        precision.set(xlabel="recall", ylabel="precision")
+        for axes, title in ((roc, "ROC"), (precision, "precision and recall")):
+            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
+            axes.set_title(title, color=SOFT, fontsize=FONT)
+
+    middle = int(np.argmin(np.abs(recall - 0.5)))
+    text = f"At a recall of {recall[middle]:.2f} the false positive rate is {fallout[middle]:.2f}."
+    return draw(1.6 * _WIDTH, 0.95 * _HEIGHT, paint, title="ROC and precision by recall", text=text)
+
+
 def label_counts(truth: Integers, given: Integers) -> str:
     """Return how many texts have, and get, no label, one label, two … ; both count texts from 0 labels on."""
     from matplotlib.ticker import MaxNLocator
@@ -213,7 +243,7 @@ def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
     levels = np.ceil(np.sqrt(shares) * _SHADES).astype(int)  # the root: one row in a hundred is to be seen too
     names = [cut(label, _LONGEST_TICK) for label in labels]
     cell = 0.115
-    margin = 0.105 + 0.066 * max(sum(1 + (east_asian_width(c) in "WF") for c in name) for name in names)
+    margin = 0.105 + 0.2 + 0.066 * max(sum(1 + (east_asian_width(c) in "WF") for c in name) for name in names)
 
     def paint(figure: "Figure") -> None:
         figure.set_layout_engine("none")
@@ -230,6 +260,8 @@ def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
         places = np.arange(k) + 0.5
         axes.set(xlim=(0, k), ylim=(k, 0), xticks=places, xticklabels=names, yticks=places, yticklabels=names)
         axes.tick_params(length=0, labelsize=7.5, pad=2)
+        axes.set_xlabel("predicted")
+        axes.set_ylabel("true")
         axes.tick_params(axis="x", labelrotation=90)
         axes.grid(visible=False)
         for edge in range(0, k + 1, 5):

@@ -123,6 +123,7 @@ def _write(
         path,
         "report.html",
         **values,
+        origin=", ".join(fact.value for name in ("model", "date") for fact in run.facts if fact.name == name),
         labels=model.labels,
         **(_judged_values(model, judgement) if judgement is not None else {"judgement": None}),
         text_facts=facts.text_facts(texts, refused),
@@ -144,12 +145,14 @@ def _judged_values(model: Model, judgement: Judgement) -> dict[str, Any]:
     kept = next((each for each in promises if each.is_chosen), None)
     return {
         "judgement": judgement,
+        "verdict": figures.judge(evaluation),
         "figures": figures.first_figures(evaluation) + ([_kept(kept)] if kept else []),
         "classes": rows,
         "classes_note": figures.of_classes(len(rows), len(model.labels)),
         "columns": figures.columns_of(rows),
         "promises": promises,
-        "errors": list(zip(wrong, _explained(model, wrong), strict=True)),
+        "errors": _grouped(wrong, _explained(model, wrong)),
+        "errors_shown": len(wrong),
         "wrong_count": len(judgement.wrong),
         **_drawn(evaluation, judgement, kept),
     }
@@ -164,7 +167,7 @@ def _drawn(
     if isinstance(evaluation, MultiLabelEvaluation):
         precision, recall, _ = evaluation.micro
         return {
-            "matrix": [], "heat": "", "heat_note": "", "confusions": [], "calibrations": [],
+            "matrix": [], "heat": "", "two_classes": "", "heat_note": "", "confusions": [], "calibrations": [],
             "reliability": plots.reliability({"decisions": judged.decisions}, what="share of labels that apply"),
             "coverage": plots.coverage_precision({"all labels": curve}, what="exactly right"),
             "precision_recall": plots.precision_recall(judged.decisions, precision, recall),
@@ -190,13 +193,31 @@ def _drawn(
         "coverage": plots.coverage_precision({"these rows": curve}, marks),
         "precision_recall": "",
         "label_counts": "",
+        "two_classes": _two_classes(judged) if len(evaluation.labels) == 2 else "",
     }
+
+
+def _two_classes(judged: JudgedRows) -> str:
+    """Return the curves of the second class against the first, by its probability."""
+    score = np.where(judged.classes == 1, judged.confidence, 1 - judged.confidence)
+    has = judged.right == (judged.classes == 1)
+    return plots.ranking_curves(score, has) if 0 < has.sum() < len(has) else ""
 
 
 def _kept(promise: figures.Promise) -> figures.Figure:
     answered = promise.answered
     right = "none answered" if answered.precision is None else f"{answered.precision:.1%} of the answers right"
     return figures.Figure(f"answered at {answered.target:g}", f"{answered.coverage:.1%}", right)
+
+
+def _grouped(
+    wrong: Sequence[WrongRow], why: Sequence[Shaded | None]
+) -> list[tuple[str, str, list[tuple[WrongRow, Shaded | None]]]]:
+    """Return wrong rows by confusion, the confusion of the worst row first: truth, prediction, and its rows."""
+    groups: dict[tuple[str, str], list[tuple[WrongRow, Shaded | None]]] = defaultdict(list)
+    for row, shade in zip(wrong, why, strict=True):
+        groups[row.label, row.predicted].append((row, shade))
+    return [(label, predicted, rows) for (label, predicted), rows in groups.items()]
 
 
 def _explained(model: Model, wrong: Sequence[WrongRow]) -> list[Shaded | None]:

@@ -2,43 +2,56 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from os import PathLike
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, BinaryIO, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils import Tags, check_random_state, estimator_html_repr
+from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from textclf.errors import TextclfError
 from textclf.explain import ExplainSettings, Explanation, Method, explain
-from textclf.labels import label_sets, multi_hot, unknown_label
+from textclf.labels import join_labels, multi_hot, unknown_label
 from textclf.metrics.multi_label import MultiLabelEvaluation, new_tally
 from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model
+from textclf.model.prediction import Predictions
 from textclf.settings import Activation, RecipeName, Settings
 from textclf.sklearn.inputs import (
     Classes,
     InputError,
     classes_of,
+    distinct_labels,
     kind_of,
+    label_sets_of,
     labels_of,
+    name_of,
     names_of,
+    shorten,
     texts_of,
     weights_of,
 )
 from textclf.sklearn.notebook import card
+from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number
+from textclf.storage.files import temporary_folder
 from textclf.training.continual import kept_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors, open_vectors
 
+_OTHER = "\0other"
+"""Stands for labels that a model does not have, where a score is asked for: no text gets it."""
+
 
 class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
     """Texts to labels by averaged word vectors, n-grams and a neural network; parameters are named as those of `train`.
 
-    X is a list or a column of texts (NumPy, pandas, Polars), y one label a text: strings, whole numbers, truth values.
+    X is a list or a column of texts (NumPy, pandas, Polars, Arrow), y one label a text: strings, whole numbers, truth
+    values. With `multi_label` a text has several labels or none: y is a list of labels for each text, or a matrix of 0
+    and 1, shape (n, k), and `predict` answers in the same form.
 
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: how much is tried out,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
@@ -70,6 +83,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         calibrate: bool = True,
         random_state: Any = 1,  # noqa: ANN401 - a number, NumPy's RandomState, or None
         threads: int = 2,
+        multi_label: bool = False,
     ) -> None:
         self.vectors = vectors
         self.recipe = recipe
@@ -83,14 +97,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.calibrate = calibrate
         self.random_state = random_state
         self.threads = threads
+        self.multi_label = multi_label
 
     # --- learning ---------------------------------------------------------------------------------------------------
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: ANN401 - columns of any kind
         """Train on texts X and labels y, n of each; a text of `sample_weight` 2 counts as two such texts do."""
-        data, classes = _rows(X, y, None, sample_weight)
-        settings = self._settings(kind_of(classes))
-        self._take(_trained(data, settings, None), classes)
+        data, classes, is_matrix = self._rows(X, y, None, sample_weight)
+        self._take(_trained(data, self._settings(kind_of(classes)), None), classes)
+        self._answers_in_matrix = is_matrix
         return self
 
     def partial_fit(
@@ -102,12 +117,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         ``textclf train --init-from`` does, but keeps no rows aside: the temperature stays what it was.
         """
         if not hasattr(self, "model_"):
-            data, known = _rows(X, y, classes, sample_weight)
+            if read_truth("multi_label", self.multi_label):
+                raise InputError("partial_fit: expected one label a text, found multi_label=True. Use fit.")
+            data, known, _ = self._rows(X, y, classes, sample_weight)
             self._take(_trained(data, self._settings(kind_of(known)), None), known)
             return self
-        self.model_.require_one_label("partial_fit")
+        if self.model_.is_multi_label:
+            raise InputError("partial_fit: expected a model of one label a text, found a multi-label one. Use fit.")
         more = self.classes_ if classes is None else np.concatenate([self.classes_, np.unique(classes)])
-        data, known = _rows(X, y, more, sample_weight)
+        data, known, _ = self._rows(X, y, more, sample_weight)
         settings = replace(kept_settings(self.model_, self._settings(kind_of(known))), valid_fraction=0.0)
         self._take(_trained(data, settings, Start(self.model_)), known, self.validation_)
         return self
@@ -118,66 +136,69 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.validation_ = trained.validation or validation
         self.classes_ = classes
 
-    def _settings(self, kind: str) -> Settings:
-        weight = self.class_weight
-        if isinstance(weight, Mapping):
-            weight = {str(kind_cast(label, kind)): float(value) for label, value in weight.items()}
-        seed = self.random_state
-        if not isinstance(seed, int | np.integer):
-            seed = check_random_state(seed).randint(2**31 - 1)
-        try:
-            return Settings(
-                vectors=str(self.vectors),
-                recipe=self.recipe,
-                word_ngrams=self.word_ngrams,
-                char_ngrams=None if self.char_ngrams is None else (self.char_ngrams[0], self.char_ngrams[1]),
-                hidden=tuple(self.hidden),
-                activation=self.activation,
-                l2=self.l2,
-                class_weight="none" if weight is None else weight,
-                valid_fraction=self.valid_fraction,
-                calibrate=self.calibrate,
-                seed=int(seed),
-                threads=self.threads,
-            )
-        except (TypeError, IndexError):
-            given = f"hidden={self.hidden!r}, char_ngrams={self.char_ngrams!r}"
+    def _rows(
+        self, X: Any, y: Any, classes: Any, sample_weight: Any  # noqa: ANN401
+    ) -> tuple[LabelledTexts, Classes, bool]:  # fmt: skip
+        """Return the rows that weigh something, all labels, rising, and whether y was a matrix."""
+        texts = _some(X)
+        if read_truth("multi_label", self.multi_label):
+            sets, columns = label_sets_of(y, len(texts))
+            known = distinct_labels(sets) if columns is None else np.sort(columns)
+            cells = [join_labels(list(map(str, labels))) for labels in sets]
+            return _weighed(texts, cells, known, sample_weight), known, columns is not None
+        y = labels_of(y, len(texts))
+        known = np.unique(y if classes is None else np.concatenate([y, np.asarray(classes)]))
+        if kind_of(known) != kind_of(y) or (classes is not None and kind_of(np.asarray(classes)) != kind_of(y)):
+            raise InputError(f"y: expected labels of one kind, found {y.dtype} beside {known.dtype}. Convert them.")
+        if len(known) < 2:
             raise InputError(
-                f"parameters: expected hidden=(64,) and char_ngrams=(3, 5), or the like, found {given}."
-            ) from None
-        except TextclfError as error:
-            raise InputError(str(error)) from None
+                f"y: expected two classes or more, found one class, {known.tolist()[0]!r}. Add texts of another."
+            )
+        return _weighed(texts, names_of(y), known, sample_weight), known, False
+
+    def _settings(self, kind: str) -> Settings:
+        return read_settings(self.get_params(deep=False), kind)
 
     # --- answering --------------------------------------------------------------------------------------------------
 
     def predict(self, X: Any) -> Classes:  # noqa: ANN401
-        """Return the label of each text, shape (n,); from a multi-label model the tuple of its labels."""
-        check_is_fitted(self, "model_")
-        predictions = self.model_.predict(_some(X), threads=self.threads)
+        """Return the label of each text, shape (n,).
+
+        A multi-label classifier returns the tuple of each text's labels, or, where it was fitted to a matrix of 0 and
+        1, such a matrix, shape (n, k), its columns in the order of `classes_`.
+        """
+        predictions = self._predictions(X)
         if not self.model_.is_multi_label:
             likeliest: Classes = self.classes_[predictions.P[:, self._columns].argmax(axis=1)]
             return likeliest
-        sets = np.empty(len(predictions), object)
-        sets[:] = self.model_.label_sets(predictions.given)
+        given = predictions.given[:, self._columns]
+        if getattr(self, "_answers_in_matrix", False):
+            return given.astype(np.int64)
+        listed, sets = self.classes_.tolist(), np.empty(len(given), object)
+        sets[:] = [tuple(listed[j] for j in np.flatnonzero(row).tolist()) for row in given]
         return sets
+
+    def _predictions(self, X: Any) -> Predictions:  # noqa: ANN401
+        check_is_fitted(self, "model_")
+        return self.model_.predict(_some(X), threads=read_whole_number("threads", self.threads))
 
     def predict_proba(self, X: Any) -> Array:  # noqa: ANN401
         """Return the probability of each label for each text, shape (n, k), columns in the order of `classes_`."""
-        check_is_fitted(self, "model_")
-        return self.model_.predict(_some(X), threads=self.threads).P[:, self._columns]
+        return self._predictions(X).P[:, self._columns]
 
     def decision_function(self, X: Any) -> Array:  # noqa: ANN401
         """Return Z[L] / T, shape (n, k), in the order of `classes_`; with two labels their difference, shape (n,)."""
         check_is_fitted(self, "model_")
         matrix = self.model_.features.extract(_some(X))
-        Z = self.model_.logits(matrix, threads=self.threads)[:, self._columns] / self.model_.temperature
+        threads = read_whole_number("threads", self.threads)
+        Z = self.model_.logits(matrix, threads=threads)[:, self._columns] / self.model_.temperature
         is_binary = Z.shape[1] == 2 and not self.model_.is_multi_label
         return Z[:, 1] - Z[:, 0] if is_binary else Z
 
     def explain(self, text: str, *, label: Any = None, method: Method = "gradients") -> Explanation:  # noqa: ANN401
         """Return what each word and n-gram of a text adds to its label's score, or to that of another `label`."""
         check_is_fitted(self, "model_")
-        name = None if label is None else str(kind_cast(label, self._kind))
+        name = None if label is None else name_of(label, self._kind, "label")
         if name is not None and name not in self.model_.labels:
             raise InputError(unknown_label(name, self.model_.labels))
         return explain(self.model_, texts_of([text]), ExplainSettings(name, method))[0]
@@ -185,19 +206,56 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def evaluate(self, X: Any, y: Any) -> Evaluation | MultiLabelEvaluation:  # noqa: ANN401
         """Return all figures on labelled texts, such as `accuracy` and `per_class`; `as_dict` gives plain values.
 
-        For a multi-label model y holds cells such as ``a|b``.
+        For a multi-label model y is what `fit` takes, or cells such as ``a|b``.
         """
-        check_is_fitted(self, "model_")
-        texts, model = _some(X), self.model_
-        sets = label_sets(names_of(labels_of(y, len(texts))), multi_label=model.is_multi_label)
+        predictions, model = self._predictions(X), self.model_
+        tally = new_tally(model.labels, model.thresholds)
+        Y = multi_hot(self._known_sets(y, len(predictions)), model.labels)
+        tally.add_rows(Y, predictions.P, words=predictions.tokens, known=predictions.known)
+        return tally.evaluation()
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: ANN401
+        """Return the share of texts that get their label, or, of a multi-label model, exactly their labels."""
+        found = self.predict(X)
+        if self.model_.is_multi_label:
+            names = [set(labels) for labels in self._known_sets(found, len(found))]
+            truth = [set(labels) for labels in self._known_sets(y, len(found), allow_others=True)]
+            right = np.array([given == labels for given, labels in zip(names, truth, strict=True)])
+        else:
+            right = found == labels_of(y, len(found))
+        return float(np.average(right, weights=weights_of(sample_weight, len(right))))
+
+    def _known_sets(self, y: Any, n: int, *, allow_others: bool = False) -> list[tuple[str, ...]]:  # noqa: ANN401
+        """Return the names of the labels of each of n texts.
+
+        Raises InputError at one that the model does not have; with `allow_others` it becomes `_OTHER`.
+        """
+        if self.model_.is_multi_label:
+            sets, columns = label_sets_of(y, n)
+            if columns is not None and len(columns) != len(self.classes_):
+                raise InputError(f"y: expected a column for each of {len(self.classes_)} labels, found {len(columns)}.")
+            if columns is not None and kind_of(columns) == "int":  # by their numbers, where they have no names
+                sets = [tuple(self.classes_[j] for j in labels) for labels in sets]
+        else:
+            sets = [(label,) for label in labels_of(y, n).tolist()]
+        names, found = dict[Any, str](), []
         for labels in sets:
             for label in labels:
-                if label not in model.labels:
-                    raise InputError(unknown_label(label, model.labels))
-        predictions = model.predict(texts, threads=self.threads)
-        tally = new_tally(model.labels, model.thresholds)
-        tally.add_rows(multi_hot(sets, model.labels), predictions.P, words=predictions.tokens, known=predictions.known)
-        return tally.evaluation()
+                if (type(label), label) not in names:
+                    names[type(label), label] = self._name_of_known(label, allow_others)
+            found.append(tuple(names[type(label), label] for label in labels))
+        return found
+
+    def _name_of_known(self, label: Any, allow_others: bool) -> str:  # noqa: ANN401
+        try:
+            name = name_of(label, self._kind, "y")
+        except InputError:
+            name = str(label)
+        if name in self.model_.labels:
+            return name
+        if allow_others:
+            return _OTHER
+        raise InputError(unknown_label(name, self.model_.labels))
 
     @property
     def _kind(self) -> str:
@@ -214,12 +272,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def save(self, path: str | Path) -> None:
         """Write the model file that ``textclf predict`` and `textclf.load` read, whole or not at all."""
         check_is_fitted(self, "model_")
-        self.model_.save(Path(path))
+        self.model_.save(_path_of(path))
 
     @classmethod
-    def from_model_file(cls, path: Path) -> "TextClassifier":
+    def from_model_file(cls, path: str | Path | BinaryIO) -> "TextClassifier":
         """Return the classifier in a model file, with the parameters that it was trained with; see `textclf.load`."""
-        model = Model.load(path)
+        model = _open_model(path)
         settings = model.card.settings
         stored = {**vars(settings), "random_state": settings.seed} if settings else {}
         if stored.get("class_weight") == "none":
@@ -247,11 +305,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
 
 
-def kind_cast(label: Any, kind: str) -> Any:  # noqa: ANN401 - a label
-    """Return a label that a person wrote, such as 1 or 1.0, as it is written for labels of this kind."""
-    return {"bool": bool, "int": int, "float": float, "str": str}.get(kind, str)(label)
-
-
 def _some(X: Any) -> list[str]:  # noqa: ANN401
     texts = texts_of(X)
     if not texts:
@@ -259,26 +312,35 @@ def _some(X: Any) -> list[str]:  # noqa: ANN401
     return texts
 
 
-def _rows(X: Any, y: Any, classes: Any, sample_weight: Any) -> tuple[LabelledTexts, Classes]:  # noqa: ANN401
-    """Return the rows that weigh something, and all labels, rising: those of y, and `classes`."""
-    texts = _some(X)
-    y = labels_of(y, len(texts))
-    known = np.unique(y if classes is None else np.concatenate([y, np.asarray(classes)]))
-    if kind_of(known) != kind_of(y) or (classes is not None and kind_of(np.asarray(classes)) != kind_of(y)):
-        raise InputError(f"y: expected labels of one kind, found {y.dtype} beside {known.dtype}. Convert them.")
-    if len(known) < 2:
-        raise InputError(
-            f"y: expected two classes or more, found one class, {known.tolist()[0]!r}. Add texts of another."
-        )
-    names, weights = names_of(y), weights_of(sample_weight, texts)
-    more = tuple(sorted(names_of(known)))
+def _weighed(texts: list[str], names: list[str], known: Classes, sample_weight: Any) -> LabelledTexts:  # noqa: ANN401
+    """Return the rows that weigh something; the model is to know all labels."""
+    more, weights = tuple(sorted(names_of(known))), weights_of(sample_weight, len(texts))
     if weights is None:
-        return LabelledTexts(texts, names, None, more), known
+        return LabelledTexts(texts, names, None, more)
     used: npt.NDArray[np.intp] = np.flatnonzero(weights)
     if not len(used):
         raise InputError("sample_weight: expected some weights above 0, found them all zero: no row is left.")
     kept = used.tolist()
-    return LabelledTexts([texts[i] for i in kept], [names[i] for i in kept], weights[used].tolist(), more), known
+    return LabelledTexts([texts[i] for i in kept], [names[i] for i in kept], weights[used].tolist(), more)
+
+
+def _path_of(path: object) -> Path:
+    if not isinstance(path, str | PathLike):
+        raise InputError(f"path: expected the name of a file, found {shorten(path)}.")
+    return Path(path)
+
+
+def _open_model(source: object) -> Model:
+    """Return the model in a file: named, or open, such as a BytesIO, whose bytes are written to a file meanwhile."""
+    if not hasattr(source, "read"):
+        return Model.load(_path_of(source))
+    content = source.read()
+    if not isinstance(content, bytes):
+        raise InputError(f"path: expected a file opened to read bytes, found {shorten(source)}. Open it with 'rb'.")
+    with temporary_folder() as folder:
+        path = folder / "model"
+        path.write_bytes(content)
+        return Model.load(path)
 
 
 def _trained(data: LabelledTexts, settings: Settings, start: Start | None) -> Trained:

@@ -1,7 +1,7 @@
 """Sentence features alone, S = C E, as a scikit-learn transformer: for those who bring a classifier of their own."""
 
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +10,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from textclf.settings import CHOICES, Weighting
-from textclf.sklearn.inputs import InputError, texts_of
+from textclf.sklearn.inputs import texts_of
+from textclf.sklearn.parameters import read_source, read_string, refuse
 from textclf.text.features import Features, WordTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, tokenize_blocks
@@ -34,10 +35,10 @@ class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ANN401 - columns of any kind
         """Open the vectors, and learn the words' weights from texts X."""
         texts = texts_of(X)
-        if self.weighting not in CHOICES["weighting"]:
-            expected = ", ".join(CHOICES["weighting"])
-            raise InputError(f"weighting: expected one of {expected}, found {self.weighting!r}.")
-        vectors = open_vectors(str(self.vectors))
+        weighting = read_string("weighting", self.weighting)
+        if weighting not in CHOICES["weighting"]:
+            refuse("weighting", f"one of {', '.join(CHOICES['weighting'])}", weighting)
+        vectors = open_vectors(read_source("vectors", self.vectors))
         keys, places = np.unique(keys_of(vectors.words), return_index=True)
         dictionary = KeyIndex(keys)
         seen = [block.keys for block in tokenize_blocks(texts, lower=not vectors.is_cased)]
@@ -46,7 +47,7 @@ class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         counts = np.zeros(len(keys), np.int64)
         counts[rows[rows >= 0]] = occurrences[rows >= 0]
         n = max(len(texts), 1)
-        weights = word_weights(self.weighting, counts, np.minimum(counts, n), n)
+        weights = word_weights(cast(Weighting, weighting), counts, np.minimum(counts, n), n)
         self.features_ = Features(WordTable(dictionary, weights, vectors.is_cased), ())
         self.E_ = np.ascontiguousarray(vectors.matrix[places], np.float32)
         self.vectors_name_ = vectors.name

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from textclf.text.csr import SparseRows
 from textclf.text.subwords import WideRows
-from textclf.types import Array, Integers
+from textclf.types import Array, Integers, Keys
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,16 @@ class Examples:
 
 def group_copies(texts: Sequence[str]) -> Integers:
     """Return for each text the number of the first text that is the same, case and blanks aside; shape (n,)."""
-    keys = np.fromiter((_key_of(text) for text in texts), np.uint64, len(texts))
+    return group_keys(text_keys(texts))
+
+
+def text_keys(texts: Sequence[str]) -> Keys:
+    """Return 64 bits of each text, shape (n,), equal where texts are the same, case and blanks aside."""
+    return np.fromiter((_key_of(text) for text in texts), np.uint64, len(texts))
+
+
+def group_keys(keys: Keys) -> Integers:
+    """Return for each key the number of the first that is equal, shape (n,)."""
     _, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
     return firsts[inverse]
 
@@ -66,14 +75,22 @@ def count_copies(groups: Integers) -> int:
 
 
 def split(
-    y: Integers, fraction: float, rng: np.random.Generator, *, groups: Integers | None = None, Y: Array | None = None
+    y: Integers,
+    fraction: float,
+    rng: np.random.Generator,
+    *,
+    groups: Integers | None = None,
+    Y: Array | None = None,
+    keys: Keys | None = None,
 ) -> tuple[Integers, Integers]:
     """Return the numbers of the training rows and of the validation rows, `fraction` of each class, both rising.
 
     A class of n rows gives round(n · fraction) of them, at least one if it has four different texts or more, and never
     its last two texts: a class too small to share stays with training. A fraction of 0 sets nothing aside. `groups`,
     as `group_copies` returns them: rows of one number stay together; None says that all texts differ. `Y`, shape
-    (n, k): the labels, where rows may have several and `y` is but the rarest of each row's.
+    (n, k): the labels, where rows may have several and `y` is but the rarest of each row's. `keys`, shape (n,): rows of
+    the lowest are held out, instead of rows by chance, so that files that are split one by one hold out the same texts,
+    but for some at the margin.
     """
     units = _Units.of(y, groups)
     least = 1 if fraction else 0
@@ -83,7 +100,7 @@ def split(
         if len(members) < 3:
             continue
         wanted = max(round(int((y == number).sum()) * fraction), least if len(members) >= _SMALLEST_SHARED else 0)
-        order = rng.permutation(members)
+        order = rng.permutation(members) if keys is None else members[np.argsort(keys[units.firsts[members]])]
         small = order[units.sizes[order] <= wanted]  # one text in half of all rows would else be all that is judged
         taken = small[np.cumsum(units.sizes[small]) <= wanted]
         if least and not len(taken) and len(members) >= _SMALLEST_SHARED:
@@ -128,9 +145,13 @@ def deal(
 
 @dataclass(frozen=True)
 class _Units:
-    """Rows by their text: `of_row`, shape (n,), is each row's unit, `sizes` and `y`, shape (u,), rows and class."""
+    """Rows by their text: a unit is all rows of one text.
+
+    `of_row`, shape (n,), is each row's unit. `firsts`, `sizes` and `y`, shape (u,): its first row, rows and class.
+    """
 
     of_row: Integers
+    firsts: Integers
     sizes: Integers
     y: Integers
 
@@ -138,9 +159,9 @@ class _Units:
     def of(y: Integers, groups: Integers | None) -> "_Units":
         """Return one unit for each different text; its class is that of its first row."""
         if groups is None:
-            return _Units(np.arange(len(y)), np.ones(len(y), np.int64), y)
+            return _Units(np.arange(len(y)), np.arange(len(y)), np.ones(len(y), np.int64), y)
         _, firsts, of_row, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-        return _Units(of_row, sizes, y[firsts])
+        return _Units(of_row, firsts, sizes, y[firsts])
 
     def __len__(self) -> int:
         return len(self.sizes)

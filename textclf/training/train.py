@@ -30,7 +30,7 @@ from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.continual import as_before, grow, old_penalties, rows_seen, usual_with
-from textclf.training.data import Examples, count_copies, deal, group_copies, split
+from textclf.training.data import Examples, count_copies, deal, group_copies, split, text_keys
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.trainer import (
@@ -235,7 +235,15 @@ def _groups(texts: Sequence[str], settings: Settings, valid: LabelledTexts | Non
 
     Where no rows are set aside nobody needs to know, and all texts count as different.
     """
-    if valid is not None or not settings.valid_fraction:
+    if valid is not None:
+        shared = int(np.isin(text_keys(valid.texts), text_keys(texts)).sum())
+        if shared:
+            listener.say(
+                f"{shared:,} of {len(valid.texts):,} validation rows have the text of a training row, case and blanks"
+                " aside: validation figures are better than those of new texts"
+            )
+        return np.arange(len(texts))
+    if not settings.valid_fraction:
         return np.arange(len(texts))
     groups = group_copies(texts)
     copies = count_copies(groups)

@@ -28,6 +28,7 @@ def measurement_text(measurement: Measurement) -> str:
     lines = [
         "   ".join(figures),
         f"majority baseline: always {short(majority)!r}, accuracy {share:.4f}",
+        *_further_figures(evaluation),
         *_calibration(measurement, evaluation),
         _known_words(evaluation),
         "",
@@ -38,6 +39,37 @@ def measurement_text(measurement: Measurement) -> str:
     matrix = _matrix(evaluation)
     fits = len(evaluation.labels) <= _WIDEST_MATRIX and max(map(len, matrix)) <= WIDEST
     return "\n".join(lines + (matrix if fits else _commonest_confusions(evaluation)))
+
+
+def _further_figures(evaluation: Evaluation) -> list[str]:
+    """Return the lines of intervals, agreement beyond chance, and how well scores rank."""
+    intervals = evaluation.intervals
+    agreement = f"balanced accuracy {evaluation.balanced_accuracy:.4f}, Matthews correlation {evaluation.mcc:.4f}"
+    if evaluation.kappa is not None:
+        agreement += f", Cohen's kappa {evaluation.kappa:.4f}"
+    lines = [f"95% intervals: accuracy {_span(intervals.accuracy)}, macro-F1 {_span(intervals.macro_f1)}", agreement]
+    ranking = []
+    if evaluation.top_3_accuracy is not None:
+        ranking.append(f"top-3 accuracy {evaluation.top_3_accuracy:.4f}")
+    lines.append(", ".join([*ranking, *_ranking(evaluation)]))
+    order = evaluation.ordinal
+    if order is not None:
+        kappa = "" if order.quadratic_kappa is None else f", quadratic kappa {order.quadratic_kappa:.4f}"
+        error = f"mean absolute error {order.mean_absolute_error:.4f}, within one step {order.within_one:.1%}"
+        lines.append(f"labels as numbers: {error}{kappa}")
+    return [line for line in lines if line]
+
+
+def _ranking(evaluation: Evaluation | MultiLabelEvaluation) -> list[str]:
+    figures = {
+        "ROC AUC": evaluation.ranking.macro_roc_auc,
+        "average precision": evaluation.ranking.macro_average_precision,
+    }
+    return [f"{name} {value:.4f}" for name, value in figures.items() if value is not None]
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.3f} to {interval[1]:.3f}"
 
 
 def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
@@ -52,7 +84,7 @@ def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
     if answered is not None:
         precision = "none" if answered.precision is None else f"{answered.precision:.4f} of them right"
         lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
-        if answered.is_broken:
+        if answered.is_broken and answered.p_value is not None:
             lines.append(
                 f"  these rows break the promise by more than chance (binomial test: p {shown_p(answered.p_value)})"
             )
@@ -92,6 +124,7 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
             "",
             "   ".join(figures),
             f"commonest set baseline: always {always}, exact match {exact:.4f}, micro-F1 {micro_f1:.4f}",
+            *filter(None, [", ".join(_ranking(evaluation))]),
             _known_words(evaluation),
             "",
             *_per_class(evaluation),

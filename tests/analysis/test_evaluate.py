@@ -1,0 +1,36 @@
+"""Whether rows break a promised precision is an exact test, said in words and in JSON."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from textclf.cli.figures import measurement_text
+
+from textclf.analysis.evaluate import Answered, Measurement
+from textclf.metrics.single_label import Tally
+
+
+def text_of(answered):
+    counted = Tally(["a", "b"])
+    counted.add(np.array([0, 1]), np.eye(2), words=np.ones(2, int), known=np.ones(2, int))
+    return measurement_text(Measurement(counted.evaluation(), [], None, answered))
+
+
+def test_answers_far_below_the_promise_break_it_and_that_is_said():
+    answered = Answered(0.95, 7532, 5491, round(5491 * 0.9356))
+    assert answered.p_value == pytest.approx(
+        binomtest(answered.right, answered.answered, 0.95, alternative="less").pvalue, rel=1e-9
+    )
+    assert answered.as_dict()["is_broken"] is True
+    assert "these rows break the promise" in text_of(answered)
+
+
+@pytest.mark.parametrize(("answered", "right"), [(100, 96), (100, 92), (3, 2), (5491, 5200)])
+def test_what_chance_may_do_breaks_no_promise(answered, right):
+    found = Answered(0.95, 7532, answered, right)
+    assert found.as_dict()["is_broken"] is False
+    assert "break the promise" not in text_of(found)
+
+
+def test_without_answers_nothing_is_broken():
+    found = Answered(0.95, 100, 0, 0)
+    assert (found.p_value, found.is_broken) == (None, False)

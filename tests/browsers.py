@@ -28,6 +28,9 @@ def wait(browser):
 
 
 def label_texts(page, text):
+    """Label the lines of a text, each a text of its own; return the cards of the answers."""
+    if ("\n" in text) != page.find_element(By.ID, "lines").is_selected():
+        page.find_element(By.ID, "lines").click()
     page.find_element(By.ID, "texts").click()
     page.execute_cdp_cmd("Input.insertText", {"text": text})  # as pasted: keys cannot be pressed for every character
     page.find_element(By.ID, "ask").click()

@@ -107,7 +107,7 @@ def test_h02_half_open_requests_are_closed_in_time_and_keep_nobody_waiting(servi
     assert len(closed) == len(crowd)
     assert min(closed.values()) > 8
     assert max(closed.values()) < 14  # 10 s, a look each half second, and what a busy machine adds
-    longest = 2.0 if MEASURED else 0.5  # 0.1 on a machine that does nothing else
+    longest = 2.0  # 0.1 on a machine that does nothing else; who is kept waiting waits for 10 s
     assert sorted(times)[int(0.99 * len(times))] < longest
 
 

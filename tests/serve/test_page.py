@@ -55,7 +55,7 @@ def test_sentences_get_labels_bars_and_coloured_words(page):
     assert [card.find_element(By.CLASS_NAME, "verdict").text for card in cards] == ["up", "down"]
     assert [card.find_element(By.CLASS_NAME, "passage").text for card in cards] == ["the good film", "so bad 🙂 ill"]
     shares = [share.text for share in cards[0].find_elements(By.CLASS_NAME, "share")]
-    assert sum(float(share.rstrip(" %")) for share in shares) == pytest.approx(100, abs=0.2)
+    assert sum(float(share.strip("<> %")) for share in shares) == pytest.approx(100, abs=0.2)
     widths = [bar.rect["width"] for bar in cards[0].find_elements(By.CLASS_NAME, "fill")]
     assert widths[0] > widths[1]
     marked = {mark.text: mark.get_attribute("class") for mark in cards[0].find_elements(By.TAG_NAME, "mark")}
@@ -68,13 +68,18 @@ def test_the_keyboard_alone_is_enough(page):
     page.switch_to.active_element.send_keys("lovely film", Keys.CONTROL, Keys.ENTER)
     wait(page).until(lambda _: page.find_elements(By.CSS_SELECTOR, "article"))
     reached = []
-    for _ in range(9):
+    for _ in range(20):
         webdriver.ActionChains(page).send_keys(Keys.TAB).perform()
-        reached.append(page.switch_to.active_element.get_attribute("id"))
+        reached.append(
+            page.execute_script(
+                "const a = document.activeElement; return a === document.body ? 'body' : a.id || a.className"
+            )
+        )
         outline = "return getComputedStyle(document.activeElement).outlineStyle"
-        if reached[-1] not in ("file", ""):
+        if reached[-1] not in ("file", "body"):
             assert page.execute_script(outline) != "none"
-    assert reached[:3] == ["ask", "file", "column"]
+    assert [name for name in reached if name != "chip"][:5] == ["add", "lines", "ask", "examples-title", "file"]
+    assert reached.count("chip") >= 2
 
 
 def test_two_models_are_compared_side_by_side(page):
@@ -98,7 +103,9 @@ def test_hostile_labels_and_texts_are_text(page):
 
 def send_table(page, path, column=""):
     page.find_element(By.ID, "file").send_keys(str(path))
-    page.find_element(By.ID, "column").send_keys(column)
+    wait(page).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#column option"))
+    if column:
+        Select(page.find_element(By.ID, "column")).select_by_value(column)
     page.find_element(By.ID, "label-table").click()
     wait(page).until(lambda _: page.find_element(By.ID, "label-table").is_enabled())
     return page.find_element(By.ID, "table-status").text
@@ -140,7 +147,7 @@ def test_what_is_wrong_with_a_table_is_said(browser, service, place):
     browser.find_element(By.ID, "skip").click()
     browser.find_element(By.ID, "label-table").click()
     status = browser.find_element(By.ID, "table-status")
-    wait(browser).until(lambda _: status.text == "1 rows labelled, 1 passed over.")
+    wait(browser).until(lambda _: status.text == "1 row labelled, 1 skipped.")
 
 
 def test_the_page_fits_a_phone_and_follows_dark_and_light(page):
@@ -173,3 +180,115 @@ def test_the_page_asks_for_the_token_and_keeps_it(browser, place):
         browser.refresh()
         time.sleep(0.2)
         wait(browser).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#model option"))
+
+
+def test_labels_are_listed_with_words_that_a_click_labels(page):
+    wait(page).until(lambda _: page.find_elements(By.CLASS_NAME, "chip"))
+    assert page.find_element(By.ID, "examples-title").text == "2 labels"
+    listed = {
+        row.find_element(By.TAG_NAME, "dt").text: [one.text for one in row.find_elements(By.CLASS_NAME, "chip")]
+        for row in page.find_elements(By.CSS_SELECTOR, "#examples-list > div")
+    }
+    assert set(listed) == {"up", "down"}
+    assert "good" in listed["up"]
+    for chip in page.find_elements(By.CLASS_NAME, "chip"):
+        if chip.text == "good":
+            chip.click()
+    wait(page).until(lambda _: page.find_elements(By.CLASS_NAME, "verdict"))
+    assert page.find_element(By.CLASS_NAME, "verdict").text == "up"
+    assert page.find_element(By.ID, "texts").get_attribute("value") == "good"
+
+
+def test_a_text_of_several_paragraphs_is_one_text_in_a_box_of_its_own(page):
+    page.execute_cdp_cmd("Input.insertText", {"text": "the good film\n\nlovely"})
+    page.find_element(By.ID, "add").click()
+    page.switch_to.active_element.send_keys("so bad")
+    page.find_element(By.ID, "ask").click()
+    wait(page).until(lambda _: page.find_elements(By.TAG_NAME, "article"))
+    passages = page.find_elements(By.CLASS_NAME, "passage")
+    assert [passage.get_attribute("textContent") for passage in passages] == ["the good film\n\nlovely", "so bad"]
+    page.find_element(By.CSS_SELECTOR, ".box button").click()
+    assert page.switch_to.active_element.get_attribute("id") == "texts"
+    assert len(page.find_elements(By.CSS_SELECTOR, "textarea")) == 1
+
+
+def test_the_page_says_unsure_where_the_model_abstains(page):
+    choice = page.find_element(By.ID, "promise")
+    Select(choice).select_by_value("0.99")  # more than 24 rows can promise
+    (card,) = label_texts(page, "good film")
+    assert card.find_element(By.CLASS_NAME, "verdict").text == "unsure perhaps up"
+    Select(choice).select_by_value("")
+    wait(page).until(lambda _: page.find_element(By.CLASS_NAME, "verdict").text == "up")
+
+
+def test_no_share_reads_as_nothing_or_all_where_it_is_neither(page):
+    script = """
+        const done = arguments[arguments.length - 1];
+        const shares = arguments[0];
+        import("./elements.js").then(({ percent }) => done(shares.map(percent)));
+    """
+    assert page.execute_async_script(script, [0, 1e-9, 0.0004, 0.0006, 0.5, 0.9994, 0.99999, 1]) == [
+        "0.0 %", "< 0.1 %", "< 0.1 %", "0.1 %", "50.0 %", "99.9 %", "> 99.9 %", "100.0 %",
+    ]  # fmt: skip
+
+
+def cells(page, table, column):
+    return [cell.text for cell in page.find_elements(By.CSS_SELECTOR, f"#{table} tbody td:nth-child({column})")]
+
+
+def test_a_table_is_shown_before_and_after_it_is_labelled(page, place):
+    table = place / "half.csv"
+    table.write_text('id;note;words\n1;"a; b";good film\n2;"two\nlines";so bad\n3;c;fine\n' + "4;d;ill\n" * 9)
+    page.find_element(By.ID, "file").send_keys(str(table))
+    wait(page).until(lambda _: page.find_elements(By.CSS_SELECTOR, "#column option"))
+    assert page.find_element(By.ID, "separator").get_attribute("value") == ";"
+    assert cells(page, "preview-table", 2) == ["a; b", "two lines", "c", "d", "d"]
+    page.find_element(By.CSS_SELECTOR, "#preview-table td:nth-child(3)").click()
+    assert page.find_element(By.ID, "column").get_attribute("value") == "words"
+    page.find_element(By.ID, "label-table").click()
+    results = page.find_element(By.ID, "results")
+    wait(page).until(lambda _: results.is_displayed())
+    assert cells(page, "results-table", 1)[:3] == ["good film", "so bad", "fine"]
+    assert cells(page, "results-table", 2)[:3] == ["up", "down", "down"]
+    confidence = page.find_elements(By.CSS_SELECTOR, "#results-table .sort")[2]
+    orders = []
+    for order in ("ascending", "descending"):
+        confidence.click()
+        assert confidence.find_element(By.XPATH, "..").get_attribute("aria-sort") == order
+        orders.append([float(share.strip("<> %")) for share in cells(page, "results-table", 3)])
+    assert orders == [sorted(orders[0]), sorted(orders[0], reverse=True)]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_the_encoding_of_a_table_is_seen(encoding, page, place):
+    table = place / f"{encoding}.csv"
+    table.write_bytes("text,größe\ngood film,é\n".encode(encoding))
+    assert send_table(page, table) == "1 row labelled."
+    assert page.find_element(By.ID, "encoding").get_attribute("value") == encoding
+    assert cells(page, "preview-table", 2) == ["é"]
+    assert cells(page, "results-table", 4) == ["é"]
+
+
+def test_json_lines_are_shown_with_their_names(page, place):
+    table = place / "few.jsonl"
+    table.write_text('{"n": 1, "text": "good"}\n{"text": "bad", "more": [1]}\n')
+    assert send_table(page, table) == "2 rows labelled."
+    assert not page.find_element(By.ID, "separator-choice").is_displayed()
+    assert cells(page, "preview-table", 2) == ["good", "bad"]
+    assert cells(page, "results-table", 2) == ["up", "down"]
+
+
+def test_the_api_is_described_on_a_page_that_loads_nothing_from_elsewhere(page, service):
+    page.get(f"http://127.0.0.1:{service.port}/docs")
+    wait(page).until(lambda _: page.find_elements(By.CLASS_NAME, "operation"))
+    shown = [one.text for one in page.find_elements(By.CSS_SELECTOR, ".operation h2")]
+    assert shown == ["POST /predict", "POST /explain", "POST /label", "GET /models", "GET /examples", "GET /healthz",
+                     "GET /metrics"]  # fmt: skip
+    label = page.find_element(By.ID, "label").text
+    assert "csv, tsv, jsonl" in label
+    assert "predictions[].confidence" in page.find_element(By.ID, "predict").text
+    page.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    )
+    assert page.execute_script("return document.documentElement.scrollWidth") <= 390
+    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})

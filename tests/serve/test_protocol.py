@@ -11,7 +11,7 @@ from serving import TEXTS, running, save_model
 
 from textclf.cli import cli
 from textclf.errors import TextclfError
-from textclf.serve import ServeSettings, check_origin
+from textclf.serve import ServeLimits, ServeSettings, check_origin
 from textclf.serve.app import Service
 
 TOKEN = "0123456789abcdef0123"
@@ -221,9 +221,29 @@ def test_any_page_is_let_in_where_one_wishes_but_not_without_the_token(path):
     assert answer.headers["access-control-allow-origin"] == "https://a.example"
 
 
-@pytest.mark.parametrize("origin", ["app.example.org", "https://app.example.org/", "ftp://a", "null", "https://", "a*"])
+@pytest.mark.parametrize(
+    "origin",
+    ["app.example.org", "https://app.example.org/", "ftp://a", "null", "https://", "a*", "https://bücher.example"],
+)
 def test_an_origin_that_no_browser_sends_is_wrong_usage(origin, path):
     with pytest.raises(TextclfError, match=r"expected an origin such as https://app.example.org"):
         check_origin(origin)
     run = CliRunner().invoke(cli, ["serve", str(path), "--allow-origin", origin])
     assert run.exit_code == 2
+
+
+def test_origins_are_kept_as_browsers_send_them():
+    given = ["HTTPS://App.Example.org:443", "http://localhost:80", "http://localhost:3000", "http://[::1]:8080", "*"]
+    assert [check_origin(origin) for origin in given] == [
+        "https://app.example.org", "http://localhost", "http://localhost:3000", "http://[::1]:8080", "*",
+    ]  # fmt: skip
+
+
+def test_how_many_texts_a_request_may_have_is_described(path):
+    service = Service(ServeSettings({"one": path}, limits=ServeLimits(texts=3, explained=2, characters=5)))
+    schemas = ask(service, "GET", "/openapi.json").json()["components"]["schemas"]
+    for operation, most in (("Predict", 3), ("Explain", 2)):
+        texts = schemas[f"{operation}Request"]["properties"]["texts"]
+        assert (texts["minItems"], texts["maxItems"]) == (1, most)
+        for given, status in ((["a" * 5] * most, 200), (["a"] * (most + 1), 422), (["a" * 6], 422)):
+            assert ask(service, "POST", f"/{operation.lower()}", json={"texts": given}).status_code == status

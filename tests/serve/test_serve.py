@@ -130,6 +130,39 @@ def test_the_models_are_listed_in_order(both):
     ]
 
 
+def test_an_answer_that_cannot_be_promised_is_said_to_be_none(both, folder, model):
+    texts = ["good film", "ill"]
+    strict, easy = (
+        ask(both, "POST", "/predict", json={"texts": texts, "target_precision": target}).json()["predictions"]
+        for target in (0.99, 0.5)
+    )
+    for target, found in ((0.99, strict), (0.5, easy)):
+        given = model.each(texts, model.predict(texts), model.answer_from(target))
+        assert [one["abstained"] for one in found] == [one.abstained for one in given]
+    assert [one["label"] for one in strict] == ["up", "down"]
+    table = ask(both, "POST", "/label?target_precision=0.99", content=b"text\ngood film\n")
+    assert table.text.splitlines()[0] == "text,label,confidence,abstained"
+    assert ask(both, "POST", "/predict", json={"texts": texts, "target_precision": 1}).status_code == 422
+    assert ask(both, "GET", "/models").json()["models"][0]["can_promise"]
+
+
+def test_requests_with_and_without_a_promise_keep_apart_in_company(both):
+    async def all_at_once(client):
+        bodies = [{"texts": ["good film"], **({"target_precision": 0.99} if i % 2 else {})} for i in range(40)]
+        return await asyncio.gather(*(client.post("/predict", json=body) for body in bodies))
+
+    found = [answer.json()["predictions"][0].get("abstained") for answer in talk(both, all_at_once)]
+    assert found == [None, True] * 20
+
+
+def test_examples_are_words_that_speak_for_their_label(both):
+    answer = ask(both, "GET", "/examples?model=two").json()
+    assert (answer["model"], [one["label"] for one in answer["examples"]]) == ("two", ["down", "up"])
+    assert "good" in answer["examples"][1]["words"]
+    assert ask(both, "GET", "/examples?model=none").status_code == 404
+    assert ask(both, "GET", "/examples?words=3").status_code == 422
+
+
 def test_figures_for_prometheus_count_requests_and_texts(both):
     async def conversation(client):
         await client.post("/predict", json={"texts": ["good", "bad"]})
@@ -144,11 +177,17 @@ def test_figures_for_prometheus_count_requests_and_texts(both):
 
 def test_the_api_describes_itself_and_no_page_loads_its_description_from_elsewhere(both):
     described = ask(both, "GET", "/openapi.json").json()
-    assert set(described["paths"]) == {"/predict", "/explain", "/label", "/models", "/healthz", "/metrics"}
+    assert set(described["paths"]) == {"/predict", "/explain", "/label", "/models", "/examples", "/healthz", "/metrics"}
     schema = described["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/PredictRequest"}
-    assert set(described["components"]["schemas"]["PredictRequest"]["properties"]) == {"texts", "model", "top_k"}
-    assert ask(both, "GET", "/docs").status_code == 404
+    fields = described["components"]["schemas"]["PredictRequest"]["properties"]
+    assert set(fields) == {
+        "texts",
+        "model",
+        "top_k",
+        "target_precision",
+    }
+    assert "http" not in ask(both, "GET", "/docs").text
 
 
 def test_every_answer_forbids_what_the_page_does_not_need(both):
@@ -171,7 +210,7 @@ WRONG = {
         "body: expected only fields that are known here",
     ),
     "no such model": (b'{"texts": ["a"], "model": "%s"}' % SECRET.encode(), 404, "expected one of one, two"),
-    "none at the top": (b'{"texts": ["a"], "top_k": 0}', 422, "top_k: expected greater than or equal to 1"),
+    "none at the top": (b'{"texts": ["a"], "top_k": 0}', 422, "top_k: expected a number greater than or equal to 1"),
     "too many texts": (b'{"texts": ["a", "b", "c", "d"]}', 422, "expected at most 3, found 4"),
     "a text too long": (b'{"texts": ["%s"]}' % (b"a" * 51), 422, "at most 50 characters in a text, found 51"),
     "too large": (b'{"texts": ["%s"]}' % (b"a" * 4096), 413, "expected at most 1,024 bytes"),

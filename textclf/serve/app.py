@@ -14,11 +14,13 @@ from textclf.serve.batching import Batcher
 from textclf.serve.counters import Counters
 from textclf.serve.guard import Guard, Receive, Send
 from textclf.serve.messages import (
+    ExamplesQuery,
     ExplainRequest,
     LabelQuery,
     PredictRequest,
     Problem,
     format_prediction,
+    parse_query,
     parse_request,
     write_json,
 )
@@ -26,16 +28,24 @@ from textclf.serve.operations import Operation, describe_operations
 from textclf.serve.registry import ModelRegistry, ServedModel
 from textclf.serve.service_settings import ServeSettings
 from textclf.serve.uploads import TABLE_TYPES, Uploads
+from textclf.types import Array
 
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     "/page.js": ("page.js", "text/javascript; charset=utf-8"),
     "/table.js": ("table.js", "text/javascript; charset=utf-8"),
+    "/rows.js": ("rows.js", "text/javascript; charset=utf-8"),
+    "/elements.js": ("elements.js", "text/javascript; charset=utf-8"),
+    "/docs": ("api.html", "text/html; charset=utf-8"),
+    "/api.js": ("api.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
+# Characters of texts whose prediction takes about as long:
+_EXAMPLES_SIZE = 100_000
+_PROMISE_SIZE = 10_000
 _EXPLAINING = 20  # an explanation costs as much as so many predictions
 
 
@@ -50,6 +60,7 @@ class Service:
         self.uploads = Uploads(settings.limits, self.counters)
         operations = [*self._list_operations(), *map(_serve_file, PAGE)]
         self._description = describe_operations(operations, has_token=settings.token is not None)
+        self._describe_limits()
         self.asgi = Guard({one.path: one for one in operations}, settings, self.counters, self._run)
 
     def _list_operations(self) -> list[Operation]:
@@ -62,12 +73,20 @@ class Service:
                       query=LabelQuery, tables=TABLE_TYPES, answers=TABLE_TYPES),
             Operation("/models", "GET", self.list_models, "List the models; the first answers where none is named.",
                       answers=messages.ModelsAnswer),
+            Operation("/examples", "GET", self.give_examples, "Give words that are typical of each label.",
+                      query=ExamplesQuery, answers=messages.ExamplesAnswer),
             Operation("/healthz", "GET", self.tell_health, "Tell that the service runs.",
                       is_open=True, answers=messages.HealthAnswer),
             Operation("/metrics", "GET", self.give_metrics, "Give the service's figures in the format of Prometheus.",
                       answers=["text/plain"]),
             Operation("/openapi.json", "GET", self.describe, is_open=True),
         ]  # fmt: skip
+
+    def _describe_limits(self) -> None:
+        limits = self.settings.limits
+        for message, most in ((PredictRequest, limits.texts), (ExplainRequest, limits.explained)):
+            fields = self._description["components"]["schemas"][message.__name__]["properties"]
+            fields["texts"]["maxItems"] = most
 
     async def _run(self, receive: Receive, send: Send) -> None:
         """Watch the models' files from the start of the service to its end."""
@@ -87,7 +106,8 @@ class Service:
         limits = self.settings.limits
         asked = parse_request(PredictRequest, await request.body(), limits, limits.texts)
         served = self.take(asked.model)
-        predictions = await self.batcher.predict(served.model, asked.texts)
+        answer_from = await self._find_promise(served, asked.target_precision)
+        predictions = await self.batcher.predict(served.model, asked.texts, answer_from)
         self.counters.count_texts(served.name, len(predictions))
         said = [format_prediction(one, asked.top_k) for one in predictions]
         return write_json({"model": served.name, "version": served.version, "predictions": said})
@@ -111,12 +131,20 @@ class Service:
 
     async def label(self, request: Request) -> Response:
         """Label the rows of a table."""
-        query = messages.parse_query(request.query_params)
-        return await self.uploads.label(self.take(query.model), query, request)
+        query = parse_query(LabelQuery, request.query_params)
+        served = self.take(query.model)
+        answer_from = await self._find_promise(served, query.target_precision)
+        return await self.uploads.label(served, query, answer_from, request)
 
     async def list_models(self, _: Request) -> Response:
         """List the models; the first answers where none is named."""
         return write_json({"models": [self.take(name).as_dict() for name in self.models.names]})
+
+    async def give_examples(self, request: Request) -> Response:
+        """Give words that are typical of each label."""
+        served = self.take(parse_query(ExamplesQuery, request.query_params).model)
+        found = await self.batcher.run(lambda: served.examples, _EXAMPLES_SIZE)
+        return write_json({"model": served.name, "version": served.version, "examples": found})
 
     async def tell_health(self, _: Request) -> Response:
         """Tell that the service runs."""
@@ -129,6 +157,11 @@ class Service:
     async def describe(self, _: Request) -> Response:
         """Give the description of the service."""
         return write_json(self._description)
+
+    async def _find_promise(self, served: ServedModel, target_precision: float | None) -> Array | None:
+        if target_precision is None:
+            return None
+        return await self.batcher.run(lambda: served.find_promise(target_precision), _PROMISE_SIZE)
 
     def take(self, name: str | None) -> ServedModel:
         """Return the model of this name, or the first; raises Problem 404 when there is none."""

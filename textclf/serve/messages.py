@@ -82,6 +82,10 @@ Count = Annotated[int, Field(ge=1), BeforeValidator(_read_whole)]
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 
 
+Promise = Annotated[float, Field(ge=0.5, le=0.999)]  # as --target-precision
+_PROMISE = "The share of answers that is to be right; abstained says where the model is not sure enough."
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -92,6 +96,7 @@ class PredictRequest(_Strict):
     texts: list[str] = Field(description="The texts to label.", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
     top_k: Count | None = Field(None, description="Give the K likeliest labels only.")
+    target_precision: Promise | None = Field(None, description=_PROMISE)
 
 
 class ExplainRequest(_Strict):
@@ -118,16 +123,24 @@ class LabelQuery(_Strict):
     on_error: Literal["fail", "skip"] = Field("fail", description="What to do at an invalid row.")
     top_k: Count | None = Field(None, description="Give the K likeliest labels.")
     proba: Flag = Field(False, description="Give the probability of every label.")
+    target_precision: Promise | None = Field(None, description=_PROMISE)
+
+
+class ExamplesQuery(_Strict):
+    """Whose examples are asked for, as the query of the address."""
+
+    model: str | None = Field(None, description="The model's name; the first model when left out.")
 
 
 class PredictionAnswer(BaseModel):
     """What the model says of one text; a multi-label model gives `labels`, another `label`."""
 
-    label: str | None = None
-    labels: list[str] | None = None
-    confidence: float
-    probabilities: dict[str, float]
-    known_words: int
+    label: str | None = Field(None, description="The label, where a text has one.")
+    labels: list[str] | None = Field(None, description="The labels, where a text may have several.")
+    confidence: float = Field(description="The calibrated probability that the answer is right.")
+    probabilities: dict[str, float] = Field(description="That of each label.")
+    known_words: int = Field(description="How many words of the text the model knows.")
+    abstained: bool | None = Field(None, description="Whether the model is not sure enough for target_precision.")
 
 
 class PredictAnswer(BaseModel):
@@ -155,6 +168,7 @@ class ModelAnswer(BaseModel):
     labels: list[str]
     multi_label: bool
     words: int
+    can_promise: bool = Field(description="Whether it takes target_precision.")
 
 
 class ModelsAnswer(BaseModel):
@@ -169,6 +183,21 @@ class ErrorAnswer(BaseModel):
     error: str
 
 
+class LabelExamples(BaseModel):
+    """The words that speak most for a label, strongest first."""
+
+    label: str
+    words: list[str]
+
+
+class ExamplesAnswer(BaseModel):
+    """Typical words of each label; of a multi-label or a very large model there are none."""
+
+    model: str
+    version: int
+    examples: list[LabelExamples]
+
+
 class HealthAnswer(BaseModel):
     """The service runs."""
 
@@ -176,6 +205,7 @@ class HealthAnswer(BaseModel):
 
 
 Texts = TypeVar("Texts", PredictRequest, ExplainRequest)
+Query = TypeVar("Query", LabelQuery, ExamplesQuery)
 
 
 def write_json(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:  # noqa: ANN401
@@ -191,6 +221,7 @@ def format_prediction(one: Prediction, top_k: int | None) -> dict[str, Any]:
         "confidence": round(one.confidence, 6),
         "probabilities": {label: round(p, 6) for label, p in best},
         "known_words": one.known_words,
+        **({} if one.abstained is None else {"abstained": one.abstained}),
     }
 
 
@@ -212,13 +243,13 @@ def parse_request(kind: type[Texts], body: bytes, limits: ServeLimits, most_text
     return request
 
 
-def parse_query(query: QueryParams) -> LabelQuery:
+def parse_query(kind: type[Query], query: QueryParams) -> Query:
     """Return what a query says; parameters without a value count as left out. Raises Problem 422."""
     given = query.multi_items()
     if len(dict(given)) < len(given):
         raise Problem(422, "query: expected each parameter once, found one several times.")
     try:
-        return LabelQuery.model_validate_strings({name: value for name, value in given if value})
+        return kind.model_validate_strings({name: value for name, value in given if value})
     except ValidationError as error:
         raise _name_mistake(error, "query") from None
 
@@ -240,5 +271,6 @@ def _reword(message: str) -> str:
     if counted := re.fullmatch(r"\w+ should have (at \w+ \d+ \w+)(?: after validation, not (\d+))?", message):
         return f"expected {counted[1]}, found {counted[2] or 'another number'}"
     if wanted := re.fullmatch(r"Input should be ([^,]+(?:, '[^,]+)*).*", message):
-        return f"expected {wanted[1]}, found something else"
+        number = "a number " if wanted[1].startswith(("less", "greater")) else ""
+        return f"expected {number}{wanted[1]}, found something else"
     return message

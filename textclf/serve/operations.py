@@ -29,7 +29,7 @@ _REASONS = {
     503: "There is too much to do.",
 }
 _ANY_REQUEST = (400, 403, 408, 414, 415, 431, 500, 503)
-_WITH_A_BODY = (404, 413, 422)
+_WITH_PARAMETERS = (404, 413, 422)
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,8 @@ def _describe(operation: Operation, *, has_token: bool) -> dict[str, Any]:
         content = {kind: {"schema": {"type": "string"}} for kind in operation.answers}
     responses: dict[str, Any] = {"200": {"description": "The answer.", "content": content}}
     statuses = {*_ANY_REQUEST}
-    if operation.method == "POST":
-        statuses.update(_WITH_A_BODY)
+    if operation.body is not None or operation.query is not None:
+        statuses.update(_WITH_PARAMETERS)
     if has_token and not operation.is_open:
         statuses.add(401)
         described["security"] = [{"token": []}]

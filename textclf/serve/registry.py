@@ -6,13 +6,19 @@ import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 
 from textclf.errors import TextclfError
+from textclf.explain.overall import strongest_words
 from textclf.model.model import Model
 from textclf.serve.counters import Counters
+from textclf.types import Array
 
 SECONDS_BETWEEN_LOOKS = 0.5
+_MOST_PROMISES = 32  # kept of a model
+_EXAMPLES = 6  # words for each label
+_MOST_WORDS = 200_000  # of a model that examples are looked for in: each is predicted
 
 FileSignature = tuple[int, int, int]
 
@@ -38,7 +44,35 @@ class ServedModel:
             "labels": list(model.labels),
             "multi_label": model.is_multi_label,
             "words": len(model.words),
+            "can_promise": model.record is not None and not model.is_multi_label,
         }
+
+    def find_promise(self, target_precision: float) -> Array:
+        """Return the confidence from which on each label is given, so that the share `target_precision` is right.
+
+        Raises ModelError where nothing can be promised. Takes a moment when first asked for.
+        """
+        found = self._promises.get(target_precision)
+        if found is None:
+            found = self.model.answer_from(target_precision)
+            if len(self._promises) < _MOST_PROMISES:
+                self._promises[target_precision] = found
+        return found
+
+    @cached_property
+    def _promises(self) -> dict[float, Array]:
+        return {}
+
+    @cached_property
+    def examples(self) -> list[dict[str, object]]:
+        """The words that speak most for each label, found when first asked for.
+
+        A multi-label model, and one of very many words, has none.
+        """
+        if self.model.is_multi_label or len(self.model.words) > _MOST_WORDS:
+            return []
+        found = strongest_words(self.model, _EXAMPLES)
+        return [{"label": one.label, "words": [word.string for word in one.sums]} for one in found]
 
 
 class ModelRegistry:

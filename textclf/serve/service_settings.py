@@ -8,7 +8,8 @@ from pathlib import Path
 from textclf.errors import TextclfError
 
 _NAME = re.compile(r"[\w.-]{1,100}")
-_ORIGIN = re.compile(r"(?i)https?://[\w.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+_ORIGIN = re.compile(r"(?ai)https?://[\w.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}  # browsers leave them out
 _SHORTEST_TOKEN = 16
 
 
@@ -103,4 +104,5 @@ def check_origin(origin: str) -> str:
         raise TextclfError(
             f"{origin}: expected an origin such as https://app.example.org, without a path, or *, found something else."
         )
-    return origin.lower()
+    scheme, _, rest = origin.lower().partition("://")
+    return f"{scheme}://{rest.removesuffix(_DEFAULT_PORTS[scheme])}" if rest else origin

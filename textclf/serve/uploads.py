@@ -28,6 +28,7 @@ from textclf.serve.messages import LabelQuery, Problem
 from textclf.serve.registry import ServedModel
 from textclf.serve.service_settings import ServeLimits
 from textclf.tables import TableOptions, find_compression, media_types, open_table, open_writer
+from textclf.types import Array
 
 _TYPES = media_types()
 _KNOWN = "CSV, TSV, JSON Lines or JSON"
@@ -111,7 +112,9 @@ class Uploads:
         """End the threads."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def label(self, served: ServedModel, query: LabelQuery, request: Request) -> Response:
+    async def label(
+        self, served: ServedModel, query: LabelQuery, answer_from: Array | None, request: Request
+    ) -> Response:
         """Return the table of the request's body with its labels; raises Problem where that cannot be."""
         if request.headers.get("content-type", "").lower().startswith("multipart/"):
             raise Problem(415, "body: expected the table itself, found a form. With curl: --data-binary @table.csv.")
@@ -120,7 +123,7 @@ class Uploads:
         self._running += 1
         stream = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - it lives as long as the answer
         try:
-            return await self._start(stream, served, query, request)
+            return await self._start(stream, served, query, answer_from, request)
         except TextclfError as error:
             self._end(stream)
             raise Problem(422, _rename_options(str(error))) from None
@@ -131,8 +134,10 @@ class Uploads:
             self._end(stream)
             raise
 
-    async def _start(self, stream: IO[bytes], served: ServedModel, query: LabelQuery, request: Request) -> Response:
-        options, wanted = _read_options(query)
+    async def _start(
+        self, stream: IO[bytes], served: ServedModel, query: LabelQuery, answer_from: Array | None, request: Request
+    ) -> Response:
+        options, wanted = _read_options(query, answer_from)
         await self._receive(request, stream)
         job = _TableJob(stream, served, options, wanted, self._counters)
         rows, refused = await self._in_thread(job.count_rows)
@@ -183,7 +188,7 @@ class Uploads:
         stream.close()
 
 
-def _read_options(query: LabelQuery) -> tuple[TableOptions, PredictionColumns]:
+def _read_options(query: LabelQuery, answer_from: Array | None) -> tuple[TableOptions, PredictionColumns]:
     options = TableOptions(
         text_column=query.text_column,
         separator=query.separator,
@@ -192,7 +197,7 @@ def _read_options(query: LabelQuery) -> tuple[TableOptions, PredictionColumns]:
         format=query.format,
         on_error=query.on_error,
     )
-    return options, PredictionColumns(top_k=query.top_k, proba=query.proba)
+    return options, PredictionColumns(top_k=query.top_k, proba=query.proba, answer_from=answer_from)
 
 
 def _rename_options(message: str) -> str:

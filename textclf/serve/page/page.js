@@ -1,51 +1,14 @@
-// The sentences: ask for labels and for what moved them, and show both. All that comes from texts, labels and names
-// is put on the page as text, never as HTML.
+// The texts: ask for labels and for what moved them, and show both.
+import { ask, byId, make, percent, Refused, say } from "./elements.js";
 import { startTable } from "./table.js";
 
 const MOST_TEXTS = 100; // the service explains as many in one request
 const MOST_BARS = 5;
+const MOST_OPEN = 8; // labels whose examples are shown at once
 const SHADES = 5;
 
-const byId = (id) => document.getElementById(id);
 let models = [];
 let asked = 0;
-
-export function make(kind, className, ...children) {
-  const element = document.createElement(kind);
-  if (className) element.className = className;
-  element.append(...children); // strings become text nodes
-  return element;
-}
-
-export function say(element, message, isWrong = false) {
-  element.textContent = message;
-  element.classList.toggle("wrong", isWrong);
-}
-
-export const token = () => sessionStorage.getItem("token");
-
-export class Refused extends Error {}
-
-async function ask(path, body) {
-  const headers = { "Content-Type": "application/json" };
-  if (token()) headers.Authorization = `Bearer ${token()}`;
-  const options = body ? { method: "POST", headers, body: JSON.stringify(body) } : { headers };
-  let response;
-  try {
-    response = await fetch(path, options);
-  } catch {
-    throw new Refused("The service does not answer.");
-  }
-  if (response.ok) return response.json();
-  if (response.status === 401) askForToken();
-  const { error } = await response.json().catch(() => ({ error: `The service answers ${response.status}.` }));
-  throw new Refused(error);
-}
-
-export function askForToken() {
-  byId("token-form").hidden = false;
-  byId("token").focus();
-}
 
 async function loadModels() {
   ({ models } = await ask("models"));
@@ -55,11 +18,75 @@ async function loadModels() {
   byId("other").replaceChildren(new Option("none", ""), ...options.map((one) => one.cloneNode(true)));
   byId("other-choice").hidden = models.length < 2;
   say(byId("status"), "");
+  await showModel();
+}
+
+const chosen = (name) => models.find((model) => model.name === name);
+
+// Show which labels the chosen model has, and words that are typical of each.
+async function showModel() {
+  const model = chosen(byId("model").value);
+  const shown = [model, chosen(byId("other").value)].filter(Boolean);
+  byId("promise-choice").hidden = !shown.every((one) => one.can_promise);
+  if (byId("promise-choice").hidden) byId("promise").value = "";
+  const { length } = model.labels;
+  byId("examples-title").textContent = `${length.toLocaleString("en")} ${length === 1 ? "label" : "labels"}`;
+  byId("examples").open = length <= MOST_OPEN;
+  byId("examples").hidden = false;
+  listLabels(model.labels.map((label) => ({ label, words: [] })));
+  const { examples } = await ask(`examples?${new URLSearchParams({ model: model.name })}`);
+  if (model !== chosen(byId("model").value)) return; // another one was chosen meanwhile
+  if (examples.length) listLabels(examples);
+}
+
+function listLabels(examples) {
+  byId("examples-hint").hidden = !examples.some(({ words }) => words.length);
+  byId("examples-list").replaceChildren(...examples.map(({ label, words }) => {
+    const name = make("dt", "", label);
+    name.title = label;
+    return make("div", "", name, make("dd", "", ...words.map(chip)));
+  }));
+}
+
+function chip(word) {
+  const button = make("button", "chip", word);
+  button.type = "button";
+  button.addEventListener("click", () => {
+    const boxes = [...document.querySelectorAll("textarea.text")];
+    const box = boxes.find((one) => !one.value.trim()) ?? boxes.at(-1);
+    box.value = word;
+    showAnswers();
+  });
+  return button;
+}
+
+function addBox() {
+  const number = document.querySelectorAll("textarea.text").length + 1;
+  const area = make("textarea", "text");
+  area.rows = 3;
+  area.dir = "auto";
+  area.ariaLabel = `Text ${number}`;
+  const remove = make("button", "quiet", "Remove");
+  remove.type = "button";
+  remove.ariaLabel = `Remove text ${number}`;
+  const box = make("div", "box", area, remove);
+  remove.addEventListener("click", () => {
+    (box.previousElementSibling ?? byId("boxes")).querySelector("textarea").focus();
+    box.remove();
+    for (const [i, one] of document.querySelectorAll("textarea.text").entries()) one.ariaLabel = `Text ${i + 1}`;
+  });
+  byId("boxes").append(box);
+  area.focus();
+}
+
+function readTexts() {
+  const boxes = [...document.querySelectorAll("textarea.text")].map((box) => box.value);
+  const texts = byId("lines").checked ? boxes.flatMap((text) => text.split("\n")) : boxes;
+  return texts.map((text) => text.trim().toWellFormed?.() ?? text.trim()).filter(Boolean);
 }
 
 async function showAnswers() {
-  const lines = byId("texts").value.split("\n").map((line) => line.trim().toWellFormed?.() ?? line.trim());
-  const all = lines.filter(Boolean);
+  const all = readTexts();
   const texts = all.slice(0, MOST_TEXTS);
   if (!texts.length) {
     say(byId("status"), "Write or paste a text first.", true);
@@ -85,9 +112,10 @@ async function showAnswers() {
 }
 
 async function answersOf(model, texts) {
-  const several = models.find(({ name }) => name === model)?.multi_label;
+  const several = chosen(model)?.multi_label;
+  const promise = byId("promise").value ? { target_precision: Number(byId("promise").value) } : {};
   const [{ predictions }, explained] = await Promise.all([
-    ask("predict", { texts, model }),
+    ask("predict", { texts, model, ...promise }),
     several ? null : ask("explain", { texts, model, ngrams: 0 }),
   ]);
   return predictions.map((prediction, i) => ({ prediction, explanation: explained?.explanations[i] }));
@@ -103,16 +131,18 @@ function card(text, names, answers) {
 }
 
 function haveSameLabels(names) {
-  const sets = names.map((name) => models.find((model) => model.name === name)?.labels.join("\n"));
+  const sets = names.map((name) => chosen(name)?.labels.join("\n"));
   return new Set(sets).size === 1;
 }
 
-const verdict = ({ label, labels }) => label ?? (labels.join(", ") || "no label");
+const verdict = ({ label, labels, abstained }) => (abstained ? "unsure" : label ?? (labels.join(", ") || "no label"));
 
 function side(text, name, { prediction, explanation }) {
   const box = make("div", "side");
   if (name) box.append(make("h3", "", name));
-  box.append(make("p", "verdict", verdict(prediction)), passage(text, explanation), bars(prediction.probabilities));
+  const said = make("p", prediction.abstained ? "verdict unsure" : "verdict", verdict(prediction));
+  if (prediction.abstained) said.append(" ", make("span", "hint", `perhaps ${prediction.label}`));
+  box.append(said, passage(text, explanation), bars(prediction.probabilities));
   if (prediction.known_words === 0) box.append(make("p", "why", "The model knows none of the words."));
   else if (explanation) box.append(...strongest(explanation));
   return box;
@@ -154,7 +184,7 @@ function bars(probabilities) {
     track.ariaHidden = "true";
     const name = make("span", "name", label);
     name.title = label;
-    list.append(make("li", "", name, track, make("span", "share", `${(100 * p).toFixed(1)} %`)));
+    list.append(make("li", "", name, track, make("span", "share", percent(p))));
   }
   const more = ranked.length - MOST_BARS;
   if (more > 0) list.append(make("li", "", make("span", "share", `and ${more} more`)));
@@ -183,24 +213,28 @@ async function start() {
     event.preventDefault();
     showAnswers();
   });
-  byId("texts").addEventListener("keydown", (event) => {
+  byId("boxes").addEventListener("keydown", (event) => {
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) showAnswers();
   });
-  for (const id of ["model", "other"]) {
-    byId(id).addEventListener("change", () => byId("answers").childElementCount && showAnswers());
+  byId("add").addEventListener("click", addBox);
+  for (const id of ["model", "other", "promise"]) {
+    byId(id).addEventListener("change", async () => {
+      if (id !== "promise") await tryTo(showModel);
+      if (byId("answers").childElementCount) showAnswers();
+    });
   }
   byId("token-form").addEventListener("submit", (event) => {
     event.preventDefault();
     sessionStorage.setItem("token", byId("token").value.trim());
-    tryModels();
+    tryTo(loadModels);
   });
-  startTable(() => models.find(({ name }) => name === byId("model").value));
-  await tryModels();
+  startTable(() => chosen(byId("model").value), () => byId("promise").value);
+  await tryTo(loadModels);
 }
 
-async function tryModels() {
+async function tryTo(work) {
   try {
-    await loadModels();
+    await work();
   } catch (error) {
     say(byId("status"), error.message, true);
   }

@@ -2,9 +2,9 @@
 # too long for it.
 # Each sets up .venv itself.
 
-# The newest Python that textclf runs on, unless PYTHON names one.
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
-	if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo "$$name"; break; fi; done)
+# The newest Python for which gensim has wheels, or any newer one, unless PYTHON names one.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python3; do \
+	if "$$name" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info)' 2>/dev/null; then echo "$$name"; break; fi; done)
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
@@ -57,7 +57,7 @@ types: $(VENV)/installed-test
 	$(BIN)/mypy
 
 $(VENV)/bin/python:
-	@if [ -z "$(PYTHON)" ]; then echo "make: expected Python 3.11, 3.12 or 3.13, found none. Install one, or run make PYTHON=/path/to/python." >&2; exit 1; fi
+	@if [ -z "$(PYTHON)" ]; then echo "make: expected Python 3.11 or later, found none. Install one, or run make PYTHON=/path/to/python." >&2; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: $(VENV)/bin/python pyproject.toml

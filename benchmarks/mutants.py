@@ -33,7 +33,7 @@ def sample(kind: str, folder: Path) -> Path:
     path = folder / f"sample.{'bin.gz' if kind == 'gz' else kind}"
     if kind in ("vec", "bin", "gz"):
         from textclf.vectors import save_word2vec
-        from textclf.vectors.model import WordVectors
+        from textclf.vectors.word_vectors import WordVectors
 
         words = ["the", "naïve", "好", *(f"word{number}" for number in range(40))]
         matrix = rng.normal(size=(len(words), 8)).astype(np.float32)

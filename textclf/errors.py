@@ -7,6 +7,9 @@ The command line turns any :class:`TextclfError` into that line and exit code 1,
 from importlib.util import find_spec
 from unicodedata import category
 
+DISTRIBUTION = "textclf-nn"
+"""The name to install this package by. The import and the command are `textclf`, a name that the index gave away."""
+
 
 class TextclfError(Exception):
     """Something that the user can mend: the message says where it is, what is wrong and what to do."""
@@ -56,5 +59,5 @@ def require_packages(option: str, *names: str, extra: str = "report") -> None:
         noun = "package" if len(names) == 1 else "packages"
         raise TextclfError(
             f"{option}: expected the {noun} {' and '.join(names)}, {' and '.join(missing)} not found. "
-            f"Install them with: pip install 'textclf[{extra}]'."
+            f"Install them with: pip install '{DISTRIBUTION}[{extra}]'."
         )

@@ -8,16 +8,19 @@ import pickle
 import re
 import socket
 import zipfile
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import FastText
-from gensim.models.fasttext import save_facebook_model
 from hostile import Case, accepted, assert_clean, long_running, numbered, refused, textclf, within
 
 from textclf.errors import VectorsError
 from textclf.vectors import open_vectors
+
+with suppress(ImportError):
+    import_module("gensim.models.fasttext")  # here, so that no test is timed with it
 
 WORDS = ["the", "good", "naïve", "好", "x1"]
 MATRIX = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
@@ -73,7 +76,7 @@ def array_file():
 HEADERS = {  # number and name: the header, and what is said of it
     "V01 10^12 words": (b"1000000000000 4", "expected 1 to 20,000,000 words, the header says 1,000,000,000,000"),
     "V02 10^8 words of 300": (b"100000000 300", "expected 1 to 20,000,000 words, the header says 100,000,000"),
-    "V02 10^7 words of 300": (b"10000000 300", "10,?000,?000 words"),
+    "V02 10^7 words of 300": (b"10000000 300", "10,?000,?000 words|promises vectors of 300 numbers, most lines have 4"),
     "V03 10^30 words": (b"1" + b"0" * 30 + b" 4", "expected 1 to 20,000,000 words"),
     "V04 a count of 5,000 digits": (b"9" * 5000 + b" 4", "expected 1 to 20,000,000 words"),
     "V05 10^12 dimensions": (b"5 1000000000000", "expected vectors of 1 to 10,000 numbers"),
@@ -108,15 +111,13 @@ REFUSED = {
         binary(["a", b"caf\xe9", "c", "d", "e"]), r"expected utf-8, found byte 0xe9"
     ),
     "V22 a blank in a word of a binary": Case(binary(["the", "new york", "c", "d", "e"]), "word 3|damaged|cut"),
-    "V23 no word": Case(text(["the", "", "b", "c", "d"]), "v:3: expected a word and 4 numbers"),
-    "V23 no word in a binary": Case(binary(["the", "", "b", "c", "d"]), "expected a word, found none"),
     "V23 a word of 20 MB": Case(lambda: text(["a", "b" * 20_000_000, "c", "d", "e"]), "found a longer one"),
     "V23 a word of 20 MB in a binary": Case(
         lambda: binary(["a", "b" * 20_000_000, "c", "d", "e"]), "found a longer one"
     ),
     "V24 60 MB without a blank": Case(lambda: b"5 4\n" + b"\x80" * 60_000_000, "expected words of at most"),
     "V25 an empty file": Case(b"", "found an empty file"),
-    "V29 one dimension under an integer": Case(b"12 3\nw0 1\nw1 2\n", "v:2: .* put a header above it"),
+    "V29 one dimension under an integer": Case(b"12 3\nw0 1\nw1 2\n", "v:1: .* put a header above it"),
     "V30 carriage returns only": Case(text(end="\r"), "carriage returns alone"),
     "V30 UTF-16 with a mark": Case(text().decode().encode("utf-16"), "UTF-16"),
     "V30 UTF-16 without a mark": Case(text().decode().encode("utf-16-le"), "UTF-16|not a file of word vectors"),
@@ -136,7 +137,7 @@ REFUSED = {
     "V37 a pickle": Case(pickle.dumps(Bomb(), 4), "found a pickle"),
     "V37 a pickle of protocol 0": Case(pickle.dumps(Bomb(), 0), "not a file of word vectors"),
     "V37 an array of objects": Case(array_file, "found a NumPy array"),
-    "V37 a .pt": Case(files_of(pickle.dumps(Bomb(), 2)), "found a zip archive"),
+    "V37 a .pt": Case(files_of(pickle.dumps(Bomb(), 2)), "found a pickle"),
     "V37 a packed pickle": Case(gzip.compress(pickle.dumps(Bomb(), 4)), "found a pickle"),
 }
 
@@ -158,9 +159,9 @@ READ = {
     "V16 text told from binary": Case(text(), read=WORDS),
     "V17 binary told from text": Case(binary(), read=WORDS),
     "V17 binary with line ends": Case(binary(line_end=b"\n"), read=WORDS),
-    "V19 a word twice": Case(text(["a", "b", "a", "c", "a"]), read=["a", "b", "c"], says="2 words stand twice"),
+    "V19 a word twice": Case(text(["a", "b", "a", "c", "a"]), read=["a", "b", "c"], says="2 words are .* repeated"),
     "V19 a word twice in a binary": Case(
-        binary(["a", "b", "a", "c", "a"]), read=["a", "b", "c"], says="2 words stand twice"
+        binary(["a", "b", "a", "c", "a"]), read=["a", "b", "c"], says="2 words are .* repeated"
     ),
     "V20 a word in two normal forms": Case(
         text(["café", "cafe\u0301", "a", "b", "c"]),
@@ -169,6 +170,10 @@ READ = {
     ),
     "V21 a blank in a word": Case(
         text(["new york", ". . .", "c", "d", "e"]), read=["new york", ". . .", "c", "d", "e"]
+    ),
+    "V23 no word": Case(text(["the", "", "b", "c", "d"]), read=["the", "b", "c", "d"], says="1 word is .* empty"),
+    "V23 no word in a binary": Case(
+        binary(["the", "", "b", "c", "d"]), read=["the", "b", "c", "d"], says="1 word is .* empty"
     ),
     "V23 NUL in a word": Case(text(["a\0b", "b", "c", "d", "e"]), read=["a\0b", "b", "c", "d", "e"]),
     "V28 GloVe with a header": Case(text(), read=WORDS),
@@ -251,6 +256,10 @@ def test_v27_a_missing_file_and_one_without_permission_are_refused(tmp_path, mon
 @pytest.fixture(scope="module")
 def fasttext_file(tmp_path_factory):
     """Make a native fastText file of three words."""
+    pytest.importorskip("gensim")
+    from gensim.models import FastText
+    from gensim.models.fasttext import save_facebook_model
+
     path = tmp_path_factory.mktemp("fasttext") / "v.bin"
     sentences = [["good", "film"], ["bad", "film"]] * 5
     model = FastText(sentences, vector_size=4, min_count=1, epochs=1, seed=1, workers=1, bucket=20)

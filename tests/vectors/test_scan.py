@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import zipfile
 from importlib import import_module
 from pathlib import Path
 
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 
 from textclf.errors import VectorsError
-from textclf.vectors.records import check_records
-from textclf.vectors.scan import Scan, check_values, open_unpacked, scan
+from textclf.vectors import lines, unpack
+from textclf.vectors.records import read_records
+from textclf.vectors.scan import check_values, scan
+from textclf.vectors.unpack import open_unpacked
+from textclf.vectors.words import WordList
 
-module = import_module("textclf.vectors.scan")  # the package has a function of this name
+scan_module = import_module("textclf.vectors.scan")  # the package has a function of this name
 FLOATS = np.arange(1, 7, dtype="<f4").reshape(3, 2)
 
 
@@ -47,27 +51,44 @@ def binary(words, line_end=b""):
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("content", "kind", "words", "dimension", "has_mark", "is_open"),
     [
-        (b"3 2\na 1 2\nb 3 4\nc 5 6\n", Scan("word2vec text", 3, 2, False, False)),
-        (b"3 2\r\na 1 2\r\nb 3 4\r\nc 5 6", Scan("word2vec text", 3, 2, False, False, is_open=True)),
-        (b"\xef\xbb\xbf1 1\na 1\n", Scan("word2vec text", 1, 1, False, True)),
-        (b"a 1 2\nb 3 4\nc 5 6\n", Scan("GloVe text", 3, 2, False, False)),
-        (b"\xef\xbb\xbfa 1 2\nb 3 4", Scan("GloVe text", 2, 2, False, True, is_open=True)),
-        (b"new york 1 2\nb 3 4\n", Scan("GloVe text", 2, 2, False, False)),
-        (b"3 2\n" + binary([b"a", b"b", b"c"]), Scan("word2vec binary", 3, 2, False, False)),
-        (module._FASTTEXT + b"\x0c\0\0\0", Scan("fastText binary", 0, 0, False, False)),
+        (b"3 2\na 1 2\nb 3 4\nc 5 6\n", "word2vec text", "abc", 2, False, False),
+        (b"3 2\r\na 1 2\r\nb 3 4\r\nc 5 6", "word2vec text", "abc", 2, False, True),
+        (b"3 2\na 1 2\nb 3 4\nc 5 6\n\n \n", "word2vec text", "abc", 2, False, False),
+        (b"\xef\xbb\xbf1 1\na 1\n", "word2vec text", "a", 1, True, False),
+        (b"a 1 2\nb 3 4\nc 5 6\n", "GloVe text", "abc", 2, False, False),
+        (b"a\t1 2\nb\t3 4\nc\t5 6\n", "GloVe text", "abc", 2, False, False),
+        (b"a\t1\t2\nb\t3\t4\nc\t5\t6\n", "GloVe text", "abc", 2, False, False),
+        (b"\xef\xbb\xbfa 1 2\nb 3 4", "GloVe text", "ab", 2, True, True),
+        (b"new york 1 2\nb 3 4\n", "GloVe text", ["new york", "b"], 2, False, False),
+        (b"route 66 0.1 2\nb 3.5 4\n a 1. 2\n", "GloVe text", ["route 66", "b", "a"], 2, False, False),
+        (b"3 2\n" + binary([b"a", b"b", b"c"]), "word2vec binary", "abc", 2, False, False),
     ],
-)
-def test_a_file_is_told_in_full_packed_or_not(content, found, scanned):
-    assert scanned(content) == found
-    assert scanned(gzip.compress(content)) == Scan(**{**vars(found), "is_gzip": True})
+)  # fmt: skip
+def test_a_file_is_told_in_full_packed_or_not(content, kind, words, dimension, has_mark, is_open, scanned):
+    for packed in (content, gzip.compress(content), zipped(content)):
+        found = scanned(packed)
+        assert found.words.words == list(words)
+        assert (found.kind, found.dimension, found.has_mark, found.is_open) == (kind, dimension, has_mark, is_open)
+
+
+def zipped(*contents, compression=zipfile.ZIP_DEFLATED):
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", compression) as archive:
+        for number, content in enumerate(contents):
+            archive.writestr(f"v{number}.txt", content)
+        archive.writestr("__MACOSX/._v", b"of the archiver")
+    return stream.getvalue()
 
 
 @pytest.mark.parametrize(
     ("start", "what"),
     [
-        (b"\x80\x04", "a pickle"), (b"PK\x03\x04", "a zip archive"), (b"\x93NUMPY", "a NumPy array"),
+        (b"\x80\x04", "a pickle"), (b"\x93NUMPY", "a NumPy array"), (b"\xfd7zXZ\0", "an xz archive"),
+        (b"BZh9", "a bzip2 archive"),
+        (b"\x28\xb5\x2f\xfd", "a Zstandard archive"), (b"SQLite format 3\0", "an SQLite database"),
+        (b"v.txt".ljust(257, b"\0") + b"ustar", "a tar archive"),
         (b"\x89HDF\r\n", "an HDF5 file"), (b"\xff\xfea\0", "UTF-16 text"), (b"\xfe\xff\0a", "UTF-16 text"),
         (b"PAR1", "a Parquet table"),
     ],
@@ -82,7 +103,7 @@ def test_binary_is_told_from_text_by_bytes_that_text_does_not_hold(byte, scanned
     if byte < 9 or 13 < byte < 32 or byte > 126:
         assert scanned(content).kind == "word2vec binary"
         return
-    with pytest.raises(VectorsError, match="v:2: "):
+    with pytest.raises(VectorsError, match="v:1: the header promises vectors of 1 numbers, most lines have 0"):
         scanned(content)
 
 
@@ -91,7 +112,7 @@ def test_binary_is_told_by_the_first_4096_bytes_after_the_header(scanned, refuse
         numbers = bytearray(b"a" * 8000)
         numbers[place] = 1
         assert scanned(b"1 2000\nw " + numbers).kind == "word2vec binary"
-    refused(b"1 2000\nw " + b"a" * 4094 + b"\x01" + b"a" * 3905, "2: the first line promises vectors of 2000 numbers")
+    refused(b"1 2000\nw " + b"a" * 4094 + b"\x01" + b"a" * 3905, "1: the header promises vectors of 2000 numbers")
 
 
 def test_an_empty_first_record_is_told_as_binary_and_a_header_alone_as_cut(refused):
@@ -99,13 +120,28 @@ def test_an_empty_first_record_is_told_as_binary_and_a_header_alone_as_cut(refus
     refused(b"1 2", "the header promises 1 words, found 0 whole ones")
 
 
-def test_the_first_21_lines_tell_the_dimension_of_a_file_without_a_header(scanned, refused):
-    named = b"new york 1 2\n"
-    assert scanned(named * 20 + b"paris 1 2\n").dimension == 2
-    refused(named * 21 + b"paris 1 2\n", "1: expected a number, found 'york'")
-    refused(b"a 1 2 3\nb 1\n", "2: expected a word and 3 numbers, found 2 fields")
+@pytest.mark.parametrize("gap", [b" ", b"\t"])
+@pytest.mark.parametrize("place", [1, 2, 20, 21, 22, 30])
+def test_a_line_of_another_length_is_refused_with_its_number_wherever_it_stands(place, gap, refused):
+    lines = [gap.join([b"w%d" % number, b"0.5", b"1.5", b"-2"]) for number in range(1, 31)]
+    for odd, found in ((b"w 0.5 1.5", 2), (b"w 0.5", 1), (b"w 0.5 1.5 -2 0.25", 4), (b"w", 0)):
+        if (place, found) in ((1, 0), (1, 1)):
+            continue  # no vectors at all begin so: it is told from the first line
+        content = b"\n".join([*lines[: place - 1], odd.replace(b" ", gap), *lines[place:]])
+        refused(content, f"{place}: expected a word and 3 numbers, as most lines have, found {found}\\.")
+
+
+def test_a_file_that_is_no_vectors_is_told_by_its_first_line(refused):
+    refused(b"a 1 2 3\nb 1\n", "2: expected a word and 3 numbers, as most lines have, found 1")
     refused(b"a 1\nb 2\n", "1: expected 'WORDS DIMENSION' or a word and its numbers, found 'a 1'")
     refused(b"a 1 b\n", "1: expected 'WORDS DIMENSION' or a word and its numbers, found 'a 1 b'")
+    refused(b"a b 1\nb c 2\n", "expected lines of a word and 2 to 10,000 numbers, found 1 numbers in most")
+
+
+@pytest.mark.parametrize("header", [b"2 2 1", b"2 3 1", b"2 1 1 1"])
+def test_a_header_of_more_than_two_numbers_is_refused(header, refused):
+    refused(header + b"\na 1 2\nb 3 4\n", "1: expected the header 'WORDS DIMENSION', or none, found")
+    refused(b"9 9 9 9\na 1 2\nb 3 4\n", "1: expected a word and 2 numbers, as most lines have, found 3")
 
 
 # The header
@@ -117,7 +153,7 @@ def test_the_first_21_lines_tell_the_dimension_of_a_file_without_a_header(scanne
         (b"20000000 1", "1: the header promises 20000000 words, found 1"),
         (b"20000001 1", "1: expected 1 to 20,000,000 words, the header says 20,000,001"),
         (b"0 1", "1: expected 1 to 20,000,000 words, the header says 0"),
-        (b"1 10000", "2: the first line promises vectors of 10000 numbers, found 1"),
+        (b"1 10000", "1: the header promises vectors of 10000 numbers, most lines have 1"),
         (b"1 10001", "1: expected vectors of 1 to 10,000 numbers, the header says 10,001"),
         (b"1 0", "1: expected vectors of 1 to 10,000 numbers, the header says 0"),
         (b"999999999999999999 1", "1: expected 1 to 20,000,000 words, the header says 999,999,999,999,999,999"),
@@ -129,23 +165,29 @@ def test_a_header_is_held_to_its_bounds(header, said, refused):
 
 
 def test_a_line_after_the_header_without_numbers_is_no_vector(refused):
-    refused(b"1 3\nword\n", "2: expected a word and 3 numbers, found 1 fields")
+    refused(b"1 3\nword\n", "1: the header promises vectors of 3 numbers, most lines have 0")
+    refused(b"2 3\na 1 2 3\nword\n", "3: expected a word and 3 numbers, as most lines have, found 0")
+
+
+def test_a_header_is_held_to_what_most_lines_have(refused):
+    """Or the numbers in front of the last two would be parts of the words."""
+    refused(b"2 2\na .5 .5 .5\nb .5 .5 .5\n", "1: the header promises vectors of 2 numbers, most lines have 3")
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
 def test_a_first_line_without_an_end_is_refused_from_a_length_on(mark, scanned, refused, monkeypatch):
-    monkeypatch.setattr(module, "LONGEST_LINE", 40)
+    monkeypatch.setattr(scan_module, "LONGEST_LINE", 40)
     line = mark + b"a" + b" 1" * 20
     refused(line, "1: the first line is over 40 bytes")
     if not mark:
         refused(b"a" + b" 1" * 18, "1: the first line is over 40 bytes")
-    assert scanned((mark + b"a" + b" 1" * 20)[: 36 + len(mark)]).words == 1
-    assert scanned(mark + b"a" + b" 1" * 17 + b"\nb" + b" 1" * 17 + b"\n").words == 2
+    assert scanned((mark + b"a" + b" 1" * 20)[: 36 + len(mark)]).words.words == ["a"]
+    assert scanned(mark + b"a" + b" 1" * 17 + b"\nb" + b" 1" * 17 + b"\n").words.words == ["a", "b"]
 
 
 def test_carriage_returns_alone_are_refused_and_before_a_line_feed_are_not(scanned, refused):
     refused(b"1 1\ra 1\r", "expected lines that end with a line feed, found carriage returns alone")
-    assert scanned(b"1 1\r\r\na 1\r\r\n").words == 1
+    assert scanned(b"1 1\r\r\na 1\r\r\n").words.words == ["a"]
 
 
 # Lines
@@ -153,12 +195,13 @@ def test_carriage_returns_alone_are_refused_and_before_a_line_feed_are_not(scann
 
 @pytest.mark.parametrize("block", [1, 2, 7, 1 << 22])
 def test_text_in_blocks_of_any_size_is_the_same(block, scanned, refused, monkeypatch):
-    monkeypatch.setattr(module, "_BLOCK", block)
-    monkeypatch.setattr(module, "LONGEST_LINE", 30)
+    monkeypatch.setattr(lines, "_BLOCK", block)
+    monkeypatch.setattr(lines, "LONGEST_LINE", 30)
     longest = b"w" * 26 + b" 1 2"
-    assert scanned(b"a 1 2\n" + longest + b"\nb 1 2\n") == Scan("GloVe text", 3, 2, False, False)
-    assert scanned(b"2 2\n" + longest + b"\n" + longest) == Scan("word2vec text", 2, 2, False, False, is_open=True)
-    refused(b"2 2\na 1 2\n\n", "3: expected a word and 2 numbers, found an empty line")
+    found = scanned(b"a 1 2\n" + longest + b"\nb 1 2\n")
+    assert (found.words.words, found.is_open) == (["a", "w" * 26, "b"], False)
+    assert scanned(b"2 2\n" + longest + b"\n" + longest).is_open
+    refused(b"2 2\na 1 2\n\nb 1 2", "3: expected a word and its numbers, found an empty line")
     if block == 1:
         refused(b"a 1 2\nw" + longest + b"\n", "expected lines of at most 30 bytes, found a longer one")
 
@@ -183,7 +226,7 @@ def test_a_number_that_is_none_is_named_with_its_line(number, said, refused):
 
 @pytest.mark.parametrize("number", [b"1e38", b"-1E-5", b"+.5", b"1.", b"0" * 100, b"3.40282346e38"])
 def test_a_number_may_be_spelt_in_every_usual_way(number, scanned):
-    assert scanned(b"a 1 " + number + b"\nb " + number + b" 2\n").words == 2
+    assert scanned(b"a 1 " + number + b"\nb " + number + b" 2\n").words.words == ["a", "b"]
 
 
 # Packed files
@@ -193,18 +236,72 @@ def test_a_number_may_be_spelt_in_every_usual_way(number, scanned):
     ("packed", "largest", "limit"), [(100, 8 << 30, 1 << 20), (20_000, 8 << 30, 2_000_000), (20_000, 1500, 1500)]
 )
 def test_a_packed_file_unpacks_to_so_much_and_no_more(packed, largest, limit, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "LARGEST_UNPACKED", largest)
+    monkeypatch.setattr(unpack, "LARGEST_UNPACKED", largest)
     (tmp_path / "v").write_bytes(bytes(packed))
-    stream = module._Bounded(io.BytesIO(bytes(limit + 1)), tmp_path / "v")
+    stream = unpack._Bounded(io.BytesIO(bytes(limit + 1)), tmp_path / "v")
     assert len(stream.read(1)) + len(stream.read(limit - 1)) == limit
     with pytest.raises(VectorsError, match=f"v: unpacks to over 100 times its size or {largest >> 30} GiB"):
         stream.read(1)
 
 
-def test_what_is_unpacked_is_what_was_packed(tmp_path):
-    (tmp_path / "v").write_bytes(gzip.compress(b"abc"))
-    with open_unpacked(tmp_path / "v", True) as stream:
+@pytest.mark.parametrize("pack", [gzip.compress, zipped])
+def test_what_is_unpacked_is_what_was_packed(pack, tmp_path):
+    (tmp_path / "v").write_bytes(pack(b"abc"))
+    with open_unpacked(tmp_path / "v") as stream:
         assert (stream.read(2), stream.read(9), stream.read(9)) == (b"ab", b"c", b"")
+
+
+def test_a_zip_archive_is_refused_unless_it_holds_one_file_that_anybody_can_unpack(refused):
+    refused(
+        zipped(b"a 1 2\n", b"b 3 4\n"), "found a zip archive of 2 files .'v0.txt', 'v1.txt'.*Unpack it and name one"
+    )
+    refused(zipped(), "found a zip archive of 0 files")
+    refused(zipped(b"a 1 2\n", compression=zipfile.ZIP_LZMA), "found a zip archive with a password or an unusual")
+    refused(zipped(zipped(b"a 1 2\n")), "found data that are packed twice")
+    refused(zipped(b"a 1 2\n")[:-5], "the zip archive is damaged or cut")
+    refused(zipped(b"a 1 2\n").replace(b"v0", b"v\xff", 1), "the zip archive is damaged or cut")
+    refused(zipped(b"a 1 2\n" * 400_000), "unpacks to over 100 times its size")
+
+
+# Words that cannot be used
+
+
+def test_bad_words_are_left_out_with_a_count_from_text(scanned):
+    words = [b"w%d" % number for number in range(40)]
+    words[3:6] = [b"", "naïve".encode()[:3], b"\xa0b"]
+    words[9] = b"w0"
+    for content in (
+        b"40 2\n" + b"".join(word + b" 1 2\n" for word in words),
+        b"".join(word + b"\t1\t2\n" for word in words),
+        b"40 2\n" + binary(words, b"\n"),
+    ):
+        found = scanned(content)
+        assert found.words.words[2:7] == ["w2", None, None, None, "w6"]
+        assert list(found.words.distinct().values()) == [n for n in range(40) if n not in {3, 4, 5, 9}]
+        assert found.words.notes() == [
+            "1 word is left out: empty",
+            "2 words are left out: not utf-8, as if cut inside a character",
+            "1 word is left out: repeated (the first of each is kept)",
+        ]
+
+
+@pytest.mark.parametrize(("bad", "words"), [(1, 10), (3, 30), (4, 400), (10, 1000)])
+def test_so_many_words_may_be_of_another_encoding_and_no_more(bad, words, scanned, refused):
+    def content(bad):
+        return b"".join(b"caf\xe9%d 1 2\n" % n if n < bad else b"w%d 1 2\n" % n for n in range(words))
+
+    assert scanned(content(bad)).words.broken == bad
+    refused(content(bad + 1), "1: expected utf-8, found byte 0xe9 in a word. Convert the file to UTF-8")
+
+
+def test_where_no_line_end_proves_where_a_record_begins_bad_bytes_are_not_taken_for_a_word(scanned, refused):
+    words = [b"w%d" % number for number in range(20)]
+    cut, wrong = [*words[:9], "é".encode()[:1], *words[10:]], [*words[:9], b"\xc3x", *words[10:]]
+    assert scanned(b"20 2\n" + binary(cut)).words.broken == 1
+    refused(b"20 2\n" + binary(wrong), "word 10: expected utf-8, found byte 0xc3 in a word. .* a word holds a blank")
+    assert scanned(b"20 2\n" + binary(wrong, b"\n")).words.broken == 1
+    blank = [*words[:9], b"new york", *words[10:]]
+    refused(b"20 2\n" + binary(blank, b"\n"), "expected a line end after the numbers of word 10, as after the first")
 
 
 # Records in binary
@@ -214,7 +311,10 @@ WORDS = [b"a", b"b" * 999, b"c" * 1000, "é".encode(), b"e\n"]
 
 
 def checked(content, words=5):
-    check_records(io.BytesIO(content), Path("v"), words, 2, "utf-8")
+    found = WordList(Path("v"), "utf-8")
+    for number, (word, numbers, _) in enumerate(read_records(io.BytesIO(content), Path("v"), words, 2)):
+        assert numbers.tobytes() == FLOATS[number % 3].tobytes()
+        found.add(word, f"v: word {number + 1}", strict=True)
 
 
 @pytest.mark.parametrize("block", [1, 9, 1011, 1 << 22])
@@ -234,8 +334,7 @@ def test_records_in_blocks_of_any_size_are_the_same_and_cut_anywhere_are_counted
     ("words", "said"),
     [
         ([b"a", b"b" * 1001, b"c"], r"expected words of at most 1000 bytes, found a longer one \(word 2\)"),
-        ([b"a", b"b", b""], r"expected a word, found none \(word 3\)"),
-        ([b"a", b"b\xe9", b"c"], "expected utf-8, found byte 0xe9 in word 2"),
+        ([b"a", b"b\xe9d", b"c"], "word 2: expected utf-8, found byte 0xe9 in a word"),
     ],
 )
 @pytest.mark.parametrize("block", [1, 1 << 22])

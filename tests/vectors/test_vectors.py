@@ -11,22 +11,32 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from gensim.models import FastText, KeyedVectors
-from gensim.models.fasttext import save_facebook_model
 
 from textclf.cli import run
 from textclf.errors import VectorsError
-from textclf.storage.files import sha256, temporary_folder
-from textclf.vectors import cached_entries, clear_cache, nearest, open_vectors, save_word2vec, starter_path, to_grid
+from textclf.storage.files import sha256
+from textclf.vectors import (
+    cached_entries,
+    clear_cache,
+    nearest,
+    open_vectors,
+    save_word2vec,
+    scan,
+    starter_path,
+    to_grid,
+)
 from textclf.vectors.cache import store
-from textclf.vectors.model import WordVectors
-from textclf.vectors.scan import open_unpacked
+from textclf.vectors.word_vectors import WordVectors
+
+pytest.importorskip("gensim", reason="what textclf reads itself is held against gensim")
 
 WORDS = ["the", "good", "Good", "naïve", "好", "🙂", "x1"]
 MATRIX = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
 
 
 def keyed(words=WORDS, matrix=MATRIX):
+    from gensim.models import KeyedVectors
+
     vectors = KeyedVectors(matrix.shape[1])
     vectors.add_vectors(words, matrix)
     return vectors
@@ -80,18 +90,75 @@ def test_the_first_of_two_equal_words_is_kept_and_it_is_told(tmp_path):
     vectors = open_vectors(tmp_path / "v", cache=False)
     assert list(vectors.words) == ["a", "b"]
     assert vectors.matrix.tolist() == [[1, 2], [3, 4]]
-    assert vectors.notes == ("1 words stand twice or are empty: the first of each is kept",)
+    assert vectors.notes == ("1 word is left out: repeated (the first of each is kept)",)
 
 
-def test_native_fasttext_files_are_read(tmp_path):
-    sentences = [["good", "film"], ["bad", "film"], ["the", "film"]] * 5
-    model = FastText(sentences, vector_size=6, min_count=1, epochs=1, seed=1, workers=1, bucket=50)
-    save_facebook_model(model, str(tmp_path / "v.ft"))
-    vectors = open_vectors(tmp_path / "v.ft", cache=False)
-    assert vectors.kind == "fastText binary"
-    assert sorted(vectors.words) == ["bad", "film", "good", "the"]
-    place = list(vectors.words).index("film")
-    np.testing.assert_allclose(vectors.matrix[place], model.wv["film"], rtol=1e-4, atol=1e-6)
+def write_fasttext(path, **settings):
+    """Write a native fastText file of five words, and return the model that it holds."""
+    from gensim.models import FastText
+    from gensim.models.fasttext import save_facebook_model
+
+    sentences = [["good", "film"], ["bad", "film"], ["naïve", "film"], ["好", "film"]] * 5
+    model = FastText(
+        sentences, min_count=1, epochs=1, seed=1, workers=1, **{"vector_size": 6, "bucket": 50, **settings}
+    )
+    save_facebook_model(model, str(path))
+    return model
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "packed"),
+    [({}, "v.bin", False), ({}, "v.bin", True), ({}, "v.bin.gz", True), ({"min_n": 1, "max_n": 3}, "v", False),
+     ({"max_n": 0, "bucket": 0}, "v.gz", False)],
+)  # fmt: skip
+def test_native_fasttext_files_are_read_with_gensim_and_without(settings, name, packed, tmp_path, hide_gensim):
+    model = write_fasttext(tmp_path / "v", **settings)
+    content = (tmp_path / "v").read_bytes()
+    (tmp_path / name).write_bytes(gzip.compress(content) if packed else content)
+    first = open_vectors(tmp_path / name, cache=False)
+    assert first.kind == "fastText binary"
+    assert list(first.words) == model.wv.index_to_key
+    np.testing.assert_allclose(first.matrix, [model.wv[word] for word in first.words], rtol=1e-4, atol=1e-6)
+    hide_gensim()
+    again = open_vectors(tmp_path / name, cache=False)
+    assert list(again.words) == list(first.words)
+    np.testing.assert_allclose(again.matrix, first.matrix, rtol=1e-5, atol=1e-7)
+
+
+def test_a_fasttext_file_that_is_cut_anywhere_is_refused(tmp_path):
+    write_fasttext(tmp_path / "v", bucket=2)
+    content = (tmp_path / "v").read_bytes()
+    size = 6 * 4 * 7  # the matrix of 5 words and 2 buckets; of what stands after it nothing is read
+    end = content.rindex((7).to_bytes(8, "little") + (6).to_bytes(8, "little")) + 16 + size
+    for length in range(4, end):
+        (tmp_path / "v").write_bytes(content[:length])
+        with pytest.raises(VectorsError, match=r"v: these fastText vectors cannot be read .*get it again\.$"):
+            scan(tmp_path / "v")
+
+
+@pytest.fixture
+def hide_gensim(monkeypatch):
+    """Return what makes gensim as good as not installed."""
+
+    def hide():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "gensim"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.setitem(sys.modules, "gensim", None)
+        monkeypatch.setattr("textclf.vectors.read.find_spec", lambda _: None)
+
+    return hide
+
+
+@pytest.mark.parametrize("kind", ["word2vec binary", "word2vec text", "GloVe text"])
+@pytest.mark.parametrize("packed", ["", " gz"])
+def test_the_same_words_and_numbers_are_read_without_gensim(kind, packed, tmp_path, hide_gensim):
+    path = write(tmp_path, kind + packed)
+    through_gensim = open_vectors(path, cache=False)
+    hide_gensim()
+    without = open_vectors(path, cache=False)
+    assert without.words == through_gensim.words == WORDS
+    assert without.matrix.tobytes() == through_gensim.matrix.tobytes()
+    assert without.notes == through_gensim.notes
 
 
 class Bomb:
@@ -109,7 +176,7 @@ def damaged():
     return {
         "empty": (b"", "found an empty file"),
         "a pickle": (pickle.dumps(Bomb(), protocol=4), "found a pickle .* which could run code"),
-        "a zip": (b"PK\x03\x04" + b"\0" * 50, "found a zip archive"),
+        "a zip": (b"PK\x03\x04" + b"\0" * 50, "the zip archive is damaged or cut"),
         "an array": (b"\x93NUMPY" + b"\0" * 50, "found a NumPy array"),
         "UTF-16": ("a 1 2\n".encode("utf-16"), "found UTF-16 text"),
         "a table": (b"text,label\ngood,a\n", "expected 'WORDS DIMENSION' or a word and its numbers"),
@@ -174,11 +241,6 @@ def test_a_file_that_the_system_does_not_give_is_named(tmp_path):
         for cache in (True, False):
             with pytest.raises(VectorsError, match=f"^{path}: cannot be read .{why}"):
                 open_vectors(path, cache=cache)
-    with (
-        pytest.raises(VectorsError, match=f"^{tmp_path}: cannot be read .Is a directory"),
-        open_unpacked(tmp_path, is_gzip=False),
-    ):
-        pass
 
 
 def test_a_byte_order_mark_before_binary_vectors_is_refused(tmp_path):
@@ -190,7 +252,7 @@ def test_a_byte_order_mark_before_binary_vectors_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [(b"", "v:3: expected a word and 2 numbers, found an empty line"),
+    [(b"", "v:3: expected a word and its numbers, found an empty line"),
      (b"w" * 1001 + b" 1 2", "v:3: expected words of at most 1000 bytes, found a longer one"),
      (b"w" * 1000 + b" 1 2", None)],
 )  # fmt: skip
@@ -204,14 +266,13 @@ def test_a_line_without_a_word_or_with_one_too_long_is_refused_with_its_number(l
 
 
 @pytest.mark.parametrize(
-    ("kind", "outcome", "said"),
-    [("word2vec binary", ValueError("odd"), r"the vectors are damaged or cut \(odd\)"),
-     ("word2vec binary", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), r"a word is not utf-8 \(bad\)"),
-     ("word2vec text", keyed(WORDS[:3], MATRIX[:3]), "expected 7 words, found 3. Is it cut"),
-     ("word2vec text", ValueError("odd"), None)],
-    ids=["damaged", "not UTF-8", "fewer words", "text is read line by line"],
+    ("kind", "outcome"),
+    [("word2vec binary", ValueError("odd")), ("word2vec text", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")),
+     ("word2vec text", keyed(WORDS[:3], MATRIX[:3])), ("word2vec text", keyed(["The", *WORDS[1:]])),
+     ("GloVe text", keyed(matrix=MATRIX[:, :5])), ("word2vec binary", keyed([*WORDS, "more"], MATRIX[[0, *range(7)]]))],
+    ids=["damaged", "not UTF-8", "fewer words", "another word", "another dimension", "more words"],
 )  # fmt: skip
-def test_where_gensim_disagrees_with_the_scan_nothing_is_taken_for_granted(kind, outcome, said, tmp_path, monkeypatch):
+def test_where_gensim_disagrees_with_the_scan_the_file_is_read_without_it(kind, outcome, tmp_path, monkeypatch):
     def load(*_arguments, **_settings):
         if isinstance(outcome, Exception):
             raise outcome
@@ -219,16 +280,14 @@ def test_where_gensim_disagrees_with_the_scan_nothing_is_taken_for_granted(kind,
 
     path = write(tmp_path, kind)
     monkeypatch.setattr("gensim.models.KeyedVectors.load_word2vec_format", load)
-    if said is None:
-        assert list(open_vectors(path, cache=False).words) == WORDS
-        return
-    with pytest.raises(VectorsError, match=said):
-        open_vectors(path, cache=False)
+    vectors = open_vectors(path, cache=False)
+    assert list(vectors.words) == WORDS
+    np.testing.assert_allclose(vectors.matrix, MATRIX, rtol=1e-5)
 
 
 def test_a_fasttext_file_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("textclf.vectors.open._CHILD_SECONDS", 0.01)
-    (tmp_path / "v").write_bytes((793712314).to_bytes(4, "little") + bytes(100))
+    monkeypatch.setattr("textclf.vectors.read._CHILD_SECONDS", 0.01)
+    write_fasttext(tmp_path / "v")
     with pytest.raises(VectorsError, match="reading these fastText vectors took too long"):
         open_vectors(tmp_path / "v", cache=False)
 
@@ -301,13 +360,13 @@ def test_of_two_processes_that_keep_the_same_vectors_both_are_content(own_cache,
 
 
 def test_what_killed_runs_left_in_the_cache_is_swept_and_what_is_being_made_is_not(own_cache, tmp_path):
-    folder = own_cache / "vectors" / "v1"
-    dead = folder / ".textclf-folder-x.textclf-part"
-    dead.mkdir(parents=True)
-    (dead / "matrix.npy").write_bytes(b"half")
-    with temporary_folder(folder) as live:
-        open_vectors(write(tmp_path, "word2vec text"))
-        assert (dead.exists(), live.exists()) == (False, True)
+    folder = own_cache / "vectors" / "v2"
+    dead, old, live = (folder / name for name in (".part-999999999.x", ".part-x", f".part-{os.getpid()}.x"))
+    for left in (dead, old, live):
+        left.mkdir(parents=True)
+        (left / "matrix.npy").write_bytes(b"half")
+    open_vectors(write(tmp_path, "word2vec text"))
+    assert [left.exists() for left in (dead, old, live)] == [False, False, True]
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
@@ -391,13 +450,41 @@ def test_trained_vectors_are_the_same_each_time_from_each_kind_of_corpus(tmp_pat
 
 def test_what_is_saved_is_read_back_and_the_grid_moves_numbers_by_half_a_step_at_most(tmp_path):
     vectors = WordVectors(WORDS, MATRIX, "v", "", "word2vec binary")
-    for name in ("v.bin", "v.bin.gz"):
+    for name in ("v.bin", "v.bin.gz", "v.txt", "v.vec", "v.VEC.gz"):
         save_word2vec(vectors, tmp_path / name)
         assert open_vectors(tmp_path / name, cache=False).matrix.tobytes() == MATRIX.tobytes()
+    assert gzip.decompress((tmp_path / "v.VEC.gz").read_bytes()).startswith(b"7 6\nthe ")
     snapped = to_grid(MATRIX)
     largest = np.abs(MATRIX).max(axis=1, keepdims=True)
     assert (np.abs(snapped - MATRIX) <= largest / 127).all()
     assert all(len(np.unique(np.abs(row))) <= 128 for row in to_grid(np.random.default_rng(0).normal(size=(3, 5000))))
+
+
+@pytest.mark.parametrize("name", ["v", "v.gz", "v.npy", "v.bin.zip", "v.txt.xz", ".bin"])
+def test_vectors_are_not_trained_for_a_name_that_says_no_format(name, tmp_path, capsys):
+    (tmp_path / "corpus.txt").write_text("the good film was good\n" * 40)
+    assert run(["vectors", "train", str(tmp_path / "corpus.txt"), "-o", str(tmp_path / name)]) == 1
+    assert f"{name}: expected a name that ends in .bin, .vec or .txt" in capsys.readouterr().err
+    assert not (tmp_path / name).exists()
+
+
+def test_what_needs_gensim_says_so_in_a_line(tmp_path, capsys, hide_gensim):
+    hide_gensim()
+    (tmp_path / "corpus.txt").write_text("the good film was good\n" * 40)
+    assert run(["vectors", "train", str(tmp_path / "corpus.txt"), "-o", str(tmp_path / "v.bin")]) == 1
+    assert "vectors train: expected the package gensim, which is not installed." in capsys.readouterr().err
+    with pytest.raises(VectorsError, match="glove-such: no such file, and names are fetched by gensim, which is not"):
+        open_vectors("glove-such")
+    assert len(open_vectors("starter", cache=False)) > 20_000
+
+
+@pytest.mark.parametrize("is_folder", [True, False])
+def test_starter_names_the_vectors_that_come_along_whatever_else_is_called_so(is_folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("starter").mkdir() if is_folder else Path("starter").write_text("a 1 2\n")
+    assert len(open_vectors("starter")) > 20_000
+    if not is_folder:
+        assert list(open_vectors("./starter", cache=False).words) == ["a"]
 
 
 def test_the_starter_vectors_are_small_and_know_what_is_near():

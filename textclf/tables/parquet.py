@@ -15,7 +15,7 @@ from pathlib import Path
 from tempfile import gettempdir
 from typing import TYPE_CHECKING, BinaryIO
 
-from textclf.errors import DataError
+from textclf.errors import DataError, require_packages
 from textclf.storage.files import temporary_folder
 from textclf.tables.columns import check_header, choose
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
@@ -44,6 +44,7 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
     Raises DataError when the file is damaged, or when a column that is to be read is nested or binary.
     """
     name, options, path = table.name, table.options, table.source.path
+    require_packages(display_name(path), "polars", extra="parquet")
     with open_bytes(path) as stream:
         if stream.read(4) != MAGIC:
             raise DataError(f"{name}: expected a Parquet file, found other bytes at its start. Give --format.")
@@ -116,6 +117,7 @@ class ParquetWriter:
     """Gathers the rows and writes them at the end."""
 
     def __init__(self, stream: BinaryIO, table: "Table", added: tuple[str, ...], keeps_types: bool) -> None:
+        require_packages("Parquet output", "polars", extra="parquet")
         self._added = added
         self._stream = stream
         self._table = table
@@ -163,6 +165,7 @@ def join_columns(path: Path, added: Path, target: Path) -> None:
 
 
 def _run_child(arguments: list[str], path: Path) -> None:
+    require_packages(display_name(path), "polars", extra="parquet")
     size = path.stat().st_size
     polars = importlib.util.find_spec("polars")
     library = str(Path(str(polars.origin)).parents[1]) if polars else ""
@@ -179,7 +182,7 @@ def _run_child(arguments: list[str], path: Path) -> None:
         )
     except subprocess.TimeoutExpired as error:
         raise DataError(too_long) from error
-    if done.returncode == -signal.SIGXCPU:
+    if sys.platform != "win32" and done.returncode == -signal.SIGXCPU:
         raise DataError(too_long)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()

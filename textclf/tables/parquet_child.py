@@ -7,7 +7,6 @@ imported. The last line on standard error is the reason when it fails. The exit 
 
 import errno
 import json
-import resource
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -22,9 +21,7 @@ def main(arguments: list[str]) -> int:
     `COLUMNS` are, as JSON, the columns to read, or null for all that can be.
     """
     command, *rest, limit, seconds, library = arguments
-    _limit(resource.RLIMIT_CORE, 0, 0)
-    _limit(resource.RLIMIT_AS, int(limit), int(limit))
-    _limit(resource.RLIMIT_CPU, int(seconds), int(seconds) + 5)
+    _set_limits(int(limit), int(seconds))
     sys.path.append(library)
     try:
         if command == "lines":
@@ -38,10 +35,20 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _limit(kind: int, soft: int, hard: int) -> None:
-    # Some systems (macOS for memory) and some parents (a lower hard limit) do not let a limit be set.
-    with suppress(ValueError, OSError):
-        resource.setrlimit(kind, (soft, hard))
+def _set_limits(limit: int, seconds: int) -> None:
+    """Bound memory and processor time where the system, and the parent's own limits, allow it."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limits = (
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_AS, limit, limit),
+        (resource.RLIMIT_CPU, seconds, seconds + 5),
+    )
+    for kind, soft, hard in limits:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(kind, (soft, hard))
 
 
 def _blame(error: BaseException) -> int:

@@ -46,6 +46,7 @@ from textclf.training.trainer import (
 from textclf.training.vocabulary import extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
+from textclf.vectors.coverage import advise_on_coverage
 
 FOLDS = 5
 FEW_ROWS = 2000
@@ -301,7 +302,8 @@ def _is_cross_validated(settings: Settings, n: int) -> bool:
 
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
     known = matrix.known.sum() / max(int(matrix.tokens.sum()), 1)
-    source = f"{vectors.name}: {known:.0%} of the words known" if vectors else "random vectors"
+    advice = advise_on_coverage(vectors, known) if vectors else ""
+    source = f"{vectors.name}: {known:.0%} of the words known{advice}" if vectors else "random vectors"
     tables = ", ".join(f"{len(table.index):,} n-grams of {table.kind}" for table in features.ngrams)
     return f"{source}; {tables or 'no n-grams'}"
 

@@ -21,6 +21,7 @@ from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces
 from textclf.training.tokenized_corpus import TokenBlock, TokenizedCorpus
 from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
+from textclf.vectors.coverage import find_parts
 
 MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
 """Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
@@ -260,21 +261,29 @@ def learn_words(
         E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
         all_words = list(vectors.words)
+        made, parts = find_parts(vectors, lambda words: KeyIndex(keys).rows(keys_of(words)) >= 0)
+        all_words += made
         known, places = np.unique(keys_of(all_words), return_index=True)
         rows = KeyIndex(keys).rows(known)
         unseen = UNSEEN_WORDS_A_TEXT * n if most_unseen is None else most_unseen
         keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, unseen))
         kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
-        E = unit_vectors(vectors.matrix, places[keep])
+        E = unit_vectors(vectors.matrix, places[keep], parts)
     weights = word_weights(settings.weighting, counts, np.minimum(counts, n), n)
     is_cased = vectors is not None and vectors.is_cased
     return WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), E
 
 
-def unit_vectors(matrix: Array, places: Integers) -> Array:
-    """Return these rows without the mean of all rows, each of length 1."""
-    rows = matrix[places] - matrix.mean(axis=0)
+def unit_vectors(matrix: Array, places: Integers, parts: Sequence[Sequence[int]] = ()) -> Array:
+    """Return these rows without the mean of all rows, each of length 1.
+
+    A place beyond the last row, V + i, is the mean of the rows `parts[i]`.
+    """
+    mean = matrix.mean(axis=0)
+    rows = matrix[np.minimum(places, len(matrix) - 1)] - mean
+    for row in np.flatnonzero(places >= len(matrix)).tolist():
+        rows[row] = matrix[parts[places[row] - len(matrix)]].mean(axis=0) - mean
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
     return unit

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
@@ -136,6 +137,9 @@ def _end_with_parent() -> None:
 
 
 def _limit_memory() -> None:
+    """Bound the worker's memory where the system tells how much is free, as Linux does; elsewhere it has no bound."""
+    if sys.platform != "linux":
+        return
     import resource
 
     lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())

@@ -1,15 +1,16 @@
 """Pretrained word vectors: read through gensim, checked before and after, converted once and mapped from the disk."""
 
 from textclf.vectors.cache import cached_entries, clear_cache
-from textclf.vectors.model import WordVectors, nearest
 from textclf.vectors.open import open_vectors, starter_path
 from textclf.vectors.scan import Kind, scan
-from textclf.vectors.train import save_word2vec, to_grid, train_vectors
+from textclf.vectors.train import check_format, save_word2vec, to_grid, train_vectors
+from textclf.vectors.word_vectors import WordVectors, nearest
 
 __all__ = [
     "Kind",
     "WordVectors",
     "cached_entries",
+    "check_format",
     "clear_cache",
     "nearest",
     "open_vectors",

@@ -17,9 +17,9 @@ import numpy as np
 
 from textclf.storage.files import sha256, temporary_folder, user_cache
 from textclf.storage.packed_strings import PackedStrings
-from textclf.vectors.model import WordVectors
+from textclf.vectors.word_vectors import WordVectors
 
-_VERSION = "v1"
+_VERSION = "v2"  # v1 holds vectors of files whose dimension was misread
 
 
 @dataclass(frozen=True)

@@ -1,200 +1,171 @@
-"""Look a vectors file through before gensim sees it: what is it, is it whole, is it sane.
+"""Look a vectors file through before it is read: what is it, is it whole, is it sane.
 
 gensim, given a damaged file, returns success with wrong content in many cases: a cut number, a header that promises
 fewer words, values that are not finite. And a header that promises 10¹² words makes it ask for the memory first.
 """
 
-import gzip
 import math
 import re
-import stat
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
-from textclf.vectors.records import LONGEST_WORD, check_records
+from textclf.vectors.fasttext import MAGIC, MOST_DIMENSIONS, MOST_WORDS, read_layout
+from textclf.vectors.lines import LONGEST_LINE, CorpusCounts, clip, is_number, read_lines, survey_lines
+from textclf.vectors.records import read_records
+from textclf.vectors.unpack import open_unpacked
+from textclf.vectors.words import WordList
 
 Kind = Literal["word2vec binary", "word2vec text", "GloVe text", "fastText binary"]
 
-MOST_DIMENSIONS = 10_000
-MOST_WORDS = 20_000_000
-LONGEST_LINE = 1 << 20
-LARGEST_UNPACKED = 8 << 30
-HIGHEST_RATIO = 100
-
-_GZIP = b"\x1f\x8b"
-_FASTTEXT = (793712314).to_bytes(4, "little")
+_SAVE_AS = "Save them in the word2vec format (gensim: save_word2vec_format)."
+_UNPACK = "Unpack it first, or pack the file with gzip."
 _FOREIGN = {
-    b"\x80": "a pickle (a gensim .kv or .model, or a .pkl), which could run code",
-    b"PK\x03\x04": "a zip archive",
-    b"\x93NUMPY": "a NumPy array",
-    b"\x89HDF": "an HDF5 file",
-    b"\xff\xfe": "UTF-16 text",
-    b"\xfe\xff": "UTF-16 text",
-    b"PAR1": "a Parquet table",
-    _GZIP: "data that are packed twice",
+    b"\x80": ("a pickle (a gensim .kv or .model, or a .pkl), which could run code", _SAVE_AS),
+    b"\x93NUMPY": ("a NumPy array", _SAVE_AS),
+    b"\x89HDF": ("an HDF5 file", _SAVE_AS),
+    b"\xff\xfe": ("UTF-16 text", "Convert the file to UTF-8."),
+    b"\xfe\xff": ("UTF-16 text", "Convert the file to UTF-8."),
+    b"PAR1": ("a Parquet table", _SAVE_AS),
+    b"SQLite format 3\0": ("an SQLite database", _SAVE_AS),
+    b"\x1f\x8b": ("data that are packed twice", "Unpack it once."),
+    b"PK\x03\x04": ("data that are packed twice", "Unpack it once."),
+    b"\xfd7zXZ\0": ("an xz archive", _UNPACK),
+    b"BZh": ("a bzip2 archive", _UNPACK),
+    b"\x28\xb5\x2f\xfd": ("a Zstandard archive", _UNPACK),
+    b"\x04\x22\x4d\x18": ("an LZ4 archive", _UNPACK),
+    b"7z\xbc\xaf\x27\x1c": ("a 7z archive", _UNPACK),
+    b"Rar!\x1a\x07": ("a RAR archive", _UNPACK),
+    b"\x1f\x9d": ("a file of `compress`", _UNPACK),
 }
-_NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_BLOCK = 1 << 22
+_TAR_AT, _TAR = 257, b"ustar"
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What a file is: layout, words, dimension, whether it is gzipped and begins with a byte order mark.
+    """What a file is: its layout, the word of each line or record (None: to be left out), and the dimension.
 
-    `is_open` says that its last line has no line end: the last number may have lost digits.
+    `start` is how many bytes the header of a binary takes. `has_mark`: the file begins with a byte order mark;
+    `is_open`: its last line has no line end, so the last number may have lost digits.
     """
 
     kind: Kind
-    words: int
+    words: WordList
     dimension: int
-    is_gzip: bool
-    has_mark: bool
+    start: int = 0
+    has_mark: bool = False
     is_open: bool = False
 
 
 def scan(path: Path, *, encoding: str = "utf-8") -> Scan:
     """Return what a vectors file is; raises VectorsError when it is none, is damaged, or would not fit.
 
-    Text files are read to their end here (every line must hold a word and as many finite numbers as the others);
-    gzipped ones are unpacked to their end, checksum and all; of binary ones the header is held against the size.
+    Files are read to their end here, packed ones with their checksum. Every line must hold a word and as many finite
+    numbers as most lines do; the records of a binary must fill the file.
     """
-    _check_regular(path)
-    with open_unpacked(path, is_gzip=False) as raw:
-        head = raw.read(16)
-    is_gzip = head.startswith(_GZIP)
-    with open_unpacked(path, is_gzip) as stream:
+    with open_unpacked(path) as stream:
         start = stream.read(LONGEST_LINE)
     if not start:
         raise VectorsError(f"{path}: expected word vectors, found an empty file. Name another file.")
-    for magic, what in _FOREIGN.items():
-        if start.startswith(magic):
-            raise VectorsError(
-                f"{path}: expected word2vec, GloVe or fastText vectors, found {what}. "
-                "Save them in the word2vec format (gensim: save_word2vec_format)."
-            )
-    if start.startswith(_FASTTEXT):
-        return Scan("fastText binary", 0, 0, is_gzip, False)
-    return _scan_layout(path, start, is_gzip, encoding)
+    _check_foreign(path, start)
+    if start.startswith(MAGIC):
+        layout = read_layout(path, encoding)
+        return Scan("fastText binary", layout.words, layout.dimension)
+    return _scan_layout(path, start, encoding)
 
 
-def _scan_layout(path: Path, start: bytes, is_gzip: bool, encoding: str) -> Scan:
+def _check_foreign(path: Path, start: bytes) -> None:
+    found = next((foreign for magic, foreign in _FOREIGN.items() if start.startswith(magic)), None)
+    if start[_TAR_AT:].startswith(_TAR):
+        found = ("a tar archive", "Unpack it and name one of its files.")
+    if found is not None:
+        what, advice = found
+        raise VectorsError(f"{path}: expected word2vec, GloVe or fastText vectors, found {what}. {advice}")
+
+
+def _scan_layout(path: Path, start: bytes, encoding: str) -> Scan:
     has_mark = start.startswith(b"\xef\xbb\xbf")
-    first, rest = _first_line(path, start[3:] if has_mark else start)
+    first = _first_line(path, start[3:] if has_mark else start)
     header = first.split()
     if len(header) == 2 and all(re.fullmatch(rb"-?\d+", field) for field in header):
         words, dimension = (_bounded_int(field) for field in header)
         _check_header(path, words, dimension)
-        return _scan_announced(path, start, Scan("word2vec text", words, dimension, is_gzip, has_mark), encoding)
-    dimension = len(header) - 1
-    if dimension < 2 or not _NUMBER.fullmatch(header[-1]):
+        place = start.index(b"\n") + 1 if b"\n" in start else len(start)
+        if _looks_binary(start[place:], dimension):
+            return _scan_records(path, place, words, dimension, has_mark=has_mark, encoding=encoding)
+        survey = survey_lines(path, skip=1, promised=dimension)
+        _check_promise(path, survey, words, dimension)
+        return _scan_text(path, survey, encoding, skip=1)
+    if len(header) < 3 or not is_number(header[-1]):
         raise VectorsError(
-            f"{path}:1: expected 'WORDS DIMENSION' or a word and its numbers, found {_clip(first)}. "
+            f"{path}:1: expected 'WORDS DIMENSION' or a word and its numbers, found {clip(first)}. "
             "This is not a file of word vectors."
         )
-    # A word of GloVe may hold blanks; the shortest of the first lines tells the dimension.
-    for line in rest.split(b"\n")[:20]:
-        fields = len(line.split())
-        dimension = min(dimension, fields - 1) if fields > 2 else dimension
-    return _scan_text(path, Scan("GloVe text", 0, dimension, is_gzip, has_mark), skip=0, encoding=encoding)
-
-
-def _scan_announced(path: Path, start: bytes, promised: Scan, encoding: str) -> Scan:
-    """Hold a file with a header to what the header promises."""
-    words, dimension, is_gzip = promised.words, promised.dimension, promised.is_gzip
-    place = start.index(b"\n") + 1 if b"\n" in start else len(start)
-    if _looks_binary(start[place:], dimension):
-        if promised.has_mark:
-            raise VectorsError(f"{path}: found a byte order mark before binary vectors. Take its three bytes away.")
-        with open_unpacked(path, is_gzip) as stream:
-            stream.read(place)
-            check_records(stream, path, words, dimension, encoding)
-        return replace(promised, kind="word2vec binary")
-    numbers = len(start[place:].partition(b"\n")[0].split()) - 1
-    if 0 < numbers < dimension:
+    survey = survey_lines(path, skip=0)
+    if all(map(bytes.isdigit, header)) and _bounded_int(header[0]) == survey.lines - 1:
         raise VectorsError(
-            f"{path}:2: the first line promises vectors of {dimension} numbers, found {numbers}. The file is cut, "
-            "or that line is a word and its number: then put a header above it, 'WORDS DIMENSION'."
+            f"{path}:1: expected the header 'WORDS DIMENSION', or none, found {clip(first)}. "
+            "Leave two numbers in it, or remove the line."
         )
-    found = _scan_text(path, promised, skip=1, encoding=encoding)
-    if found.words != words:
+    if not 2 <= survey.dimension <= MOST_DIMENSIONS:
         raise VectorsError(
-            f"{path}:1: the header promises {words} words, found {found.words}. "
+            f"{path}: expected lines of a word and 2 to {MOST_DIMENSIONS:,} numbers, found {survey.dimension:,} "
+            "numbers in most of them. This is not a file of word vectors."
+        )
+    return _scan_text(path, survey, encoding, skip=0)
+
+
+def _scan_records(path: Path, place: int, words: int, dimension: int, *, has_mark: bool, encoding: str) -> Scan:
+    if has_mark:
+        raise VectorsError(f"{path}: found a byte order mark before binary vectors. Take its three bytes away.")
+    found = WordList(path, encoding)
+    with open_unpacked(path) as stream:
+        stream.read(place)
+        for number, (word, _, is_proven) in enumerate(read_records(stream, path, words, dimension), 1):
+            # Bytes that are no text may be numbers: after a word with a blank in it the walk is out of step.
+            found.add(word, f"{path}: word {number:,}", strict=not is_proven)
+    found.check()
+    return Scan("word2vec binary", found, dimension, place)
+
+
+def _scan_text(path: Path, survey: CorpusCounts, encoding: str, *, skip: int) -> Scan:
+    """Read every line: a word and as many finite numbers as most lines have."""
+    found = WordList(path, encoding)
+    for number, word, _ in read_lines(path, survey.dimension, skip=skip):
+        found.add(word, f"{path}:{number}")
+    found.check()
+    kind: Kind = "word2vec text" if skip else "GloVe text"
+    return Scan(kind, found, survey.dimension, has_mark=survey.has_mark, is_open=survey.is_open)
+
+
+def _check_promise(path: Path, survey: CorpusCounts, words: int, dimension: int) -> None:
+    """Hold what the header of a text file promises against its lines."""
+    if survey.lines and survey.dimension != dimension:
+        raise VectorsError(
+            f"{path}:1: the header promises vectors of {dimension} numbers, most lines have {survey.dimension}. "
+            "Correct the header, or get the file again if it is cut. If the first line is itself a word and its "
+            "number, put a header above it."
+        )
+    if survey.lines != words:
+        raise VectorsError(
+            f"{path}:1: the header promises {words} words, found {survey.lines}. "
             "The file is cut or its header is wrong: get it again, or correct the header."
         )
-    return found
 
 
-def _check_regular(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError:
-        raise VectorsError(
-            f"{path}: no such file of word vectors. Check the name; `--vectors starter` are those that come along."
-        ) from None
-    except OSError as error:
-        raise cannot_be_read(path, error) from None
-    if not stat.S_ISREG(mode):
-        what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
-        raise VectorsError(f"{path}: expected a file of word vectors, found {what}. Name a regular file.")
-
-
-@contextmanager
-def open_unpacked(path: Path, is_gzip: bool) -> Iterator[BinaryIO]:
-    """Open a file for reading, unpacking it when it is gzipped; what goes wrong meanwhile is told in one line."""
-    try:
-        with path.open("rb") as raw:
-            if is_gzip:
-                with gzip.open(raw) as stream:
-                    yield _Bounded(stream, path)  # type: ignore[misc]  # only read and readline are used of it
-            else:
-                yield raw
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise VectorsError(f"{path}: the gzip data are damaged or cut ({error}). Get the file again.") from None
-    except OSError as error:
-        raise cannot_be_read(path, error) from None
-
-
-def cannot_be_read(path: Path, error: OSError) -> VectorsError:
-    """Return what to say of a file that the system does not give."""
-    return VectorsError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.")
-
-
-class _Bounded:
-    """A gzip stream that refuses to unpack a small file into a huge one."""
-
-    def __init__(self, stream: gzip.GzipFile, path: Path) -> None:
-        self._stream, self._path = stream, path
-        self._limit = min(LARGEST_UNPACKED, max(path.stat().st_size * HIGHEST_RATIO, 1 << 20))
-        self._read = 0
-
-    def read(self, size: int) -> bytes:
-        block = self._stream.read(size)
-        self._read += len(block)
-        if self._read > self._limit:
-            raise VectorsError(
-                f"{self._path}: unpacks to over {HIGHEST_RATIO} times its size or {LARGEST_UNPACKED >> 30} GiB. "
-                "Unpack it yourself if you trust it."
-            )
-        return block
-
-
-def _first_line(path: Path, start: bytes) -> tuple[bytes, bytes]:
-    first, newline, rest = start.partition(b"\n")
+def _first_line(path: Path, start: bytes) -> bytes:
+    first, newline, _ = start.partition(b"\n")
     if not newline and len(start) >= LONGEST_LINE - 3:
         raise VectorsError(
             f"{path}:1: the first line is over {LONGEST_LINE} bytes. This is not a file of word vectors."
         )
     if b"\r" in first.rstrip(b"\r"):
         raise VectorsError(f"{path}: expected lines that end with a line feed, found carriage returns alone.")
-    return first.rstrip(b"\r"), rest
+    return first.rstrip(b"\r")
 
 
 def _bounded_int(field: bytes) -> int:
@@ -213,69 +184,10 @@ def _check_header(path: Path, words: int, dimension: int) -> None:
 
 def _looks_binary(rest: bytes, dimension: int) -> bool:
     line = rest.partition(b"\n")[0].rstrip(b"\r")
-    numbers = line.split()[-dimension:]
-    is_text = len(numbers) == dimension and all(_NUMBER.fullmatch(number) for number in numbers)
+    fields = line.split()
+    numbers = fields[-min(dimension, len(fields) - 1) :] if len(fields) > 1 else []
+    is_text = bool(numbers) and all(map(is_number, numbers))
     return not is_text and (any(byte < 9 or 13 < byte < 32 or byte > 126 for byte in rest[:4096]) or not line)
-
-
-def _scan_text(path: Path, expected: Scan, *, skip: int, encoding: str) -> Scan:
-    """Read every line, a word and its finite numbers; return how many words there are and how the last line ends."""
-    number = 0
-    tail: list[bytes] = []
-    with open_unpacked(path, expected.is_gzip) as stream:
-        for number, line in enumerate(_lines(stream, path, tail), 1):
-            if number > skip:
-                bare = line[3:] if expected.has_mark and number == 1 else line
-                _check_line(path, number, bare, expected.dimension, encoding)
-    return replace(expected, words=number - skip, is_open=bool(tail))
-
-
-def _lines(stream: BinaryIO, path: Path, tail: list[bytes]) -> Iterator[bytes]:
-    """Give the lines of a stream; the last one comes into `tail` too when it has no line end."""
-    pending = b""
-    while block := stream.read(_BLOCK):
-        *lines, pending = (pending + block).split(b"\n")
-        yield from lines
-        if len(pending) > LONGEST_LINE:
-            raise VectorsError(f"{path}: expected lines of at most {LONGEST_LINE:,} bytes, found a longer one.")
-    if pending:
-        tail.append(pending)
-        yield pending
-
-
-def _check_line(path: Path, number: int, line: bytes, dimension: int, encoding: str) -> None:
-    fields = line.rstrip(b"\r").rsplit(None, dimension)
-    if len(fields) != dimension + 1:
-        if not line.strip():
-            raise VectorsError(f"{path}:{number}: expected a word and {dimension} numbers, found an empty line.")
-        raise VectorsError(
-            f"{path}:{number}: expected a word and {dimension} numbers, found {len(line.split())} fields. "
-            "The file is cut or damaged: get it again."
-        )
-    word = fields[0]
-    if len(word) > LONGEST_WORD:
-        raise VectorsError(f"{path}:{number}: expected words of at most {LONGEST_WORD} bytes, found a longer one.")
-    try:
-        word.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise VectorsError(
-            f"{path}:{number}: expected {encoding}, found byte 0x{word[error.start]:02x} in a word. "
-            "Convert the file to UTF-8."
-        ) from None
-    numbers = b" ".join(fields[1:])
-    if not _ALL_NUMBERS.fullmatch(numbers):
-        bad = next(field for field in fields[1:] if not _NUMBER.fullmatch(field))
-        raise VectorsError(f"{path}:{number}: expected a number, found {_clip(bad)}, in the vector of {_clip(word)}.")
-    # Too large for a float takes an exponent or many digits.
-    if b"e" in numbers or b"E" in numbers or len(numbers) > 30 * dimension:
-        with np.errstate(over="ignore"):
-            values = np.array([float(field) for field in fields[1:]]).astype(np.float32)
-        if not np.isfinite(values).all():
-            raise VectorsError(f"{path}:{number}: a number in the vector of {_clip(word)} is not finite.")
-
-
-# Like _NUMBER, but possessive: nothing is tried twice, which takes half the time off every line of a file.
-_ALL_NUMBERS = re.compile(rb"(?:[-+]?+(?>\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d++)?+(?: |$))++")
 
 
 def check_values(path: Path, words: list[str], matrix: Array) -> list[str]:
@@ -294,7 +206,3 @@ def check_values(path: Path, words: list[str], matrix: Array) -> list[str]:
     if zero > math.ceil(len(matrix) / 100):
         notes.append(f"{zero:,} words have a vector of zeros")
     return notes
-
-
-def _clip(value: bytes) -> str:
-    return repr(value[:40].decode("utf-8", "replace") + ("…" if len(value) > 40 else ""))

@@ -1,4 +1,4 @@
-"""Train word vectors on a corpus with gensim's Word2Vec, and write them in the word2vec binary format."""
+"""Train word vectors on a corpus with gensim's Word2Vec, and write them in word2vec's formats."""
 
 import gzip
 from collections.abc import Callable, Iterable, Iterator
@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.errors import VectorsError
+from textclf.errors import OutputError, VectorsError
 from textclf.storage.files import written_whole
 from textclf.types import Array
-from textclf.vectors.model import WordVectors
+from textclf.vectors.read import require_gensim
+from textclf.vectors.word_vectors import WordVectors
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ def train_vectors(
 ) -> WordVectors:
     """Return vectors of the words in `sentences`, which is called once for each pass; the commonest word first.
 
-    With one worker the same seed gives the same vectors. Raises VectorsError when no word is common enough.
+    With one worker the same seed gives the same vectors. Raises VectorsError when no word is common enough, or gensim
+    is not installed.
     """
+    require_gensim("vectors train")
     from gensim.models import Word2Vec
 
     model = Word2Vec(
@@ -76,11 +79,37 @@ def to_grid(matrix: Array, bits: int = 8) -> Array:
     return snapped
 
 
+FORMATS = (".bin", ".vec", ".txt")
+"""Endings of vectors files that can be written: word2vec's binary layout, and its text under two names."""
+
+
+def check_format(path: Path) -> None:
+    """Refuse a file name whose ending does not say which format is meant.
+
+    Raises OutputError.
+    """
+    if _format_of(path) not in FORMATS:
+        raise OutputError(
+            f"{path}: expected a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}, and in .gz after that "
+            "if it is to be packed. Name the output so: .bin is binary, the others are text."
+        )
+
+
+def _format_of(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
 def save_word2vec(vectors: WordVectors, path: Path) -> None:
-    """Write the word2vec binary format, gzipped when the name ends in .gz; the same vectors give the same bytes."""
+    """Write word2vec's binary format, or its text format if the name ends in .txt or .vec; .gz after that packs it.
+
+    The same vectors give the same bytes, and text gives back every bit. Raises OutputError for another ending.
+    """
+    check_format(path)
     content = bytearray(f"{len(vectors)} {vectors.dimension}\n".encode())
+    is_text = _format_of(path) != ".bin"
     for word, row in zip(vectors.words, np.asarray(vectors.matrix, "<f4"), strict=True):
-        content += word.encode() + b" " + row.tobytes()
-    data = gzip.compress(bytes(content), 9, mtime=0) if path.suffix == ".gz" else bytes(content)
+        numbers = " ".join(map("{:.9g}".format, row.tolist())).encode() + b"\n" if is_text else row.tobytes()
+        content += word.encode() + b" " + numbers
+    data = gzip.compress(bytes(content), 9, mtime=0) if path.suffix.lower() == ".gz" else bytes(content)
     with written_whole(path) as stream:
         stream.write(data)

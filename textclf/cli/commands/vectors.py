@@ -115,7 +115,12 @@ class VectorTrainingOptions(ReadingOptions):
 @section(
     "Output",
     click.option(
-        "--output", "-o", type=FILE, required=True, metavar="FILE", help="File to write; its ending .gz compresses it."
+        "--output",
+        "-o",
+        type=FILE,
+        required=True,
+        metavar="FILE",
+        help="File to write: .bin is binary, .vec and .txt are text; .gz after that compresses it.",
     ),
 )
 @section(
@@ -172,10 +177,13 @@ def train(options: VectorTrainingOptions) -> None:
     """
     from dataclasses import replace
 
-    from textclf.vectors import save_word2vec, to_grid, train_vectors
+    from textclf.vectors import check_format, save_word2vec, to_grid, train_vectors
     from textclf.vectors.corpus import read_corpus
+    from textclf.vectors.read import require_gensim
 
     quiet, output = options.quiet, options.output
+    require_gensim("vectors train")
+    check_format(output)
     check_outputs([options.corpus], output)
     with counting_rows("reading", quiet=quiet) as count:
         texts = read_corpus(origin(options.corpus), options.table_options(), progress=count)

@@ -1,0 +1,62 @@
+"""The package is named as it can be installed, and what is not everybody's is an extra that exists."""
+
+import re
+import tomllib
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from textclf.cli import run
+from textclf.errors import DISTRIBUTION
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+TEXTS = [
+    path
+    for folder in ("textclf", "docs", "README.md", "CHANGELOG.md", "SECURITY.md", "Makefile", "pyproject.toml")
+    for path in ([ROOT / folder] if (ROOT / folder).is_file() else (ROOT / folder).rglob("*"))
+    if path.suffix in {".py", ".md", ".toml", ".html", ""} and path.is_file()
+]
+
+
+def test_nothing_advises_to_install_a_package_of_another_owner():
+    old_form = re.compile(r"pip install [^\n`]*?[\"' ]textclf(?![-\w/.])|[\"']textclf\[")
+    assert PROJECT["name"] == DISTRIBUTION
+    assert old_form.search("pip install 'textclf[serve]'")
+    assert not old_form.search("pip install 'textclf-nn[serve]'")
+    found = [(path.name, hit[0]) for path in TEXTS for hit in old_form.finditer(path.read_text("utf-8"))]
+    assert found == []
+
+
+def test_every_extra_that_a_message_names_exists():
+    call = re.compile(r'require_packages\([^)]*extra="(\w+)"')
+    named = {extra for path in TEXTS if path.suffix == ".py" for extra in call.findall(path.read_text("utf-8"))}
+    assert named - set(PROJECT["optional-dependencies"]) == set()
+    assert {"parquet", "serve"} <= named
+
+
+def test_the_types_are_told_to_those_who_import_the_package():
+    assert (ROOT / "textclf" / "py.typed").read_bytes() == b""
+
+
+def test_parquet_is_refused_with_the_extra_to_install_where_polars_is_not_there(tmp_path, capsys, monkeypatch):
+    (tmp_path / "t.parquet").write_bytes(b"PAR1" + bytes(20))
+    (tmp_path / "t.csv").write_text("text,label\n" + "good,a\nbad,b\n" * 5)
+    (tmp_path / "new.csv").write_text("text\ngood\n")
+    monkeypatch.setattr("textclf.errors.find_spec", lambda name: None if name == "polars" else find_spec(name))
+    model = str(tmp_path / "m")
+    assert run(["train", str(tmp_path / "t.csv"), "-o", model, "--vectors", "none", "-q", "--recipe", "fast"]) == 0
+    for command in (
+        ["train", str(tmp_path / "t.parquet"), "-o", str(tmp_path / "m2")],
+        ["predict", model, "-i", str(tmp_path / "new.csv"), "-o", str(tmp_path / "o.parquet")],
+    ):
+        assert run(command) == 1
+        assert f"polars not found. Install them with: pip install '{DISTRIBUTION}[parquet]'" in capsys.readouterr().err
+    assert not (tmp_path / "o.parquet").exists()
+    assert run(["predict", model, "-i", str(tmp_path / "new.csv"), "-o", str(tmp_path / "o.csv")]) == 0
+
+
+@pytest.mark.parametrize("package", ["numpy", "scipy", "click"])
+def test_what_everybody_needs_is_no_extra(package):
+    assert any(dependency.startswith(package) for dependency in PROJECT["dependencies"])

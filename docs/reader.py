@@ -82,9 +82,10 @@ def normal_form(text, lower=True):
     return "".join(c for c in text.replace("\U0010ffff", " ") if class_of(c) != "ignored")
 
 
-def tokens_of(text):
-    """Return the tokens of a text in normal form."""
-    classes, tokens, unmarked, before = [class_of(c) for c in text] + ["separator"], [], "separator", "separator"
+def cut(text):
+    """Return the tokens of a text in normal form, and its pieces: words, and runs of what is neither word nor blank."""
+    classes, unmarked, before, in_run = [class_of(c) for c in text] + ["separator"], "separator", "separator", False
+    tokens, pieces = [], []
     for i, character in enumerate(text):
         unmarked = unmarked if classes[i] == "mark" else classes[i]
         now = "word" if classes[i] == "apostrophe" and before == classes[i + 1] == "word" else unmarked
@@ -92,8 +93,13 @@ def tokens_of(text):
             tokens.append("")
         if now in ("word", "alone"):
             tokens[-1] += character
-        before = now
-    return tokens
+        runs_on = now != "word" and not (character.isspace() or ord(character) <= 32)
+        if (now == "word" and before != "word") or (runs_on and not in_run):
+            pieces.append("")
+        if now == "word" or runs_on:
+            pieces[-1] += character
+        before, in_run = now, runs_on
+    return tokens, pieces
 
 
 def mix(key):
@@ -108,14 +114,16 @@ def key_of(string):
     return mix(sum((ord(c) + 1) * pow(BASE, i, 1 << 64) for i, c in enumerate(string)) & LAST)
 
 
-def ngram_keys(text, kind, shortest, longest):
-    """Return the keys of the n-grams of a text in normal form, as often as each stands there."""
-    if kind == "chars":
-        blanks = "".join(" " if c.isspace() or ord(c) <= 32 else c for c in text)
-        padded = f" {' '.join(blanks.split())} "
-        spans = [(i, n) for n in range(shortest, longest + 1) for i in range(len(padded) - n + 1) if padded.strip()]
-        return [key_of(padded[i : i + n]) for i, n in spans if n > 1 or 0 < i < len(padded) - 1]
-    units, keys = [START, *map(key_of, tokens_of(text))], []
+def subword_keys(piece, shortest, longest):
+    """Return the keys of the sub-words of a piece, as often as each stands there."""
+    marked = f" {piece} "
+    spans = [(i, n) for n in range(shortest, longest + 1) for i in range(len(marked) - n + 1)]
+    return [key_of(marked[i : i + n]) for i, n in spans if n > 1 or 0 < i < len(marked) - 1]
+
+
+def ngram_keys(tokens, shortest, longest):
+    """Return the keys of the n-grams of these tokens of a text, as often as each stands there."""
+    units, keys = [START, *map(key_of, tokens)], []
     for i in range(len(units)):
         key = units[i]
         for n, unit in enumerate(units[i : i + longest], 1):
@@ -132,6 +140,30 @@ def rows_of(arrays, name):
     return lambda key: rows.get(key >> shift)
 
 
+def tf_idf(keys, row_of, idf):
+    """Return the rows of the known n-grams of a text, and C."""
+    counts = Counter(map(row_of, keys))
+    counts.pop(None, None)
+    found = list(counts)
+    C = (1 + np.log(list(counts.values()))) * idf[found]
+    return found, C / np.linalg.norm(C)
+
+
+def subwords(pieces, keys_of_piece, row_of, idf):
+    """Return the rows of the known sub-words of a text, one piece's after the other's, and C' G."""
+    found, CG, squares = [], [], 0.0
+    for piece, count in Counter(pieces).items():
+        counts = Counter(map(row_of, keys_of_piece(piece)))
+        counts.pop(None, None)
+        rows = list(counts)
+        g = np.array(list(counts.values())) * idf[rows] ** 2
+        weight = 1 + np.log(count)
+        found += rows
+        CG += (weight * g).tolist()
+        squares += weight**2 * (g @ g)
+    return found, np.array(CG) / np.sqrt(squares or 1.0)
+
+
 def predict(path, texts):
     """Yield the probability of each label for each text, as a dictionary."""
     arrays, description = read(path)
@@ -143,10 +175,10 @@ def predict(path, texts):
     )
     ngram_row = {kind: rows_of(arrays, f"{kind}.ngrams") for kind, *_ in model["ngrams"]}
     for text in texts:
-        low = normal_form(text)
-        rows = [word_row(key_of(token)) for token in tokens_of(low)]
+        tokens, pieces = cut(normal_form(text))
+        rows = [word_row(key_of(token)) for token in tokens]
         if model["cased"]:
-            cased = [word_row(key_of(token)) for token in tokens_of(normal_form(text, lower=False))]
+            cased = [word_row(key_of(token)) for token in cut(normal_form(text, lower=False))[0]]
             if len(cased) == len(rows):
                 rows = [low if high is None else high for low, high in zip(rows, cased, strict=True)]
         known = [row for row in rows if row is not None]
@@ -159,12 +191,12 @@ def predict(path, texts):
             place += n_in * n_out + n_out
             A = W.astype(np.float64) @ A + arrays["network"][place - n_out : place]  # Z[l] = W[l] A[l-1] + b[l]
         for kind, shortest, longest in model["ngrams"]:
-            counts = Counter(map(ngram_row[kind], ngram_keys(low, kind, shortest, longest)))
-            counts.pop(None, None)
-            if counts:
-                found = np.array(list(counts))
-                C = (1 + np.log(list(counts.values()))) * idf[kind][found]
-                A = A + (C / np.linalg.norm(C)) @ U[first + found]  # … + C' U
+            if kind == "words":
+                found, C = tf_idf(ngram_keys(tokens, shortest, longest), ngram_row[kind], idf[kind])
+            else:
+                found, C = subwords(pieces, lambda p: subword_keys(p, shortest, longest), ngram_row[kind], idf[kind])  # noqa: B023
+            if found:
+                A = A + C @ U[first + np.array(found)]  # … + C U, … + C' G U'
             first += len(idf[kind])
         Z = A / model["temperature"]
         P = np.exp(Z - Z.max()) if model["output"] == "softmax" else 1 / (1 + np.exp(-Z))

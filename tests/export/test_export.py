@@ -256,23 +256,35 @@ def graph_inputs(tokenizer, texts):
     """Return the graph's inputs for these texts, by what the JSON file says."""
     feed = {"n": np.array([len(texts)])}
     word_rows = rows_by_key(tokenizer["words"])
-    counts = {tokenizer["words"]["input"]: []}
+    entries = {("words", "texts", "ids"): []}
     tables = [(table, rows_by_key(table)) for table in tokenizer["ngrams"]]
-    for text in texts:
-        low = READER.normal_form(text)
-        rows = [word_rows(READER.key_of(token)) for token in READER.tokens_of(low)]
+    for number, text in enumerate(texts):
+        tokens, pieces = READER.cut(READER.normal_form(text))
+        rows = [word_rows(READER.key_of(token)) for token in tokens]
         if tokenizer["tokenizer"]["cased"]:
-            as_is = [word_rows(READER.key_of(token)) for token in READER.tokens_of(READER.normal_form(text, False))]
+            as_is = [word_rows(READER.key_of(token)) for token in READER.cut(READER.normal_form(text, False))[0]]
             rows = [low if high is None else high for low, high in zip(rows, as_is, strict=True)]
-        counts["words"].append(Counter(row for row in rows if row is not None))
+        entries["words", "texts", "ids"] += counted(number, rows)
         for table, rows_of in tables:
-            keys = READER.ngram_keys(low, table["kind"], table["shortest"], table["longest"])
-            counts.setdefault(table["input"], []).append(Counter(r for r in map(rows_of, keys) if r is not None))
-    for name, found in counts.items():
-        entries = [(text, row, count) for text, each in enumerate(found) for row, count in each.items()]
-        columns = np.array(entries, np.int64).reshape(-1, 3).T
-        feed |= {f"{name}.texts": columns[0], f"{name}.ids": columns[1], f"{name}.counts": columns[2].astype("f4")}
+            name, lengths = table["input"], (table["shortest"], table["longest"])
+            if table["kind"] == "words":
+                keys = READER.ngram_keys(tokens, *lengths)
+                entries.setdefault((name, "texts", "ids"), []).extend(counted(number, map(rows_of, keys)))
+                continue
+            of_pieces = entries.setdefault((table["pieces"], "texts"), [])
+            of_subwords = entries.setdefault((name, "pieces", "ids"), [])
+            for piece, count in Counter(pieces).items():
+                of_subwords += counted(len(of_pieces), map(rows_of, READER.subword_keys(piece, *lengths)))
+                of_pieces.append((number, count))
+    for (name, *columns), found in entries.items():
+        *numbers, counts = np.array(found, np.int64).reshape(-1, len(columns) + 1).T
+        feed |= {f"{name}.{column}": each for column, each in zip(columns, numbers, strict=True)}
+        feed[f"{name}.counts"] = counts.astype("f4")
     return feed
+
+
+def counted(number, rows):
+    return [(number, row, count) for row, count in Counter(row for row in rows if row is not None).items()]
 
 
 def rows_by_key(part):

@@ -1,8 +1,9 @@
 """A model as ONNX: counts of words and n-grams in, probabilities out; and the words, n-grams and rules as JSON.
 
-The graph takes n texts as lists of what they hold: for the words, and for each kind of n-grams, `texts`, `ids` and
-`counts`, shape (T,): the text, the number in the JSON file, and how often it stands there; a pair of text and number
-stands once. It computes what `features` and `model` do, in float32.
+The graph takes n texts as lists of what they hold: for words, and for word n-grams, `texts`, `ids` and `counts`, shape
+(T,): the text, the number in the JSON file, and how often it stands there; a pair of text and number stands once. Of
+pieces it takes `texts` and `counts`, and of their sub-words `pieces`, `ids` and `counts`: the entry of the piece among
+those of pieces, the number, and how often it stands in the piece. It computes what `features` and `model` do, in float32.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from textclf.errors import ModelError, require_packages
 from textclf.export.effects import kinds_of
-from textclf.export.tokenizer_json import INPUTS, tokenizer_json
+from textclf.export.tokenizer_json import INPUTS, PIECES, tokenizer_json
 from textclf.model.model import Model, largest_sum
 from textclf.storage.files import written_whole
 from textclf.storage.quantized import ByteRows
@@ -29,6 +30,7 @@ _FLOAT, _INT64 = 1, 7  # as onnx.TensorProto numbers them
 _LARGEST_SUM = 1e38  # of float32, in which runtimes calculate
 _ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 _OUTPUTS = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
+_LEAST_SQUARE = 1e-30
 
 
 def check_onnx_available() -> None:
@@ -69,7 +71,8 @@ def onnx_model(model: Model, digest: str = "") -> "ModelProto":
 
     graph = _Graph(model.network.sizes[-1])
     S = graph.words(model)
-    wide = [graph.ngrams(model, number) for number in range(len(model.features.ngrams))]
+    kinds = enumerate(model.features.ngrams)
+    wide = [(graph.ngrams if table.kind == "words" else graph.subwords)(model, number) for number, table in kinds]
     P = graph.probabilities(model, graph.network(model, S, wide))
     graph.nodes.append(helper.make_node("Identity", [P], ["probabilities"]))
     made = helper.make_model(
@@ -103,22 +106,34 @@ class _Graph:
 
     def words(self, model: Model) -> str:
         """S = C E: each row of C is count times weight, divided by its sum."""
-        texts, ids, counts = self._entries(INPUTS["vectors"])
+        texts, ids, counts = self._entries(INPUTS["vectors"], "texts", "ids", "counts")
         weights = self._op("Mul", counts, self._op("Gather", self._constant(model.features.words.weights), ids))
-        C = self._op("Div", weights, self._op("Gather", self._sums_of_texts(texts, weights), texts))
-        return self._product(texts, C, self._rows(model.E, ids), model.E.shape[1])
+        C = self._op("Div", weights, self._op("Gather", self._sums("n", texts, weights), texts))
+        return self._product("n", texts, C, self._rows(model.E, ids), model.E.shape[1])
 
     def ngrams(self, model: Model, number: int) -> str:
-        """C' U of one kind: each row of C' is (1 + log count) · idf, divided by its length."""
-        table, kind = model.features.ngrams[number], kinds_of(model.features)[number]
-        texts, ids, counts = self._entries(INPUTS[table.kind])
-        tf = self._op("Add", self._op("Log", counts), self._constant(np.float32(1.0)))
-        weights = self._op("Mul", tf, self._op("Gather", self._constant(table.idf), ids))
-        squares = self._sums_of_texts(texts, self._op("Mul", weights, weights))
+        """C U of word n-grams: each row of C is (1 + log count) · idf, divided by its length."""
+        table = model.features.ngrams[number]
+        texts, ids, counts = self._entries(INPUTS[table.kind], "texts", "ids", "counts")
+        weights = self._op("Mul", self._log_counts(counts), self._op("Gather", self._constant(table.idf), ids))
+        squares = self._sums("n", texts, self._op("Mul", weights, weights))
         C = self._op("Div", weights, self._op("Gather", self._op("Sqrt", squares), texts))
-        U = model.U
-        part = ByteRows(U.codes[kind], U.scales[kind]) if isinstance(U, ByteRows) else U[kind]
-        return self._product(texts, C, self._rows(part, ids), self.k)
+        return self._product("n", texts, C, self._rows(_rows_of_kind(model, number), ids), self.k)
+
+    def subwords(self, model: Model, number: int) -> str:
+        """C' G U' of sub-words: G is count · idf², and a row of C' (1 + log count), divided by the length of all g."""
+        table = model.features.ngrams[number]
+        texts, counts = self._entries(PIECES, "texts", "counts")
+        pieces, ids, counts_in_pieces = self._entries(INPUTS[table.kind], "pieces", "ids", "counts")
+        many = self._op("Shape", texts)
+        G = self._op("Mul", counts_in_pieces, self._op("Gather", self._constant(table.idf**2), ids))
+        R = self._product(many, pieces, G, self._rows(_rows_of_kind(model, number), ids), self.k)
+        weights = self._log_counts(counts)
+        squares = self._op("Mul", self._op("Mul", weights, weights), self._sums(many, pieces, self._op("Mul", G, G)))
+        # A text without any known sub-word has zeros in G, so any length will do for it but 0.
+        squares = self._op("Max", self._sums("n", texts, squares), self._constant(np.float32(_LEAST_SQUARE)))
+        C = self._op("Div", weights, self._op("Gather", self._op("Sqrt", squares), texts))
+        return self._product("n", texts, C, R, self.k)
 
     def network(self, model: Model, S: str, wide: Sequence[str]) -> str:
         """Z[L]: Z[l] = W[l] A[l-1] + b[l], A[l] = σ(Z[l]), and what the n-grams add to the last."""
@@ -141,13 +156,16 @@ class _Graph:
             return P
         return self._op("Div", P, self._op("ReduceSum", P, self._constant(np.array([1])), keepdims=1))
 
-    def _entries(self, name: str) -> tuple[str, str, str]:
+    def _entries(self, name: str, *columns: str) -> list[str]:
         from onnx import helper
 
-        names = f"{name}.texts", f"{name}.ids", f"{name}.counts"
-        for each, kind in zip(names, (_INT64, _INT64, _FLOAT), strict=True):
-            self.inputs.append(helper.make_tensor_value_info(each, kind, [f"{name}.entries"]))
-        return names
+        for column in columns:
+            kind = _FLOAT if column == "counts" else _INT64
+            self.inputs.append(helper.make_tensor_value_info(f"{name}.{column}", kind, [f"{name}.entries"]))
+        return [f"{name}.{column}" for column in columns]
+
+    def _log_counts(self, counts: str) -> str:
+        return self._op("Add", self._op("Log", counts), self._constant(np.float32(1.0)))
 
     def _rows(self, matrix: Array | ByteRows, ids: str) -> str:
         if not isinstance(matrix, ByteRows):
@@ -156,16 +174,16 @@ class _Graph:
         scales = self._op("Gather", self._constant(matrix.scales.astype(np.float32)), ids)
         return self._op("Mul", codes, self._column(scales))
 
-    def _product(self, texts: str, C: str, rows: str, width: int) -> str:
+    def _product(self, n: str, texts: str, C: str, rows: str, width: int) -> str:
         """Return the sums, for each text, of its entries' numbers in C times their rows; shape (n, width)."""
-        shape = self._op("Concat", "n", self._constant(np.array([width])), axis=0)
+        shape = self._op("Concat", n, self._constant(np.array([width])), axis=0)
         zeros = self._op("ConstantOfShape", shape)
         return self._op(
             "ScatterND", zeros, self._column(texts), self._op("Mul", rows, self._column(C)), reduction="add"
         )
 
-    def _sums_of_texts(self, texts: str, values: str) -> str:
-        zeros = self._op("ConstantOfShape", "n")
+    def _sums(self, n: str, texts: str, values: str) -> str:
+        zeros = self._op("ConstantOfShape", n)
         return self._op("ScatterElements", zeros, texts, values, axis=0, reduction="add")
 
     def _column(self, values: str) -> str:
@@ -184,6 +202,10 @@ class _Graph:
         name = f"constant.{len(self.constants)}"
         self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values).reshape(np.shape(values)), name))
         return name
+
+
+def _rows_of_kind(model: Model, number: int) -> Array | ByteRows:
+    return model.U[kinds_of(model.features)[number]]
 
 
 def _byte_count(matrix: Array | ByteRows) -> int:

@@ -1,6 +1,6 @@
 """What stands before the ONNX graph, as JSON: how a text is cut, and which words and n-grams have which key.
 
-All rules are those of `code_points`, `tokenizer` and `features`; docs/model_format.md says them in words.
+All rules are those of `char_classes`, `tokenizer`, `ngrams` and `subwords`; docs/model_format.md says them in words.
 """
 
 import base64
@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.model.model import Model
-from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, IGNORED, MARK, SEPARATOR, WORD, class_table
 from textclf.text.tokenizer import NAME
 
 INPUTS = {"vectors": "words", "words": "word_ngrams", "chars": "char_ngrams"}
-"""The name that the entries of each matrix C have among the graph's inputs."""
+"""The name that the entries of each matrix have among the graph's inputs: C by words, C by word n-grams, and G."""
+PIECES = "pieces"
+"""The name of the entries of C'."""
 
 _CLASSES = {
     "separator": SEPARATOR,
@@ -25,6 +27,7 @@ _CLASSES = {
     "mark": MARK,
     "apostrophe": APOSTROPHE,
     "ignored": IGNORED,
+    "blank": BLANK,
 }
 
 
@@ -49,6 +52,7 @@ def tokenizer_json(model: Model) -> tuple[bytes, str]:
             {
                 "kind": each.kind,
                 "input": INPUTS[each.kind],
+                **({"pieces": PIECES} if each.kind == "chars" else {}),
                 "shortest": each.shortest,
                 "longest": each.longest,
                 **_keys(each.index.keys),

@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.storage.packed_strings import PackedStrings
-from textclf.text.char_classes import ALONE, APOSTROPHE, IGNORED, MARK, SEPARATOR, WORD, class_table, is_space
+from textclf.text.char_classes import (
+    ALONE,
+    APOSTROPHE,
+    BLANK,
+    END_OF_TEXT,
+    IGNORED,
+    MARK,
+    SEPARATOR,
+    WORD,
+    class_table,
+    is_space,
+)
 from textclf.text.tokenizer import keys_of, normal_codes, normal_form, text_blocks, tokenize, tokenize_blocks
 
 UNSPACED = (
@@ -30,6 +41,8 @@ def class_of(code):
         return MARK
     if character in "!?！？" or category in ("So", "Sc") or (category[0] == "L" and name.startswith(UNSPACED)):
         return ALONE
+    if character.isspace() or code <= 0x20 or code == END_OF_TEXT:
+        return BLANK
     return WORD if category[0] in "LN" else SEPARATOR
 
 

@@ -3,7 +3,8 @@
 The graph takes n texts as lists of what they hold: for words, and for word n-grams, `texts`, `ids` and `counts`, shape
 (T,): the text, the number in the JSON file, and how often it stands there; a pair of text and number stands once. Of
 pieces it takes `texts` and `counts`, and of their sub-words `pieces`, `ids` and `counts`: the entry of the piece among
-those of pieces, the number, and how often it stands in the piece. It computes what `features` and `model` do, in float32.
+those of pieces, the number, and how often it stands in the piece. It computes what `features` and `model` do, in
+float32.
 """
 
 from collections.abc import Mapping, Sequence

@@ -157,7 +157,9 @@ class Features:
                 ngrams, share = ngram_matrix(tokens, table, marks)
                 wide = WideRows(ngrams, wide.pieces, wide.G)
             else:
-                pieces, G, share = _piece_matrix(tokens, rows, table, marks, known)
+                # Pieces are lower-cased, so a piece is known by that word's row, in whatever case its tokens stand.
+                as_pieces = rows if cased is None else self.words.index.rows(tokens.keys)
+                pieces, G, share = _piece_matrix(tokens, as_pieces, table, marks, known)
                 wide = WideRows(wide.ngrams, pieces, G, known)
             shares.append(share)
         return TextMatrix(

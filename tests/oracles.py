@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from textclf.text.csr import SparseRows
+from textclf.text.subwords import WideRows
 
 # --- gradients -----------------------------------------------------------------------------------------------------
 
@@ -48,6 +49,13 @@ def sparse(M):
                 data.append(number)
         offsets.append(len(columns))
     return SparseRows(np.array(offsets, np.int32), np.array(columns, np.int32), np.array(data, np.float64), M.shape[1])
+
+
+def wide_rows(C, pieces=None, G=None):
+    """Return dense C, and C' and G if there are any, as WideRows in float64."""
+    pieces = np.zeros((len(C), 0)) if pieces is None else pieces
+    G = np.zeros((pieces.shape[1], 0)) if G is None else G
+    return WideRows(sparse(C), sparse(pieces), sparse(G))
 
 
 def product(A, B):

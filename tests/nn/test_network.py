@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import logits, networks_and_inputs
 
+from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import (
     ACTIVATIONS,
     LOSSES,
@@ -25,9 +26,9 @@ from textclf.nn.network import (
     softmax,
 )
 from textclf.nn.optim import Adam
-from textclf.text.features import weighted_mean
+from textclf.text.weighting import weighted_mean
+from textclf.training import objective
 from textclf.training.data import Examples
-from textclf.training.objective import JointSettings, fit_jointly
 
 DEPTHS = [(4, 3), (4, 5, 3), (4, 5, 3, 3), (4, 6, 5, 4, 3)]
 EVERY = list(combinations(sorted(ACTIVATIONS), sorted(LOSSES), DEPTHS))
@@ -43,19 +44,24 @@ def started(sizes, activation, seed=0):
 
 
 class Problem:
-    """A whole loss: texts C over vectors E, n-grams N with rows U, example weights, L2; and its gradients."""
+    """A whole loss: texts C over vectors E, n-grams and sub-words N with rows U, example weights, L2; its gradients."""
 
     def __init__(self, activation, names, sizes, *, l2=0.03, n=7):
         self.network, rng = started(sizes, activation)
         self.loss, self.l2 = LOSSES[names], l2
-        words, grams, k = 9, 6, sizes[-1]
+        words, grams, pieces, subwords, k = 9, 6, 5, 8, sizes[-1]
         C = rng.uniform(0.1, 1.0, (n, words)) * (rng.random((n, words)) < 0.4)
         C[2] = 0.0  # a text without a known word
         self.C = weighted_mean(oracles.sparse(C), np.ones(words))
         self.C = self.C.with_data(self.C.data.astype(np.float64))
-        self.N = oracles.sparse(rng.uniform(0.1, 1.0, (n, grams)) * (rng.random((n, grams)) < 0.5))
+        self.N = oracles.wide_rows(
+            *(
+                rng.uniform(0.1, 1.0, shape) * (rng.random(shape) < 0.5)
+                for shape in ((n, grams), (n, pieces), (pieces, subwords))
+            )
+        )
         self.E = rng.normal(size=(words, sizes[0]))
-        self.U = rng.normal(size=(grams, k))
+        self.U = rng.normal(size=(grams + subwords, k))
         self.Y = np.eye(k)[rng.integers(0, k, n)]
         self.weights = rng.uniform(0.5, 2.0, n)
 
@@ -105,8 +111,8 @@ def test_the_joint_fit_minimizes_what_it_says():
     problem = Problem("tanh", ("cross-entropy", "softmax"), (4, 3), n=12)
     S, scales = problem.C.times(problem.E), np.full_like(problem.U, 0.7)
     examples = Examples(problem.C, problem.N, problem.Y, problem.weights)
-    settings = JointSettings(iterations=400, tolerance=1e-14, l2=0.2, threads=1)
-    fit = fit_jointly(problem.network, S, examples, scales, problem.loss, settings)
+    sought = objective.Problem(problem.network, scales, problem.loss, l2=0.2)
+    fit = objective.fit_jointly(sought, S, examples, objective.FitOptions(LbfgsSettings(400, tolerance=1e-14)))
 
     def value():
         trace = fit.network.forward(S, wide=problem.N.times(fit.U))

@@ -7,23 +7,34 @@ import numpy as np
 import oracles
 import pytest
 from click.testing import CliRunner
-from textclf.training.anchored import GaussianPrior, curvature, fit_with_prior
 
 from textclf.cli import LazyGroup
 from textclf.errors import ModelError
 from textclf.export.shrink import shrink
 from textclf.model.card import ModelCard
 from textclf.model.model import Model
+from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, OUTPUTS, Network
 from textclf.settings import Settings
 from textclf.storage.array_store import ArrayStore
-from textclf.text.features import inverse_document_frequency
+from textclf.storage.packed_strings import PackedStrings
+from textclf.text.features import Features, WordTable
+from textclf.text.key_index import KeyIndex
+from textclf.text.weighting import inverse_document_frequency
 from textclf.training import trainer as fitting
 from textclf.training.checkpoint import CheckpointFile
-from textclf.training.continual import _document_frequency, grow, kept_settings, rows_seen
+from textclf.training.continual import (
+    EarlierKnowledge,
+    _document_frequency,
+    curvature,
+    grow,
+    kept_settings,
+    rows_seen,
+)
 from textclf.training.data import Examples
-from textclf.training.objective import JointSettings
+from textclf.training.objective import FitOptions, Problem, fit_jointly
 from textclf.training.train import LabelledTexts, Start, train
+from textclf.training.vocabulary import MOST_UNSEEN_WORDS
 from textclf.vectors import WordVectors
 
 WORDS = [f"w{i}" for i in range(40)]
@@ -76,21 +87,13 @@ def test_old_texts_get_the_same_features_and_new_words_vectors_like_the_old(old)
     rows_before, rows_after = model.features.words.index, features.words.index
     places = rows_after.rows(rows_before.keys)
     np.testing.assert_array_equal(E[places], model.E)
-    np.testing.assert_allclose(before.ngrams.times(model.U), after.ngrams.times(grown.anchor.U)[:, :2], atol=1e-6)
+    np.testing.assert_allclose(before.ngrams.times(model.U), after.ngrams.times(grown.earlier.U)[:, :2], atol=1e-6)
 
 
 def test_a_vector_that_was_left_out_comes_back_where_it_would_have_stood():
     known, seen = rows(0, ["a", "b"], 80), ["w20 w21", "w22 w23"]
-    from textclf.training import vocabulary
-
     model = train(known, PLAIN, VECTORS).model
     keep = np.isin(np.array(list(model.words)), ["w20", "w21"], invert=True)
-    from dataclasses import replace
-
-    from textclf.storage.packed_strings import PackedStrings
-    from textclf.text.features import Features, WordTable
-    from textclf.text.key_index import KeyIndex
-
     table = model.features.words
     less = replace(
         model,
@@ -101,7 +104,7 @@ def test_a_vector_that_was_left_out_comes_back_where_it_would_have_stood():
     grown = grow(less, seen, model.labels, PLAIN, VECTORS, np.random.default_rng(0))
     assert list(grown.vocabulary.words) == list(model.words)
     np.testing.assert_allclose(grown.vocabulary.E, model.E, atol=1e-4)
-    assert vocabulary.MOST_UNSEEN_WORDS > 40
+    assert len(WORDS) < MOST_UNSEEN_WORDS
 
 
 def test_old_rows_that_are_played_again_hold_what_the_pull_alone_forgets(old):
@@ -147,14 +150,15 @@ def test_the_fit_ends_where_new_loss_and_pull_are_in_balance():
         rng.random((30, 5)),
         np.eye(3, dtype=np.float32)[rng.integers(0, 3, 30)],
     )
-    examples = Examples(oracles.sparse(C), oracles.sparse(C), Y, np.ones(30, np.float32))
+    examples = Examples(oracles.sparse(C), oracles.wide_rows(C), Y, np.ones(30, np.float32))
     network = Network.start((3, 3), "relu", rng)
     U, h, h_U = rng.normal(size=(5, 3)).astype(np.float32), rng.random(12) * 50, rng.random((5, 3)) * 50
     is_new, scales = np.zeros((5, 3), bool), np.full((5, 3), 0.7, np.float32)
     is_new[3:] = True
     U[3:] = 0
-    anchor, loss = GaussianPrior(network, U, h, h_U, is_new), LOSSES["cross-entropy", "softmax"]
-    found = fit_with_prior(anchor, S, examples, scales, loss, JointSettings(500, 1e-9, 0.5, 1))
+    loss = LOSSES["cross-entropy", "softmax"]
+    sought = EarlierKnowledge(network, U, h, h_U, is_new).held(Problem(network, scales, loss, l2=0.5))
+    found = fit_jointly(sought, S, examples, FitOptions(LbfgsSettings(500, tolerance=1e-9)))
     trace = found.network.forward(S, wide=(C @ found.U).astype(np.float32))
     delta = loss.delta(trace.Z[-1], Y)
     pull = (0.5 + 0.1 * h) * (found.network.theta - network.theta)
@@ -228,8 +232,8 @@ def test_a_model_that_was_made_small_cannot_go_on(old):
 def test_going_on_with_arrays_in_files_finds_the_same_model(old):
     settings = kept_settings(old, Settings(recipe="fast"))
     P = [
-        train(NEW, settings, VECTORS, start=Start(old), store=ArrayStore(room)).model.predict(OLD.texts).P
-        for room in (None, 0)
+        train(NEW, settings, VECTORS, start=Start(old), store=ArrayStore(budget)).model.predict(OLD.texts).P
+        for budget in (None, 0)
     ]
     np.testing.assert_array_equal(P[0], P[1])
 
@@ -244,10 +248,10 @@ def test_settings_of_a_file_that_the_model_cannot_keep_are_refused_too(tmp_path,
 
 
 class Stopped(CheckpointFile):
-    """Is stopped, as by Ctrl-C, right after its first note."""
+    """Is stopped, as by Ctrl-C, right after it saved once."""
 
-    def note(self, name, make):
-        super().note(name, make)
+    def save(self, name, make):
+        super().save(name, make)
         raise KeyboardInterrupt
 
 

@@ -12,16 +12,18 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from textclf.errors import TrainingError
 from textclf.metrics.multi_label import new_tally
+from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Network, one_hot
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.csr import blocks_of, stack_rows
+from textclf.text.subwords import WideRows
 from textclf.training.data import Examples, deal, group_copies, group_keys, split, text_keys
 from textclf.training.minibatch import EpochSettings, Standardizer, minibatches, train_network
 from textclf.training.nbsvm import nbsvm_scales
-from textclf.training.objective import JointSettings, columns_moved, fit_jointly
+from textclf.training.objective import FitOptions, Problem, columns_moved, fit_jointly
 from textclf.training.train import LabelledTexts, train
-from textclf.training.trainer import Listener, mean_vectors, standardized
+from textclf.training.trainer import Listener, mean_vectors, standardize
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -34,10 +36,19 @@ def problem(n=120, seed=0):
     for i in range(n):
         for word in np.where(rng.random(6) < 0.75, 5 * y[i], 5 * (1 - y[i])) + rng.integers(0, 5, 6):
             C[i, word] += 1 / 6
-    words = oracles.sparse(C)
-    words = words.with_data(words.data.astype(np.float32))
+    words = in_float32(oracles.sparse(C))
+    G = rng.random((10, 7)) * (rng.random((10, 7)) < 0.3)
+    wide = WideRows(words, words, in_float32(oracles.sparse(G)))
     E = rng.normal(size=(10, 4)).astype(np.float32)
-    return Examples(words, words, one_hot(y, 2), np.ones(n, np.float32)), E
+    return Examples(words, wide, one_hot(y, 2), np.ones(n, np.float32)), E
+
+
+def in_float32(matrix):
+    return matrix.with_data(matrix.data.astype(np.float32))
+
+
+def exactly(iterations=300, tolerance=1e-14, **options):
+    return FitOptions(LbfgsSettings(iterations, tolerance=tolerance), **options)
 
 
 def settings(**changes):
@@ -153,12 +164,12 @@ def test_weights_of_examples_count_as_copies_do():
         examples.words, examples.ngrams, examples.Y, np.where(np.arange(30) < 10, 2.0, 1.0).astype(np.float32)
     )
     network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
-    chosen = JointSettings(iterations=300, tolerance=1e-14, l2=0.5, threads=1)
+    sought = Problem(network, np.ones((17, 2)), LOSS, l2=0.5)
     fits = []
     for data in (copied, weighted):
         S = data.words.times(E).astype(np.float64)
         data = Examples(data.words, data.ngrams.double(), data.Y.astype(np.float64), data.weights.astype(np.float64))
-        fits.append(fit_jointly(network, S, data, np.ones((10, 2)), LOSS, chosen))
+        fits.append(fit_jointly(sought, S, data, exactly()))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-5)
     np.testing.assert_allclose(fits[0].network.theta, fits[1].network.theta, atol=1e-5)
 
@@ -169,9 +180,8 @@ def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
     network = Network.start((4, 2), "relu", np.random.default_rng(0))
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     S = examples.words.times(E)
-    fits = [
-        fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-3, 0.1, number)) for number in (1, threads)
-    ]
+    sought = Problem(network, scales, LOSS, 0.1)
+    fits = [fit_jointly(sought, S, examples, exactly(20, 1e-3, threads=number)) for number in (1, threads)]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     assert fits[0].network.theta.tobytes() == fits[1].network.theta.tobytes()
 
@@ -179,7 +189,7 @@ def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
 @given(counts_and_truth())
 def test_scales_are_the_log_count_ratios_of_the_loop(drawn):
     C, Y = drawn
-    found = nbsvm_scales(oracles.sparse(C), Y, floor=0.3, smoothing=0.3)
+    found = nbsvm_scales(oracles.wide_rows(C), Y, floor=0.3, smoothing=0.3)
     if C.any():
         np.testing.assert_allclose(found, oracles.nbsvm_scales(C.tolist(), Y.tolist(), 0.3, 0.3), rtol=1e-5)
 
@@ -189,7 +199,7 @@ def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
     E[:, 3] = 2.0  # a number that never varies
     raw = mean_vectors(examples.words, E, IN_MEMORY, 1)
     standard = Standardizer.of_rows(raw, length=3.0)
-    S = examples.words.times(standard.applied(E))
+    S = examples.words.times(standard.transform(E))
     np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
     np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
     np.testing.assert_allclose(S[:, 3], 0.0, atol=1e-5)
@@ -199,23 +209,24 @@ def test_of_two_classes_the_scales_of_one_will_do():
     examples, E = problem()
     S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
-    settings = JointSettings(20, 1e-6, 0.1, threads=1)
-    one, both = (fit_jointly(network, S, examples, each, LOSS, settings) for each in (scales[:, :1], scales))
+    one, both = (
+        fit_jointly(Problem(network, each, LOSS, 0.1), S, examples, exactly(20, 1e-6)) for each in (scales[:, :1], scales)
+    )
     np.testing.assert_array_equal(one.U, both.U)
-    assert columns_moved(scales, LOSS).shape == (10, 1)
-    assert columns_moved(scales, LOSSES["cross-entropy", "sigmoid"]).shape == (10, 2)
+    assert columns_moved(scales, LOSS).shape == (17, 1)
+    assert columns_moved(scales, LOSSES["cross-entropy", "sigmoid"]).shape == (17, 2)
 
 
-@pytest.mark.parametrize("room", [None, 0])
-def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(room, monkeypatch):
+@pytest.mark.parametrize("budget", [None, 0])
+def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(budget, monkeypatch):
     monkeypatch.setattr("textclf.training.trainer._ROWS_AT_ONCE", 50)
     examples, E = problem()
     no_words = oracles.sparse(np.zeros((1, 10))).with_data(np.zeros(0, np.float32))
-    C, store = stack_rows([examples.words, no_words, examples.words]), ArrayStore(room)
+    C, store = stack_rows([examples.words, no_words, examples.words]), ArrayStore(budget)
     raw = mean_vectors(C, E, store, 1)
     standard = Standardizer.of_rows(raw, np.r_[np.ones(200), np.zeros(len(C) - 200)], length=0.5)
-    found = standardized(raw, C, standard, store)
-    np.testing.assert_allclose(found, C.times(standard.applied(E)), atol=1e-6)
+    found = standardize(raw, C, standard, store)
+    np.testing.assert_allclose(found, C.times(standard.transform(E)), atol=1e-6)
     np.testing.assert_allclose(found[:200].mean(axis=0), 0.0, atol=0.01)  # the one without words stays where it is
     assert not found[len(examples)].any()
 
@@ -223,14 +234,14 @@ def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(room,
 def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
     examples, E = problem()
     network = Network.start((4, 2), "relu", np.random.default_rng(0), np.float64)
-    S, scales = examples.words.times(E).astype(np.float64), np.ones((10, 2))
+    S, scales = examples.words.times(E).astype(np.float64), np.ones((17, 2))
     examples = Examples(
         examples.words, examples.ngrams.double(), examples.Y.astype(np.float64), examples.weights.astype(np.float64)
     )
-    exact = JointSettings(300, 1e-14, 0.5, 1)
-    first = fit_jointly(network, S, examples, scales, LOSS, JointSettings(300, 1e-14, 0.1, 1))
-    on = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact, start=first)
-    scratch = fit_jointly(network, S, examples, 0.5 * scales, LOSS, exact)
+    first = fit_jointly(Problem(network, scales, LOSS, 0.1), S, examples, exactly())
+    sought = Problem(network, 0.5 * scales, LOSS, 0.5)
+    on = fit_jointly(sought, S, examples, exactly(start=first))
+    scratch = fit_jointly(sought, S, examples, exactly())
     np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
     np.testing.assert_allclose(on.network.theta, scratch.network.theta, atol=1e-5)
     assert on.losses[: len(first.losses)] == first.losses
@@ -381,13 +392,13 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
     rng = np.random.default_rng(0)
     C = np.where(rng.random((40, 6)) < 0.5, rng.random((40, 6)), 0.0)
     S, Y = rng.normal(size=(40, 3)), one_hot(rng.integers(0, classes, 40), classes, np.float64)
-    examples = Examples(oracles.sparse(C), oracles.sparse(C), Y, np.ones(40))
+    examples = Examples(oracles.sparse(C), oracles.wide_rows(C, C, rng.random((6, 5))), Y, np.ones(40))
     rows = np.arange(5, 35)
     network = Network.start((3, classes), "relu", rng, np.float64)
     fits = []
     for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
         scales = nbsvm_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
-        fits.append(fit_jointly(network, of_part, part, scales, LOSS, JointSettings(300, 1e-14, 0.5, 1)))
+        fits.append(fit_jointly(Problem(network, scales, LOSS, 0.5), of_part, part, exactly()))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
     np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
 
@@ -397,12 +408,11 @@ def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_thre
     examples, E = problem(n=400)
     network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
-    whole = fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, threads))
+    sought = Problem(network, scales, LOSS, 0.1)
+    whole = fit_jointly(sought, S, examples, exactly(20, 1e-6, threads=threads))
     monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)
-    assert len(blocks_of(examples.ngrams)) > 4
-    fits = [
-        fit_jointly(network, S, examples, scales, LOSS, JointSettings(20, 1e-6, 0.1, each)) for each in (1, threads)
-    ]
+    assert len(blocks_of([examples.ngrams.ngrams, examples.ngrams.pieces])) > 4
+    fits = [fit_jointly(sought, S, examples, exactly(20, 1e-6, threads=each)) for each in (1, threads)]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)
 

@@ -120,7 +120,8 @@ class ArrayBuilder:
     def _write(self) -> None:
         with self._naming_the_folder():
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - the mapping keeps it
+                self._file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - closed with the builder
+                weakref.finalize(self, self._file.close)  # a mapping has the file open for itself
             for part in self._parts:
                 self._file.write(np.ascontiguousarray(part).data)
         self._parts = []

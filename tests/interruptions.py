@@ -1,4 +1,4 @@
-"""Rows to train on, and a checkpoint that is interrupted after so many notes."""
+"""Rows to train on, and a checkpoint that is interrupted after it saved so often."""
 
 import numpy as np
 
@@ -19,14 +19,14 @@ def rows(n=60, multi_label=False):
 
 
 class Stopping(CheckpointFile):
-    """Is stopped, as by Ctrl-C, right after so many notes."""
+    """Is stopped, as by Ctrl-C, right after it saved so often and once more."""
 
-    def __init__(self, model, notes):
+    def __init__(self, model, saves):
         super().__init__(model, resume=True)
-        self.left = notes
+        self.left = saves
 
-    def note(self, name, make):
-        super().note(name, make)
+    def save(self, name, make):
+        super().save(name, make)
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt

@@ -20,7 +20,7 @@ from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, Network, parameter_count
 from textclf.report.explanations import shaded, write_explanations
 from textclf.settings import Settings
-from textclf.text.features import Characters, Words, ngrams_by_length
+from textclf.text.subwords import Spelling, piece_keys
 from textclf.text.tokenizer import normal_form, origins, tokenize
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors
@@ -157,47 +157,34 @@ def test_a_word_gets_its_vectors_part_and_its_share_of_each_ngram():
     np.testing.assert_allclose(one.contributions, list(shares.values()), atol=1e-12)
 
 
-def test_a_character_ngram_is_shared_among_its_characters_and_blanks_get_nothing(model):
-    model = trained(word_ngrams=0, char_ngrams=(1, 4))
-    texts = ["good, bad", "the  bad film!", "fine"]
-    block = AttributedTexts(model, texts, tokenize(texts), 1)
-    chars = block.sources[-1]
-    shares = chars.shares(block.segments.count)
-    expected = np.zeros_like(shares)
-    characters = Characters.of(block.tokens)
-    values = chars.values / chars.counts()
-    for placed in chars.placed:
-        for entry, start in zip(placed.entries, placed.starts, strict=True):
-            units = range(start, start + placed.n)
-            takers = [u for u in units if characters.codes[u] != ord(" ")] or [start]
-            for unit in takers:
-                expected[segment_of(block.tokens, characters, unit)] += values[entry] / len(takers)
-    np.testing.assert_allclose(shares, expected, atol=1e-12)
-    assert abs(shares[2]) > 0  # the comma after "good"
-    assert shares[0] == 0  # nothing before it
+@pytest.mark.parametrize("text", ["good, ill...good", "fine!", "好看的 film", "!? good !?", "🙂❤️ éx"])
+def test_what_a_words_subwords_add_is_the_words_and_that_of_other_characters_is_shared_among_them(text):
+    model = trained(word_ngrams=0, char_ngrams=(2, 4), valid_fraction=0.0)
+    block = AttributedTexts(model, [text], tokenize([text]), 1)
+    pieces, tokens = block.sources[-1], block.tokens
+    wide = block.matrix.ngrams
+    R = wide.G.double().times(model.U.astype(np.float64))
+    R = block.scale * (R[:, 1] - R[:, 0])  # of two classes, the mean of the others is the other
+    of_pieces = dict(zip(wide.pieces.columns.tolist(), wide.pieces.data * R[wide.pieces.columns], strict=True))
+    expected = np.zeros(block.segments.count)
+    _, keys = piece_keys(tokens)
+    distinct, columns, counts = np.unique(keys, return_inverse=True, return_counts=True)
+    bounds = [(start, end) for word, start, end in zip(tokens.is_word, tokens.starts, tokens.ends, strict=True) if word]
+    bounds += zip(tokens.runs.starts, tokens.runs.ends, strict=True)
+    for (start, end), column in zip(bounds, columns.tolist(), strict=True):
+        for place in range(start, end):
+            expected[segment_of(tokens, place)] += of_pieces[column] / counts[column] / (end - start)
+    assert len(distinct) == len(of_pieces)
+    np.testing.assert_allclose(pieces.shares(block.segments.count), expected, atol=1e-9)
+    assert pieces.strings(tokens, np.arange(len(distinct))) == Spelling.of_tokens(tokens).strings(distinct)
 
 
-def segment_of(tokens, characters, unit):
-    place, text = characters.places[unit], int(characters.is_end[: unit + 1].sum()) - 1
-    for token, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
+def segment_of(tokens, place):
+    """Return the segment, of a single text, that a code point is in."""
+    for number, (start, end) in enumerate(zip(tokens.starts, tokens.ends, strict=True)):
         if start <= place < end:
-            return 2 * token + 1 + text
-    return 2 * int((tokens.starts <= place).sum()) + text
-
-
-@given(st.lists(st.text("ab é!好 \n", max_size=12), min_size=1, max_size=5), st.sampled_from(["words", "chars"]))
-def test_where_an_ngram_is_said_to_begin_stand_the_units_of_its_key(texts, kind):
-    tokens = tokenize(texts)
-    characters = Characters.of(tokens)
-    inside = characters.places[~characters.is_end]
-    blank = characters.codes[~characters.is_end] == ord(" ")
-    np.testing.assert_array_equal(characters.codes[~characters.is_end][~blank], tokens.codes[inside][~blank])
-    for n, found in enumerate(ngrams_by_length(tokens, kind, 3), 1):
-        named = {}
-        for key, start in zip(found.keys.tolist(), found.starts.tolist(), strict=True):
-            units = (characters.codes if kind == "chars" else Words.of(tokens).keys)[start : start + n]
-            assert named.setdefault(key, units.tolist()) == units.tolist()
-        assert len({tuple(units) for units in named.values()}) == len(named)
+            return 2 * number + 1
+    return 2 * int((tokens.starts <= place).sum())
 
 
 @given(st.text("aÀİ’'ßé\u0301\u200d❤️!. Σ\ud800", max_size=12))

@@ -37,9 +37,9 @@ def problem(n=120, seed=0):
         for word in np.where(rng.random(6) < 0.75, 5 * y[i], 5 * (1 - y[i])) + rng.integers(0, 5, 6):
             C[i, word] += 1 / 6
     words = in_float32(oracles.sparse(C))
+    E = rng.normal(size=(10, 4)).astype(np.float32)
     G = rng.random((10, 7)) * (rng.random((10, 7)) < 0.3)
     wide = WideRows(words, words, in_float32(oracles.sparse(G)))
-    E = rng.normal(size=(10, 4)).astype(np.float32)
     return Examples(words, wide, one_hot(y, 2), np.ones(n, np.float32)), E
 
 
@@ -209,8 +209,9 @@ def test_of_two_classes_the_scales_of_one_will_do():
     examples, E = problem()
     S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    options = exactly(20, 1e-6)
     one, both = (
-        fit_jointly(Problem(network, each, LOSS, 0.1), S, examples, exactly(20, 1e-6)) for each in (scales[:, :1], scales)
+        fit_jointly(Problem(network, each, LOSS, 0.1), S, examples, options) for each in (scales[:, :1], scales)
     )
     np.testing.assert_array_equal(one.U, both.U)
     assert columns_moved(scales, LOSS).shape == (17, 1)

@@ -19,8 +19,9 @@ import numpy as np
 from peers import SETS, read
 
 from textclf.settings import Settings
-from textclf.text import features, vocabulary
+from textclf.text import ngrams
 from textclf.training import trainer as fitting
+from textclf.training import vocabulary
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
@@ -36,24 +37,24 @@ def _even_scales(C: Any, Y: Any, *_: Any, **__: float) -> Any:  # noqa: ANN401 -
     return np.ones_like(nbsvm_scales(C, Y, floor=1.0, smoothing=1.0))
 
 
-def _within_text(tokens: Any, longest: int) -> Iterator[Any]:  # noqa: ANN401 - stands in for features._word_ngrams
-    for n, (numbers, keys) in enumerate(_with_start(tokens, longest), 1):
-        is_first = np.append(True, numbers[1:] != numbers[:-1])
-        keep = ~is_first if n > 1 else slice(None)
-        yield numbers[keep], keys[keep]
+def _within_text(tokens: Any, longest: int) -> Iterator[Any]:  # noqa: ANN401 - stands in for ngrams_by_length
+    is_start = ngrams.Words.of(tokens).is_start
+    for found in _with_start(tokens, longest):
+        keep = ~is_start[found.starts]
+        yield ngrams.NgramsOfLength(found.text_numbers[keep], found.keys[keep], found.starts[keep])
 
 
-_with_start = features._word_ngrams
+_with_start = ngrams.ngrams_by_length
 
 VARIANTS: dict[str, Callable[[], Variant]] = {
     "the recipe": lambda: ({}, [], True),
     "without vectors": lambda: ({"dimension": 1}, [], False),
-    "without n-grams of characters": lambda: ({"char_ngrams": (0, 0)}, [], True),
-    "without n-grams of words": lambda: ({"word_ngrams": 0, "char_ngrams": (1, 5)}, [], True),
+    "without sub-words": lambda: ({"char_ngrams": (0, 0)}, [], True),
+    "without n-grams of words": lambda: ({"word_ngrams": 0, "char_ngrams": (2, 5)}, [], True),
     "vectors alone": lambda: ({"word_ngrams": 0}, [], True),
     "single words only": lambda: ({"word_ngrams": 1}, [], True),
     "up to three words": lambda: ({"word_ngrams": 3}, [], True),
-    "without the start of the text": lambda: ({}, [patch.object(features, "_word_ngrams", _within_text)], True),
+    "without the start of the text": lambda: ({}, [patch.object(ngrams, "ngrams_by_length", _within_text)], True),
     "without naive Bayes scales": lambda: ({}, [patch.object(fitting, "nbsvm_scales", _even_scales)], True),
     "penalties not chosen": lambda: ({}, [patch.object(fitting, "AUTO_WORK", 0)], True),
     "not calibrated": lambda: ({"calibrate": False}, [], True),

@@ -190,10 +190,10 @@ def _costs(steps: Steps, alone: Watched, found: TrainedFar) -> Costs:
 
 
 def _bytes_kept(shards: Sequence[Shard], model: Model) -> float:
-    """Return the bytes of C and S that a row takes on a worker, from the rows of the first file."""
+    """Return the bytes of C, C' and S that a row takes on a worker, from the rows of the first file."""
     with shards[0].local() as path, open_table(path, TableOptions(), labelled=True) as table:
         matrix = model.features.extract(next(table.batches()).texts)
-    entries = len(matrix.words.data) + len(matrix.ngrams.data)
+    entries = len(matrix.words.data) + matrix.ngrams.entries
     return 8 * entries / len(matrix) + 4 * model.E.shape[1]
 
 

@@ -149,11 +149,8 @@ def child(python: str, *arguments: object) -> list[str]:
     return [python, str(CHILDREN), *map(str, arguments)]
 
 
-WITHOUT_NUMBA = "import sys; sys.modules['numba'] = None; from textclf.cli import main; main()"
-
-
-def labelling(data: Path, work: Path, python: str, rows: int, *, compiled: bool) -> Comparison:
-    """CSV in, labelled CSV out, both trained on the same rows; with the extra `fast`, or without."""
+def labelling(data: Path, work: Path, python: str, rows: int) -> Comparison:
+    """CSV in, labelled CSV out, both trained on the same rows."""
     source, table = data / "ag_news" / "test.csv", work / f"rows-{rows}.csv"
     model = work / "ag.safetensors"
     if not model.exists():
@@ -168,10 +165,7 @@ def labelling(data: Path, work: Path, python: str, rows: int, *, compiled: bool)
         except Failed as failed:
             print(f"{name} is left out: {failed}", file=sys.stderr)
     ours = textclf("predict", model, "-i", repeat_rows(source, table, rows), "-o", work / "ours.csv", "--quiet")
-    if compiled:
-        return Comparison(f"label {rows:,} rows", ours, peers, 0.7)
-    ours[1:3] = ["-c", WITHOUT_NUMBA]
-    return Comparison(f"label {rows:,} rows without Numba", ours, peers, 0.7)
+    return Comparison(f"label {rows:,} rows", ours, peers, 0.7)
 
 
 def sentence(data: Path, work: Path) -> Comparison:
@@ -200,15 +194,15 @@ def vectors(work: Path, python: str, *, first: bool) -> Comparison:
     )
 
 
-def epoch(python: str, torch_python: str, *, form: str) -> Comparison:
-    """One epoch of a 300–256–4 network on 50,000 rows, batch 256, Adam; with the extra `fast`, or NumPy alone."""
+def epoch(python: str, torch_python: str) -> Comparison:
+    """One epoch of a 300–256–4 network on 50,000 rows, batch 256, Adam."""
     peers = {
         "bare products": child(sys.executable, "epoch-products"),
         "MLPClassifier": child(python, "epoch-sklearn"),
         "PyTorch": child(torch_python, "epoch-torch"),
     }
     wanted = {"bare products": 1 / 0.75, "MLPClassifier": 0.6, "PyTorch": 0.65}
-    return Comparison(f"epoch, {form}", child(sys.executable, "epoch", form), peers, wanted)
+    return Comparison("epoch", child(sys.executable, "epoch"), peers, wanted)
 
 
 def training(data: Path, work: Path, python: str) -> Comparison:
@@ -286,7 +280,7 @@ def training_grows(data: Path, work: Path) -> str:
 _GROWING = (12_000, 120_000)
 
 
-NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "label-numpy", "train")
+NAMES = ("sentence", "vectors", "epoch", "label", "label-100k", "train")
 
 
 def comparisons(name: str, data: Path, work: Path, python: str, torch_python: str) -> list[Comparison]:
@@ -294,10 +288,9 @@ def comparisons(name: str, data: Path, work: Path, python: str, torch_python: st
     makers: dict[str, Callable[[], list[Comparison]]] = {
         "sentence": lambda: [sentence(data, work)],
         "vectors": lambda: [vectors(work, python, first=True), vectors(work, python, first=False)],
-        "epoch": lambda: [epoch(python, torch_python, form=form) for form in ("fast", "NumPy alone")],
-        "label": lambda: [labelling(data, work, python, 1_000_000, compiled=True)],
-        "label-100k": lambda: [labelling(data, work, python, 100_000, compiled=True)],
-        "label-numpy": lambda: [labelling(data, work, python, 100_000, compiled=False)],
+        "epoch": lambda: [epoch(python, torch_python)],
+        "label": lambda: [labelling(data, work, python, 1_000_000)],
+        "label-100k": lambda: [labelling(data, work, python, 100_000)],
         "train": lambda: [training(data, work, python)],
     }
     return makers[name]()

@@ -108,18 +108,16 @@ def _examples() -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(ROWS, SIZES[0])).astype(np.float32), rng.integers(0, SIZES[-1], ROWS)
 
 
-def epoch(form: str) -> None:
-    """Train our network in two threads as the command does; the first epoch, and loading of loops, are not counted."""
-    from textclf.compiled.hastening import quicker_steps
+def epoch() -> None:
+    """Train our network as the command does; the first epoch is not counted."""
     from threadpoolctl import threadpool_limits
 
     from textclf.nn.network import LOSSES, Network, one_hot
-    from textclf.storage.memory import keep_freed_memory
     from textclf.text.csr import SparseRows
+    from textclf.text.features import no_ngrams
     from textclf.training.data import Examples
     from textclf.training.minibatch import EpochSettings, train_network
 
-    keep_freed_memory()
     X, y = _examples()
     each = SparseRows(np.arange(ROWS + 1, dtype=np.int32), np.arange(ROWS, dtype=np.int32), np.ones(ROWS, "f4"), ROWS)
     settings = EpochSettings(EPOCHS + 2, BATCH, "adam", 1e-3, 0.0, 0.0, 0.0, 0.0, EPOCHS + 2)
@@ -127,10 +125,10 @@ def epoch(form: str) -> None:
     rng = np.random.default_rng(1)
     with threadpool_limits(1, user_api="blas"):
         train_network(
-            Network.start(SIZES, "relu", rng), X, Examples(each, each, one_hot(y, SIZES[-1]), np.ones(ROWS, "f4")),
+            Network.start(SIZES, "relu", rng), X,
+            Examples(each, no_ngrams(ROWS), one_hot(y, SIZES[-1]), np.ones(ROWS, "f4")),
             None, LOSSES["cross-entropy", "softmax"], settings, rng,
             after_epoch=lambda _: ends.append(time.perf_counter()),
-            hasten=lambda _: quicker_steps(float("inf"), threads=2) if form == "fast" else None,
         )  # fmt: skip
     print("seconds", (ends[-1] - ends[1]) / EPOCHS)
 

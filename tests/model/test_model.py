@@ -84,6 +84,49 @@ def test_a_text_gets_the_same_alone_in_any_batch_and_from_a_stream(hidden):
     np.testing.assert_array_equal(model.predict(ODD[::-1]).P[::-1].round(9), together.round(9))
 
 
+ENDS = ("Film", "goodish!!", "好看", "us US Us", "", "🙂 so-so", "filmed", "...")
+MANY = [f"{text} {end}" for text in ODD for end in ENDS]
+
+
+@pytest.mark.parametrize("hidden", [(), (6,)])
+@pytest.mark.parametrize("multi_label", [False, True])
+@pytest.mark.parametrize("cased", [False, True])
+def test_many_texts_get_the_probabilities_that_each_gets_alone(hidden, multi_label, cased):
+    words = ["Us", "us", "US", *WORDS] if cased else WORDS
+    vectors = WordVectors(words, np.random.default_rng(0).normal(size=(len(words), 5)).astype(np.float32), "few",
+                          "0" * 64, "word2vec")  # fmt: skip
+    assert vectors.is_cased == cased
+    output = "sigmoid" if multi_label else "softmax"
+    settings = Settings(threads=1, hidden=hidden, multi_label=multi_label, output=output, char_ngrams=(1, 4))
+    model = train(DATA, settings, vectors).model
+    assert len(MANY) >= 248
+    texts = [*MANY, *TEXTS]  # enough for known words not to be spelled out
+    together, small = model.predict(texts), [model.predict(texts[start : start + 40]) for start in range(0, 270, 40)]
+    np.testing.assert_allclose(together.P, np.concatenate([part.P for part in small])[: len(texts)], atol=1e-12)
+    np.testing.assert_allclose(together.known_shares[:40], small[0].known_shares, atol=1e-12)
+    for number in (0, 3, 77, 200, len(texts) - 1):
+        np.testing.assert_allclose(model.predict([texts[number]]).P[0], together.P[number], atol=1e-12)
+    np.testing.assert_allclose(model.predict(texts, threads=3).P, together.P, rtol=0)
+
+
+def test_a_text_of_which_nothing_is_known_gets_what_no_text_gets(model):
+    nothing = model.predict(["ЖЩ ЮФ", "", "§§", " ... ", "ЖЩ " * 9])
+    np.testing.assert_allclose(nothing.P, np.tile(nothing.P[1], (5, 1)), atol=1e-12)
+    assert not nothing.known_shares.any()
+    assert not nothing.known.any()
+
+
+def test_a_misspelt_word_is_told_by_its_subwords():
+    words = [f"{adverb}{mood}{end}" for adverb in ("very", "so", "un") for mood in ("splendid", "dreadful")
+             for end in ("", "ly", "ness")]  # fmt: skip
+    labels = ["up" if "splendid" in word else "down" for word in words]
+    data = LabelledTexts([f"it is {word}" for word in words] * 3, labels * 3)
+    model = train(data, Settings(vectors="none", dimension=4, threads=1), None).model
+    misspelt = model.predict(["it is splendidd", "it is dreadfull", "mostsplendid", "dreadfulest"])
+    assert [model.labels[number] for number in misspelt.classes] == ["up", "down", "up", "down"]
+    assert misspelt.known_shares[:, 1].min() > 0.3
+
+
 def test_the_order_of_words_does_not_change_their_average():
     model = trained(word_ngrams=0, char_ngrams=(0, 0))
     one, two = model.predict(["good film the", "the good film"]).P

@@ -160,15 +160,15 @@ def stop_soon():
     """Let the training get SIGTERM in its seventh epoch, from outside as it were."""
     from textclf.training import checkpoint
 
-    real, noted = checkpoint.CheckpointFile.save, []
+    real, saved = checkpoint.CheckpointFile.save, []
 
-    def note(self, name, make):
+    def save(self, name, make):
         real(self, name, make)
-        noted.append(name)
-        if len(noted) == 7:
+        saved.append(name)
+        if len(saved) == 7:
             os.kill(os.getpid(), signal.SIGTERM)
 
-    checkpoint.CheckpointFile.save = note
+    checkpoint.CheckpointFile.save = save
 
 
 # --- the disk -----------------------------------------------------------------------------------------------------

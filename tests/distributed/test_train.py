@@ -182,9 +182,9 @@ STOPPING = """
 import os, signal, sys
 from textclf.training.checkpoint import CheckpointFile
 from textclf.cli import main
-note = CheckpointFile.save
+save = CheckpointFile.save
 def stopping(self, name, make):
-    note(self, name, make)
+    save(self, name, make)
     if name.startswith("first/"):
         os.killpg(0, signal.SIGINT)  # as a terminal does, to the workers too
 CheckpointFile.save = stopping
@@ -232,7 +232,7 @@ def test_a_model_of_many_files_warns_of_texts_unlike_its_own_and_of_no_others(pa
 
 
 def test_of_very_many_rows_no_more_are_held_out_than_one_machine_looks_at(parts, monkeypatch):
-    monkeypatch.setattr("textclf.distributed.train.MOST_HELD_OUT", 40)
+    monkeypatch.setattr(sys.modules[train.__module__], "MOST_HELD_OUT", 40)
     found = trained(Serial(), parts, Settings(char_ngrams=(0, 0)))
     assert 30 <= found.validation.n <= 50
 

@@ -5,7 +5,6 @@ Where an array lies makes no difference to what is computed of it.
 
 import mmap
 import os
-import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -118,6 +117,8 @@ class ArrayBuilder:
         return np.memmap(self._file, self._like.dtype, "r", shape=(self._length, *self._like.shape[1:]))
 
     def _write(self) -> None:
+        import tempfile  # labelling a sentence has no use for it
+
         with self._naming_the_folder():
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - closed with the builder
@@ -134,6 +135,8 @@ class ArrayBuilder:
             if self._file is not None:
                 with suppress(OSError):  # closing writes what is left
                     self._file.close()
+            import tempfile
+
             raise TrainingError(
                 f"{tempfile.tempdir or 'TMPDIR'}: expected room for temporary files, found: {error.strerror or error}. "
                 "Set TMPDIR to a folder with more room, or allow more memory (--max-memory)."

@@ -24,6 +24,7 @@ from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import FitOptions, Problem, columns_moved, fit_jointly
 from textclf.training.train import LabelledTexts, train
 from textclf.training.trainer import Listener, mean_vectors, standardize
+from textclf.vectors import WordVectors
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -430,3 +431,18 @@ def test_the_blas_library_of_numpy_has_one_thread_while_a_model_is_trained():
         train(data, Settings(vectors="none", dimension=4, recipe="fast"), None, listener=Listener(say=note))
     assert said
     assert all(threads == {1} for threads in said)
+
+
+def test_a_row_of_weight_two_makes_the_model_that_the_row_twice_makes():
+    texts = ["good film", "bad film", "goodish, fine", "badly made", "fine", "so bad..."] * 5
+    labels = ["up", "down", "up", "down", "up", "down"] * 5
+    weights = [2.0 if number % 4 == 1 else 1.0 for number in range(len(texts))]
+    twice = [number for number, weight in enumerate(weights) if weight == 2.0]
+    copied = LabelledTexts(texts + [texts[i] for i in twice], labels + [labels[i] for i in twice])
+    chosen = Settings(vectors="none", dimension=3, l2=0.5, valid_fraction=0.0, threads=1, recipe="auto")
+    vectors = WordVectors(["good", "bad", "film"], np.eye(3, 4, dtype=np.float32) + 0.1, "few", "0" * 64, "word2vec")
+    one, other = (train(data, chosen, vectors).model for data in (LabelledTexts(texts, labels, weights), copied))
+    for mine, others in zip(one.features.ngrams, other.features.ngrams, strict=True):
+        assert mine.index.keys.tolist() == others.index.keys.tolist()
+        np.testing.assert_allclose(mine.idf, others.idf, rtol=1e-6)
+    np.testing.assert_allclose(one.predict(texts).P, other.predict(texts).P, atol=2e-3)

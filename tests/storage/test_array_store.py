@@ -13,7 +13,6 @@ from click.testing import CliRunner
 from textclf.cli import cli
 from textclf.errors import TrainingError
 from textclf.storage.array_store import ArrayBuilder, ArrayStore, default_budget, take_array_rows, walk
-from textclf.storage.parallel import in_order
 from textclf.text.csr import CsrBuilder
 from textclf.text.features import TextMatrix
 from textclf.training.vocabulary import take
@@ -28,19 +27,6 @@ def test_parts_come_back_as_one_array(budget, sizes):
     whole = ArrayStore(budget).concatenate(iter(parts))
     np.testing.assert_array_equal(whole, np.concatenate(parts))
     assert whole.dtype == np.float32
-
-
-@pytest.mark.parametrize("budget", BUDGETS)
-def test_texts_come_back_one_by_one_in_slices_and_in_turn(budget):
-    texts = ["", "a", "größer 🎉", "new\nline", ""]
-    kept = ArrayStore(budget).strings([texts[:2], [], texts[2:]])
-    assert list(kept) == texts == [kept[i] for i in range(5)]
-    assert [list(kept[places]) for places in (slice(1, 4), slice(3, 1), slice(None, None, 2))] == [
-        texts[1:4], [], texts[::2],
-    ]  # fmt: skip
-    assert kept[-1] == ""
-    assert kept.lengths().tolist() == kept[:].lengths().tolist() == [0, 1, 8, 8, 0]
-    assert list(kept[2:][1:2]) == ["new\nline"]
 
 
 @pytest.mark.parametrize("budget", BUDGETS)
@@ -149,15 +135,6 @@ def test_the_budget_is_a_quarter_of_the_memory_that_a_container_has_and_a_gigaby
     assert default_budget() == budget
     monkeypatch.setattr("os.sysconf", lambda _: (_ for _ in ()).throw(ValueError("unknown")))
     assert default_budget() == 1 << 30
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-def test_results_come_in_the_order_of_the_items_and_an_error_comes_where_it_belongs(threads):
-    assert list(in_order(lambda n: n * n, range(20), threads)) == [n * n for n in range(20)]
-    results = in_order(lambda n: 1 // (n - 2), range(5), threads)
-    assert [next(results), next(results)] == [-1, -1]
-    with pytest.raises(ZeroDivisionError, match="division"):
-        next(results)
 
 
 def test_a_folder_without_room_for_temporary_files_is_named(tmp_path, monkeypatch):

@@ -90,6 +90,22 @@ def test_old_texts_get_the_same_features_and_new_words_vectors_like_the_old(old)
     np.testing.assert_allclose(before.ngrams.times(model.U), after.ngrams.times(grown.earlier.U)[:, :2], atol=1e-6)
 
 
+@pytest.mark.parametrize("several", [False, True])
+def test_subwords_are_gone_on_from_too(several):
+    output = "sigmoid" if several else "softmax"
+    settings = Settings(char_ngrams=(2, 4), multi_label=several, output=output, l2=0.1)
+    first = train(OLD, settings, VECTORS).model
+    grown = grow(first, NEW.texts, ("a", "b", "c"), settings, VECTORS, np.random.default_rng(0))
+    features, U = grown.vocabulary.features, grown.earlier.U
+    before, after = first.features.extract(OLD.texts), features.extract(OLD.texts)
+    np.testing.assert_allclose(before.ngrams.times(first.U), after.ngrams.times(U)[:, :2], atol=1e-5)
+    assert not after.ngrams.times(U)[:, 2].any()
+    assert len(features.subwords.index) > len(first.features.subwords.index)
+    new = go_on(first, NEW)
+    assert accuracy(new, NEW) > 0.9
+    assert accuracy(new, OLD) > 0.9
+
+
 def test_a_vector_that_was_left_out_comes_back_where_it_would_have_stood():
     known, seen = rows(0, ["a", "b"], 80), ["w20 w21", "w22 w23"]
     model = train(known, PLAIN, VECTORS).model

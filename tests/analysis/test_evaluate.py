@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy.stats import binomtest
-from textclf.cli.figures import measurement_text
 
 from textclf.analysis.evaluate import Answered, Measurement
+from textclf.cli.render.evaluation_text import measurement_text
 from textclf.metrics.single_label import Tally
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from sklearn import metrics
-from textclf.cli.figures import measurement_text
 
 from textclf.analysis.evaluate import Measurement
+from textclf.cli.render.evaluation_text import measurement_text
 from textclf.metrics.ordinal import measure_order
 from textclf.metrics.single_label import Tally
 

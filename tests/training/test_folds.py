@@ -13,6 +13,9 @@ from textclf.training.data import deal, group_copies, group_keys, split, text_ke
 from textclf.training.train import LabelledTexts, train
 from textclf.training.trainer import Listener
 
+texts_of_few_kinds = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=60)
+FAST = Settings(vectors="none", dimension=8, recipe="fast", char_ngrams=(0, 0))
+
 
 @given(texts_of_few_kinds, st.integers(2, 5), st.integers(0, 20))
 def test_no_row_is_judged_by_a_model_that_saw_its_text_or_never_saw_its_class(rows, folds, seed):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from textclf.metrics.multi_label import new_tally
 from textclf.nn.network import one_hot
+from textclf.settings import Settings
 from textclf.training.data import deal, group_copies, group_keys, split, text_keys
 from textclf.training.train import LabelledTexts, train
 from textclf.training.trainer import Listener

@@ -31,7 +31,7 @@ def read(path):
     digest = description["sha256"].encode()
     if hashlib.sha256(content.replace(digest, b"0" * 64, 1)).hexdigest().encode() != digest:
         raise SystemExit(f"{path}: the checksum does not fit: the file is damaged")
-    if description["format"] > 2 or description["model"]["tokenizer"] != "words-1":
+    if description["format"] > 2 or description["model"]["tokenizer"] != "words-2":
         raise SystemExit(f"{path}: made by a newer textclf than this reader knows")
     arrays = {}
     for name, entry in header.items():

@@ -60,7 +60,7 @@ class Settings:
     vectors: str = "starter"
     freeze_vectors: bool = False
     dimension: int = 100
-    weighting: Weighting = "mean"
+    weighting: Weighting = "sif"
     word_ngrams: int | None = None
     char_ngrams: tuple[int, int] | None = None
     hidden: tuple[int, ...] = ()

@@ -27,10 +27,10 @@ from textclf.training.train import with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
     JOINT_L2,
+    JOINT_LENGTH,
     MOVE_ITERATIONS,
     SCALE_FLOOR,
     SCALE_SMOOTHING,
-    joint_length,
     joint_tolerance,
 )
 from textclf.types import Array, Integers
@@ -126,7 +126,7 @@ class Fit:
         """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""
         ask = self._workplace.ask
         n, total, squares = worker.added(ask(worker.moments))
-        standard = Standardizer.of_sums(int(n), total, float(squares), length=joint_length(int(n)))
+        standard = Standardizer.of_sums(int(n), total, float(squares), length=JOINT_LENGTH)
         self._workplace = replace(self._workplace, plan=replace(self._workplace.plan, standard=standard))
         ask = self._workplace.ask
         holds_out = self._settings.valid_fraction > 0

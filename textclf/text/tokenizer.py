@@ -30,7 +30,7 @@ from textclf.storage.packed_strings import PackedStrings
 from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, END_OF_TEXT, IGNORED, MARK, SEPARATOR, WORD, class_table
 from textclf.types import BoolArray, Integers, Keys
 
-NAME = "words-1"
+NAME = "words-2"
 """Goes into a model file; a tokenizer that cuts texts otherwise must have another name."""
 
 BASE = np.uint64(0x9E3779B97F4A7C15 | 1)

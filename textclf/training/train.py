@@ -34,12 +34,12 @@ from textclf.training.data import Examples, count_copies, deal, group_copies, sp
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.trainer import (
+    JOINT_LENGTH,
     NOBODY,
     FitResult,
     HeldOut,
     Listener,
     Trainer,
-    joint_length,
     mean_vectors,
     standardize,
 )
@@ -216,7 +216,7 @@ class _Preparation:
         else:
             copies, earlier = (None if data.weights is None else data.row_weights()), None
             vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.store, copies)
-            length = joint_length(len(data.texts)) if settings.optimizer == "lbfgs" else 1.0
+            length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
             S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
             standard = Standardizer.of_rows(S, copies, length=length)
             E = standard.transform(vocabulary.E)

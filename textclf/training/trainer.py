@@ -11,7 +11,7 @@ from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.model.card import EpochFigures, ModelCard
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
-from textclf.nn.network import LOSSES, Loss, Network
+from textclf.nn.network import LOSSES, Network
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
@@ -30,7 +30,6 @@ from textclf.types import Array, Integers
 
 JOINT_L2 = 0.15
 """The L2 strength that the search starts from."""
-FEW_ROWS = 600
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
 """A fit that goes on from another with other penalties gets by with so many steps."""
@@ -39,12 +38,15 @@ JOINT_TOLERANCE, TIGHT_TOLERANCE = 4e-3, 1e-3
 second is for a weight penalty that is given: under a high one the loss stays high, and smaller shares of it matter."""
 CHOOSING_TOLERANCE = 1e-4
 """Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
-SHORTEST, LONGEST = 0.5, 1.0
-"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost. The
-fewer rows there are, the more the vectors, which know the language, are worth beside n-grams, which know the rows."""
+JOINT_LENGTH = 1.0
+"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
-AUTO_WORK = 12_000_000
-"""Up to so many entries of C times classes the recipe `auto` chooses penalties: it takes some seconds."""
+AUTO_WORK = 4_000_000
+"""Penalties are chosen by fits to so many entries of C times classes, which takes some seconds …"""
+_FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
+"""… but to no fewer rows than these, if there are more."""
+_LEAST_SHARE = 1 / 3
+"""Fits to fewer of the rows say little of what all call for: L2 then stays where it starts, as most tables want it."""
 _ROWS_AT_ONCE = 1 << 12
 _NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
@@ -93,6 +95,15 @@ class FitResult:
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Where the joint fit begins: the network and the vectors, which mini-batches have trained for so many epochs."""
+
+    network: Network
+    E: Array
+    epochs: int
+
+
+@dataclass(frozen=True)
 class Trainer:
     """The fit, which runs twice: on the training part, to validate, and on all rows.
 
@@ -111,6 +122,8 @@ class Trainer:
     store: ArrayStore = IN_MEMORY
     checkpoint: Checkpoint = NO_CHECKPOINT
     earlier: EarlierKnowledge | None = None
+    is_sample: bool = False
+    """Whether it fits to a sample of the rows, to choose penalties."""
 
     def fit(
         self,
@@ -137,7 +150,7 @@ class Trainer:
         U = np.zeros((0, len(self.labels)), np.float32)
         history = [EpochFigures(**vars(epoch)) for epoch in epochs]
         if settings.optimizer == "lbfgs" or examples.ngrams.width:
-            choice = self._fit_jointly(network, E, examples, valid, loss, len(epochs), penalties, start)
+            choice = self._fit_jointly(Stage(network, E, len(epochs)), examples, valid, penalties, start)
             network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
             history += [EpochFigures(len(epochs) + i, value) for i, value in enumerate(choice.fit.losses, 1)]
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
@@ -222,17 +235,26 @@ class Trainer:
 
     def _fit_jointly(
         self,
-        network: Network,
-        E: Array,
+        stage: Stage,
         examples: Examples,
         valid: Examples | None,
-        loss: Loss,
-        done: int,
-        penalties: Regularization | None,
-        begin: JointFit | None,
+        penalties: Regularization | None = None,
+        begin: JointFit | None = None,
     ) -> Choice[JointFit]:
-        """Fit network and n-grams, with these penalties, or with those that do best on the validation rows."""
-        threads = self.settings.threads
+        """Fit network and n-grams, with these penalties, or with those that do best on the validation rows.
+
+        Where fits to all rows would take long, the penalties are chosen by fits to a sample of them.
+        """
+        network, E, done = stage.network, stage.E, stage.epochs
+        threads, loss = self.settings.threads, LOSSES[self.settings.loss, self.settings.output]
+        worth = self.earlier is None and penalties is None and valid is not None and self._may_choose(examples)
+        work = examples.ngrams.entries * len(self.labels)
+        tried = 1
+        if worth and work > AUTO_WORK and self.settings.recipe != "best" and not self.is_sample:
+            worth, part = False, self._sample(examples, AUTO_WORK / work)
+            if len(part.examples) >= _LEAST_SHARE * len(examples):
+                choice = part.trainer._fit_jointly(stage, part.examples, valid)
+                penalties, tried = choice.penalties, choice.tried
         S = mean_vectors(examples.words, E, self.store, threads) if self.S is None else self.S
         scales = nbsvm_scales(
             examples.ngrams, examples.Y, examples.weights,
@@ -241,7 +263,6 @@ class Trainer:
         scales = columns_moved(scales, loss)
         sizes = [len(table.index) for table in self.features.ngrams]
 
-        worth = self.earlier is None and self._is_worth_choosing(examples)
         tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
 
         def fit(penalties: Regularization, start: JointFit | None) -> JointFit:
@@ -262,10 +283,10 @@ class Trainer:
 
         first = penalties or self._first_penalties(is_second=done > 0)
         past = self._past_moves(network, examples)
-        if penalties or valid is None or not worth:
+        if valid is None or not worth:
             found = past.fit if past else fit(first, begin)
             self._note_moves(Moves((), found))
-            return Choice(first, found, 1)
+            return Choice(first, found, tried)
         S_valid = valid.words.times(E, threads=threads)
 
         def validation_losses(found: JointFit) -> Array:
@@ -295,11 +316,18 @@ class Trainer:
         losses = [float(value) for value in state.arrays["losses"]]
         return Moves(tuple(map(bool, state.facts["kept"])), JointFit(fitted, U, losses))
 
-    def _is_worth_choosing(self, examples: Examples) -> bool:
-        settings = self.settings
-        if settings.l2 is not None or settings.recipe == "fast" or not examples.ngrams.width:
-            return False
-        return settings.recipe == "best" or examples.ngrams.entries * len(self.labels) <= AUTO_WORK
+    def _may_choose(self, examples: Examples) -> bool:
+        return self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
+
+    def _sample(self, examples: Examples, share: float) -> "Sample":
+        """Return a random share of the examples that weigh something, and the fit to do on them."""
+        rows = np.flatnonzero(examples.weights)
+        fewest = max(_FEWEST_SAMPLED, _SAMPLED_A_CLASS * len(self.labels))
+        count = min(len(rows), max(round(share * len(rows)), fewest))
+        drawn = np.sort(np.random.default_rng(self.settings.seed).choice(rows, count, replace=False))
+        S = None if self.S is None else self.S[drawn]
+        trainer = replace(self, S=S, checkpoint=self.checkpoint.within("sample"), is_sample=True)
+        return Sample(trainer, examples.take(drawn))
 
     def _epoch_settings(self) -> EpochSettings:
         settings = self.settings
@@ -324,9 +352,12 @@ class Trainer:
         return Regularization(l2, (1.0,) * len(self.features.ngrams))
 
 
-def joint_length(n: int) -> float:
-    """Return how long the average vectors of n rows are on average."""
-    return float(np.clip(SHORTEST * np.sqrt(FEW_ROWS / n), SHORTEST, LONGEST))
+@dataclass(frozen=True)
+class Sample:
+    """Some of the examples, and the fit to do on them."""
+
+    trainer: Trainer
+    examples: Examples
 
 
 def joint_tolerance(settings: Settings) -> float:

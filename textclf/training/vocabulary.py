@@ -1,5 +1,6 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -27,8 +28,11 @@ MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
 """Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
 so many for each text: what two lines teach needs no file of megabytes."""
 LONGEST_SHORT = 600
-"""Texts of up to this many characters on average are short: they get n-grams of characters, longer ones say enough in
-words. Of long ones an n-gram of few texts tells less than the others of the same text do (see `least_texts`)."""
+"""Texts of up to this many characters on average are short. Of long ones an n-gram of few texts tells less than the
+others of the same text do (see `least_texts`)."""
+MOST_SPELLED = 10_000_000
+"""Short texts get sub-words, and so do long ones of up to so many characters in all: of more, spelling out all words
+takes longer than the rest of a training, and they gain nothing by it."""
 CHAR_NGRAMS = (2, 5)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
 FEW_TEXTS, MANY_TEXTS = 1_000, 10_000
@@ -59,7 +63,7 @@ def learn_vocabulary(
     """
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
-    kinds = ngram_kinds(length, settings)
+    kinds = ngram_kinds(length, settings, n)
     has_subwords = any(kind == "chars" for kind, *_ in kinds)
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or has_subwords)
     found = count_all(corpus, kinds, is_cased=vectors is not None and vectors.is_cased)
@@ -203,13 +207,14 @@ def counters_of(
     return [(kind, TextCounts(index, store, weights)) for kind, index in zip(kinds, indices, strict=True)]
 
 
-def ngram_kinds(mean_length: float, settings: Settings) -> list[Kind]:
-    """Return the kinds of n-grams that texts of so many characters on average get."""
+def ngram_kinds(mean_length: float, settings: Settings, n: float = math.inf) -> list[Kind]:
+    """Return the kinds of n-grams that n texts of so many characters on average get."""
     longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
     kinds: list[Kind] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
-        wanted = longest and settings.recipe != "fast" and mean_length <= LONGEST_SHORT
+        is_quick = mean_length <= LONGEST_SHORT or n * mean_length <= MOST_SPELLED
+        wanted = longest and settings.recipe != "fast" and is_quick
         chars = CHAR_NGRAMS if wanted else (0, 0)
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
 

@@ -11,9 +11,9 @@ from textclf.settings import Settings
 if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
-_CHARS: dict[str, tuple[int, int]] = {"none": (0, 0), "1-4": (1, 4), "1-5": (1, 5), "2-6": (2, 6)}
+_CHARS: dict[str, tuple[int, int]] = {"none": (0, 0), "2-4": (2, 4), "2-5": (2, 5), "3-6": (3, 6)}
 
-FIRST: dict[str, Any] = {"kind": "linear", "l2": 0.15, "word_ngrams": 2, "char_ngrams": "1-5", "weighting": "mean"}
+FIRST: dict[str, Any] = {"kind": "linear", "l2": 0.15, "word_ngrams": 2, "char_ngrams": "2-5", "weighting": "sif"}
 """The first proposal after the plain recipe: what the plain recipe starts from."""
 
 
@@ -22,10 +22,10 @@ def suggested(trial: "BaseTrial", base: Settings, *, weigh_classes: bool, allow_
     kind = trial.suggest_categorical("kind", ["linear", "network"])
     chars = trial.suggest_categorical("char_ngrams", list(_CHARS)) if allow_chars else "none"
     chosen: dict[str, Any] = {
-        "l2": trial.suggest_float("l2", 0.02, 3.0, log=True),
+        "l2": trial.suggest_float("l2", 0.002, 3.0, log=True),
         "word_ngrams": trial.suggest_int("word_ngrams", 1, 3),
         "char_ngrams": _CHARS[chars],
-        "weighting": trial.suggest_categorical("weighting", ["mean", "tfidf"]),
+        "weighting": trial.suggest_categorical("weighting", ["mean", "sif", "tfidf"]),
     }
     if weigh_classes:
         chosen["class_weight"] = trial.suggest_categorical("class_weight", ["none", "balanced"])

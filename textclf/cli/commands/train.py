@@ -241,7 +241,7 @@ _OF_MINI_BATCHES = (
         show_default=True,
         help="Dimension of random vectors (--vectors none).",
     ),
-    _choice("weighting", "mean", "Weights of the words in a text's average."),
+    _choice("weighting", "sif", "Weights of the words in a text's average."),
     _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
     click.option(
         "--char-ngrams",

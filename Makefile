@@ -8,8 +8,8 @@ PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3.14 python
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
-SOAKED := $(addprefix tests/,test_faults.py test_checkpoint.py test_same_answer.py test_sequences.py test_tables_csv.py \
-	test_tables_writer.py hostile/test_row_law.py)
+SOAKED := $(addprefix tests/,test_faults.py training/test_checkpoint.py test_same_answer.py test_sequences.py tables/test_csv.py \
+	tables/test_writer.py hostile/test_row_law.py)
 
 .PHONY: demo test coverage soak fuzz mutants survivors lint types clean
 

@@ -174,7 +174,7 @@ def _what_came_out(folder: Path, name: str, rows: int) -> str:
 
 
 def train(data: Path) -> None:
-    """Train on IMDB in one process, and on eight uneven files with two workers, in both ways."""
+    """Train on IMDB in one process, and on eight uneven files with two workers."""
     source, test = data / "imdb" / "train.csv", data / "imdb" / "test.csv"
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
@@ -183,8 +183,7 @@ def train(data: Path) -> None:
         many = [str(folder / "in"), *fixed, "--workers", "2"]
         kinds = {
             "one process": [str(source), *fixed],
-            "every step": many,
-            "now and then": [*many, "--averaging", "now and then"],
+            "two workers": many,
         }
         base = None
         for name, arguments in kinds.items():

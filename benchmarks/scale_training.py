@@ -72,8 +72,8 @@ def share_sent(costs: Costs, workers: int) -> float:
     return sum(share * (1 - (1 - 1 / workers) ** texts) for texts, share in costs.frequencies)
 
 
-def step_seconds(costs: Costs, rows: int, workers: int, network: Network, *, local: int = 1) -> float:
-    """Return the mean seconds of a step of `workers` who exchange after each `local` steps.
+def step_seconds(costs: Costs, rows: int, workers: int, network: Network) -> float:
+    """Return the mean seconds of a step of `workers`.
 
     Parameters reach the workers from one to the next, doubling; the sums of those n-grams that a worker's texts hold
     come back through the link of one machine, which adds them up. A step is as slow as its slowest worker.
@@ -84,7 +84,7 @@ def step_seconds(costs: Costs, rows: int, workers: int, network: Network, *, loc
     size = 4 * costs.parameters / network.bandwidth
     out = np.ceil(np.log2(workers + 1)) * (network.latency + size)
     back = network.latency + workers * share_sent(costs, workers) * size
-    return float(work + (out + back + costs.call + costs.task * workers + costs.own * costs.parameters) / local)
+    return float(work + out + back + costs.call + costs.task * workers + costs.own * costs.parameters)
 
 
 def simulate(rows: int, costs: Costs) -> None:
@@ -94,10 +94,8 @@ def simulate(rows: int, costs: Costs) -> None:
     print(f"{rows:,} rows, {costs.parameters:,.0f} parameters{everywhere}: times as fast as one worker")
     print(f"{'workers':30}" + "".join(f"{workers:>7}" for workers in WORKERS))
     for name, network in networks.items():
-        for local in (1, 8):
-            seconds = [step_seconds(costs, rows, workers, network, local=local) for workers in WORKERS]
-            label = f"{name}, each {local} step{'s' * (local > 1)}"
-            print(f"{label:30}" + "".join(f"{seconds[0] / each:7.1f}" for each in seconds))
+        seconds = [step_seconds(costs, rows, workers, network) for workers in WORKERS]
+        print(f"{name:30}" + "".join(f"{seconds[0] / each:7.1f}" for each in seconds))
     seconds = [step_seconds(costs, rows, workers, networks["10 Gb/s, 0.1 ms"]) for workers in WORKERS]
     print(f"{'seconds a step, first row':30}" + "".join(f"{each:7.2f}" for each in seconds))
 

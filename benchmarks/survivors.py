@@ -34,22 +34,20 @@ import pytest
 ROOT = Path(__file__).parent.parent
 MOST_MEMORY = 6 << 30
 TABLES = [
-    "tests/test_tables_bounds.py", "tests/test_tables_columns.py", "tests/test_tables_source.py",
-    "tests/test_tables_parquet.py",
-    "tests/test_tables_csv.py", "tests/test_tables_formats.py", "tests/test_tables_writer.py",
+    *(f"tests/tables/{path.name}" for path in sorted((ROOT / "tests" / "tables").glob("test_*.py"))),
     "tests/hostile/test_row_law.py", "tests/hostile/test_hostile_tables.py", "tests/test_fuzz_targets.py",
 ]  # fmt: skip
-VECTORS = ["tests/test_vectors.py", "tests/test_vectors_scan.py", "tests/hostile/test_hostile_vectors.py"]
+VECTORS = ["tests/vectors/test_vectors.py", "tests/vectors/test_scan.py", "tests/hostile/test_hostile_vectors.py"]
 MODELS = [
-    "tests/test_model_file.py", "tests/test_model_parts.py", "tests/hostile/test_hostile_models.py",
-    "tests/test_model.py",
+    "tests/model/test_file.py", "tests/model/test_card.py", "tests/model/test_model.py",
+    "tests/hostile/test_hostile_models.py",
 ]  # fmt: skip
 MODULES = {
     **{f"tables/{path.name}": TABLES for path in sorted((ROOT / "textclf" / "tables").glob("[a-z]*.py"))},
     "vectors/scan.py": VECTORS,
     "vectors/records.py": VECTORS,
-    "model_file.py": MODELS,
-    "model_parts.py": MODELS,
+    "model/file.py": MODELS,
+    "model/card.py": MODELS,
 }
 OTHERS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -222,8 +220,7 @@ def _test(suite: Suite, tree: Path) -> None:
     os.chdir(tree)
     sys.path.insert(0, str(tree))
     tempfile.tempdir = str(tree / "tmp")
-    numba = str(ROOT / ".pytest_cache" / "numba")
-    os.environ |= {"PYTHONPATH": str(tree), "TMPDIR": tempfile.tempdir, "NUMBA_CACHE_DIR": numba}
+    os.environ |= {"PYTHONPATH": str(tree), "TMPDIR": tempfile.tempdir}
     sys.dont_write_bytecode = bool(suite.usual)  # what is compiled without change serves all, the change is not kept
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, resource.RLIM_INFINITY))  # children may set their own
     null = os.open(os.devnull, os.O_RDWR)

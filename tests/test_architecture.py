@@ -56,6 +56,19 @@ def test_every_room_of_the_table_exists():
     assert {own_room(path) for path in MODULES} - {"__init__", "__main__"} == set(FLOORS)
 
 
+def test_the_page_says_what_every_file_is_for():
+    tree = re.search(r"```text\n(textclf/\n.*?)```", (ROOT / "docs" / "architecture.md").read_text("utf-8"), re.DOTALL)
+    parents, told = [], set()
+    for line in tree[1].splitlines():
+        name, _, purpose = line.strip().partition(" ")
+        parents[(len(line) - len(line.lstrip())) // 2 :] = [name.rstrip("/")]
+        if not name.endswith("/"):
+            assert purpose.strip(), line
+            told.add("/".join(parents))
+    here = (ROOT / "textclf").rglob("*.*")
+    assert told == {str(path.relative_to(ROOT)) for path in here if path.suffix not in {".pyc", ".gz"}}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_read_can_run_and_nothing_random_is_global(path):
     source = path.read_text("utf-8")

@@ -44,7 +44,7 @@ def test_similarity_is_the_mean_of_the_two_cosines(model, table):
     texts = ["a warm good story", TEXTS[1]]
     matrix = model.features.extract(texts)
     cosines = []
-    for rows in model.sums(matrix)[0], matrix.ngrams.scipy.toarray():
+    for rows in model.sums(matrix)[0], matrix.ngrams.ngrams.scipy.toarray():
         unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         cosines.append(float(unit[0] @ unit[1]))
     with open_table(table, TableOptions(), labelled=True, batch_rows=100) as rows:

@@ -1,7 +1,7 @@
 """``textclf explain``: which words and n-grams moved a prediction."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -30,6 +30,7 @@ from textclf.explain import (
     Explanation,
     Method,
     explain,
+    find_nearest,
     strongest_in_texts,
     strongest_words,
 )
@@ -52,18 +53,23 @@ class ExplainOptions(ReadingOptions):
     method: Method
     overall: bool
     top: int
+    like: Path | None
     html: Path | None
     as_json: bool
 
     def check_usage(self) -> None:
         """Raise UsageError where options do not go together."""
-        check_sentences(self.sentences, self.source)
+        if self.like is None and (self.label_column or self.label_columns or self.label_separator):
+            raise click.UsageError("--label-column is that of --like TABLE: give both.")
+        check_sentences(self.sentences, self.source, other_table=self.like)
         if self.source is None and not self.sentences:
             if not self.overall:
                 raise click.UsageError("give sentences, a table with -i, or --global.")
             refuse_idle(READING, "it says how a table is read, and no table is named")
         if self.overall and (self.label is not None or self.method != "gradients"):
             raise click.UsageError("--global shows every label by what adds up: it goes without --label and --method.")
+        if self.like is not None and (self.overall or self.html is not None):
+            raise click.UsageError("--like names rows for each text: it goes without --global and --html.")
 
 
 @click.command("explain", cls=Command, short_help="Show which words and n-grams moved a prediction.")
@@ -82,10 +88,13 @@ class ExplainOptions(ReadingOptions):
     ),
     click.option("--global", "overall", is_flag=True, help="Show what speaks most for each class, over all."),
     click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of words to name."),
+    click.option(
+        "--like", type=FILE, metavar="TABLE", help="Name the labelled rows of TABLE that are nearest to each text, too."
+    ),
     click.option("--html", type=FILE, metavar="FILE", help="Write a page to open in a browser."),
     json_option,
 )
-@table_options(labelled=False)
+@table_options(labelled=True)
 @takes(ExplainOptions)
 def command(options: ExplainOptions) -> None:
     """Show which words and n-grams of SENTENCES, or of a table's texts (-i), moved what MODEL says of them.
@@ -96,13 +105,14 @@ def command(options: ExplainOptions) -> None:
     \b
     textclf explain model.safetensors "A film that stays with you."
     textclf explain model.safetensors -i test.csv --html why.html
+    textclf explain model.safetensors "A film that stays with you." --like train.csv
     textclf explain model.safetensors --global --top 20
     """
     options.check_usage()
     model = Model.load(options.model)
     if options.html is not None:
         require_packages("--html", "jinja2")
-    check_outputs([options.model, *([options.source] if options.source else [])], options.html)
+    check_outputs([options.model, *(path for path in (options.source, options.like) if path)], options.html)
     if options.label is not None and options.label not in model.labels:
         from textclf.labels import unknown_label
 
@@ -124,6 +134,8 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
             total += len(texts)
             continue
         explanations = explain(model, texts, chosen)
+        if options.like is not None:
+            explanations = _add_nearest_rows(model, explanations, options.like, options)
         for number, explanation in enumerate(explanations, total):
             if options.as_json:
                 click.echo(json_line(explanation.as_dict()))
@@ -134,6 +146,18 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
             kept += explanations[: MOST_TEXTS - len(kept)]
     if options.html is not None:
         write_explanations(options.html, kept, total=total, name=options.model.name, top=options.top)
+
+
+def _add_nearest_rows(
+    model: Model, explanations: Sequence[Explanation], path: Path, options: ExplainOptions
+) -> list[Explanation]:
+    """Return the explanations with the labelled rows of the table that are nearest to each text."""
+    from textclf.tables import open_table
+
+    texts = [explanation.text for explanation in explanations]
+    with open_table(path, options.table_options(), labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
+        nearest = find_nearest(model, texts, table.batches(), options.top)
+    return [replace(each, like=rows) for each, rows in zip(explanations, nearest, strict=True)]
 
 
 def _show_overall(model: Model, options: ExplainOptions) -> None:

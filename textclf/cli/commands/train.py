@@ -247,7 +247,7 @@ _OF_MINI_BATCHES = (
         "--char-ngrams",
         type=Span(),
         metavar="A-B|none",
-        help="Shortest and longest character n-grams. [default: 1-5, for short texts]",
+        help="Shortest and longest sub-words: character n-grams inside words. [default: 2-5, for short texts]",
     ),
 )
 @section(
@@ -306,7 +306,8 @@ _OF_MINI_BATCHES = (
         "--max-memory",
         type=Bytes(),
         metavar="SIZE",
-        help="Memory for texts and matrices, such as 4GB; the rest goes to files. [default: 16MB]",
+        help="Memory for texts and matrices, such as 4GB; the rest goes to files. "
+        "[default: a quarter of the machine's, 1GB at most]",
     ),
     click.option("--resume", is_flag=True, help="Resume a training that was stopped. The model is the same."),
 )

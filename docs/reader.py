@@ -149,11 +149,11 @@ def tf_idf(keys, row_of, idf):
     return found, C / np.linalg.norm(C)
 
 
-def subwords(pieces, keys_of_piece, row_of, idf):
+def subwords(pieces, shortest, longest, row_of, idf):
     """Return the rows of the known sub-words of a text, one piece's after the other's, and C' G."""
     found, CG, squares = [], [], 0.0
     for piece, count in Counter(pieces).items():
-        counts = Counter(map(row_of, keys_of_piece(piece)))
+        counts = Counter(map(row_of, subword_keys(piece, shortest, longest)))
         counts.pop(None, None)
         rows = list(counts)
         g = np.array(list(counts.values())) * idf[rows] ** 2
@@ -194,7 +194,7 @@ def predict(path, texts):
             if kind == "words":
                 found, C = tf_idf(ngram_keys(tokens, shortest, longest), ngram_row[kind], idf[kind])
             else:
-                found, C = subwords(pieces, lambda p: subword_keys(p, shortest, longest), ngram_row[kind], idf[kind])  # noqa: B023
+                found, C = subwords(pieces, shortest, longest, ngram_row[kind], idf[kind])
             if found:
                 A = A + C @ U[first + np.array(found)]  # … + C U, … + C' G U'
             first += len(idf[kind])

@@ -45,14 +45,19 @@ def jsonl(content):
 
 
 def tokenizer(content):
-    """Cut the bytes, as UTF-8 that may hold lone surrogates, one text a line."""
+    """Cut the bytes, as UTF-8 that may hold lone surrogates, one text a line, and its pieces into sub-words."""
+    from textclf.text.subwords import Spelling, piece_keys, subwords
     from textclf.text.tokenizer import tokenize
 
     texts = content.decode("utf-8", "surrogateescape").split("\n")
     tokens = tokenize(texts)
     assert len(tokens) == len(texts)
     assert len(tokens.text_numbers) == len(tokens.starts) == len(tokens.keys)
-    assert all(0 <= number < len(texts) for number in tokens.text_numbers.tolist())
+    numbers, keys = piece_keys(tokens)
+    assert all(0 <= number < len(texts) for number in [*tokens.text_numbers.tolist(), *numbers.tolist()])
+    spelling = Spelling.of_tokens(tokens)
+    assert (spelling.index.rows(keys) >= 0).all()
+    assert len(set(subwords(spelling, 2, 2)[0].tolist())) == len(spelling)  # each has the marks and a character
 
 
 def request(content):

@@ -81,7 +81,7 @@ def die(call, after):
     break_call(call, after, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
-@pytest.mark.parametrize("call", ["mkstemp", "write", "fchmod", "fsync", "close", "replace"])
+@pytest.mark.parametrize("call", ["_create", "write", "fchmod", "fsync", "close", "replace"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_run_that_is_killed_at_a_call_of_writing_leaves_a_whole_file_and_the_next_sweeps(call, after, place, there):
     for name in ("train", "predict", "vectors") if SOAK else ("predict",):
@@ -180,7 +180,7 @@ class Fault:
     def __init__(self, patch, nth, code):
         self.left, self.code, self.failed = nth, code, None
         for place, call in (
-            (files.tempfile, "mkstemp"), (files._Temporary, "write"), (os, "fchmod"), (os, "fsync"),
+            (files, "_create"), (files._Temporary, "write"), (os, "fchmod"), (os, "fsync"),
             (files._Temporary, "close"), (Path, "replace"),
         ):  # fmt: skip
             patch.setattr(place, call, self.failing(getattr(place, call), call))
@@ -224,7 +224,7 @@ def test_the_nth_call_of_writing_fails_for_every_n(name, code, place, there, mon
         assert ("is written, but" in said) == is_written
         assert leftovers(there) == []
     assert found == 0
-    assert {"mkstemp", "write", "fchmod", "fsync", "close", "replace"} <= set(failed)
+    assert {"_create", "write", "fchmod", "fsync", "close", "replace"} <= set(failed)
     assert (there / "out").read_bytes() == whole(place, name)
 
 

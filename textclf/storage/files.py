@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -51,9 +52,11 @@ def check_writable(path: Path) -> None:
             )
         if not os.access(folder, os.W_OK):
             raise OutputError(f"{path}: the folder {str(folder)!r} cannot be written to. Write elsewhere.")
-        descriptor, probe = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=folder)
-        os.close(descriptor)
-        Path(probe).unlink()
+        probe = _new_name(target)
+        try:
+            os.close(_create(probe))
+        finally:
+            probe.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -71,9 +74,12 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     with _blamed_on(path):
         target = _target(path)
         sweep(target)
-        descriptor, temporary = _make_temporary(target)
-        held = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
-    try:
+        temporary = _new_name(target)
+    lock = -1
+    try:  # the name is known before the file exists: a signal that comes in between leaves nothing behind
+        with _blamed_on(path):
+            descriptor = _create_locked(temporary)
+            lock = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
         with io.BufferedWriter(_Temporary(descriptor, path)) as stream:
             yield stream
             stream.flush()
@@ -91,7 +97,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()  # after an error; else it has its final name
-        os.close(held)
+        if lock != -1:
+            os.close(lock)
 
 
 @contextmanager
@@ -104,14 +111,18 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
     for leftover in place.glob(f"{_FOLDER}*{_TEMPORARY}"):
         _sweep_folder(leftover)
     while True:
-        with tempfile.TemporaryDirectory(_TEMPORARY, _FOLDER, place, ignore_cleanup_errors=True) as name:
-            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        folder = place / f"{_FOLDER}{secrets.token_hex(8)}{_TEMPORARY}"
+        try:
+            folder.mkdir(0o700)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                if _lock(descriptor, Path(name)):
-                    yield Path(name)
+                if _lock(descriptor, folder):
+                    yield folder
                     return
             finally:
                 os.close(descriptor)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -201,12 +212,22 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:40]}.{digest[:12]}."
 
 
-def _make_temporary(target: Path) -> tuple[int, Path]:
-    """Return a new file beside the target, opened and locked."""
+def _new_name(target: Path) -> Path:
+    """Return a name beside the target that no file has: 64 random bits."""
+    return target.parent / f"{_prefix(target)}{secrets.token_hex(8)}{_TEMPORARY}"
+
+
+def _create(path: Path) -> int:
+    """Create a file that only its owner can read, and return it opened; raises OSError where the name is taken."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _create_locked(path: Path) -> int:
+    """Create a file, and return it opened and locked; once more where a process that sweeps was faster."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
-        if _lock(descriptor, Path(name)):
-            return descriptor, Path(name)
+        descriptor = _create(path)
+        if _lock(descriptor, path):
+            return descriptor
         os.close(descriptor)
 
 

@@ -319,7 +319,7 @@ def test_the_command_writes_text_json_and_a_page(saved, tmp_path, capsys):
     overall = json.loads(CliRunner().invoke(cli, ["explain", str(saved), "--global", "--json"]).stdout)
     assert [one["label"] for one in overall["classes"]] == ["down", "up"]
     text = CliRunner().invoke(cli, ["explain", str(saved), "-i", str(tmp_path / "t.csv"), "--global"]).stdout
-    assert "up  (1 texts)" in text
+    assert "up  (1 text)" in text
 
 
 @pytest.mark.parametrize(

@@ -355,8 +355,11 @@ def check_refused(refused: Path | None, on_error: str) -> None:
         raise click.UsageError("--refused goes with --on-error skip: without it the first such row stops the command.")
 
 
-def check_sentences(sentences: Sequence[str], source: object) -> None:
-    """Refuse sentences beside a table, sentences that are names of tables, and options of a table without one."""
+def check_sentences(sentences: Sequence[str], source: object, *, reads_another: bool = False) -> None:
+    """Refuse sentences beside a table, sentences that are names of tables, and options of a table without one.
+
+    With `reads_another` the command reads another table, which those options are for.
+    """
     if not sentences:
         return
     if source is not None:
@@ -365,7 +368,8 @@ def check_sentences(sentences: Sequence[str], source: object) -> None:
         raise click.UsageError(
             f"{sentences[0]!r} names a file. Use -i {sentences[0]!r} to read it; pipe it in if it is a text."
         )
-    refuse_idle(READING, "it says how a table is read, and no table is named")
+    if not reads_another:
+        refuse_idle(READING, "it says how a table is read, and no table is named")
 
 
 def _names_table(sentence: str) -> bool:

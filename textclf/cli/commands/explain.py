@@ -1,7 +1,7 @@
 """``textclf explain``: which words and n-grams moved a prediction."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -30,6 +30,7 @@ from textclf.explain import (
     Explanation,
     Method,
     explain,
+    find_nearest,
     strongest_in_texts,
     strongest_words,
 )
@@ -52,12 +53,19 @@ class ExplainOptions(ReadingOptions):
     method: Method
     overall: bool
     top: int
+    like: Path | None
     html: Path | None
     as_json: bool
 
     def check_usage(self) -> None:
         """Raise UsageError where options do not go together."""
-        check_sentences(self.sentences, self.source)
+        if self.like is not None and (self.overall or self.html is not None):
+            raise click.UsageError("--like names rows for each text: it goes without --global and --html.")
+        if self.like is None and self.label_column is not None:
+            raise click.UsageError("--label-column is that of --like TABLE: give both.")
+        if self.like is not None and str(self.like) == "-":
+            raise click.UsageError("--like reads its table once for each thousand texts: give a file, not -.")
+        check_sentences(self.sentences, self.source, reads_another=self.like is not None)
         if self.source is None and not self.sentences:
             if not self.overall:
                 raise click.UsageError("give sentences, a table with -i, or --global.")
@@ -82,6 +90,8 @@ class ExplainOptions(ReadingOptions):
     ),
     click.option("--global", "overall", is_flag=True, help="Show what speaks most for each class, over all."),
     click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of words to name."),
+    click.option("--like", type=INPUT, metavar="TABLE", help="Name the labelled rows of TABLE nearest to each text."),
+    click.option("--label-column", metavar="NAME", help="Column of labels of --like. [default: detected]"),
     click.option("--html", type=FILE, metavar="FILE", help="Write a page to open in a browser."),
     json_option,
 )
@@ -96,13 +106,14 @@ def command(options: ExplainOptions) -> None:
     \b
     textclf explain model.safetensors "A film that stays with you."
     textclf explain model.safetensors -i test.csv --html why.html
+    textclf explain model.safetensors "A film that stays with you." --like train.csv
     textclf explain model.safetensors --global --top 20
     """
     options.check_usage()
     model = Model.load(options.model)
     if options.html is not None:
         require_packages("--html", "jinja2")
-    check_outputs([options.model, *([options.source] if options.source else [])], options.html)
+    check_outputs([path for path in (options.model, options.source) if path], options.html)
     if options.label is not None and options.label not in model.labels:
         from textclf.labels import unknown_label
 
@@ -124,6 +135,8 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
             total += len(texts)
             continue
         explanations = explain(model, texts, chosen)
+        if options.like is not None:
+            explanations = _add_nearest(model, explanations, options, is_first=not total)
         for number, explanation in enumerate(explanations, total):
             if options.as_json:
                 click.echo(json_line(explanation.as_dict()))
@@ -134,6 +147,21 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
             kept += explanations[: MOST_TEXTS - len(kept)]
     if options.html is not None:
         write_explanations(options.html, kept, total=total, name=options.model.name, top=options.top)
+
+
+def _add_nearest(
+    model: Model, explanations: Sequence[Explanation], options: ExplainOptions, *, is_first: bool
+) -> list[Explanation]:
+    """Return the explanations with the rows of --like that are nearest to each text; say once what is in the table."""
+    from textclf.tables import open_table
+
+    assert options.like is not None
+    texts = [explanation.text for explanation in explanations]
+    with open_table(options.like, options.table_options(), labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
+        nearest = find_nearest(model, texts, table.batches(), options.top)
+        if is_first:
+            report_table(table.name, table.refused, table.notes.sentences())
+    return [replace(each, like=rows) for each, rows in zip(explanations, nearest, strict=True)]
 
 
 def _show_overall(model: Model, options: ExplainOptions) -> None:

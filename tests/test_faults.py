@@ -25,7 +25,8 @@ STOPS = 20 if SOAK else 2
 TRAIN = ("train", "rows.csv", "-o", "out", "--quiet", "--vectors", "none", "--dimension", "4", "--char-ngrams", "none")
 LONG = ("--optimizer", "adam", "--epochs", "3000", "--patience", "3000")
 PREDICT = ("predict", "model", "-i", "rows.csv", "-o", "out", "--quiet")
-VECTORS = ("vectors", "train", "rows.csv", "-o", "out", "--dimension", "4", "--epochs", "1", "--min-count", "1", "-q")
+LINK = "out.vec"  # names `out`: what vectors are written to must have such an ending
+VECTORS = ("vectors", "train", "rows.csv", "-o", LINK, "--dimension", "4", "--epochs", "1", "--min-count", "1", "-q")
 COMMANDS = {"train": TRAIN, "predict": PREDICT, "vectors": VECTORS}
 
 
@@ -35,6 +36,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     lines = DATA.read_text("utf-8").splitlines(keepends=True)
     (folder / "rows.csv").write_text("".join(lines[:121]), "utf-8")
+    (folder / LINK).symlink_to("out")
     for name, command in COMMANDS.items():
         if name == "predict":
             shutil.copy(folder / "train.whole", folder / "model")
@@ -49,6 +51,7 @@ def there(place, tmp_path):
     for name in ("rows.csv", "model"):
         shutil.copy(place / name, tmp_path)
     (tmp_path / "out").write_bytes(b"old")
+    (tmp_path / LINK).symlink_to("out")
     return tmp_path
 
 
@@ -287,9 +290,10 @@ def test_a_folder_that_is_read_only_is_refused_before_any_work(place):
         (folder / "shut").mkdir()
         (folder / "shut").chmod(0o555)
         for command in COMMANDS.values():
-            arguments = ["shut/out" if part == "out" else part for part in command]
+            (output,) = {"out", LINK} & {*command}
+            arguments = [f"shut/{output}" if part == output else part for part in command]
             said = run(*arguments, folder=folder, code=1, prepare=be_nobody)
-            assert said == f"Error: shut/out: the folder '{folder}/shut' cannot be written to. Write elsewhere.\n"
+            assert said == f"Error: shut/{output}: the folder '{folder}/shut' cannot be written to. Write elsewhere.\n"
 
 
 # --- limits -------------------------------------------------------------------------------------------------------

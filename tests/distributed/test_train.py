@@ -13,7 +13,7 @@ import pytest
 from interruptions import Stopping
 
 from textclf.cli import run
-from textclf.distributed import Listener, Serial, dask_engine, find_shards, train
+from textclf.distributed import Serial, StepListener, dask_engine, find_shards, train
 from textclf.errors import ModelError
 from textclf.model.drift import CONFIDENCE
 from textclf.model.model import Model
@@ -87,7 +87,7 @@ def test_a_lost_worker_is_survived_in_training(one_machine, parts):
                 os.kill(victim, signal.SIGKILL)
             steps.append(loss)
 
-        found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=Listener(step=step))
+        found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=StepListener(step=step))
     assert found.rows == 800
     assert steps[-1] == pytest.approx(one_machine.card.history[-1].loss, abs=1e-4)
 

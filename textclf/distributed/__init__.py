@@ -2,21 +2,21 @@
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
 from textclf.distributed.evaluate import Evaluated, evaluate
-from textclf.distributed.fit import Listener
+from textclf.distributed.fit import StepListener
 from textclf.distributed.frames import predict
-from textclf.distributed.label import Job, LabelledFiles, SetAside, label
+from textclf.distributed.label import LabelJob, LabelledFiles, SetAside, label
 from textclf.distributed.shards import Shard, find_shards
 from textclf.distributed.train import TrainedFar, train
 
 __all__ = [
     "Engine",
     "Evaluated",
-    "Job",
+    "LabelJob",
     "LabelledFiles",
-    "Listener",
     "Serial",
     "SetAside",
     "Shard",
+    "StepListener",
     "TrainedFar",
     "dask_engine",
     "evaluate",

@@ -35,7 +35,7 @@ class AtMost:
 
 Count = Annotated[int, Bounds(0, 2**53)]
 Share = Annotated[float, Bounds(0.0, 1.0)]
-Figure = Annotated[float, Bounds(-1e30, 1e30)]
+BoundedNumber = Annotated[float, Bounds(-1e30, 1e30)]
 LabelKind = Literal["str", "int", "float", "bool"]
 Positive = Annotated[float, Bounds(1e-6, 1e6)]
 
@@ -47,8 +47,8 @@ class EpochFigures:
     """The losses of one epoch, or of one step of L-BFGS; the last three need validation rows."""
 
     number: Count
-    loss: Figure
-    valid_loss: Figure | None = None
+    loss: BoundedNumber
+    valid_loss: BoundedNumber | None = None
     valid_accuracy: Share | None = None
     valid_macro_f1: Share | None = None
 
@@ -75,7 +75,7 @@ class ValidationFigures:
 
     texts: Count
     macro_f1: Share
-    log_loss: Figure
+    log_loss: BoundedNumber
     accuracy: Share | None = None
     micro_f1: Share | None = None
     exact_match: Share | None = None
@@ -123,8 +123,8 @@ class Provenance:
 class BeforeAfter:
     """One figure of a model, and of the smaller one that was made of it."""
 
-    before: Figure
-    after: Figure
+    before: BoundedNumber
+    after: BoundedNumber
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from textclf.types import Array, Integers
 
 
 @dataclass
-class Texts:
+class TextTotals:
     """What the texts of a table are like: counts that grow batch by batch."""
 
     k: int
@@ -108,11 +108,11 @@ class Gathered:
     """What a report of an evaluation needs beside the figures: it watches the batches go by."""
 
     model: Model
-    texts: Texts = field(init=False)
+    texts: TextTotals = field(init=False)
     judged: JudgedRows = field(init=False)
 
     def __post_init__(self) -> None:
-        self.texts, self.judged = Texts(len(self.model.labels)), JudgedRows(self.model)
+        self.texts, self.judged = TextTotals(len(self.model.labels)), JudgedRows(self.model)
 
     def watch(self, texts: Sequence[str], Y: Array, predictions: Predictions) -> None:
         """Take in a batch, its truth Y, shape (n, k), and what the model said of it."""

@@ -17,7 +17,7 @@ from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.report import facts, figures, plots
-from textclf.report.collect import Gathered, JudgedRows, Texts
+from textclf.report.collect import Gathered, JudgedRows, TextTotals
 from textclf.report.explanations import Shaded, shaded
 from textclf.report.html import write_page
 from textclf.report.run import RunDetails
@@ -65,7 +65,7 @@ def write_training_report(
 ) -> None:
     """Write how a model was trained on a table and does on validation rows: of that table, or those of `valid`."""
     model = trained.model
-    texts = Texts(len(model.labels))
+    texts = TextTotals(len(model.labels))
     matrix = model.features.extract(examples.texts)
     sets = label_sets(examples.labels, multi_label=model.is_multi_label)
     texts.add(examples.texts, multi_hot(sets, model.labels), matrix.tokens, matrix.known)
@@ -117,7 +117,14 @@ def _of_validation(trained: Trained, rows: LoadedTable) -> Judgement | None:
 
 
 def _write(
-    path: Path, model: Model, texts: Texts, judgement: Judgement | None, *, refused: int, run: RunDetails, **values: str
+    path: Path,
+    model: Model,
+    texts: TextTotals,
+    judgement: Judgement | None,
+    *,
+    refused: int,
+    run: RunDetails,
+    **values: str,
 ) -> None:
     write_page(
         path,

@@ -33,7 +33,7 @@ from textclf.text.tokenizer import Tokens, tokenize, tokenize_blocks
 from textclf.text.weighting import weighted_mean
 from textclf.types import Array, BoolArray, Integers
 
-Kind = tuple[str, int, int]
+NgramKind = tuple[str, int, int]
 """N-grams: "words" or "chars" (sub-words), the shortest and the longest."""
 
 

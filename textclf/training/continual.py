@@ -24,7 +24,7 @@ from textclf.nn.network import OUTPUTS, Network, parameter_count
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.packed_strings import PackedStrings
-from textclf.text.features import Features, Kind, WordTable
+from textclf.text.features import Features, NgramKind, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
 from textclf.text.tokenizer import keys_of
@@ -150,7 +150,7 @@ def grow(
     """
     _check_vectors(model, vectors)
     n, old = rows_seen(model), model.features
-    kinds: list[Kind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
+    kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or old.subwords is not None)
     found = count_all(corpus, kinds, is_cased=old.words.cased)
     words, strings, E = _more_words(model, corpus, found.all_words(), settings, vectors, rng)
@@ -187,7 +187,9 @@ def grow(
     return Grown(Vocabulary(features, strings, E, matrix), EarlierKnowledge(network, U, h, h_U, is_new))
 
 
-def _added_ngrams(counter: TextCounts, corpus: TokenizedCorpus, kind: Kind, least: int) -> tuple[NgramTable, Integers]:
+def _added_ngrams(
+    counter: TextCounts, corpus: TokenizedCorpus, kind: NgramKind, least: int
+) -> tuple[NgramTable, Integers]:
     """Return the n-grams of one kind that stand in `least` of the new texts, and in how many each does."""
     if kind[0] == "chars":
         spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from textclf.storage.array_store import ArrayStore, walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import CsrBuilder, SparseRows, sum_entries
-from textclf.text.features import Kind
+from textclf.text.features import NgramKind
 from textclf.text.key_index import KeyCounter, KeyIndex, sum_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.subwords import Spelling, piece_keys, piece_rows, subwords, weigh_pieces
@@ -85,7 +85,7 @@ class LearnedNgrams:
     familiar: Array
 
 
-def learn_ngrams(found: TextCounts, kind: Kind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
+def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
     """Return the word n-grams that stand in at least `least` texts.
 
     An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
@@ -106,7 +106,7 @@ def learn_ngrams(found: TextCounts, kind: Kind, least: int, store: ArrayStore, t
     return LearnedNgrams(table, C.whole(), familiar)
 
 
-def ngram_table(found: TextCounts, kind: Kind, least: int) -> tuple[NgramTable, BoolArray]:
+def ngram_table(found: TextCounts, kind: NgramKind, least: int) -> tuple[NgramTable, BoolArray]:
     """Return the table of those n-grams that stand in at least `least` texts, and which of all they are."""
     keep = found.frequency >= least
     idf = inverse_document_frequency(found.weighed_frequency[keep], found.texts)
@@ -124,7 +124,7 @@ class LearnedSubwords:
 
 
 def learn_subwords(
-    found: TextCounts, spelling: Spelling, kind: Kind, least: int, store: ArrayStore, threads: int
+    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, store: ArrayStore, threads: int
 ) -> LearnedSubwords:
     """Return the sub-words that stand in at least `least` texts, given the counts of pieces and their `spelling`.
 
@@ -140,7 +140,7 @@ def learn_subwords(
 
 
 def subword_table(
-    found: TextCounts, spelling: Spelling, kind: Kind, least: int, threads: int
+    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, threads: int
 ) -> tuple[NgramTable, Integers]:
     """Return the table of those sub-words that stand in at least `least` texts, and in how many each does."""
     _, shortest, longest = kind
@@ -161,7 +161,7 @@ def count_pieces(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integer
     return found.count(len(tokens), *piece_keys(tokens))
 
 
-def count_ngrams(found: TextCounts, tokens: Tokens, kind: Kind) -> tuple[SparseRows, Integers]:
+def count_ngrams(found: TextCounts, tokens: Tokens, kind: NgramKind) -> tuple[SparseRows, Integers]:
     """Return how often each word n-gram stands in each text, and how many each has."""
     _, shortest, longest = kind
     return found.count(len(tokens), *ngrams(tokens, shortest, longest))

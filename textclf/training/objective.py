@@ -167,7 +167,7 @@ def minimize(problem: Problem, rows: Rows, shares: Array, total: float, options:
 
 
 @dataclass(frozen=True)
-class _Columns:
+class _MovingColumns:
     """What of U is fitted: `scales`, shape (V, m), and how those m columns make the k of U, shape (m, k), or None.
 
     A softmax of two classes sees the difference of their sums alone, and U's columns are each other's negatives from
@@ -191,12 +191,12 @@ def columns_moved(scales: Array, loss: Loss) -> Array:
     return np.ascontiguousarray(scales[:, :1]) if loss.output == "softmax" and scales.shape[1] == 2 else scales
 
 
-def _columns(scales: Array, k: int, loss: Loss) -> _Columns:
+def _columns(scales: Array, k: int, loss: Loss) -> _MovingColumns:
     if loss.output != "softmax" or k != 2:
-        return _Columns(scales, None)
+        return _MovingColumns(scales, None)
     # Of length 1, so that the column costs what both together would.
     both = np.array([[1.0, -1.0]], scales.dtype) / np.sqrt(scales.dtype.type(2))
-    return _Columns(columns_moved(scales, loss), both)
+    return _MovingColumns(columns_moved(scales, loss), both)
 
 
 def blocks_for(S: Array, examples: Examples) -> list[RowBlock]:
@@ -242,7 +242,7 @@ class _Objective:
 
     problem: Problem
     rows: Rows
-    columns: _Columns
+    columns: _MovingColumns
 
     @cached_property
     def centre(self) -> Array:

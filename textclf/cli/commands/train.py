@@ -380,14 +380,14 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 
 def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: "CheckpointFile") -> "TrainedFar":
     """Train a model on the labelled rows of many files, and write it."""
-    from textclf.distributed import Listener, find_shards, train
+    from textclf.distributed import StepListener, find_shards, train
 
     shards = find_shards(options.seen(options.table))
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     if vectors is None:
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
     with going_on_later(checkpoint), options.engine() as workers:
-        listener = Listener(say=lambda text: say(text, quiet=options.quiet))
+        listener = StepListener(say=lambda text: say(text, quiet=options.quiet))
         trained = train(workers, shards, reading, options.settings, vectors, listener=listener, checkpoint=checkpoint)
         trained.model.save(options.target)
     if trained.refused:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from textclf.errors import counted, shown
-from textclf.explain import ClassSummary, Explanation, Part, Sum
+from textclf.explain import ClassSummary, Explanation, Sum, TextPart
 
 _STRONG, _WEAK = 0.5, 0.15  # of the strongest word's contribution: bold from here on, coloured from here on
 
@@ -60,7 +60,7 @@ def _coloured(explanation: Explanation) -> Sequence[str]:
     return [_colour(part, largest) for part in explanation.parts]
 
 
-def _colour(part: Part, largest: float) -> str:
+def _colour(part: TextPart, largest: float) -> str:
     size = abs(part.contribution)
     if not part.string.strip() or size < _WEAK * largest or not size:
         return shown(part.string)

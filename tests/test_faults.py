@@ -197,7 +197,7 @@ class Fault:
                     real(*arguments, **keywords)
                 error = OSError(self.code, os.strerror(self.code))
                 if call in ("write", "close"):  # the class's own methods, which say this of the output
-                    with files._blamed_on(Path("out")):
+                    with files._blame(Path("out")):
                         raise error
                 raise error
             return real(*arguments, **keywords)

@@ -16,7 +16,7 @@ from interruptions import Stopping, rows
 from textclf.errors import ModelError, OutputError
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.storage.files import written_whole
+from textclf.storage.files import write_whole
 from textclf.training.checkpoint import CheckpointFile
 from textclf.training.train import train
 
@@ -53,7 +53,7 @@ class Life(RuleBasedStateMachine):
         self._folder.cleanup()
 
     def write(self, seed):
-        with written_whole(self.path) as stream:
+        with write_whole(self.path) as stream:
             stream.write(straight(seed))
 
     def trained(self, seed, checkpoint):

@@ -12,11 +12,11 @@ from children import leftovers
 
 from textclf.errors import OutputError
 from textclf.storage import files
-from textclf.storage.files import check_writable, temporary_folder, user_cache, written_whole
+from textclf.storage.files import check_writable, temporary_folder, user_cache, write_whole
 
 
 def write(path, content):
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(content)
 
 
@@ -31,8 +31,8 @@ HOLD = """
 import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from textclf.storage.files import temporary_folder, written_whole
-with written_whole(Path(sys.argv[1])) as stream, temporary_folder(Path(sys.argv[1]).parent) as folder:
+from textclf.storage.files import temporary_folder, write_whole
+with write_whole(Path(sys.argv[1])) as stream, temporary_folder(Path(sys.argv[1]).parent) as folder:
     stream.write(b"half")
     stream.flush()
     (folder / "rows").write_bytes(b"half")
@@ -60,7 +60,7 @@ def failing(code):
 
 def test_a_file_appears_under_its_name_only_when_the_block_ends(tmp_path):
     path = tmp_path / "model"
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(b"content")
         stream.flush()
         assert not path.exists()
@@ -74,7 +74,7 @@ def test_an_error_leaves_the_old_file_whole_and_no_temporary(error, tmp_path):
     path.write_bytes(b"old")
 
     def write_and_fail():
-        with written_whole(path) as stream:
+        with write_whole(path) as stream:
             stream.write(b"new" * 100_000)
             raise error
 
@@ -88,8 +88,8 @@ def test_a_killed_writer_leaves_the_old_file_whole_and_the_next_one_sweeps(tmp_p
     path = tmp_path / "model"
     path.write_bytes(b"old")
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom textclf.storage.files import written_whole\n"
-        "with written_whole(Path(sys.argv[1])) as stream:\n"
+        "import os, sys\nfrom pathlib import Path\nfrom textclf.storage.files import write_whole\n"
+        "with write_whole(Path(sys.argv[1])) as stream:\n"
         "    stream.write(b'new' * 100_000)\n    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)

@@ -31,7 +31,7 @@ class _EvaluationJob:
     target_precision: float | None
 
 
-def evaluate(
+def evaluate_files(
     engine: Engine,
     shards: Sequence[Shard],
     model: SharedFile,

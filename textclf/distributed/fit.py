@@ -52,7 +52,7 @@ class StepListener:
 NO_LISTENER = StepListener()
 
 
-def gathered(
+def gather(
     engine: Engine, job: Callable[..., Part], tasks: Sequence[Any], given: object = None, *, stay: bool = False
 ) -> list[Part]:
     """Return what the job makes of each task, in the tasks' order; raises the first error."""
@@ -75,7 +75,7 @@ class Cluster:
 
     def ask(self, job: Callable[..., Part], given: object = None) -> list[Part]:
         """Return what the job makes of each partition, in their order."""
-        return gathered(self.engine, partial(job, self.plan), self.partitions, given, stay=True)
+        return gather(self.engine, partial(job, self.plan), self.partitions, given, stay=True)
 
     @cached_property
     def columns(self) -> list[Integers]:
@@ -97,14 +97,14 @@ class _FarRows:
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return loss and gradients as `objective.Rows` says."""
         given = (SharedParameters.of(network, U), spread, self.everything)
-        return self._added(self.cluster.ask(worker.gradient, given))
+        return self._add_up(self.cluster.ask(worker.gradient, given))
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums of squares as `objective.Rows` says."""
         given = (SharedParameters.of(network, np.zeros((0, 0), np.float32)), self.everything)
-        return self._added(self.cluster.ask(worker.squares, given))
+        return self._add_up(self.cluster.ask(worker.squares, given))
 
-    def _added(self, parts: list[list[Array]]) -> list[Array]:
+    def _add_up(self, parts: list[list[Array]]) -> list[Array]:
         whole = np.zeros((self.V, parts[0][-1].shape[1]), parts[0][-1].dtype)
         for columns, part in zip(self.cluster.columns, parts, strict=True):
             whole[columns] += part[-1]
@@ -130,15 +130,15 @@ class Fit:
         self._cluster = replace(self._cluster, plan=replace(self._cluster.plan, standard=standard))
         ask = self._cluster.ask
         holds_out = self._settings.valid_fraction > 0
-        fit = self._fitted("first", None, everything=not holds_out)
+        fit = self._fit("first", None, everything=not holds_out)
         model = replace(self._start, E=standard.transform(np.asarray(self._start.E)), network=fit.network, U=fit.U)
         validation, scaling = None, None
         if holds_out:
             judged = Judged.joined(ask(worker.judge, SharedParameters.of(fit.network, fit.U)))
             if len(judged.Z):
-                model, scaling, validation = self._validated(model, judged)
+                model, scaling, validation = self._validate(model, judged)
             self._listener.say("fitting once more, on all rows")
-            last = self._fitted("last", JointFit(fit.network, fit.U, []), everything=True)
+            last = self._fit("last", JointFit(fit.network, fit.U, []), everything=True)
             again = replace(model, network=last.network, U=last.U)
             model = again if scaling is None else again.scaled(scaling)
             fit = replace(fit, losses=fit.losses + last.losses)
@@ -156,17 +156,17 @@ class Fit:
             reference.add_confidence(model.record.confidence)
         return reference
 
-    def _fitted(self, name: str, start: JointFit | None, *, everything: bool) -> JointFit:
+    def _fit(self, name: str, start: JointFit | None, *, everything: bool) -> JointFit:
         """Return a fit, or what is left of one that was stopped; it is noted under its name."""
-        found = self._noted(name)
+        found = self._load_fit(name)
         if found is None:
             *counts, of_classes = worker.add_sums(self._cluster.ask(worker.counts, everything))
             scales = scales_of(counts, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
-            found = self._minimized(name, start, scales, of_classes, everything)
+            found = self._minimize(name, start, scales, of_classes, everything)
             self._note(name, found)
         return found
 
-    def _minimized(
+    def _minimize(
         self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
     ) -> JointFit:
         """Return what one machine finds, up to the order in which numbers are added."""
@@ -184,7 +184,7 @@ class Fit:
         arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
         self._checkpoint.save(name, State(arrays).itself)
 
-    def _noted(self, name: str) -> JointFit | None:
+    def _load_fit(self, name: str) -> JointFit | None:
         state = self._checkpoint.load(name)
         if state is None:
             return None
@@ -192,7 +192,7 @@ class Fit:
         U = state.array("U", np.asarray(self._start.U))
         return JointFit(network, U, [float(value) for value in state.arrays["losses"]])
 
-    def _validated(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
+    def _validate(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
         """Return the model with what the rows held out teach about its answers, and how it does on them."""
         Z, scaling = judged.Z, None
         if self._settings.calibrate:

@@ -170,7 +170,7 @@ def _label_shard(job: LabelJob, shard: Shard) -> FileRecord:
     folder, output = Folder(job.folder), shard.name
     made_from = f"{job.marks}/{shard.state}"
     record = f"{_RECORDS}/{output}.json"
-    done = _finished(folder, record, made_from)
+    done = _find_finished(folder, record, made_from)
     if done is not None:
         return done
     model = load_model(job.model.where(), job.digest)
@@ -199,7 +199,7 @@ def _label_shard(job: LabelJob, shard: Shard) -> FileRecord:
     return new
 
 
-def _finished(folder: Folder, name: str, made_from: str) -> FileRecord | None:
+def _find_finished(folder: Folder, name: str, made_from: str) -> FileRecord | None:
     """Return the record of a file that is done, its output whole and made from the same; else None."""
     content = folder.read(name)
     try:

@@ -1,7 +1,7 @@
 """Train on many files: counts, sums and gradients are made where the rows are, and added up here.
 
-What is done, and in which order, is what `recipe.train` does with L-BFGS; the parts of the network's code are the same.
-Regularization are those that `recipe.train` starts from: on tables as large as this it does not choose them either.
+What is done, and in which order, is what `train.train` does with L-BFGS; the parts of the network's code are the same.
+Regularization are those that `train.train` starts from: on tables as large as this it does not choose them either.
 """
 
 import hashlib
@@ -51,7 +51,7 @@ class TrainedFar:
     refused: int
 
 
-def train(
+def train_files(
     engine: Engine,
     shards: Sequence[Shard],
     options: TableOptions,

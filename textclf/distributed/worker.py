@@ -102,7 +102,7 @@ class HeldRows:
     def _made(self) -> dict[str, Array]:
         return {}
 
-    def weighed(self, *, everything: bool) -> Examples:
+    def weigh(self, *, everything: bool) -> Examples:
         """Return the examples; those held out weigh nothing unless `everything` counts."""
         if everything:
             return self.examples
@@ -181,7 +181,7 @@ def moments(plan: ShardPlan, partition: Partition) -> list[Array]:
 
 def counts(plan: ShardPlan, partition: Partition, everything: bool) -> list[Array]:
     """Return the sums that naive Bayes' scales need, and the weight of each class, shape (k,)."""
-    examples = read_held_rows(plan, partition).weighed(everything=everything)
+    examples = read_held_rows(plan, partition).weigh(everything=everything)
     of_classes = (examples.Y * examples.weights[:, None]).sum(axis=0, dtype=np.float64)
     return [*class_counts(examples.ngrams, examples.Y, examples.weights), of_classes]
 
@@ -248,7 +248,7 @@ def judge(plan: ShardPlan, partition: Partition, parameters: SharedParameters) -
 def _rows(plan: ShardPlan, partition: Partition, everything: bool) -> RowsHere:
     rows = read_held_rows(plan, partition)
     assert plan.standard is not None
-    blocks = blocks_for(rows.S(plan.standard), rows.weighed(everything=everything))
+    blocks = blocks_for(rows.S(plan.standard), rows.weigh(everything=everything))
     return RowsHere(blocks, rows.examples.ngrams, map)
 
 

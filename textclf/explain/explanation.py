@@ -15,7 +15,7 @@ _DIGITS = 9  # of the figures in JSON: their sums then agree with each other to 
 
 
 class TextPart(NamedTuple):
-    """A token, or what stands between two: its place in `Explanation.shown`, and what it adds to the score."""
+    """A token, or what stands between two: its place in `Explanation.spell`, and what it adds to the score."""
 
     string: str
     start: int
@@ -43,7 +43,7 @@ class Explanation:
     The score is the label's calibrated logit minus the mean of the other labels'; `base` is the score of an empty text.
     With leave-one-out nothing makes contributions add up: `base` is then what is left over.
 
-    `shown` is what places refer to: the text, or its normal form where places in the text cannot be told.
+    `spell` is what places refer to: the text, or its normal form where places in the text cannot be told.
     `starts`, `ends`, `contributions`, shape (T,): of the tokens. `between`, shape (T + 1,): what is added by that which
     stands before each token and after the last. `words_of_tokens`: the tokens in normal form.
     `ngrams`: the strongest n-grams, strongest first.
@@ -66,7 +66,7 @@ class Explanation:
 
     @cached_property
     def parts(self) -> list[TextPart]:
-        """The whole of `shown` cut into tokens and what stands between them, in order."""
+        """The whole of `spell` cut into tokens and what stands between them, in order."""
         parts, place = [], 0
         before = self.between.tolist()
         tokens = zip(self.starts.tolist(), self.ends.tolist(), self.contributions.tolist(), strict=True)

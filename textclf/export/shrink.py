@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from textclf.errors import ModelError
-from textclf.export.effects import between_classes, effects, expected_usage, kinds_of, measured_usage
+from textclf.export.effects import between_classes, effects, estimate_usage, kinds_of, measure_usage
 from textclf.export.measured_rows import Change, LabelledRows
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.card import ExportFacts
@@ -96,7 +96,7 @@ class _Shrinker:
         gain[~np.concatenate(told_apart)] = -1.0
         self._order = np.argsort(-gain, kind="stable")[: int((gain >= 0).sum())]
         matrix = None if rows is None else model.features.extract(rows.texts)
-        self._usage = expected_usage(self.whole) if matrix is None else measured_usage(matrix, model.features)
+        self._usage = estimate_usage(self.whole) if matrix is None else measure_usage(matrix, model.features)
 
     @property
     def all(self) -> int:

@@ -76,7 +76,7 @@ class JudgedRows:
         self._classes.append(predictions.classes)
         self._confidence.append(predictions.confidence)
         self._right.append((given == (Y > 0)).all(axis=1))
-        self._may_answer.append(self.model.answered(predictions, np.zeros(k)))
+        self._may_answer.append(self.model.find_answered(predictions, np.zeros(k)))
         if self.model.is_multi_label:
             self.decisions.add(predictions.P.ravel(), Y.ravel() > 0)
             self.have += np.bincount((Y > 0).sum(axis=1), minlength=k + 1)
@@ -97,7 +97,7 @@ class JudgedRows:
         """Which rows got their label, or exactly their labels, shape (n,)."""
         return np.concatenate(self._right)
 
-    def answered(self, answer_from: Array) -> npt.NDArray[np.bool_]:
+    def find_answered(self, answer_from: Array) -> npt.NDArray[np.bool_]:
         """Return which rows get an answer, shape (n,), when each class has to reach its confidence, shape (k,)."""
         enough: npt.NDArray[np.bool_] = self.confidence >= answer_from[self.classes]
         return enough & np.concatenate(self._may_answer)

@@ -38,7 +38,7 @@ def text_facts(texts: TextTotals, refused: int) -> list[Fact]:
     ]
 
 
-def lengths(texts: TextTotals) -> list[tuple[str, list[str]]]:
+def summarize_lengths(texts: TextTotals) -> list[tuple[str, list[str]]]:
     """Return the quantiles of the texts' lengths, in words and in characters."""
     columns = (("words", texts.words), ("characters", texts.characters))
     return [
@@ -46,7 +46,7 @@ def lengths(texts: TextTotals) -> list[tuple[str, list[str]]]:
     ]
 
 
-def class_counts(labels: Sequence[str], texts: TextTotals) -> list[LabelShare]:
+def list_class_shares(labels: Sequence[str], texts: TextTotals) -> list[LabelShare]:
     """Return how many texts have each label, the commonest first; of many labels the commonest and the rarest."""
     order = np.argsort(-texts.support, kind="stable").tolist()
     shown = order if len(order) <= _MOST_COUNTS else order[:_HALF] + order[-_HALF:]

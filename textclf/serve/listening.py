@@ -11,7 +11,7 @@ from textclf.serve.service_settings import ServeSettings
 _SECONDS_TO_END = 5  # for requests that are being answered when the service is stopped
 
 
-def check_available() -> None:
+def check_serve_available() -> None:
     """Raise TextclfError when the packages that the service needs are not installed."""
     require_packages("serve", "starlette", "pydantic", "uvicorn", "prometheus_client", extra="serve")
 

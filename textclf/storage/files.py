@@ -43,7 +43,7 @@ def check_writable(path: Path) -> None:
 
     Raises OutputError when the folder is missing or read-only, or when `path` is itself a folder, a device or a pipe.
     """
-    with _blamed_on(path):
+    with _blame(path):
         target = _target(path)
         folder = target.parent
         if not folder.is_dir():
@@ -60,7 +60,7 @@ def check_writable(path: Path) -> None:
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def write_whole(path: Path) -> Iterator[BinaryIO]:
     """Give a binary file that appears under `path` only when the block ends without an error.
 
     The bytes go to a temporary sibling, are flushed to the disk, and the sibling is renamed over `path`;
@@ -71,22 +71,22 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     message says that it is written: the folder alone could not be flushed.
     Any other error of the block passes through as it is.
     """
-    with _blamed_on(path):
+    with _blame(path):
         target = _target(path)
         sweep(target)
         temporary = _new_name(target)
     lock = -1
     try:  # the name is known before the file exists: a signal that comes in between leaves nothing behind
-        with _blamed_on(path):
+        with _blame(path):
             descriptor = _create_locked(temporary)
             lock = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
         with io.BufferedWriter(_Temporary(descriptor, path)) as stream:
             yield stream
             stream.flush()
-            with _blamed_on(path):
+            with _blame(path):
                 _take_after(stream.fileno(), target)
                 os.fsync(stream.fileno())
-        with _blamed_on(path):
+        with _blame(path):
             temporary.replace(target)
         try:
             _flush_folder(target.parent)
@@ -128,9 +128,9 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write rows as CSV, whole or not at all; a lone surrogate, which UTF-8 cannot hold, becomes an escape.
 
-    Raises OutputError as `written_whole` does.
+    Raises OutputError as `write_whole` does.
     """
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow(header)
@@ -154,17 +154,17 @@ class _Temporary(io.FileIO):
 
     def write(self, content: "ReadableBuffer", /) -> int:
         """Write as a file does; raises OutputError where a file raises OSError."""
-        with _blamed_on(self._path):
+        with _blame(self._path):
             return super().write(content)
 
     def close(self) -> None:
         """Close the file as a file does; raises OutputError where a file raises OSError: some disks tell only then."""
-        with _blamed_on(self._path):
+        with _blame(self._path):
             super().close()
 
 
 @contextmanager
-def _blamed_on(path: Path) -> Iterator[None]:
+def _blame(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -246,18 +246,18 @@ def sweep(target: Path) -> None:
     temporaries = re.compile(rf"{re.escape(_prefix(target))}[^.]+{re.escape(_TEMPORARY)}")
     for leftover in target.parent.iterdir():
         if temporaries.fullmatch(leftover.name):
-            with suppress(OSError), _locked(leftover, os.O_RDWR):
+            with suppress(OSError), _hold_lock(leftover, os.O_RDWR):
                 leftover.unlink()
 
 
 def _sweep_folder(folder: Path) -> None:
-    with suppress(OSError), _locked(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+    with suppress(OSError), _hold_lock(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         if os.fstat(descriptor).st_uid == os.geteuid():
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(path: Path, flags: int) -> Iterator[int]:
+def _hold_lock(path: Path, flags: int) -> Iterator[int]:
     """Hold the lock of a file or folder; raises OSError when somebody else does, or it cannot be opened."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:

@@ -211,14 +211,14 @@ def open_table(origin: Origin, options: TableOptions, labelled: bool, batch_rows
     return Table(origin, options, labelled, batch_rows)
 
 
-def _listed(batches: Iterable[Sequence[str]]) -> Sequence[str]:
+def _list(batches: Iterable[Sequence[str]]) -> Sequence[str]:
     return [text for batch in batches for text in batch]
 
 
 def read_examples(
     path: Origin,
     options: TableOptions,
-    keep: Callable[[Iterable[Sequence[str]]], Sequence[str]] = _listed,
+    keep: Callable[[Iterable[Sequence[str]]], Sequence[str]] = _list,
 ) -> LoadedTable:
     """Return all labelled rows of a table; `keep` says where the texts go that come batch by batch.
 

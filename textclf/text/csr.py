@@ -91,7 +91,7 @@ class SparseRows:
         """Return the matrix in float64."""
         return self.with_data(self.data.astype(np.float64))
 
-    def renumbered(self, places: Integers, width: int) -> "SparseRows":
+    def renumber(self, places: Integers, width: int) -> "SparseRows":
         """Return the matrix, now of `width`, with each column where `places`, shape (V,), puts it, without those at -1.
 
         Places rise as the columns do.

@@ -106,7 +106,7 @@ class Spelling:
 
 def subwords(spelling: Spelling, shortest: int, longest: int) -> tuple[Integers, Keys]:
     """Return all sub-words: for each the number of its piece, and its key; the marks alone are none."""
-    pieces, starts, ends, sums = _marked(spelling)
+    pieces, starts, ends, sums = _mark(spelling)
     numbers, keys = [], []
     for n in range(shortest, longest + 1):
         at, of_piece = _places_of_length(pieces, starts, ends, n)
@@ -130,7 +130,7 @@ def subword_strings(piece: str, shortest: int, longest: int) -> list[str]:
     ]
 
 
-def _marked(spelling: Spelling) -> tuple[Integers, Integers, Integers, Keys]:
+def _mark(spelling: Spelling) -> tuple[Integers, Integers, Integers, Keys]:
     """Return each piece's number, where it begins and ends among the marked pieces, and their running sum."""
     count = len(spelling)
     numbers = np.arange(count)

@@ -96,7 +96,7 @@ def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArraySto
     common = found.frequency > least
 
     def weigh(counts: SparseRows) -> tuple[SparseRows, Array]:
-        return tf_idf(counts.renumbered(places, len(table.index)), table.idf), known_counts(counts, common)
+        return tf_idf(counts.renumber(places, len(table.index)), table.idf), known_counts(counts, common)
 
     C, known = CsrBuilder(store, len(table.index)), []
     for weighed, of_texts in in_order(weigh, walk(found.counts.batches()), threads):

@@ -177,11 +177,11 @@ class _MovingColumns:
     scales: Array
     spread: Array | None
 
-    def narrowed(self, full: Array) -> Array:
+    def narrow(self, full: Array) -> Array:
         """Return Σⱼ full[:, j] spread[m, j], shape (n, m), for an array of shape (n, k)."""
         return full if self.spread is None else full @ self.spread.T
 
-    def widened(self, narrow: Array) -> Array:
+    def widen(self, narrow: Array) -> Array:
         """Return the k columns, shape (n, k), that an array of shape (n, m) stands for."""
         return narrow if self.spread is None else narrow @ self.spread
 
@@ -253,7 +253,7 @@ class _Objective:
     def parts(self, theta: Array) -> tuple[Network, Array]:
         """Return the network and U, shape (V, k), that θ stands for."""
         network, scaled_U = self._views(theta)
-        return network, self.columns.widened(self.columns.scales * scaled_U)
+        return network, self.columns.widen(self.columns.scales * scaled_U)
 
     def theta_of(self, network: Network, U: Array | None) -> Array:
         """Return θ, as an array of its own; U None stands for zeros."""
@@ -261,7 +261,7 @@ class _Objective:
         part, scaled_U = self._views(theta)
         part.theta[:] = network.theta
         if U is not None:
-            np.divide(self.columns.narrowed(U), self.columns.scales, out=scaled_U)
+            np.divide(self.columns.narrow(U), self.columns.scales, out=scaled_U)
         return theta
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:

@@ -19,7 +19,7 @@ import numpy as np
 from textclf import __version__
 from textclf.errors import TrainingError
 from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
-from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
+from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validate, strata
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
 from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
@@ -319,7 +319,7 @@ def _validated(
     P = model.probabilities_of(held_out.logits)
     if model.is_multi_label:
         halves = held_out.deal(2, rng)
-        found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
+        found = cross_validate(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), found
     return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, familiar=matrix.familiar)
 

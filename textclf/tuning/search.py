@@ -24,7 +24,7 @@ from textclf.storage.files import check_writable
 from textclf.training.data import deal, group_copies
 from textclf.training.train import LabelledTexts
 from textclf.training.vocabulary import LONGEST_SHORT, mean_length
-from textclf.tuning.space import FIRST, suggested
+from textclf.tuning.space import FIRST, suggest
 from textclf.tuning.worker import Measured, OutOfTime, Work, Worker
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def tune(
         search = _Search(data, base, tuning, study, begin, clock, say, progress)
         with make_worker(Work(data, search.folds, base.vectors, cache)) as worker:
             search.run(worker)
-            best = search.chosen()
+            best = search.choose()
             say(f"training on all rows with the best of {search.tried} settings")
             card = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
         return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), card)
@@ -167,7 +167,7 @@ class _Search:
         self._resume()
         while self._left > self._reserve():
             trial = self._study.ask()
-            settings = self._suggested(trial)
+            settings = self._suggest(trial)
             try:
                 found = self._measure(worker, settings, trial)
             except OutOfTime:
@@ -186,8 +186,8 @@ class _Search:
             self._study.tell(trial, found.value)
             self._keep(found)
 
-    def _suggested(self, trial: "optuna.trial.BaseTrial") -> Settings:
-        return suggested(trial, self._base, weigh_classes=self._weigh_classes, allow_chars=self._allow_chars)
+    def _suggest(self, trial: "optuna.trial.BaseTrial") -> Settings:
+        return suggest(trial, self._base, weigh_classes=self._weigh_classes, allow_chars=self._allow_chars)
 
     def _resume(self) -> None:
         """Take in the finished trials of earlier runs on the same study; begin a new one where the recipe does."""
@@ -199,7 +199,7 @@ class _Search:
             return
         for old in self._study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
             attrs = old.user_attrs
-            settings = self._suggested(optuna.trial.FixedTrial(old.params))
+            settings = self._suggest(optuna.trial.FixedTrial(old.params))
             self._keep(Trial(settings, tuple(attrs["values"]), attrs["bytes"], attrs["seconds"]))
         self._say(f"going on after {len(self._study.trials):,} trials of earlier runs")
 
@@ -260,7 +260,7 @@ class _Search:
         best = max(self.trials, key=lambda trial: trial.value)
         return _START + _OVERHEAD * best.seconds * self._tuning.folds / (self._tuning.folds - 1)
 
-    def chosen(self) -> Trial:
+    def choose(self) -> Trial:
         """Return the best trial, or the plain recipe where the best is not better by more than chance."""
         if not self.trials:
             raise TrainingError(

@@ -17,7 +17,7 @@ FIRST: dict[str, Any] = {"kind": "linear", "l2": 0.15, "word_ngrams": 2, "char_n
 """The first proposal after the plain recipe: what the plain recipe starts from."""
 
 
-def suggested(trial: "BaseTrial", base: Settings, *, weigh_classes: bool, allow_chars: bool) -> Settings:
+def suggest(trial: "BaseTrial", base: Settings, *, weigh_classes: bool, allow_chars: bool) -> Settings:
     """Return `base` with what the trial proposes. Without `allow_chars` long texts get no n-grams of characters."""
     kind = trial.suggest_categorical("kind", ["linear", "network"])
     chars = trial.suggest_categorical("char_ngrams", list(_CHARS)) if allow_chars else "none"

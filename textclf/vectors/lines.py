@@ -117,13 +117,13 @@ def _check_numbers(where: str, word: bytes, fields: list[bytes]) -> None:
     numbers = b" ".join(fields)
     if not _ALL_NUMBERS.fullmatch(numbers):
         bad = next(field for field in fields if not is_number(field))
-        raise VectorsError(f"{where}: expected a number, found {shorten(bad)}, in the vector of {shorten(word)}.")
+        raise VectorsError(f"{where}: expected a number, found {clip_bytes(bad)}, in the vector of {clip_bytes(word)}.")
     # Too large for a float takes an exponent or many digits.
     if b"e" in numbers or b"E" in numbers or len(numbers) > 30 * len(fields):
         with np.errstate(over="ignore"):
             values = np.array([float(field) for field in fields]).astype(np.float32)
         if not np.isfinite(values).all():
-            raise VectorsError(f"{where}: a number in the vector of {shorten(word)} is not finite.")
+            raise VectorsError(f"{where}: a number in the vector of {clip_bytes(word)} is not finite.")
 
 
 def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
@@ -138,6 +138,6 @@ def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
         yield pending.rstrip(b"\r"), True
 
 
-def shorten(value: bytes) -> str:
+def clip_bytes(value: bytes) -> str:
     """Return bytes of a file for a message, the first 40 of them."""
     return repr(value[:40].decode("utf-8", "replace") + ("…" if len(value) > 40 else ""))

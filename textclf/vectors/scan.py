@@ -15,7 +15,7 @@ import numpy as np
 from textclf.errors import VectorsError
 from textclf.types import Array
 from textclf.vectors.fasttext import MAGIC, MOST_DIMENSIONS, MOST_WORDS, read_layout
-from textclf.vectors.lines import LONGEST_LINE, LineCounts, count_lines, is_number, read_lines, shorten
+from textclf.vectors.lines import LONGEST_LINE, LineCounts, clip_bytes, count_lines, is_number, read_lines
 from textclf.vectors.records import read_records
 from textclf.vectors.unpack import open_unpacked
 from textclf.vectors.words import WordList
@@ -92,7 +92,7 @@ def _scan_layout(path: Path, start: bytes, encoding: str) -> Scan:
     first = _first_line(path, start[3:] if has_mark else start)
     header = first.split()
     if len(header) == 2 and all(re.fullmatch(rb"-?\d+", field) for field in header):
-        words, dimension = (_bounded_int(field) for field in header)
+        words, dimension = (_bound_int(field) for field in header)
         _check_header(path, words, dimension)
         place = start.index(b"\n") + 1 if b"\n" in start else len(start)
         if _looks_binary(start[place:], dimension):
@@ -102,13 +102,13 @@ def _scan_layout(path: Path, start: bytes, encoding: str) -> Scan:
         return _scan_text(path, counts, encoding, skip=1)
     if len(header) < 3 or not is_number(header[-1]):
         raise VectorsError(
-            f"{path}:1: expected 'WORDS DIMENSION' or a word and its numbers, found {shorten(first)}. "
+            f"{path}:1: expected 'WORDS DIMENSION' or a word and its numbers, found {clip_bytes(first)}. "
             "This is not a file of word vectors."
         )
     counts = count_lines(path, skip=0)
-    if all(map(bytes.isdigit, header)) and _bounded_int(header[0]) == counts.lines - 1:
+    if all(map(bytes.isdigit, header)) and _bound_int(header[0]) == counts.lines - 1:
         raise VectorsError(
-            f"{path}:1: expected the header 'WORDS DIMENSION', or none, found {shorten(first)}. "
+            f"{path}:1: expected the header 'WORDS DIMENSION', or none, found {clip_bytes(first)}. "
             "Leave two numbers in it, or remove the line."
         )
     if not 2 <= counts.dimension <= MOST_DIMENSIONS:
@@ -168,7 +168,7 @@ def _first_line(path: Path, start: bytes) -> bytes:
     return first.rstrip(b"\r")
 
 
-def _bounded_int(field: bytes) -> int:
+def _bound_int(field: bytes) -> int:
     return int(field) if len(field) <= 18 else 10**18
 
 

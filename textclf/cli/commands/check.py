@@ -25,7 +25,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
-from textclf.errors import shown
+from textclf.errors import spell
 
 if TYPE_CHECKING:
     from textclf.check import Checked
@@ -157,7 +157,7 @@ def _with_suspects(
     texts = LabelledTexts(data.texts, data.labels)
     found = find_label_errors(texts, settings, vectors, say=lambda text: say(text, quiet=quiet))
     write_label_errors(target, data.rows, data.texts, found)
-    say(f"{shown(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
+    say(f"{spell(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
 
@@ -176,5 +176,5 @@ def _warn_of_several(data: "LoadedTable", options: CheckOptions) -> None:
 
 def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:
     for row, why in dropped.items():
-        say(f"dropped: row {row}: {shown(why)}", quiet=quiet)
-    say(f"{shown(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)
+        say(f"dropped: row {row}: {spell(why)}", quiet=quiet)
+    say(f"{spell(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)

@@ -100,7 +100,7 @@ def false_alarms(data: LabelledTexts, vectors: WordVectors) -> str:
     alarms = 0
     for _ in range(_RESAMPLES):
         rows = rng.integers(0, len(rest), _STRANGERS)
-        drawn = Predictions(found.P[rows], found.tokens[rows], found.known[rows], found.familiar[rows])
+        drawn = Predictions(found.P[rows], found.tokens[rows], found.known[rows], found.known_shares[rows])
         alarms += is_drift(model, drawn)
     return f"{alarms} of {_RESAMPLES}"
 

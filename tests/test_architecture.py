@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,33 @@ def test_a_module_imports_only_from_the_floors_below_it(path):
 
 def test_every_room_of_the_table_exists():
     assert {own_room(path) for path in MODULES} - {"__init__", "__main__"} == set(FLOORS)
+
+
+ENTRIES = {"command", "main"}
+"""Every file of a command has the one, every program the other: one meaning in many files."""
+
+
+def definitions(kinds):
+    """Return where each class or function of a module's own level is defined, by its name without underscores."""
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, kinds):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    return places
+
+
+def test_the_name_of_a_class_stands_for_one_thing():
+    places = defaultdict(list)
+    for name, paths in definitions(ast.ClassDef).items():
+        places[name.strip("_")] += paths
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_the_name_of_a_public_function_stands_for_one_thing():
+    places = definitions((ast.FunctionDef, ast.AsyncFunctionDef))
+    public = {name: paths for name, paths in places.items() if not name.startswith("_") and name not in ENTRIES}
+    assert {name: paths for name, paths in public.items() if len(paths) > 1} == {}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

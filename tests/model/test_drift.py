@@ -62,14 +62,14 @@ def test_few_texts_are_not_judged():
 
 def test_counts_of_pieces_add_up_to_those_of_the_whole():
     rng = np.random.default_rng(0)
-    tokens, familiar, confidence = rng.poisson(9, 500), rng.random((500, 1)), rng.random(500)
+    tokens, known_shares, confidence = rng.poisson(9, 500), rng.random((500, 1)), rng.random(500)
     known = rng.binomial(tokens, 0.9)
     whole, parts = Profile(QUANTITIES), Profile(QUANTITIES)
-    whole.add_texts(tokens, known, familiar)
+    whole.add_texts(tokens, known, known_shares)
     whole.add_confidence(confidence)
     for part in (slice(0, 1), slice(1, 300), slice(300, 500)):
         piece = Profile(QUANTITIES)
-        piece.add_texts(tokens[part], known[part], familiar[part])
+        piece.add_texts(tokens[part], known[part], known_shares[part])
         piece.add_confidence(confidence[part])
         parts.merge(piece)
     np.testing.assert_array_equal(parts.counts, whole.counts)

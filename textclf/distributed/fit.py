@@ -204,6 +204,6 @@ class Fit:
                 model, Z = model.scaled(scaling), scaling.apply(Z)
         P = model.probabilities_of(Z)
         model, validation = with_record(
-            model, judged.Y, P, tokens=judged.tokens, known=judged.known, familiar=judged.familiar
+            model, judged.Y, P, tokens=judged.tokens, known=judged.known, known_shares=judged.known_shares
         )
         return model, scaling, validation

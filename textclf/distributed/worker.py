@@ -195,7 +195,7 @@ def profile(plan: ShardPlan, partition: Partition) -> Profile:
     """Return what these texts are like, rows held out and others."""
     rows = read_held_rows(plan, partition)
     found = rows.model.profile()
-    found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.familiar)
+    found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.known_shares)
     return found
 
 
@@ -223,7 +223,7 @@ class Judged:
     weights: Array
     tokens: Integers
     known: Integers
-    familiar: Array
+    known_shares: Array
 
     @staticmethod
     def joined(parts: Sequence["Judged"]) -> "Judged":
@@ -242,7 +242,7 @@ def judge(plan: ShardPlan, partition: Partition, parameters: SharedParameters) -
     network = Network(parameters.sizes, ACTIVATIONS[parameters.activation], parameters.theta.astype(np.float64))
     Z = network.forward(rows.S(plan.standard)[chosen].astype(np.float64), wide=wide).Z[-1]
     examples = rows.examples
-    return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.familiar)
+    return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.known_shares)
 
 
 def _rows(plan: ShardPlan, partition: Partition, everything: bool) -> RowsHere:

@@ -75,7 +75,7 @@ class LabelledRows:
         if model.is_multi_label:
             return model
         P = model.probabilities_of(Z)
-        return replace(model, record=record_confidence(P, self.Y.argmax(axis=1), matrix.familiar))
+        return replace(model, record=record_confidence(P, self.Y.argmax(axis=1), matrix.known_shares))
 
     def change(self, model: Model, smaller: Model) -> Change:
         """Return what became of the figures."""

@@ -76,7 +76,9 @@ class Model:
         known = self._known_pieces if len(texts) >= _MANY_TEXTS else None
         matrix = self.features.extract(texts, known=known)
         Z = self.logits(matrix, threads=threads)
-        return Predictions(self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.familiar, self.thresholds, Z)
+        return Predictions(
+            self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.known_shares, self.thresholds, Z
+        )
 
     def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.

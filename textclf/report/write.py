@@ -104,7 +104,7 @@ def _of_validation(trained: Trained, rows: LoadedTable) -> Judgement | None:
     chosen = range(len(rows)) if trained.held_out_rows is None else trained.held_out_rows.tolist()
     matrix, Y = held_out.matrix, held_out.examples.Y
     P = model.probabilities_of(held_out.logits)
-    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.familiar, model.thresholds)
+    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.known_shares, model.thresholds)
     judged = JudgedRows(model)
     judged.add(Y, predictions)
     wrong = wrong_rows(model, [rows.rows[i] for i in chosen], [rows.texts[i] for i in chosen], Y, predictions)
@@ -153,7 +153,7 @@ def _judged_values(model: Model, judgement: Judgement) -> dict[str, Any]:
     return {
         "judgement": judgement,
         "verdict": figures.write_verdict(evaluation),
-        "figures": figures.first_figures(evaluation) + ([_keep(kept)] if kept else []),
+        "figures": figures.first_figures(evaluation) + ([_promise_figure(kept)] if kept else []),
         "classes": rows,
         "classes_note": figures.of_classes(len(rows), len(model.labels)),
         "columns": figures.columns_of(rows),
@@ -211,7 +211,7 @@ def _two_classes(judged: JudgedRows) -> str:
     return plots.ranking_curves(score, has) if 0 < has.sum() < len(has) else ""
 
 
-def _keep(promise: figures.Promise) -> figures.Figure:
+def _promise_figure(promise: figures.Promise) -> figures.Figure:
     answered = promise.answered
     right = "none answered" if answered.precision is None else f"{answered.precision:.1%} of the answers right"
     return figures.Figure(f"answered at {answered.target:g}", f"{answered.coverage:.1%}", right)

@@ -64,14 +64,14 @@ class TextMatrix:
 
     `words`: C by words, shape (n, V). `ngrams`: word n-grams, and sub-words by piece.
     `tokens`, `known`, shape (n,): how many words each text has, and how many of them have a row in E.
-    `familiar`, shape (n, kinds): the share of the text's n-grams of each kind that other texts of training have.
+    `known_shares`, shape (n, kinds): the share of the text's n-grams of each kind that other texts of training have.
     """
 
     words: SparseRows
     ngrams: WideRows
     tokens: Integers
     known: Integers
-    familiar: Array
+    known_shares: Array
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -79,14 +79,14 @@ class TextMatrix:
     def take(self, rows: Integers) -> "TextMatrix":
         """Return the rows of these texts, in this order."""
         return TextMatrix(
-            self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows], self.familiar[rows]
+            self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows], self.known_shares[rows]
         )
 
     def slice(self, start: int, stop: int) -> "TextMatrix":
         """Return rows start … stop - 1 without copying their entries."""
         rows = slice(start, stop)
         C, ngrams = self.words.slice(start, stop), self.ngrams.slice(start, stop)
-        return TextMatrix(C, ngrams, self.tokens[rows], self.known[rows], self.familiar[rows])
+        return TextMatrix(C, ngrams, self.tokens[rows], self.known[rows], self.known_shares[rows])
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def stack_texts(parts: Sequence[TextMatrix]) -> TextMatrix:
         stack_wide([part.ngrams for part in parts]),
         np.concatenate([part.tokens for part in parts]),
         np.concatenate([part.known for part in parts]),
-        np.concatenate([part.familiar for part in parts]),
+        np.concatenate([part.known_shares for part in parts]),
     )
 
 

@@ -98,7 +98,7 @@ def rows_seen(model: Model) -> int:
     return sum(table.texts for table in (*model.card.before, model.card.data) if table is not None)
 
 
-def old_penalties(model: Model, l2: float | None) -> Regularization | None:
+def old_regularization(model: Model, l2: float | None) -> Regularization | None:
     """Return the penalties that the model was fitted with, `l2` in place of its own if given; None if it has none."""
     stored = model.card.penalties
     return None if stored is None else Regularization(stored.l2 if l2 is None else l2, stored.freedom)
@@ -207,7 +207,7 @@ def as_before(model: Model, old: Model) -> Model:
     return replace(model, temperature=old.temperature, thresholds=thresholds)
 
 
-def usual_with(model: Model, old: Model) -> Model:
+def extend_reference(model: Model, old: Model) -> Model:
     """Return the model for which the texts that the one before was trained on are as usual as its own."""
     reference = model.profile()
     for each in (model.reference, old.reference):

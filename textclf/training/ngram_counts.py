@@ -82,7 +82,7 @@ class LearnedNgrams:
 
     table: NgramTable
     C: SparseRows
-    familiar: Array
+    known_shares: Array
 
 
 def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
@@ -102,8 +102,8 @@ def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArraySto
     for weighed, of_texts in in_order(weigh, walk(found.counts.batches()), threads):
         C.add(weighed)
         known.append(of_texts)
-    familiar = (np.concatenate(known) / np.maximum(found.totals, 1)).astype(np.float32)
-    return LearnedNgrams(table, C.whole(), familiar)
+    known_shares = (np.concatenate(known) / np.maximum(found.totals, 1)).astype(np.float32)
+    return LearnedNgrams(table, C.whole(), known_shares)
 
 
 def ngram_table(found: TextCounts, kind: NgramKind, least: int) -> tuple[NgramTable, BoolArray]:
@@ -120,7 +120,7 @@ class LearnedSubwords:
     table: NgramTable
     C: SparseRows
     G: SparseRows
-    familiar: Array
+    known_shares: Array
 
 
 def learn_subwords(

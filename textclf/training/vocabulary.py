@@ -99,12 +99,12 @@ def learn_matrix(
         if kind[0] == "words":
             learned = learn_ngrams(counter, kind, least, store, corpus.threads)
             wide = WideRows(learned.C, wide.pieces, wide.G)
-            table, share = learned.table, learned.familiar
+            table, share = learned.table, learned.known_shares
         else:
             spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
             of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads)
             wide = WideRows(wide.ngrams, of_pieces.C, of_pieces.G)
-            table, share = of_pieces.table, of_pieces.familiar
+            table, share = of_pieces.table, of_pieces.known_shares
         tables.append(table)
         shares.append(share)
     matrix = TextMatrix(
@@ -131,7 +131,7 @@ def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
     wide = matrix.ngrams
     words, of_ngrams, pieces = (take_rows(C, rows, store) for C in (matrix.words, wide.ngrams, wide.pieces))
     ngrams = WideRows(of_ngrams, pieces, wide.G)
-    return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
+    return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.known_shares[rows])
 
 
 def count_kind(counter: TextCounts, block: TokenBlock, kind: NgramKind) -> tuple[SparseRows, Integers]:

@@ -93,7 +93,7 @@ def _read_ourselves(path: Path, scanned: Scan) -> Array:
         with unpack_file(path) as plain:
             layout = read_layout(plain)
             if len(layout.words.words) != count:
-                raise _find_changes(path)
+                raise _change_error(path)
             return read_vectors(plain, layout)[places]
     rows_of = dict(zip(places, range(len(places)), strict=True))
     matrix = np.empty((len(places), scanned.dimension), np.float32)
@@ -103,7 +103,7 @@ def _read_ourselves(path: Path, scanned: Scan) -> Array:
         if row is not None:
             matrix[row] = numbers
     if place + 1 != count:
-        raise _find_changes(path)
+        raise _change_error(path)
     return matrix
 
 
@@ -118,7 +118,7 @@ def _rows(path: Path, scanned: Scan) -> Iterator[Array | list[float]]:
             yield [float(field) for field in fields]
 
 
-def _find_changes(path: Path) -> VectorsError:
+def _change_error(path: Path) -> VectorsError:
     return VectorsError(f"{path}: the file was changed while it was read. Try again when it is whole.")
 
 

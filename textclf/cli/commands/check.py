@@ -128,7 +128,7 @@ def command(options: CheckOptions) -> None:
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
     checked = check(data, test, vectors, multi_label=options.multi_label)
     if options.labels is not None:
-        checked = _with_suspects(checked, data, vectors, options.labels, options)
+        checked = _add_label_errors(checked, data, vectors, options.labels, options)
     dropped = None
     if options.fix is not None:
         _warn_of_several(data, options)
@@ -144,7 +144,7 @@ def command(options: CheckOptions) -> None:
         click.get_current_context().exit(1)
 
 
-def _with_suspects(
+def _add_label_errors(
     checked: "Checked", data: "LoadedTable", vectors: "WordVectors | None", target: Path, options: CheckOptions
 ) -> "Checked":
     """Write the rows whose label is probably wrong, and return the findings with them."""

@@ -129,7 +129,7 @@ def _write_small(options: ExportOptions) -> None:
         sizes = {"model": str(target), "bytes": after, "bytes_before": before}
         click.echo(json_line({**sizes, "validation": None, **described}))
         return
-    click.echo(f"{spell(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_keep(shrunk)}")
+    click.echo(f"{spell(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_count_kept(shrunk)}")
     click.echo(_change_text(shrunk))
 
 
@@ -144,7 +144,7 @@ def _read_rows(path: Path, model: "Model", options: ExportOptions) -> "LabelledR
     return LabelledRows.of(examples, model, options.threads)
 
 
-def _keep(shrunk: "Shrunk") -> str:
+def _count_kept(shrunk: "Shrunk") -> str:
     (words, all_words), (ngrams, all_ngrams) = shrunk.words, shrunk.ngrams
     return f"{words:,} of {all_words:,} words, {ngrams:,} of {all_ngrams:,} n-grams"
 

@@ -418,13 +418,13 @@ def _train_on_table(
     store = _store(options.max_memory)
     rows = _read(options, reading, old.labels if old else (), store)
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
-    start: Start | None = None if old is None else Start(old, None if rows.old is None else _label(rows.old))
-    valid = None if rows.valid is None else _label(rows.valid)
+    start: Start | None = None if old is None else Start(old, None if rows.old is None else _take_examples(rows.old))
+    valid = None if rows.valid is None else _take_examples(rows.valid)
     _warn_of_labels(rows.train, multi_label=reading.multi_label)
     with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
         trained = train(
-            _label(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener, store=store,
+            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener, store=store,
             checkpoint=checkpoint,
         )  # fmt: skip
         trained.model.save(options.target)  # before the checkpoint goes
@@ -485,7 +485,7 @@ def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
         warn(f"{examples.name}: labels that look misspelt: {listed}{more}. `textclf check` tells more.")
 
 
-def _label(examples: "LoadedTable") -> "LabelledTexts":
+def _take_examples(examples: "LoadedTable") -> "LabelledTexts":
     from textclf.training.train import LabelledTexts
 
     return LabelledTexts(examples.texts, examples.labels, examples.weights)

@@ -5,7 +5,7 @@ Rows are read and cut once, and stay where they are; parameters come in, and sum
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from textclf.text.weighting import inverse_document_frequency
 from textclf.training.data import Examples, group_keys, split, text_keys
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
-from textclf.training.objective import RowsHere, add_up, blocks_for
+from textclf.training.objective import RowsHere, add_to, blocks_for
 from textclf.types import Array, BoolArray, Integers, Keys
 
 Partition = tuple[Shard, ...]
@@ -258,4 +258,4 @@ def _loss(plan: ShardPlan) -> Loss:
 
 def add_sums(parts: Sequence[list[Array]]) -> list[Array]:
     """Return the sum of what partitions returned, added in their order."""
-    return add_up([array.copy() for array in part] for part in parts)
+    return [*reduce(add_to, ([array.copy() for array in part] for part in parts))]

@@ -13,8 +13,8 @@ file, do not change a bit of the result.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, partial, reduce
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, state_of, ste
 from textclf.training.data import Examples
 from textclf.types import Array
 
+Sums = TypeVar("Sums", bound=Sequence[Array])
 _STEPS = "steps"
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
@@ -131,13 +132,14 @@ class RowsHere:
         """Return the sums over all blocks, added in their order."""
         U_ngrams, R = self.wide.spread(U)
         rows = np.asarray(U_ngrams), R
-        parts = self.each(lambda block: gradient_of(block, network, rows, spread, loss), walk(self.blocks))
-        value, of_network, *by_columns = add_up(parts)
+        of_block = partial(gradient_of, network=network, rows=rows, spread=spread, loss=loss)
+        value, of_network, *by_columns = reduce(add_to, self.each(of_block, walk(self.blocks)))
         return [value, of_network, self.wide.gather(*by_columns)]
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        of_network, *by_columns = add_up(self.each(lambda block: squares_of(block, network), walk(self.blocks)))
+        parts = self.each(partial(squares_of, network=network), walk(self.blocks))
+        of_network, *by_columns = reduce(add_to, parts)
         return [of_network, self.wide.gather_squares(*by_columns)]
 
 
@@ -226,13 +228,10 @@ def _workers(threads: int) -> Iterator[Each]:
         yield pool.map
 
 
-def add_up(parts: Iterable[Sequence[Array]]) -> list[Array]:
-    """Return the sum of each of the arrays that every part gives, added in the parts' order to those of the first."""
-    parts = iter(parts)
-    totals = list(next(parts))
-    for part in parts:
-        for total, each in zip(totals, part, strict=True):
-            total += each
+def add_to(totals: Sums, part: Sums) -> Sums:
+    """Add each array of a part to that of the totals, in place, and return the totals."""
+    for total, each in zip(totals, part, strict=True):
+        total += each
     return totals
 
 

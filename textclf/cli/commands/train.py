@@ -424,8 +424,8 @@ def _train_on_table(
     with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
         trained = train(
-            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener, store=store,
-            checkpoint=checkpoint,
+            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener,
+            store=store, checkpoint=checkpoint,
         )  # fmt: skip
         trained.model.save(options.target)  # before the checkpoint goes
     _write_report(trained, options, rows, started)
@@ -448,10 +448,10 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     from textclf.tables import read_examples
 
     def examples(path: Path | None, reading: "TableOptions") -> "LoadedTable | None":
-        return None if path is None else read_examples(origin(path), reading, store.strings)
+        return None if path is None else read_examples(origin(path), reading, store)
 
     reading = replace(reading, known_labels=tuple(old), may_be_new=True)
-    train = read_examples(origin(options.table), reading, store.strings)
+    train = read_examples(origin(options.table), reading, store)
     known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
     of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
     valid = examples(options.valid, of_valid)

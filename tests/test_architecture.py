@@ -84,6 +84,14 @@ def test_the_name_of_a_public_function_stands_for_one_thing():
     assert {name: paths for name, paths in public.items() if len(paths) > 1} == {}
 
 
+def test_the_name_of_a_module_stands_for_one_thing():
+    places = defaultdict(list)
+    for path in MODULES:
+        if path.stem != "__init__" and path.parent.name != "commands":  # a command has the name of what it does
+            places[path.stem].append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_nothing_read_can_run_and_nothing_random_is_global(path):
     source = path.read_text("utf-8")

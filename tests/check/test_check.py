@@ -13,7 +13,7 @@ from textclf.check import DROPPABLE, KINDS, check, duplicates, rows_to_drop
 from textclf.check.cleaning import write_without
 from textclf.check.damage import control_characters, has_mojibake
 from textclf.check.duplicates import SIMILARITY, near_pairs, same_texts
-from textclf.check.labels import tiny, variants
+from textclf.check.label_variants import tiny, variants
 from textclf.check.outliers import find_odd_lengths, odd_scripts, script_counts
 from textclf.check.text_facts import CHARS, LEAST_LONG, MOST_SHORT, read_facts, spelt_alike
 from textclf.cli import run

@@ -10,7 +10,7 @@ import numpy as np
 from textclf.check.damage import find_damage
 from textclf.check.duplicates import SIMILARITY, Pairs, near_pairs, same_texts
 from textclf.check.findings import Checked, Finding, finding, sort_findings
-from textclf.check.labels import tiny, variants
+from textclf.check.label_variants import tiny, variants
 from textclf.check.outliers import find_odd_lengths, odd_scripts, script_counts, unknown_shares, unknown_words
 from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
 from textclf.labels import LabelSet, find_joined_labels, join_labels, label_sets, missing_labels

@@ -24,8 +24,8 @@ def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
     """
     import uvicorn
 
-    from textclf.serve.app import Service
     from textclf.serve.connections import Connection, Server
+    from textclf.serve.service import Service
 
     _log_to_stderr()
     with _open_listener(settings) as listener:

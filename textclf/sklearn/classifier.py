@@ -20,7 +20,9 @@ from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.settings import Activation, RecipeName, Settings
-from textclf.sklearn.inputs import (
+from textclf.sklearn.notebook import card
+from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number
+from textclf.sklearn.validation import (
     Classes,
     InputError,
     distinct_labels,
@@ -34,8 +36,6 @@ from textclf.sklearn.inputs import (
     texts_of,
     weights_of,
 )
-from textclf.sklearn.notebook import card
-from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number
 from textclf.storage.files import temporary_folder
 from textclf.training.continual import kept_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train
@@ -353,3 +353,11 @@ def _train(data: LabelledTexts, settings: Settings, start: Start | None) -> Trai
 def open_source_vectors(source: str) -> WordVectors | None:
     """Return the vectors of a source as `TextClassifier` names it; None for ``none``."""
     return None if source == "none" else open_vectors(source)
+
+
+def load(path: str | Path | BinaryIO) -> TextClassifier:
+    """Return the classifier in a model file, named or open to be read, fitted, however it was trained.
+
+    Raises ModelError when the file is no model, is damaged, or was made by a newer version.
+    """
+    return TextClassifier.from_model_file(path)

@@ -14,9 +14,9 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
+from textclf.vectors.binary_records import read_records
 from textclf.vectors.fasttext import MAGIC, MOST_DIMENSIONS, MOST_WORDS, read_layout
-from textclf.vectors.lines import LONGEST_LINE, LineCounts, clip_bytes, count_lines, is_number, read_lines
-from textclf.vectors.records import read_records
+from textclf.vectors.text_lines import LONGEST_LINE, LineCounts, clip_bytes, count_lines, is_number, read_lines
 from textclf.vectors.unpack import open_unpacked
 from textclf.vectors.words import WordList
 

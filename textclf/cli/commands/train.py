@@ -468,7 +468,7 @@ def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
     """Warn of labels that may be several, a slip of another, or no label at all: one line for each kind."""
     from collections import Counter
 
-    from textclf.check.labels import variants
+    from textclf.check.label_variants import variants
     from textclf.labels import find_joined_labels, label_sets, missing_labels
 
     counts = Counter(label for row in label_sets(examples.labels, multi_label=multi_label) for label in row)

@@ -24,7 +24,7 @@ from textclf.cli.options import (
 from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
-    from textclf.vectors.train import Word2VecSettings
+    from textclf.vectors.word2vec import Word2VecSettings
 
 _SAMPLE = 10
 
@@ -95,7 +95,7 @@ class VectorTrainingOptions(ReadingOptions):
     @property
     def settings(self) -> "Word2VecSettings":
         """The settings as word2vec takes them."""
-        from textclf.vectors.train import Word2VecSettings
+        from textclf.vectors.word2vec import Word2VecSettings
 
         return Word2VecSettings(
             dimension=self.dimension,

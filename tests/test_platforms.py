@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from textclf.tables import parquet_child
+from textclf.tuning import trial_worker
 from textclf.vectors import fasttext_child
 
 SETTERS = [

@@ -255,7 +255,7 @@ class ClusterOptions:
             return nullcontext(Serial())
         return dask_engine(scheduler=self.scheduler, workers=self.workers)
 
-    def seen(self, place: str) -> str:
+    def locate(self, place: str) -> str:
         """Return a place as workers name it, who may run in another folder."""
         from textclf.tables.inputs import is_url
 

@@ -111,7 +111,7 @@ class _FarRows:
         return [*worker.add_sums([part[:-1] for part in parts]), whole]
 
 
-class Fit:
+class FarFit:
     """The fit on the training part, to validate, and the last one on all rows."""
 
     def __init__(
@@ -134,7 +134,7 @@ class Fit:
         model = replace(self._start, E=standard.transform(np.asarray(self._start.E)), network=fit.network, U=fit.U)
         validation, scaling = None, None
         if holds_out:
-            judged = Judged.joined(ask(worker.judge, SharedParameters.of(fit.network, fit.U)))
+            judged = Judged.join(ask(worker.judge, SharedParameters.of(fit.network, fit.U)))
             if len(judged.Z):
                 model, scaling, validation = self._validate(model, judged)
             self._listener.say("fitting once more, on all rows")

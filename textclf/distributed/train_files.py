@@ -13,7 +13,7 @@ import numpy as np
 
 from textclf.distributed.corpus_counts import CorpusCounts
 from textclf.distributed.engines import Engine
-from textclf.distributed.fit import NO_LISTENER, Cluster, Fit, StepListener
+from textclf.distributed.fit import NO_LISTENER, Cluster, FarFit, StepListener
 from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
@@ -95,7 +95,7 @@ def train_files(
             survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
             (settings.loss, settings.output), weights,
         )  # fmt: skip
-        fit = Fit(Cluster(engine, partitions, plan), start, settings, listener, checkpoint)
+        fit = FarFit(Cluster(engine, partitions, plan), start, settings, listener, checkpoint)
         model, validation = fit.run()
     missing = tuple(found.missing for found in survey.ngrams)
     card = replace(

@@ -226,7 +226,7 @@ class Judged:
     known_shares: Array
 
     @staticmethod
-    def joined(parts: Sequence["Judged"]) -> "Judged":
+    def join(parts: Sequence["Judged"]) -> "Judged":
         """Return the rows of all parts, in their order."""
         return Judged(
             *(np.concatenate(arrays) for arrays in zip(*(vars(part).values() for part in parts), strict=True))

@@ -64,7 +64,7 @@ class LabelledRows:
         P = self.predict(model).P
         return log_losses(self.Y, P).sum(axis=1) if model.is_multi_label else losses(self.Y.argmax(axis=1), P)
 
-    def calibrated(self, model: Model) -> Model:
+    def calibrate(self, model: Model) -> Model:
         """Return the model with the temperature that suits these rows, and the record of what it says of them."""
         matrix = model.features.extract(self.texts)
         Z = model.logits(matrix, threads=self.threads)

@@ -138,7 +138,7 @@ class _Shrinker:
         if count == self.all:
             return model
         if self.rows is not None:
-            return self.rows.calibrated(model)
+            return self.rows.calibrate(model)
         return replace(model, record=None)
 
     def _size(self, count: int) -> int:
@@ -153,7 +153,7 @@ class _Shrinker:
     @cached_property
     def _record_of_rows(self) -> ConfidenceRecord | None:
         """A record of the rows: of whichever model, it has the same size."""
-        return self.rows.calibrated(self._cut(self.all)).record if self.rows else None
+        return self.rows.calibrate(self._cut(self.all)).record if self.rows else None
 
     def _cut(self, count: int) -> Model:
         """Return the model in 8 bits with the first `count` words and n-grams."""

@@ -188,7 +188,7 @@ def _piece_matrix(
     first = 0 if known is None else len(known.R)
     columns[spelled] = spelling.index.rows(keys[spelled]) + first
     counts = sum_entries(text_numbers, columns, len(tokens), first + len(spelling))
-    weighed, share = weigh_pieces(counts, facts if known is None else PieceFacts.joined([known.facts, facts]))
+    weighed, share = weigh_pieces(counts, facts if known is None else PieceFacts.join([known.facts, facts]))
     return weighed, G, share
 
 

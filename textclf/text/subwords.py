@@ -161,7 +161,7 @@ class PieceFacts:
     total: Integers
 
     @staticmethod
-    def joined(parts: Sequence["PieceFacts"]) -> "PieceFacts":
+    def join(parts: Sequence["PieceFacts"]) -> "PieceFacts":
         """Return the facts of the pieces of all parts, in their order."""
         return PieceFacts(*map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True)))
 
@@ -185,7 +185,7 @@ def piece_rows(spelling: Spelling, table: NgramTable, common: BoolArray | None =
         is_known = rows >= 0 if common is None else np.append(common, False)[rows]  # a row of -1 is the last
         known, total = (np.bincount(each, minlength=len(part)) for each in (numbers[is_known], numbers))
         parts.append((G, PieceFacts(squares, known, total)))
-    return stack_rows([G for G, _ in parts]), PieceFacts.joined([facts for _, facts in parts])
+    return stack_rows([G for G, _ in parts]), PieceFacts.join([facts for _, facts in parts])
 
 
 @dataclass(frozen=True)

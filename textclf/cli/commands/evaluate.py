@@ -259,7 +259,7 @@ def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOpt
     if any((options.errors, options.report, options.refused)):
         raise click.UsageError("--errors, --report and --refused go with one table.")
     check_outputs([options.model], options.drift)
-    shards = find_shards(options.seen(options.table))
+    shards = find_shards(options.locate(options.table))
     digest = sha256(options.model)
     with options.engine() as workers, counting_steps("evaluating files", len(shards), quiet=options.quiet) as count:
         shared = workers.share(options.model, digest)

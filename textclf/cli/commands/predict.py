@@ -239,7 +239,7 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
 
     check_outputs([options.model], options.drift)
     source, output = str(options.source), str(options.output)
-    shards = find_shards(options.seen(source))
+    shards = find_shards(options.locate(source))
     digest = sha256(options.model)
     reading: TableOptions = options.table_options()
     with options.engine() as workers, counting_steps("labelling files", len(shards), quiet=options.quiet) as count:
@@ -250,7 +250,7 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
             wanted.top_k,
             wanted.proba,
             options.target_precision,
-            options.seen(output),
+            options.locate(output),
         )
         run = label(workers, shards, job, skip=reading.on_error == "skip", progress=count)
     for record in run.records[:_SHOWN_FILES]:

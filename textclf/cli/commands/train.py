@@ -382,7 +382,7 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
     """Train a model on the labelled rows of many files, and write it."""
     from textclf.distributed import StepListener, find_shards, train_files
 
-    shards = find_shards(options.seen(options.table))
+    shards = find_shards(options.locate(options.table))
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     if vectors is None:
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")

@@ -35,7 +35,7 @@ def analysis(folder: Path) -> str:
     y = model.classes_of(labels)
     wrong = found.classes != y
     quarters = np.searchsorted(np.quantile(found.tokens, [0.25, 0.75]), found.tokens)
-    familiar = found.familiar[:, 0]
+    known_shares = found.known_shares[:, 0]
     negated = np.array([any(word in f" {text.lower()} " for word in _NEGATIONS) for text in texts])
     second = (-found.P).argsort(axis=1)[:, 1] == y
     pairs = Counter((model.labels[a], model.labels[b]) for a, b in zip(y[wrong], found.classes[wrong], strict=True))
@@ -43,7 +43,7 @@ def analysis(folder: Path) -> str:
         rate(wrong, wrong | True),
         rate(wrong, quarters == 0),
         rate(wrong, quarters == 2),
-        rate(wrong, familiar <= np.quantile(familiar, 0.25)),
+        rate(wrong, known_shares <= np.quantile(known_shares, 0.25)),
         rate(wrong, negated),
         rate(wrong, found.confidence > 0.9),
         f"{100 * second[wrong].mean():.0f}",

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scale import write_uneven_shards
 
-from textclf.distributed import Engine, Listener, Serial, Shard, TrainedFar, dask_engine, find_shards, train
+from textclf.distributed import Engine, Serial, Shard, StepListener, TrainedFar, dask_engine, find_shards, train_files
 from textclf.distributed.engines import SharedFile
 from textclf.model.model import Model
 from textclf.settings import Settings
@@ -169,10 +169,10 @@ class Steps:
 def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[Steps, TrainedFar]:
     """Train by some steps; return what each took."""
     at: list[tuple[float, float]] = []
-    listener = Listener(step=lambda _number, _loss: at.append((time.perf_counter(), time.process_time())))
+    listener = StepListener(step=lambda _number, _loss: at.append((time.perf_counter(), time.process_time())))
     settings = Settings(l2=0.15, valid_fraction=0.0, epochs=STEPS)
     vectors = open_vectors("starter", say=lambda _: None)
-    found = train(engine, shards, TableOptions(), settings, vectors, listener=listener)
+    found = train_files(engine, shards, TableOptions(), settings, vectors, listener=listener)
     return Steps(*np.diff(at, axis=0).T.tolist()), found
 
 

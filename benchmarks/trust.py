@@ -61,7 +61,7 @@ def promises(model: Model, found: Predictions, y: np.ndarray) -> str:
     right = found.classes == y
     rng, cells = np.random.default_rng(0), []
     for target in TARGETS:
-        answered = model.answered(found, model.answer_from(target))
+        answered = model.find_answered(found, model.answer_from(target))
         if not answered.any():
             cells.append("nothing")
             continue
@@ -100,7 +100,7 @@ def false_alarms(data: LabelledTexts, vectors: WordVectors) -> str:
     alarms = 0
     for _ in range(_RESAMPLES):
         rows = rng.integers(0, len(rest), _STRANGERS)
-        drawn = Predictions(found.P[rows], found.tokens[rows], found.known[rows], found.familiar[rows])
+        drawn = Predictions(found.P[rows], found.tokens[rows], found.known[rows], found.known_shares[rows])
         alarms += is_drift(model, drawn)
     return f"{alarms} of {_RESAMPLES}"
 
@@ -168,7 +168,7 @@ def main() -> None:
         rows = (
             calibration(plain, careful, training, texts, labels),
             promises(careful, found, careful.classes_of(labels)),
-            " | ".join(f"{careful.answered(other, answer_from).mean():.1%}" for other in others),
+            " | ".join(f"{careful.find_answered(other, answer_from).mean():.1%}" for other in others),
             " | ".join("yes" if is_drift(careful, other) else "no" for other in others),
             false_alarms(training, vectors),
             explanations(plain, texts),

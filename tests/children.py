@@ -9,7 +9,6 @@ import os
 import resource
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -134,7 +133,7 @@ def leftovers(folder: Path) -> list[str]:
 
 def break_call(call: str, after: bool, fail: Callable[[], None], put: Callable[..., None] = setattr) -> None:
     """Let `fail` happen before, or after, each system call of this name that writes a file."""
-    place = {"write": files._Temporary, "close": files._Temporary, "replace": Path, "mkstemp": tempfile}.get(call, os)
+    place = {"write": files._Temporary, "close": files._Temporary, "replace": Path, "_create": files}.get(call, os)
     real = getattr(place, call)
 
     def broken(*arguments: object, **keywords: object) -> object:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,41 @@ def test_the_page_says_what_every_file_is_for():
             told.add("/".join(parents))
     here = (ROOT / "textclf").rglob("*.*")
     assert told == {str(path.relative_to(ROOT)) for path in here if path.suffix not in {".pyc", ".gz"}}
+
+
+ENTRIES = {"command", "main"}
+"""Every file of a command has the one, every program the other: one meaning in many files."""
+
+
+def definitions(kinds):
+    """Return where each class or function of a module's own level is defined, by its name without underscores."""
+    places = defaultdict(list)
+    for path in MODULES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, kinds):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    return places
+
+
+def test_the_name_of_a_class_stands_for_one_thing():
+    places = defaultdict(list)
+    for name, paths in definitions(ast.ClassDef).items():
+        places[name.strip("_")] += paths
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
+
+
+def test_the_name_of_a_public_function_stands_for_one_thing():
+    places = definitions((ast.FunctionDef, ast.AsyncFunctionDef))
+    public = {name: paths for name, paths in places.items() if not name.startswith("_") and name not in ENTRIES}
+    assert {name: paths for name, paths in public.items() if len(paths) > 1} == {}
+
+
+def test_the_name_of_a_module_stands_for_one_thing():
+    places = defaultdict(list)
+    for path in MODULES:
+        if path.stem != "__init__" and path.parent.name != "commands":  # a command has the name of what it does
+            places[path.stem].append(str(path.relative_to(ROOT)))
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -25,7 +25,8 @@ STOPS = 20 if SOAK else 2
 TRAIN = ("train", "rows.csv", "-o", "out", "--quiet", "--vectors", "none", "--dimension", "4", "--char-ngrams", "none")
 LONG = ("--optimizer", "adam", "--epochs", "3000", "--patience", "3000")
 PREDICT = ("predict", "model", "-i", "rows.csv", "-o", "out", "--quiet")
-VECTORS = ("vectors", "train", "rows.csv", "-o", "out", "--dimension", "4", "--epochs", "1", "--min-count", "1", "-q")
+LINK = "out.vec"  # names `out`: what vectors are written to must have such an ending
+VECTORS = ("vectors", "train", "rows.csv", "-o", LINK, "--dimension", "4", "--epochs", "1", "--min-count", "1", "-q")
 COMMANDS = {"train": TRAIN, "predict": PREDICT, "vectors": VECTORS}
 
 
@@ -35,6 +36,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     lines = DATA.read_text("utf-8").splitlines(keepends=True)
     (folder / "rows.csv").write_text("".join(lines[:121]), "utf-8")
+    (folder / LINK).symlink_to("out")
     for name, command in COMMANDS.items():
         if name == "predict":
             shutil.copy(folder / "train.whole", folder / "model")
@@ -49,6 +51,7 @@ def there(place, tmp_path):
     for name in ("rows.csv", "model"):
         shutil.copy(place / name, tmp_path)
     (tmp_path / "out").write_bytes(b"old")
+    (tmp_path / LINK).symlink_to("out")
     return tmp_path
 
 
@@ -81,7 +84,7 @@ def die(call, after):
     break_call(call, after, lambda: os.kill(os.getpid(), signal.SIGKILL))
 
 
-@pytest.mark.parametrize("call", ["mkstemp", "write", "fchmod", "fsync", "close", "replace"])
+@pytest.mark.parametrize("call", ["_create", "write", "fchmod", "fsync", "close", "replace"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_a_run_that_is_killed_at_a_call_of_writing_leaves_a_whole_file_and_the_next_sweeps(call, after, place, there):
     for name in ("train", "predict", "vectors") if SOAK else ("predict",):
@@ -180,7 +183,7 @@ class Fault:
     def __init__(self, patch, nth, code):
         self.left, self.code, self.failed = nth, code, None
         for place, call in (
-            (files.tempfile, "mkstemp"), (files._Temporary, "write"), (os, "fchmod"), (os, "fsync"),
+            (files, "_create"), (files._Temporary, "write"), (os, "fchmod"), (os, "fsync"),
             (files._Temporary, "close"), (Path, "replace"),
         ):  # fmt: skip
             patch.setattr(place, call, self.failing(getattr(place, call), call))
@@ -194,7 +197,7 @@ class Fault:
                     real(*arguments, **keywords)
                 error = OSError(self.code, os.strerror(self.code))
                 if call in ("write", "close"):  # the class's own methods, which say this of the output
-                    with files._blamed_on(Path("out")):
+                    with files._blame(Path("out")):
                         raise error
                 raise error
             return real(*arguments, **keywords)
@@ -224,7 +227,7 @@ def test_the_nth_call_of_writing_fails_for_every_n(name, code, place, there, mon
         assert ("is written, but" in said) == is_written
         assert leftovers(there) == []
     assert found == 0
-    assert {"mkstemp", "write", "fchmod", "fsync", "close", "replace"} <= set(failed)
+    assert {"_create", "write", "fchmod", "fsync", "close", "replace"} <= set(failed)
     assert (there / "out").read_bytes() == whole(place, name)
 
 
@@ -287,9 +290,10 @@ def test_a_folder_that_is_read_only_is_refused_before_any_work(place):
         (folder / "shut").mkdir()
         (folder / "shut").chmod(0o555)
         for command in COMMANDS.values():
-            arguments = ["shut/out" if part == "out" else part for part in command]
+            (output,) = {"out", LINK} & {*command}
+            arguments = [f"shut/{output}" if part == output else part for part in command]
             said = run(*arguments, folder=folder, code=1, prepare=be_nobody)
-            assert said == f"Error: shut/out: the folder '{folder}/shut' cannot be written to. Write elsewhere.\n"
+            assert said == f"Error: shut/{output}: the folder '{folder}/shut' cannot be written to. Write elsewhere.\n"
 
 
 # --- limits -------------------------------------------------------------------------------------------------------

@@ -6,13 +6,13 @@ import sys
 import pytest
 
 from textclf.tables import parquet_child
-from textclf.tuning import worker
+from textclf.tuning import trial_worker
 from textclf.vectors import fasttext_child
 
 SETTERS = [
     (fasttext_child._limit_memory, (1 << 40,)),
     (parquet_child._set_limits, (1 << 40, 1000)),
-    (worker._limit_memory, ()),
+    (trial_worker._limit_memory, ()),
 ]
 
 
@@ -41,4 +41,4 @@ def test_on_windows_no_limit_is_asked_for(set_limits, arguments, monkeypatch):
 def test_on_macos_the_workers_of_a_search_have_no_bound(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(resource, "setrlimit", lambda *_: pytest.fail("a limit was set"))
-    worker._limit_memory()
+    trial_worker._limit_memory()

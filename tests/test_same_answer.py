@@ -151,11 +151,11 @@ def test_a_model_that_is_replaced_while_it_is_read_is_the_old_one_or_the_new_one
     text = answers_of_texts(place)[:1]
     both = {Model.load(place / "model").predict(text).P.tobytes(), Model.load(tmp_path / "m").predict(text).P.tobytes()}
     assert len(both) == 2
-    from textclf.storage.files import written_whole
+    from textclf.storage.files import write_whole
 
     def replace(times):
         for number in range(times):
-            with written_whole(tmp_path / "m") as stream:
+            with write_whole(tmp_path / "m") as stream:
                 stream.write(contents[number % 2])
 
     with ThreadPoolExecutor(1) as pool:

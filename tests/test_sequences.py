@@ -16,13 +16,13 @@ from interruptions import Stopping, rows
 from textclf.errors import ModelError, OutputError
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.storage.files import written_whole
+from textclf.storage.files import write_whole
 from textclf.training.checkpoint import CheckpointFile
 from textclf.training.train import train
 
 SEEDS = st.sampled_from([1, 2])
 DATA = rows(16)
-CALLS = ["mkstemp", "fchmod", "fsync", "replace"]
+CALLS = ["_create", "fchmod", "fsync", "replace"]
 
 
 def setting(seed):
@@ -53,7 +53,7 @@ class Life(RuleBasedStateMachine):
         self._folder.cleanup()
 
     def write(self, seed):
-        with written_whole(self.path) as stream:
+        with write_whole(self.path) as stream:
             stream.write(straight(seed))
 
     def trained(self, seed, checkpoint):

@@ -35,7 +35,7 @@ class OutputError(TextclfError):
     """A result cannot be written where it should go."""
 
 
-def shown(text: str) -> str:
+def spell(text: str) -> str:
     """Return text for people: line breaks, escapes and other characters that cannot be printed are spelt out.
 
     Spaces of every width are spaces, though Python counts those beyond ASCII among what cannot be printed.

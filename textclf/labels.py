@@ -67,7 +67,7 @@ def label_sets(cells: Sequence[str], *, multi_label: bool) -> list[LabelSet]:
     return sets
 
 
-def joined_labels(labels: Set[str]) -> dict[str, str]:
+def find_joined_labels(labels: Set[str]) -> dict[str, str]:
     """Return the labels that are others with a sign between them, each with the sign: such a label may be several.
 
     With one label a text `|` is such a sign too.

@@ -13,8 +13,8 @@ from textclf.check import DROPPABLE, KINDS, check, duplicates, rows_to_drop
 from textclf.check.cleaning import write_without
 from textclf.check.damage import control_characters, has_mojibake
 from textclf.check.duplicates import SIMILARITY, near_pairs, same_texts
-from textclf.check.labels import tiny, variants
-from textclf.check.outliers import lengths, odd_scripts, script_counts
+from textclf.check.label_variants import tiny, variants
+from textclf.check.outliers import find_odd_lengths, odd_scripts, script_counts
 from textclf.check.text_facts import CHARS, LEAST_LONG, MOST_SHORT, read_facts, spelt_alike
 from textclf.cli import run
 from textclf.errors import DataError
@@ -268,8 +268,8 @@ def test_tiny_classes_are_those_of_fewer_than_ten_rows_that_are_no_slips():
 
 def test_lengths_are_outliers_only_far_from_nearly_all_others():
     sizes = [*range(50, 150), 2000, 3, 0]
-    assert lengths(sizes) == {"long": {100: 2000}, "brief": {101: 3}}
-    assert lengths([5, 6, 9000]) == {"long": {}, "brief": {}}
+    assert find_odd_lengths(sizes) == {"long": {100: 2000}, "brief": {101: 3}}
+    assert find_odd_lengths([5, 6, 9000]) == {"long": {}, "brief": {}}
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

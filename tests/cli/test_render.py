@@ -8,8 +8,8 @@ import sys
 import pytest
 from hostile import MODEL, accepted
 
-from textclf.cli.render.text_table import WIDEST, columns_text, cut
-from textclf.errors import counted, shown
+from textclf.cli.render.text_table import WIDEST, columns_text, fit_width
+from textclf.errors import counted, spell
 
 LONG = "a label of very many words that no column can hold, such as people write"
 
@@ -23,7 +23,7 @@ def test_a_table_of_any_headings_fits_a_terminal_and_keeps_its_figures():
 
 
 def test_what_is_cut_ends_in_an_ellipsis():
-    assert (cut("abc", 3), cut("abcd", 3)) == ("abc", "ab…")
+    assert (fit_width("abc", 3), fit_width("abcd", 3)) == ("abc", "ab…")
 
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 texts"), (1, "1 text"), (2000, "2,000 texts")])
@@ -33,8 +33,8 @@ def test_one_is_not_counted_as_several(count, text):
 
 
 def test_spaces_beyond_ascii_are_shown_as_spaces():
-    assert shown("a\xa0b\u3000c\u202fd") == "a\xa0b\u3000c\u202fd"
-    assert shown("a\nb\x1b\u202e") == "a\\nb\\x1b\\u202e"
+    assert spell("a\xa0b\u3000c\u202fd") == "a\xa0b\u3000c\u202fd"
+    assert spell("a\nb\x1b\u202e") == "a\\nb\\x1b\\u202e"
     assert "\\xa0" not in accepted("explain", MODEL, "a good\xa0film").out
 
 

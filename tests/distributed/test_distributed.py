@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, strategies
 
 from textclf.cli import run
-from textclf.distributed import Job, Serial, dask_engine, find_shards, label, predict
+from textclf.distributed import LabelJob, Serial, dask_engine, find_shards, label, predict
 from textclf.distributed.corpus_counts import HeavyHitters
 from textclf.distributed.engines import DaskEngine
 from textclf.distributed.shards import Folder
@@ -49,7 +49,7 @@ def shards(tmp_path):
 
 def job(engine, model, folder, **options):
     digest = sha256(model)
-    return Job(engine.share(model, digest), digest, TableOptions(**options), None, False, None, str(folder))
+    return LabelJob(engine.share(model, digest), digest, TableOptions(**options), None, False, None, str(folder))
 
 
 def contents(folder):

@@ -13,7 +13,7 @@ import pytest
 from interruptions import Stopping
 
 from textclf.cli import run
-from textclf.distributed import Listener, Serial, dask_engine, find_shards, train
+from textclf.distributed import Serial, StepListener, dask_engine, find_shards, train_files
 from textclf.errors import ModelError
 from textclf.model.drift import CONFIDENCE
 from textclf.model.model import Model
@@ -74,7 +74,7 @@ def test_rows_are_held_out_and_the_probabilities_calibrated(parts, tmp_path, cap
 
 def trained(engine, parts, settings, **more):
     vectors = open_vectors("starter", say=lambda _: None)
-    return train(engine, find_shards(str(parts)), TableOptions(), settings, vectors, **more)
+    return train_files(engine, find_shards(str(parts)), TableOptions(), settings, vectors, **more)
 
 
 def test_a_lost_worker_is_survived_in_training(one_machine, parts):
@@ -87,7 +87,7 @@ def test_a_lost_worker_is_survived_in_training(one_machine, parts):
                 os.kill(victim, signal.SIGKILL)
             steps.append(loss)
 
-        found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=Listener(step=step))
+        found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=StepListener(step=step))
     assert found.rows == 800
     assert steps[-1] == pytest.approx(one_machine.card.history[-1].loss, abs=1e-4)
 
@@ -232,7 +232,7 @@ def test_a_model_of_many_files_warns_of_texts_unlike_its_own_and_of_no_others(pa
 
 
 def test_of_very_many_rows_no_more_are_held_out_than_one_machine_looks_at(parts, monkeypatch):
-    monkeypatch.setattr(sys.modules[train.__module__], "MOST_HELD_OUT", 40)
+    monkeypatch.setattr(sys.modules[train_files.__module__], "MOST_HELD_OUT", 40)
     found = trained(Serial(), parts, Settings(char_ngrams=(0, 0)))
     assert 30 <= found.validation.n <= 50
 

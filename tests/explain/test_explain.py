@@ -18,7 +18,7 @@ from textclf.explain import ExplainSettings, explain, strongest_in_texts, strong
 from textclf.explain.attribution import SUM_TOLERANCE, AttributedTexts, mean_gradient, scores
 from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, Network, parameter_count
-from textclf.report.explanations import shaded, write_explanations
+from textclf.report.explanations import shade, write_explanations
 from textclf.settings import Settings
 from textclf.text.subwords import Spelling, piece_keys
 from textclf.text.tokenizer import normal_form, origins, tokenize
@@ -285,9 +285,9 @@ def test_the_page_shows_texts_as_text_and_asks_for_nothing(model, tmp_path):
 
 def test_a_long_text_is_cut_in_a_page_of_many_and_figures_stay_those_of_all_of_it(model):
     one = explain(model, ["good film and bad film"], ExplainSettings("up"))[0]
-    cut = shaded(one, 3, longest=7)
+    cut = shade(one, 3, longest=7)
     assert "".join(stretch.string for stretch in cut.stretches) == "good fi…"
-    assert cut[2:] == shaded(one, 3)[2:]
+    assert cut[2:] == shade(one, 3)[2:]
 
 
 def test_the_page_of_classes_names_what_speaks_for_each(saved, tmp_path, capsys):

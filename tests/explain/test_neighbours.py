@@ -44,7 +44,7 @@ def test_similarity_is_the_mean_of_the_two_cosines(model, table):
     texts = ["a warm good story", TEXTS[1]]
     matrix = model.features.extract(texts)
     cosines = []
-    for rows in model.sums(matrix)[0], matrix.ngrams.ngrams.scipy.toarray():
+    for rows in model.sums(matrix)[0], matrix.ngrams.ngrams.double().scipy.toarray():
         unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
         cosines.append(float(unit[0] @ unit[1]))
     with open_table(table, TableOptions(), labelled=True, batch_rows=100) as rows:
@@ -71,3 +71,20 @@ def test_explain_names_the_nearest_rows(model, table, tmp_path, capsys):
     assert "--like names rows for each text" in capsys.readouterr().err
     assert run(["explain", str(tmp_path / "m"), "a", "--label-column", "label"]) == 2
     assert "--label-column is that of --like TABLE" in capsys.readouterr().err
+
+
+def test_the_columns_of_the_table_that_like_names_are_given_as_those_of_any_table(model, tmp_path, capsys):
+    model.save(tmp_path / "m")
+    (tmp_path / "rows.tsv").write_text("kind\tsays\nfilm\ta good warm film\nfilm\n", "utf-8")
+    command = ["explain", str(tmp_path / "m"), "a good warm film", "--like", str(tmp_path / "rows.tsv")]
+    command += ["--text-column", "says", "--label-column", "kind"]
+    assert run(command) == 1
+    assert "rows.tsv" in capsys.readouterr().err
+    assert run([*command, "--on-error", "skip"]) == 0
+    output = capsys.readouterr()
+    assert "like 1.00  row 1 film: a good warm film" in output.out
+    assert "rows.tsv: not used: line 3 (row 2)" in output.err
+    assert run([*command, "--html", str(tmp_path / "page.html")]) == 2
+    assert "--like names rows for each text" in capsys.readouterr().err
+    assert run(["explain", str(tmp_path / "m"), "a", "--like", "-"]) == 2
+    assert "give a file, not -" in capsys.readouterr().err

@@ -27,7 +27,7 @@ def test_figures_of_all_rows_are_those_of_scikit_learn():
 def test_resampled_kinds_are_resampled_rows():
     y, given = draw(400, 3, 1)
     patterns = RowPatterns.of(y, given, 3)
-    drawn = np.concatenate(list(patterns.resampled(np.random.default_rng(0), 4000)))
+    drawn = np.concatenate(list(patterns.resample(np.random.default_rng(0), 4000)))
     assert (drawn.sum(axis=1) == 400).all()
     figures = patterns.counts(drawn, 0)
     rows = np.random.default_rng(1).integers(0, 400, (4000, 400))
@@ -41,7 +41,7 @@ def test_resampled_kinds_are_resampled_rows():
 def test_blocks_of_resamples_add_up(monkeypatch):
     monkeypatch.setattr("textclf.metrics.bootstrap._AT_ONCE", 100)
     patterns = RowPatterns.of(*draw(50, 2, 1), 2)
-    blocks = list(patterns.resampled(np.random.default_rng(0), 101))
+    blocks = list(patterns.resample(np.random.default_rng(0), 101))
     assert len(blocks) > 1
     assert sum(map(len, blocks)) == 101
 
@@ -60,7 +60,7 @@ def test_intervals_of_accuracy_hold_the_truth_as_often_as_they_promise():
     for _ in range(300):
         right = (rng.random(200) < 0.8).astype(int)
         patterns = RowPatterns.of(np.ones(200, int), right[:, None], 2)
-        samples = np.concatenate(list(patterns.resampled(rng, 500)))
+        samples = np.concatenate(list(patterns.resample(rng, 500)))
         interval = Interval.of(right.mean(), patterns.counts(samples, 0).accuracy)
         held += interval.low <= 0.8 <= interval.high
     assert 0.91 <= held / 300 <= 0.98

@@ -18,7 +18,7 @@ from textclf.metrics.multi_label import (
     FEWEST_ROWS,
     MultiLabelTally,
     choose_thresholds,
-    cross_validated,
+    cross_validate,
     decisions,
     exact_and_macro_f1,
     new_tally,
@@ -512,7 +512,7 @@ def test_the_baseline_is_what_its_set_would_score(drawn):
 def test_each_half_is_measured_with_the_thresholds_of_the_other(drawn):
     Y, P = drawn
     none = np.zeros(len(Y), np.int64)
-    found = cross_validated(NAMES[: Y.shape[1]], Y, P, none, none, np.arange(len(Y)) % 2 > 0).evaluation()
+    found = cross_validate(NAMES[: Y.shape[1]], Y, P, none, none, np.arange(len(Y)) % 2 > 0).evaluation()
     other = np.empty_like(Y, dtype=bool)
     other[::2] = decisions(P[::2], choose_thresholds(P[1::2], Y[1::2]))
     other[1::2] = decisions(P[1::2], choose_thresholds(P[::2], Y[::2]))

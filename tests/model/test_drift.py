@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import chi2_contingency
 
 from textclf.cli import run
-from textclf.model.drift import CELLS, FEWEST_TEXTS, Profile, compare, homogeneity, quantities
+from textclf.model.drift import CELLS, FEWEST_TEXTS, Profile, homogeneity, measure_drift, quantities
 from textclf.model.model import Model
 from textclf.storage.files import write_csv
 
@@ -30,7 +30,7 @@ USUAL = drawn(5000, 0)
 
 def test_tables_from_the_same_source_are_called_different_less_than_once_in_a_thousand():
     for n in (FEWEST_TEXTS, 1000, 20_000):
-        assert not any(compare(USUAL, drawn(n, seed)).differs for seed in range(1, 300))
+        assert not any(measure_drift(USUAL, drawn(n, seed)).differs for seed in range(1, 300))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_tables_from_the_same_source_are_called_different_less_than_once_in_a_th
     [({"unknown": 0.4}, "unknown words"), ({"length": 25}, "length in words"), ({"sure": 1.2}, "confidence")],
 )
 def test_a_change_in_one_quantity_is_found_and_named(change, name):
-    drift = compare(USUAL, drawn(200, 1, **change))
+    drift = measure_drift(USUAL, drawn(200, 1, **change))
     assert drift.differs
     assert name in str(drift)
     largest = max(drift.differences, key=lambda each: each.distance)
@@ -46,7 +46,7 @@ def test_a_change_in_one_quantity_is_found_and_named(change, name):
 
 
 def test_a_trifle_is_none_however_many_texts_show_it():
-    drift = compare(USUAL, drawn(200_000, 1, length=12.6))
+    drift = measure_drift(USUAL, drawn(200_000, 1, length=12.6))
     length = drift.differences[1]
     assert length.p < 1e-9
     assert length.distance < 0.1
@@ -55,21 +55,21 @@ def test_a_trifle_is_none_however_many_texts_show_it():
 
 def test_few_texts_are_not_judged():
     few = drawn(FEWEST_TEXTS - 1, 1, unknown=0.9)
-    assert not compare(USUAL, few).differs
+    assert not measure_drift(USUAL, few).differs
     few.merge(drawn(1, 2, unknown=0.9))
-    assert compare(USUAL, few).differs
+    assert measure_drift(USUAL, few).differs
 
 
 def test_counts_of_pieces_add_up_to_those_of_the_whole():
     rng = np.random.default_rng(0)
-    tokens, familiar, confidence = rng.poisson(9, 500), rng.random((500, 1)), rng.random(500)
+    tokens, known_shares, confidence = rng.poisson(9, 500), rng.random((500, 1)), rng.random(500)
     known = rng.binomial(tokens, 0.9)
     whole, parts = Profile(QUANTITIES), Profile(QUANTITIES)
-    whole.add_texts(tokens, known, familiar)
+    whole.add_texts(tokens, known, known_shares)
     whole.add_confidence(confidence)
     for part in (slice(0, 1), slice(1, 300), slice(300, 500)):
         piece = Profile(QUANTITIES)
-        piece.add_texts(tokens[part], known[part], familiar[part])
+        piece.add_texts(tokens[part], known[part], known_shares[part])
         piece.add_confidence(confidence[part])
         parts.merge(piece)
     np.testing.assert_array_equal(parts.counts, whole.counts)
@@ -79,7 +79,7 @@ def test_counts_of_pieces_add_up_to_those_of_the_whole():
 def test_what_training_did_not_count_is_not_compare():
     usual = Profile(QUANTITIES)
     usual.add_texts(np.full(100, 5), np.full(100, 5), np.ones((100, 1)), words=False)
-    assert [d.quantity.name for d in compare(usual, drawn(100, 1)).differences] == [
+    assert [d.quantity.name for d in measure_drift(usual, drawn(100, 1)).differences] == [
         "length in words",
         "unknown n-grams of words",
     ]

@@ -20,12 +20,12 @@ from textclf.model.model import Model
 from textclf.report import (
     Gathered,
     RunDetails,
-    check_available,
+    check_report_available,
     write_comparison_report,
     write_evaluation_report,
     write_training_report,
 )
-from textclf.report.figures import judge, of_classes
+from textclf.report.figures import of_classes, write_verdict
 from textclf.report.plots import (
     CoverageCurve,
     Mark,
@@ -115,7 +115,7 @@ def test_a_report_shows_figures_and_texts_as_text(labels, tmp_path):
     assert "<script>alert(1)</script>" in page.text
     assert "{{7*7}} {% raw %} $x^2$ </style>\\x1b[31m" in page.text
     assert "rows refused 7" in page.text
-    assert judge(found.evaluation) in page.text
+    assert write_verdict(found.evaluation) in page.text
     assert ("ROC and precision–recall" in page.text) == (len(labels) == 2)
     assert "promised: 0.8" in page.text
     assert ("Commonest confusions" in page.text) == (len(labels) > 12)
@@ -270,7 +270,7 @@ def test_the_verdict_is_told_beside_the_baseline_and_names_what_is_weakest(given
     tally = Tally(["a", "b"])
     ones = np.ones(100, int)
     tally.add(np.repeat([0, 1], 50), np.eye(2)[given], words=ones, known=ones)
-    assert judge(tally.evaluation()).startswith(verdict)
+    assert write_verdict(tally.evaluation()).startswith(verdict)
 
 
 def test_the_curves_of_two_classes_are_drawn_whatever_the_ties():
@@ -286,12 +286,12 @@ def test_many_classes_are_said_to_be_sorted():
 
 
 def test_what_a_report_needs_and_is_not_there_is_said_before_any_work(monkeypatch):
-    check_available()
+    check_report_available()
     monkeypatch.setattr("textclf.errors.find_spec", lambda name: None if name == "jinja2" else name)
     with pytest.raises(
         TextclfError, match=r"--report: .*jinja2 not found. Install them with: pip install 'textclf-nn\[rep"
     ):
-        check_available()
+        check_report_available()
 
 
 # --- in a browser -------------------------------------------------------------------------------------------------

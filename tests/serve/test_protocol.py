@@ -12,7 +12,7 @@ from serving import TEXTS, running, save_model
 from textclf.cli import cli
 from textclf.errors import TextclfError
 from textclf.serve import ServeLimits, ServeSettings, check_origin
-from textclf.serve.app import Service
+from textclf.serve.service import Service
 
 TOKEN = "0123456789abcdef0123"
 PAGE = "https://app.example.org"

@@ -20,8 +20,8 @@ from textclf.cli import run as run_textclf
 from textclf.errors import TextclfError
 from textclf.model.model import Model
 from textclf.serve import ServeLimits, ServeSettings, name_models, read_token
-from textclf.serve.app import Service
 from textclf.serve.guard import SECURITY
+from textclf.serve.service import Service
 
 SECRET = "nobody may read this in a log"
 TOKEN = "0123456789abcdef0123"

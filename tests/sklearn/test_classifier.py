@@ -27,7 +27,7 @@ from textclf import SentenceEmbedder, TextClassifier, load
 from textclf.errors import TextclfError
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.sklearn.inputs import InputError, kind_of, labels_of, texts_of
+from textclf.sklearn.validation import InputError, kind_of, labels_of, texts_of
 from textclf.training.train import LabelledTexts, train
 
 ROOT = Path(__file__).parents[2]

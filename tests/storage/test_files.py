@@ -4,18 +4,19 @@ import errno
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+from children import leftovers
 
 from textclf.errors import OutputError
 from textclf.storage import files
-from textclf.storage.files import check_writable, temporary_folder, user_cache, written_whole
+from textclf.storage.files import check_writable, temporary_folder, user_cache, write_whole
 
 
 def write(path, content):
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(content)
 
 
@@ -28,10 +29,10 @@ def temporary(path, name="ab_12cd9"):
 
 HOLD = """
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from textclf.storage.files import temporary_folder, written_whole
-with written_whole(Path(sys.argv[1])) as stream, temporary_folder(Path(sys.argv[1]).parent) as folder:
+from textclf.storage.files import temporary_folder, write_whole
+with write_whole(Path(sys.argv[1])) as stream, temporary_folder(Path(sys.argv[1]).parent) as folder:
     stream.write(b"half")
     stream.flush()
     (folder / "rows").write_bytes(b"half")
@@ -59,7 +60,7 @@ def failing(code):
 
 def test_a_file_appears_under_its_name_only_when_the_block_ends(tmp_path):
     path = tmp_path / "model"
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(b"content")
         stream.flush()
         assert not path.exists()
@@ -73,7 +74,7 @@ def test_an_error_leaves_the_old_file_whole_and_no_temporary(error, tmp_path):
     path.write_bytes(b"old")
 
     def write_and_fail():
-        with written_whole(path) as stream:
+        with write_whole(path) as stream:
             stream.write(b"new" * 100_000)
             raise error
 
@@ -87,8 +88,8 @@ def test_a_killed_writer_leaves_the_old_file_whole_and_the_next_one_sweeps(tmp_p
     path = tmp_path / "model"
     path.write_bytes(b"old")
     program = (
-        "import os, sys\nfrom pathlib import Path\nfrom textclf.storage.files import written_whole\n"
-        "with written_whole(Path(sys.argv[1])) as stream:\n"
+        "import os, sys\nfrom pathlib import Path\nfrom textclf.storage.files import write_whole\n"
+        "with write_whole(Path(sys.argv[1])) as stream:\n"
         "    stream.write(b'new' * 100_000)\n    os.kill(os.getpid(), 9)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, str(path)], check=False)
@@ -243,12 +244,12 @@ def test_who_owns_a_file_that_is_replaced_owns_the_new_one(tmp_path, monkeypatch
     assert path.read_bytes().startswith(b"new")
 
 
-@pytest.mark.parametrize("call", ["fsync", "fchmod", "replace", "mkstemp"])
+@pytest.mark.parametrize("call", ["fsync", "fchmod", "replace", "_create"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_a_failing_system_call_is_said_of_the_output_and_changes_nothing(call, code, tmp_path, monkeypatch):
     path = tmp_path / "model"
     path.write_bytes(b"old")
-    places = {"fsync": os, "fchmod": os, "replace": Path, "mkstemp": files.tempfile}
+    places = {"fsync": os, "fchmod": os, "replace": Path, "_create": files}
     monkeypatch.setattr(places[call], call, failing(code))
     with pytest.raises(OutputError, match=f"model: cannot be written .{os.strerror(code)}"):
         write(path, b"new")
@@ -263,3 +264,31 @@ def test_what_is_kept_for_later_stands_in_the_users_cache_unless_a_folder_is_nam
     assert user_cache("vectors") == tmp_path / "named" / "vectors"
     monkeypatch.delenv("TEXTCLF_CACHE_DIR")
     assert user_cache("vectors") == tmp_path / "of the user" / "textclf" / "vectors"
+
+
+@pytest.mark.parametrize(
+    "act", [check_writable, lambda path: write(path, b"new"), lambda path: use_folder(path.parent)]
+)
+@pytest.mark.parametrize("call", ["open", "mkdir", "close", "flock"])
+def test_a_stop_between_making_a_temporary_and_knowing_it_leaves_nothing(call, act, tmp_path, monkeypatch):
+    place = files.fcntl if call == "flock" else os
+    real = getattr(place, call)
+
+    def stopped(*arguments, **keywords):
+        found = real(*arguments, **keywords)
+        if not stops:
+            stops.append(call)
+            raise KeyboardInterrupt
+        return found
+
+    stops = []
+    monkeypatch.setattr(place, call, stopped)
+    with suppress(KeyboardInterrupt):
+        act(tmp_path / "model")
+    monkeypatch.undo()
+    assert leftovers(tmp_path) == []
+
+
+def use_folder(place):
+    with temporary_folder(place):
+        pass

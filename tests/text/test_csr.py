@@ -32,7 +32,7 @@ def test_products_are_those_of_dense_matrices_bit_for_bit_with_any_threads(C, d,
     np.testing.assert_array_equal(rows.take(np.arange(len(C))[::-1]).scipy.toarray(), C[::-1])
     keep = np.arange(C.shape[1]) % 2 == 0
     places = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
-    np.testing.assert_array_equal(rows.renumbered(places, int(keep.sum())).scipy.toarray(), C[:, keep])
+    np.testing.assert_array_equal(rows.renumber(places, int(keep.sum())).scipy.toarray(), C[:, keep])
 
 
 def test_products_of_some_rows_copy_none_of_them():

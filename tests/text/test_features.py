@@ -77,7 +77,7 @@ def test_known_words_that_are_not_spelled_out_change_nothing(cased):
     known = features.known_pieces([WORDS[place] for place in by_row], U)
     slow, quick = features.extract(MANY), features.extract(MANY, known=known)
     np.testing.assert_allclose(quick.ngrams.times(U), slow.ngrams.times(U), atol=1e-6)
-    np.testing.assert_allclose(quick.familiar, slow.familiar, atol=1e-7)
+    np.testing.assert_allclose(quick.known_shares, slow.known_shares, atol=1e-7)
     halves = stack_texts([features.extract(part, known=known) for part in (MANY[:3], MANY[3:])])
     np.testing.assert_allclose(halves.ngrams.times(U), quick.ngrams.times(U), atol=1e-12)
 
@@ -89,7 +89,7 @@ def test_texts_cut_in_many_blocks_are_as_texts_cut_at_once(monkeypatch):
     parts = features.extract(MANY)
     np.testing.assert_allclose(parts.ngrams.times(U), whole.ngrams.times(U), atol=1e-12)
     np.testing.assert_array_equal(parts.words.scipy.toarray(), whole.words.scipy.toarray())
-    np.testing.assert_array_equal(parts.familiar, whole.familiar)
+    np.testing.assert_array_equal(parts.known_shares, whole.known_shares)
 
 
 def test_the_tables_of_each_kind_are_found_by_name():

@@ -305,5 +305,5 @@ def test_old_and_new_texts_are_usual_and_an_ngram_of_one_text_makes_that_text_no
     new = go_on(old, data)
     assert new.reference.counts[1].sum() == 80 + 62
     grown = grow(old, data.texts, ("a", "b", "c"), PLAIN, VECTORS, np.random.default_rng(0))
-    assert grown.vocabulary.features.extract(data.texts).familiar[-2:].tolist() == [[1.0], [1.0]]
-    assert grown.vocabulary.matrix.familiar[-2:, 0] == pytest.approx([2 / 3, 1 / 2])
+    assert grown.vocabulary.features.extract(data.texts).known_shares[-2:].tolist() == [[1.0], [1.0]]
+    assert grown.vocabulary.matrix.known_shares[-2:, 0] == pytest.approx([2 / 3, 1 / 2])

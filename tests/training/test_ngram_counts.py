@@ -49,7 +49,7 @@ def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(budget):
     dense = learned.C.scipy.toarray()
     np.testing.assert_allclose(dense[0, [column["a"], column["b"]]], [a / length, b / length], rtol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(dense, axis=1), 1.0, rtol=1e-6)
-    np.testing.assert_allclose(learned.familiar, [2 / 3, 1 / 2, 0, 1])  # of what more than two texts have
+    np.testing.assert_allclose(learned.known_shares, [2 / 3, 1 / 2, 0, 1])  # of what more than two texts have
     again = Features(NO_WORDS, (table,)).extract(texts)
     np.testing.assert_array_equal(again.ngrams.ngrams.scipy.toarray(), dense)
 
@@ -65,8 +65,8 @@ def test_what_subwords_add_in_training_is_what_they_add_to_a_new_text(budget, le
     in_training = learned.C.double().times(learned.G.double().times(U))
     new = Features(NO_WORDS, (learned.table,)).extract(texts)
     np.testing.assert_allclose(in_training, new.ngrams.double().times(U), atol=1e-7)
-    assert (learned.familiar <= new.familiar[:, 0]).all()
-    assert learned.familiar[2] == 0.0
+    assert (learned.known_shares <= new.known_shares[:, 0]).all()
+    assert learned.known_shares[2] == 0.0
 
 
 def test_in_how_many_texts_a_subword_stands_is_the_sum_over_its_pieces_but_no_more_than_there_are():
@@ -132,5 +132,5 @@ def test_a_vocabulary_is_the_same_whatever_the_threads_and_wherever_arrays_lie(t
     for mine, theirs in ((wide.ngrams, others.ngrams), (wide.pieces, others.pieces), (wide.G, others.G)):
         assert mine.data.tobytes() == theirs.data.tobytes()
         assert mine.columns.tobytes() == theirs.columns.tobytes()
-    assert one.matrix.familiar.tobytes() == other.matrix.familiar.tobytes()
+    assert one.matrix.known_shares.tobytes() == other.matrix.known_shares.tobytes()
     assert list(one.words) == list(other.words)

@@ -91,7 +91,7 @@ class Duel:
 
     def verdict(self, first: str, other: str) -> str:
         """Return in a sentence what the test says of the two, called by these names."""
-        p = shown_p(self.p_holm)
+        p = format_p(self.p_holm)
         if self.is_significant:
             better, worse = (first, other) if self.only_first_right > self.only_other_right else (other, first)
             return f"{better} is more accurate than {worse}; this is hardly chance (p {p})."
@@ -142,7 +142,7 @@ class Comparison:
         }
 
 
-def shown_p(p: float) -> str:
+def format_p(p: float) -> str:
     """Return a p-value for people."""
     return "<0.0001" if p < 0.0001 else f"{p:.4f}"
 
@@ -229,10 +229,10 @@ def write_changed(path: Path, answers: Answers) -> None:
     """Write the rows on which the models differ as CSV: row, label, each model's label and confidence, text."""
     names = answers.names[: answers.models]
     header = ["row", "label", *(part for name in names for part in (name, f"{name} confidence")), "text"]
-    write_csv(path, header, (_changed_row(answers, i) for i in answers.disagreeing.tolist()))
+    write_csv(path, header, (_make_row(answers, i) for i in answers.disagreeing.tolist()))
 
 
-def _changed_row(answers: Answers, i: int) -> list[object]:
+def _make_row(answers: Answers, i: int) -> list[object]:
     said: list[object] = []
     for number, confidence in zip(answers.given[i].tolist(), answers.confidence[i].tolist(), strict=False):
         said += [answers.labels[number], f"{confidence:.6f}"]
@@ -249,7 +249,7 @@ def compare(answers: Answers, rng: np.random.Generator) -> Comparison:
     """
     patterns = RowPatterns.of(answers.y, answers.given, len(answers.labels))
     m, n = len(answers.names), len(answers.y)
-    blocks = [_figures(patterns, rows, m) for rows in patterns.resampled(rng)]
+    blocks = [_figures(patterns, rows, m) for rows in patterns.resample(rng)]
     samples = np.concatenate(blocks, axis=1)
     found = _figures(patterns, patterns.rows[None], m)[:, 0]
     scores = [

@@ -62,7 +62,7 @@ class AnsweredClass:
 
 @dataclass(frozen=True)
 class Answered:
-    """How a promise was kept: of `n` rows `answered` got an answer, and `right` of these were right.
+    """How a promise was kept: of `n` rows `find_answered` got an answer, and `right` of these were right.
 
     `per_class`: the same by the label that was given.
     """
@@ -114,7 +114,7 @@ class Answered:
 class Measurement:
     """The figures; the wrong rows, worst first (none unless they were asked for).
 
-    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `answered`: how the promise was
+    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `find_answered`: how the promise was
     kept, if one was asked for. `profile`: what the texts are like (see `drift`).
     """
 
@@ -167,7 +167,7 @@ class EvaluationCounts:
             self.before.add_rows(Y, model.uncalibrated(predictions.Z), **counts)
         predictions.count(self.profile)
         if answer_from is not None:
-            given, classes = model.answered(predictions, answer_from), predictions.classes
+            given, classes = model.find_answered(predictions, answer_from), predictions.classes
             right = given & (classes == Y.argmax(axis=1))
             for row, chosen in enumerate((np.ones(len(Y), np.bool_), given, right)):
                 self.answers[row] += np.bincount(classes[chosen], minlength=self.answers.shape[1])

@@ -76,7 +76,7 @@ def find_label_errors(
     judged = found.judged
     y = np.array([numbers[data.labels[i]] for i in judged.tolist()], np.int64)
     P = found.P[judged]
-    suggested = _suggested(P, y)
+    suggested = _suggest(P, y)
     scores = _log_odds(P[np.arange(len(y)), suggested], P[np.arange(len(y)), y])
     places = np.flatnonzero(flag_label_errors(P, y))
     order = places[np.argsort(-scores[places], kind="stable")]
@@ -137,7 +137,7 @@ def flag_label_errors(P: Array, y: Integers) -> npt.NDArray[np.bool_]:
     """
     joint = confident_joint(P, y)
     most = round(float(joint.sum() - np.trace(joint)))
-    odds = _log_odds(P[np.arange(len(y)), _suggested(P, y)], P[np.arange(len(y)), y])
+    odds = _log_odds(P[np.arange(len(y)), _suggest(P, y)], P[np.arange(len(y)), y])
     suspect: npt.NDArray[np.bool_] = np.zeros(len(y), np.bool_)
     suspect[np.argsort(-odds, kind="stable")[:most]] = True
     suspect &= odds > 0  # a row whose own label is the likeliest is none, whatever the counts say
@@ -167,7 +167,7 @@ def write_label_errors(path: Path, rows: Sequence[int], texts: Sequence[str], fo
     write_csv(path, ["row", "label", "suggested", "score", "text"], lines)
 
 
-def _suggested(P: Array, y: Integers) -> Integers:
+def _suggest(P: Array, y: Integers) -> Integers:
     """Return the likeliest class other than each row's own."""
     others = P.copy()
     others[np.arange(len(y)), y] = -1.0

@@ -168,7 +168,7 @@ def measure_learning_curve(
     """Train as planned and return what it shows; each training is one fit, with no rows set aside."""
     given = _predictions(data, plan, replace(settings, valid_fraction=0.0), vectors, rng, progress)
     drawn_folds = rng.multinomial(plan.folds, np.full(plan.folds, 1 / plan.folds), size=_RESAMPLES)
-    resampled = [_resampled(plan, answers, drawn_folds, rng) for answers in given]
+    resampled = [_resample(plan, answers, drawn_folds, rng) for answers in given]
     found = np.stack([value for value, _ in resampled])  # (s, 2)
     samples = np.stack([drawn for _, drawn in resampled])  # (s, 2, B)
     points = [
@@ -238,7 +238,7 @@ def _classes(
     return own[model.predict([data.texts[i] for i in held_out], threads=settings.threads).classes]
 
 
-def _resampled(plan: CurvePlan, given: Integers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
+def _resample(plan: CurvePlan, given: Integers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return accuracy and macro-F1 of one size, shape (2,), and the same of resampled folds and repeats, shape (2, B).
 
     `drawn`, shape (B, F): how often each fold occurs, alike for all sizes, for the folds' rows are the same. A
@@ -284,7 +284,7 @@ def _class_gains(plan: CurvePlan, given: Sequence[Integers], rng: np.random.Gene
     said = np.column_stack([given[1][0][judged], given[0][0][judged]])
     patterns = RowPatterns.of(plan.y[judged], said, len(plan.labels))
     half, full = (patterns.counts(patterns.rows[None], number).f1[0] for number in range(2))
-    blocks = [patterns.counts(rows, 1).f1 - patterns.counts(rows, 0).f1 for rows in patterns.resampled(rng, _RESAMPLES)]
+    blocks = [patterns.counts(rows, 1).f1 - patterns.counts(rows, 0).f1 for rows in patterns.resample(rng, _RESAMPLES)]
     samples, rows = np.concatenate(blocks), np.bincount(plan.y)
     gains = [
         ClassGain(label, int(rows[j]), float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), samples[:, j]))

@@ -22,7 +22,7 @@ def rows_of_test(texts: Sequence[str], labels: Sequence[str], share: float, rng:
         of_label[labels[rows[0]]].append(rows)
     chosen: list[int] = []
     for label in sorted(of_label):
-        chosen += _drawn(of_label[label], share, rng)
+        chosen += _draw(of_label[label], share, rng)
     if not 0 < len(chosen) < len(texts):
         raise DataError(
             f"rows: expected enough for two tables, found {len(groups):,} different texts of {len(of_label):,} labels."
@@ -31,7 +31,7 @@ def rows_of_test(texts: Sequence[str], labels: Sequence[str], share: float, rng:
     return sorted(chosen)
 
 
-def _drawn(groups: list[list[int]], share: float, rng: np.random.Generator) -> list[int]:
+def _draw(groups: list[list[int]], share: float, rng: np.random.Generator) -> list[int]:
     """Return the rows of groups drawn until they are the share nearest to `share`, but never of all or none of two."""
     total = sum(map(len, groups))
     order = [groups[i] for i in rng.permutation(len(groups))]

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from textclf.check.damage import damaged
+from textclf.check.damage import find_damage
 from textclf.check.duplicates import SIMILARITY, Pairs, near_pairs, same_texts
-from textclf.check.findings import Checked, Finding, finding, in_order
-from textclf.check.labels import tiny, variants
-from textclf.check.outliers import lengths, odd_scripts, script_counts, unknown_shares, unknown_words
+from textclf.check.findings import Checked, Finding, finding, sort_findings
+from textclf.check.label_variants import tiny, variants
+from textclf.check.outliers import find_odd_lengths, odd_scripts, script_counts, unknown_shares, unknown_words
 from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
-from textclf.labels import LabelSet, join_labels, joined_labels, label_sets, missing_labels
+from textclf.labels import LabelSet, find_joined_labels, join_labels, label_sets, missing_labels
 from textclf.tables import LoadedTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of
@@ -58,7 +58,7 @@ def check(
     return Checked(
         data.name,
         len(data),
-        in_order(findings),
+        sort_findings(findings),
         _figures(data, counts, facts, sets, vectors),
         first[: len(data)].tolist(),
     )
@@ -75,7 +75,7 @@ def _label_findings(
 ) -> Iterator[Finding]:
     if len(set(data.labels)) < 2:
         yield finding("one-class", ())
-    joined = {label: {"label": label, "sign": sign} for label, sign in joined_labels(counts.keys()).items()}
+    joined = {label: {"label": label, "sign": sign} for label, sign in find_joined_labels(counts.keys()).items()}
     yield _of_labels("joined-labels", data, sets, joined)
     missing = {label: {"label": label} for label in missing_labels(counts.keys())}
     yield _of_labels("missing-label", data, sets, missing)
@@ -161,11 +161,11 @@ def _text_findings(data: LoadedTable, facts: Facts) -> Iterator[Finding]:
     yield _of_texts("empty", data, empty)
     wordless = np.flatnonzero(words == 0).tolist()
     yield _of_texts("wordless", data, {number: {} for number in wordless if number not in empty})
-    for kind, found in damaged(data.texts).items():
+    for kind, found in find_damage(data.texts).items():
         yield _of_texts(kind, data, {number: {"characters": count} for number, count in found.items()})
     yield _of_texts("script", data, odd_scripts(facts.of_script[:n], facts.scripts))
     sizes = [len(text) if count else 0 for text, count in zip(data.texts, words.tolist(), strict=True)]
-    for kind, outliers in lengths(sizes).items():
+    for kind, outliers in find_odd_lengths(sizes).items():
         yield _of_texts(kind, data, {number: {"characters": length} for number, length in outliers.items()})
 
 

@@ -36,7 +36,7 @@ def control_characters(text: str) -> list[str]:
     return _CONTROL.findall(text)
 
 
-def damaged(texts: Sequence[str]) -> dict[str, dict[int, int]]:
+def find_damage(texts: Sequence[str]) -> dict[str, dict[int, int]]:
     """Return for each kind of damage the numbers of the texts that have it, and how many characters."""
     found: dict[str, dict[int, int]] = {"mojibake": {}, "lost-characters": {}, "control-characters": {}}
     for number, text in enumerate(texts):

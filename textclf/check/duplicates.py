@@ -63,7 +63,7 @@ def same_texts(same: Keys, spelt: Callable[[int], str]) -> Integers:
 def near_pairs(facts: Facts, first: Integers) -> Pairs:
     """Return all pairs of at least `SIMILARITY` among the texts that are the first of their kind."""
     originals = first == np.arange(len(first))
-    found = [_pairs(_chosen(shingles, originals), len(first)) for shingles in (facts.short, facts.long)]
+    found = [_pairs(_choose(shingles, originals), len(first)) for shingles in (facts.short, facts.long)]
     left, right = (np.concatenate([getattr(pairs, side) for pairs in found]) for side in ("left", "right"))
     similarity = np.concatenate([pairs.similarity for pairs in found])
     # A pair of middle length is compared by both kinds of shingles: the higher similarity counts.
@@ -73,7 +73,7 @@ def near_pairs(facts: Facts, first: Integers) -> Pairs:
     return Pairs(left[fresh], right[fresh], similarity[fresh])
 
 
-def _chosen(shingles: Shingles, texts: npt.NDArray[np.bool_]) -> Shingles:
+def _choose(shingles: Shingles, texts: npt.NDArray[np.bool_]) -> Shingles:
     kept = texts[shingles.texts]
     return Shingles(shingles.texts[kept], shingles.keys[kept])
 

@@ -149,7 +149,7 @@ class Checked:
 
     def with_finding(self, kind: str, rows: Sequence[int], details: Sequence[dict[str, Any]]) -> "Checked":
         """Return the same with one finding more."""
-        return replace(self, findings=in_order([*self.findings, finding(kind, rows, details)]))
+        return replace(self, findings=sort_findings([*self.findings, finding(kind, rows, details)]))
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -157,7 +157,7 @@ class Checked:
         return {"file": self.name, "rows": self.rows, "serious": self.is_serious, "findings": found, **self.figures}
 
 
-def in_order(findings: Iterable[Finding]) -> list[Finding]:
+def sort_findings(findings: Iterable[Finding]) -> list[Finding]:
     """Return findings that have rows, the gravest first."""
     kinds = list(KINDS)
     there = [finding for finding in findings if finding.rows or finding.kind in _OF_TABLE]

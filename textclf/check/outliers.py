@@ -15,7 +15,7 @@ NEARLY_ALL = 0.9
 _LEAST_WORDS, _MOSTLY_UNKNOWN, _MOSTLY_KNOWN = 5, 0.7, 0.2
 
 
-def lengths(sizes: Sequence[int]) -> dict[str, dict[int, int]]:
+def find_odd_lengths(sizes: Sequence[int]) -> dict[str, dict[int, int]]:
     """Return the texts that are much longer and much shorter than nearly all others, with their lengths."""
     found: dict[str, dict[int, int]] = {"long": {}, "brief": {}}
     filled = np.array([size for size in sizes if size])

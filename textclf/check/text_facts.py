@@ -96,11 +96,11 @@ class Scripts:
         found = self._of[codes]
         if (found < 0).any():
             for code in np.unique(codes[found < 0]).tolist():
-                self._of[code] = self._classified(chr(code))
+                self._of[code] = self._classify(chr(code))
             found = self._of[codes]
         return found
 
-    def _classified(self, letter: str) -> int:
+    def _classify(self, letter: str) -> int:
         category = unicodedata.category(letter)
         if category[0] not in "LN":
             return OTHER
@@ -130,8 +130,8 @@ def read_facts(texts: Sequence[str], known: KnownWords | None) -> Facts:
         np.concatenate([part.known for part in parts]),
         np.concatenate(of_script),
         tuple(scripts.names),
-        _joined([part.short for part in parts]),
-        _joined([part.long for part in parts]),
+        _join([part.short for part in parts]),
+        _join([part.long for part in parts]),
     )
 
 
@@ -217,5 +217,5 @@ def _long_shingles(tokens: Tokens, counts: Integers, first: int) -> Shingles:
     return Shingles(owners[:-1][chosen] + first, combine(keys[chosen], tokens.keys[1:][chosen]))
 
 
-def _joined(parts: Sequence[Shingles]) -> Shingles:
+def _join(parts: Sequence[Shingles]) -> Shingles:
     return Shingles(np.concatenate([part.texts for part in parts]), np.concatenate([part.keys for part in parts]))

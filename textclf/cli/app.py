@@ -15,7 +15,7 @@ from textclf import __version__
 from textclf.cli import signals
 from textclf.cli.config import add_options, from_file
 from textclf.cli.console import ARGUMENTS, talk
-from textclf.errors import TextclfError, shown
+from textclf.errors import TextclfError, spell
 
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
@@ -198,5 +198,5 @@ def _fail(message: str, code: int = 1) -> int:
         message = "stopped."
     code = stopped or code
     # One line: what a file holds may hold line breaks and control characters, and none of them reaches the terminal.
-    talk(f"Error: {shown(message)}")
+    talk(f"Error: {spell(message)}")
     return code

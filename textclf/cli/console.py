@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from textclf.errors import shown
+from textclf.errors import spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +37,7 @@ def say(message: str, *, quiet: bool = False) -> None:
 
 def warn(message: str) -> None:
     """Write one line of warning to standard error."""
-    talk(f"Warning: {shown(message)}")
+    talk(f"Warning: {spell(message)}")
 
 
 def talk(message: str) -> None:
@@ -96,13 +96,13 @@ def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
 
 def report_drift(model: "Model", found: "Profile", name: str, target: "Path | None", *, quiet: bool) -> None:
     """Warn if the texts of a table are clearly unlike those of training, and write how they compare to `target`."""
-    from textclf.storage.files import written_whole
+    from textclf.storage.files import write_whole
 
     drift = model.drift(found)
     if drift is None:
         return
     if target is not None:
-        with written_whole(target) as stream:
+        with write_whole(target) as stream:
             stream.write((json.dumps({"file": name, **drift.as_dict()}, ensure_ascii=False, indent=2) + "\n").encode())
     if drift.differs and not quiet:
         warn(f"{name}: {drift.warning}")

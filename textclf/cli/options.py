@@ -255,7 +255,7 @@ class ClusterOptions:
             return nullcontext(Serial())
         return dask_engine(scheduler=self.scheduler, workers=self.workers)
 
-    def seen(self, place: str) -> str:
+    def locate(self, place: str) -> str:
         """Return a place as workers name it, who may run in another folder."""
         from textclf.tables.inputs import is_url
 
@@ -355,8 +355,11 @@ def check_refused(refused: Path | None, on_error: str) -> None:
         raise click.UsageError("--refused goes with --on-error skip: without it the first such row stops the command.")
 
 
-def check_sentences(sentences: Sequence[str], source: object, *, other_table: object = None) -> None:
-    """Refuse sentences beside a table, sentences that are names of tables, and options of a table without any."""
+def check_sentences(sentences: Sequence[str], source: object, *, reads_another: bool = False) -> None:
+    """Refuse sentences beside a table, sentences that are names of tables, and options of a table without one.
+
+    With `reads_another` the command reads another table, which those options are for.
+    """
     if not sentences:
         return
     if source is not None:
@@ -365,7 +368,7 @@ def check_sentences(sentences: Sequence[str], source: object, *, other_table: ob
         raise click.UsageError(
             f"{sentences[0]!r} names a file. Use -i {sentences[0]!r} to read it; pipe it in if it is a text."
         )
-    if other_table is None:
+    if not reads_another:
         refuse_idle(READING, "it says how a table is read, and no table is named")
 
 

@@ -1,27 +1,27 @@
 """The same commands on many files and many processes, through Dask (the extra ``dask``)."""
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
-from textclf.distributed.evaluate import Evaluated, evaluate
-from textclf.distributed.fit import Listener
+from textclf.distributed.evaluate_files import Evaluated, evaluate_files
+from textclf.distributed.fit import StepListener
 from textclf.distributed.frames import predict
-from textclf.distributed.label import Job, LabelledFiles, SetAside, label
+from textclf.distributed.label import LabelJob, LabelledFiles, SetAside, label
 from textclf.distributed.shards import Shard, find_shards
-from textclf.distributed.train import TrainedFar, train
+from textclf.distributed.train_files import TrainedFar, train_files
 
 __all__ = [
     "Engine",
     "Evaluated",
-    "Job",
+    "LabelJob",
     "LabelledFiles",
-    "Listener",
     "Serial",
     "SetAside",
     "Shard",
+    "StepListener",
     "TrainedFar",
     "dask_engine",
-    "evaluate",
+    "evaluate_files",
     "find_shards",
     "label",
     "predict",
-    "train",
+    "train_files",
 ]

@@ -11,7 +11,7 @@ import numpy as np
 
 from textclf.tables import Batch
 from textclf.text.csr import sum_entries
-from textclf.text.features import Kind
+from textclf.text.features import NgramKind
 from textclf.text.key_index import KeyIndex, count_keys, sum_keys
 from textclf.text.ngrams import ngrams
 from textclf.text.subwords import Spelling, piece_keys, subwords
@@ -72,7 +72,7 @@ class CorpusCounts:
     words: HeavyHitters = field(default_factory=HeavyHitters)
     ngrams: list[HeavyHitters] = field(default_factory=list)
 
-    def add(self, batch: Batch, kinds: list[Kind], *, cased: bool) -> None:
+    def add(self, batch: Batch, kinds: list[NgramKind], *, cased: bool) -> None:
         """Count the rows of a batch; with `cased` words count as they stand, too."""
         self.ngrams = self.ngrams or [HeavyHitters() for _ in kinds]
         self.labels.update(batch.labels or [])

@@ -13,7 +13,7 @@ from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from textclf.errors import DataError, TextclfError, require_packages, shown
+from textclf.errors import DataError, TextclfError, require_packages, spell
 from textclf.storage.files import temporary_folder
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class DaskEngine:
         """Give each task with its outcome, as it comes; leaving early cancels the rest."""
         from distributed import KilledWorker, as_completed
 
-        sent = None if given is None else self._sent(given)
+        sent = None if given is None else self._send(given)
         homes = self._addresses() if stay else []
         futures = {}
         for number, task in enumerate(tasks):
@@ -120,7 +120,7 @@ class DaskEngine:
                     outcome = future.result()
                 except KilledWorker as error:
                     outcome = DataError(
-                        f"{shown(str(task))[:200]}: expected to be worked on, found that {error.allowed_failures + 1}"
+                        f"{spell(str(task))[:200]}: expected to be worked on, found that {error.allowed_failures + 1}"
                         " workers were lost at it. Is their memory enough?"
                     )
                 future.release()
@@ -128,7 +128,7 @@ class DaskEngine:
         finally:
             self._client.cancel(list(futures))
 
-    def _sent(self, given: object) -> Any:  # noqa: ANN401 - a future of an optional package
+    def _send(self, given: object) -> Any:  # noqa: ANN401 - a future of an optional package
         for _ in range(_TRIES):
             try:
                 return self._client.scatter(given, broadcast=True, hash=False)
@@ -198,7 +198,7 @@ def dask_engine(*, scheduler: str | None = None, workers: int | None = None) -> 
             client = Client(scheduler, timeout="20s", set_as_default=False)
         except (OSError, ValueError, ImportError) as error:
             raise TextclfError(
-                f"--scheduler: expected a Dask scheduler at {scheduler}, found none ({shown(str(error))[:200]})."
+                f"--scheduler: expected a Dask scheduler at {scheduler}, found none ({spell(str(error))[:200]})."
             ) from error
         with client:
             client.register_plugin(_readying(same_terminal=False))

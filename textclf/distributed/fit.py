@@ -9,7 +9,7 @@ import numpy as np
 
 from textclf.distributed import worker
 from textclf.distributed.engines import Engine
-from textclf.distributed.worker import Group, Judged, Parameters, Plan
+from textclf.distributed.worker import Judged, Partition, ShardPlan, SharedParameters
 from textclf.errors import TextclfError
 from textclf.metrics.single_label import Evaluation
 from textclf.model.calibration import Scaling, fit_calibration
@@ -42,17 +42,17 @@ _LARGEST_SAVED = 1 << 32
 
 
 @dataclass(frozen=True)
-class Listener:
+class StepListener:
     """Who is told how training goes: `say` of each part in a sentence, `step` of each step and its loss."""
 
     say: Callable[[str], None] = lambda _: None
     step: Callable[[int, float], None] = lambda _number, _loss: None
 
 
-NOBODY = Listener()
+NO_LISTENER = StepListener()
 
 
-def gathered(
+def gather(
     engine: Engine, job: Callable[..., Part], tasks: Sequence[Any], given: object = None, *, stay: bool = False
 ) -> list[Part]:
     """Return what the job makes of each task, in the tasks' order; raises the first error."""
@@ -67,78 +67,78 @@ def gathered(
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where rows are held: who works, on which groups of files, by which plan."""
+    """Where rows are held: who works, on which partitions of the files, by which plan."""
 
     engine: Engine
-    groups: list[Group]
-    plan: Plan
+    partitions: list[Partition]
+    plan: ShardPlan
 
     def ask(self, job: Callable[..., Part], given: object = None) -> list[Part]:
-        """Return what the job makes of each group, in their order."""
-        return gathered(self.engine, partial(job, self.plan), self.groups, given, stay=True)
+        """Return what the job makes of each partition, in their order."""
+        return gather(self.engine, partial(job, self.plan), self.partitions, given, stay=True)
 
     @cached_property
     def columns(self) -> list[Integers]:
-        """The n-grams that stand in each group's texts."""
+        """The n-grams that stand in each partition's texts."""
         return self.ask(worker.columns)
 
 
 @dataclass(frozen=True)
 class _FarRows:
-    """Rows that workers hold: a sum over all is the sum of what the groups return, in their order.
+    """Rows that workers hold: a sum over all is the sum of what the partitions return, in their order.
 
-    A group returns the sums of n-grams that stand in its texts; those of the others are 0.
+    A partition returns the sums of n-grams that stand in its texts; those of the others are 0.
     """
 
-    workplace: Cluster
+    cluster: Cluster
     V: int
     everything: bool
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return loss and gradients as `objective.Rows` says."""
-        given = (Parameters.of(network, U), spread, self.everything)
-        return self._added(self.workplace.ask(worker.gradient, given))
+        given = (SharedParameters.of(network, U), spread, self.everything)
+        return self._add_up(self.cluster.ask(worker.gradient, given))
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums of squares as `objective.Rows` says."""
-        given = (Parameters.of(network, np.zeros((0, 0), np.float32)), self.everything)
-        return self._added(self.workplace.ask(worker.squares, given))
+        given = (SharedParameters.of(network, np.zeros((0, 0), np.float32)), self.everything)
+        return self._add_up(self.cluster.ask(worker.squares, given))
 
-    def _added(self, parts: list[list[Array]]) -> list[Array]:
+    def _add_up(self, parts: list[list[Array]]) -> list[Array]:
         whole = np.zeros((self.V, parts[0][-1].shape[1]), parts[0][-1].dtype)
-        for columns, part in zip(self.workplace.columns, parts, strict=True):
+        for columns, part in zip(self.cluster.columns, parts, strict=True):
             whole[columns] += part[-1]
-        return [*worker.added([part[:-1] for part in parts]), whole]
+        return [*worker.add_sums([part[:-1] for part in parts]), whole]
 
 
-class Fit:
+class FarFit:
     """The fit on the training part, to validate, and the last one on all rows."""
 
     def __init__(
-        self, workplace: Cluster, start: Model, settings: Settings, listener: Listener, checkpoint: Checkpoint
+        self, cluster: Cluster, start: Model, settings: Settings, listener: StepListener, checkpoint: Checkpoint
     ) -> None:
-        self._workplace, self._start, self._settings = workplace, start, settings
+        self._cluster, self._start, self._settings = cluster, start, settings
         self._listener, self._checkpoint = listener, checkpoint
         self._loss = LOSSES[settings.loss, settings.output]
         self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
     def run(self) -> tuple[Model, Evaluation | None]:
         """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""
-        ask = self._workplace.ask
-        n, total, squares = worker.added(ask(worker.moments))
+        ask = self._cluster.ask
+        n, total, squares = worker.add_sums(ask(worker.moments))
         standard = Standardizer.of_sums(int(n), total, float(squares), length=JOINT_LENGTH)
-        self._workplace = replace(self._workplace, plan=replace(self._workplace.plan, standard=standard))
-        ask = self._workplace.ask
+        self._cluster = replace(self._cluster, plan=replace(self._cluster.plan, standard=standard))
+        ask = self._cluster.ask
         holds_out = self._settings.valid_fraction > 0
-        fit = self._fitted("first", None, everything=not holds_out)
+        fit = self._fit("first", None, everything=not holds_out)
         model = replace(self._start, E=standard.transform(np.asarray(self._start.E)), network=fit.network, U=fit.U)
         validation, scaling = None, None
         if holds_out:
-            judged = Judged.joined(ask(worker.judge, Parameters.of(fit.network, fit.U)))
+            judged = Judged.join(ask(worker.judge, SharedParameters.of(fit.network, fit.U)))
             if len(judged.Z):
-                model, scaling, validation = self._validated(model, judged)
+                model, scaling, validation = self._validate(model, judged)
             self._listener.say("fitting once more, on all rows")
-            last = self._fitted("last", JointFit(fit.network, fit.U, []), everything=True)
+            last = self._fit("last", JointFit(fit.network, fit.U, []), everything=True)
             again = replace(model, network=last.network, U=last.U)
             model = again if scaling is None else again.scaled(scaling)
             fit = replace(fit, losses=fit.losses + last.losses)
@@ -150,23 +150,23 @@ class Fit:
     def _reference(self, model: Model) -> Profile:
         """Return what all texts are like, and how sure the model was of those it was not fitted to."""
         reference = model.profile()
-        for found in self._workplace.ask(worker.profile):
+        for found in self._cluster.ask(worker.profile):
             reference.merge(found)
         if model.record is not None:
             reference.add_confidence(model.record.confidence)
         return reference
 
-    def _fitted(self, name: str, start: JointFit | None, *, everything: bool) -> JointFit:
+    def _fit(self, name: str, start: JointFit | None, *, everything: bool) -> JointFit:
         """Return a fit, or what is left of one that was stopped; it is noted under its name."""
-        found = self._noted(name)
+        found = self._load_fit(name)
         if found is None:
-            *counts, of_classes = worker.added(self._workplace.ask(worker.counts, everything))
+            *counts, of_classes = worker.add_sums(self._cluster.ask(worker.counts, everything))
             scales = scales_of(counts, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
-            found = self._minimized(name, start, scales, of_classes, everything)
+            found = self._minimize(name, start, scales, of_classes, everything)
             self._note(name, found)
         return found
 
-    def _minimized(
+    def _minimize(
         self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
     ) -> JointFit:
         """Return what one machine finds, up to the order in which numbers are added."""
@@ -177,14 +177,14 @@ class Fit:
             self._checkpoint.within(name), _LARGEST_SAVED,
         )  # fmt: skip
         problem = Problem(self._start.network, scales, self._loss, self.l2)
-        rows = cast(Rows, _FarRows(self._workplace, len(scales), everything))
+        rows = cast(Rows, _FarRows(self._cluster, len(scales), everything))
         return minimize(problem, rows, of_classes / total, total, options)
 
     def _note(self, name: str, fit: JointFit) -> None:
         arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
         self._checkpoint.save(name, State(arrays).itself)
 
-    def _noted(self, name: str) -> JointFit | None:
+    def _load_fit(self, name: str) -> JointFit | None:
         state = self._checkpoint.load(name)
         if state is None:
             return None
@@ -192,7 +192,7 @@ class Fit:
         U = state.array("U", np.asarray(self._start.U))
         return JointFit(network, U, [float(value) for value in state.arrays["losses"]])
 
-    def _validated(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
+    def _validate(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
         """Return the model with what the rows held out teach about its answers, and how it does on them."""
         Z, scaling = judged.Z, None
         if self._settings.calibrate:
@@ -204,6 +204,6 @@ class Fit:
                 model, Z = model.scaled(scaling), scaling.apply(Z)
         P = model.probabilities_of(Z)
         model, validation = with_record(
-            model, judged.Y, P, tokens=judged.tokens, known=judged.known, familiar=judged.familiar
+            model, judged.Y, P, tokens=judged.tokens, known=judged.known, known_shares=judged.known_shares
         )
         return model, scaling, validation

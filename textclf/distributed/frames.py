@@ -30,11 +30,11 @@ def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.Dat
     path = Path(model).resolve()
     digest = sha256(path)
     # An empty frame of the same types: what Dask asks to be told.
-    meta = _labelled(frame._meta, str(path), digest, column)
-    return frame.map_partitions(_labelled, str(path), digest, column, meta=meta)
+    meta = _label(frame._meta, str(path), digest, column)
+    return frame.map_partitions(_label, str(path), digest, column, meta=meta)
 
 
-def _labelled(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":
+def _label(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":
     from textclf.distributed.label import load_model
 
     values = part[column]

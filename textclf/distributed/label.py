@@ -32,7 +32,7 @@ _FOR_US = ("made_from", "profile", "refusals")
 
 
 @dataclass(frozen=True)
-class Job:
+class LabelJob:
     """What is done to every file; it travels to the workers.
 
     Outputs keep the names of their inputs below `folder`.
@@ -110,7 +110,7 @@ class LabelledFiles:
 def label(
     engine: Engine,
     shards: Sequence[Shard],
-    job: Job,
+    job: LabelJob,
     *,
     skip: bool = False,
     progress: Callable[[int], None] = lambda _: None,
@@ -152,7 +152,7 @@ def _check_apart(shards: Sequence[Shard], folder: Folder) -> None:
             raise OutputError(f"{output}: expected an output other than the input, found the same file. Name another.")
 
 
-def _manifest(run: LabelledFiles, job: Job) -> dict[str, Any]:
+def _manifest(run: LabelledFiles, job: LabelJob) -> dict[str, Any]:
     return {
         "textclf": __version__,
         "model": job.digest,
@@ -165,12 +165,12 @@ def _manifest(run: LabelledFiles, job: Job) -> dict[str, Any]:
     }
 
 
-def _label_shard(job: Job, shard: Shard) -> FileRecord:
+def _label_shard(job: LabelJob, shard: Shard) -> FileRecord:
     """Label one file, unless that is done, and return the record; runs on a worker."""
     folder, output = Folder(job.folder), shard.name
     made_from = f"{job.marks}/{shard.state}"
     record = f"{_RECORDS}/{output}.json"
-    done = _finished(folder, record, made_from)
+    done = _find_finished(folder, record, made_from)
     if done is not None:
         return done
     model = load_model(job.model.where(), job.digest)
@@ -199,7 +199,7 @@ def _label_shard(job: Job, shard: Shard) -> FileRecord:
     return new
 
 
-def _finished(folder: Folder, name: str, made_from: str) -> FileRecord | None:
+def _find_finished(folder: Folder, name: str, made_from: str) -> FileRecord | None:
     """Return the record of a file that is done, its output whole and made from the same; else None."""
     content = folder.read(name)
     try:

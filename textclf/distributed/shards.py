@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from textclf.errors import DataError, OutputError, require_packages, shown
-from textclf.storage.files import check_writable, temporary_folder, written_whole
+from textclf.errors import DataError, OutputError, require_packages, spell
+from textclf.storage.files import check_writable, temporary_folder, write_whole
 from textclf.tables import is_table_name
 from textclf.tables.inputs import WILD, is_url
 
@@ -47,7 +47,7 @@ class Shard:
                 filesystem, path = _filesystem(self.url)
                 filesystem.get_file(path, str(copy))
             except Exception as error:  # each file system has errors of its own
-                raise DataError(f"{shown(self.url)}: cannot be fetched ({shown(str(error))[:200]}).") from error
+                raise DataError(f"{spell(self.url)}: cannot be fetched ({spell(str(error))[:200]}).") from error
             yield copy
 
 
@@ -63,7 +63,7 @@ def find_shards(source: str) -> list[Shard]:
     else:
         found = _local(Path(source))
     if not found:
-        raise DataError(f"{shown(source)}: expected files to read, found none. Check the folder and the pattern.")
+        raise DataError(f"{spell(source)}: expected files to read, found none. Check the folder and the pattern.")
     return found
 
 
@@ -104,7 +104,7 @@ def _remote(filesystem: "AbstractFileSystem", path: str) -> list[Shard]:
             details = {path: filesystem.info(path)}
             root = path.rpartition("/")[0]
     except Exception as error:  # each file system has errors of its own
-        raise DataError(f"{shown(path)}: cannot be listed ({shown(str(error))[:200]}). Check the address.") from error
+        raise DataError(f"{spell(path)}: cannot be listed ({spell(str(error))[:200]}). Check the address.") from error
     shards = []
     for name in sorted(details):
         below = name[len(root) :].lstrip("/")
@@ -127,7 +127,7 @@ class Folder:
 
     def __str__(self) -> str:
         """Return its name for messages."""
-        return shown(self.place)
+        return spell(self.place)
 
     def prepare(self) -> None:
         """Make the folder; raises OutputError when it cannot be written to."""
@@ -177,11 +177,11 @@ class Folder:
                 filesystem.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
                 filesystem.put_file(str(path), f"{root}/{name}")
             except Exception as error:  # each file system has errors of its own
-                raise OutputError(f"{self}/{shown(name)}: cannot be written ({shown(str(error))[:200]}).") from error
+                raise OutputError(f"{self}/{spell(name)}: cannot be written ({spell(str(error))[:200]}).") from error
 
     def write(self, name: str, content: bytes) -> None:
         """Write a small file."""
-        with self.writing(name) as path, written_whole(path) as stream:
+        with self.writing(name) as path, write_whole(path) as stream:
             stream.write(content)
 
 
@@ -198,9 +198,9 @@ def _filesystem(url: str) -> "tuple[AbstractFileSystem, str]":
         protocol = url.partition("://")[0]
         extra = _EXTRAS.get(protocol, protocol)
         raise DataError(
-            f"{shown(url)}: expected the packages that read {shown(protocol)}, found one missing"
-            f" ({shown(str(error))[:200]}). Install them with: pip install 'fsspec[{shown(extra)}]'."
+            f"{spell(url)}: expected the packages that read {spell(protocol)}, found one missing"
+            f" ({spell(str(error))[:200]}). Install them with: pip install 'fsspec[{spell(extra)}]'."
         ) from error
     except ValueError as error:
-        raise DataError(f"{shown(url)}: expected an address that can be read ({shown(str(error))[:200]}).") from error
+        raise DataError(f"{spell(url)}: expected an address that can be read ({spell(str(error))[:200]}).") from error
     return filesystem, str(path)

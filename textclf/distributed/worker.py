@@ -5,7 +5,7 @@ Rows are read and cut once, and stay where they are; parameters come in, and sum
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 
 import numpy as np
 
@@ -24,15 +24,15 @@ from textclf.text.weighting import inverse_document_frequency
 from textclf.training.data import Examples, group_keys, split, text_keys
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
-from textclf.training.objective import RowsHere, add_up, blocks_for
+from textclf.training.objective import RowsHere, add_to, blocks_for
 from textclf.types import Array, BoolArray, Integers, Keys
 
-Group = tuple[Shard, ...]
+Partition = tuple[Shard, ...]
 """The files of one worker."""
 
 
 @dataclass(frozen=True)
-class Plan:
+class ShardPlan:
     """What a worker has to know: the model before training, how files are read, and which rows are held out.
 
     `rows`: how many there are in all. `least_texts`: in how many of them an n-gram that is kept stands.
@@ -54,7 +54,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Parameters:
+class SharedParameters:
     """A network and U, as they travel."""
 
     sizes: tuple[int, ...]
@@ -63,9 +63,9 @@ class Parameters:
     U: Array
 
     @staticmethod
-    def of(network: Network, U: Array) -> "Parameters":
+    def of(network: Network, U: Array) -> "SharedParameters":
         """Return the parameters of a network and U."""
-        return Parameters(network.sizes, network.activation.name, network.theta, U)
+        return SharedParameters(network.sizes, network.activation.name, network.theta, U)
 
     @property
     def network(self) -> Network:
@@ -74,8 +74,8 @@ class Parameters:
 
 
 @dataclass(frozen=True)
-class Held:
-    """The rows of a group: `valid` are the numbers of those held out."""
+class HeldRows:
+    """The rows of a partition: `valid` are the numbers of those held out."""
 
     model: Model
     matrix: TextMatrix
@@ -102,7 +102,7 @@ class Held:
     def _made(self) -> dict[str, Array]:
         return {}
 
-    def weighed(self, *, everything: bool) -> Examples:
+    def weigh(self, *, everything: bool) -> Examples:
         """Return the examples; those held out weigh nothing unless `everything` counts."""
         if everything:
             return self.examples
@@ -110,29 +110,29 @@ class Held:
         return self.examples.weighing_only(rest)
 
 
-_HELD: dict[tuple[str, Group], Held] = {}
+_HELD_ROWS: dict[tuple[str, Partition], HeldRows] = {}
 
 
-def held(plan: Plan, group: Group) -> Held:
-    """Return the rows of a group, read if this worker does not hold them (yet, or after another one was lost)."""
-    key = (plan.run, group)
-    if key not in _HELD:
-        for old in [other for other in _HELD if other[0] != plan.run]:
-            del _HELD[old]
-        _HELD[key] = _read(plan, group)
-    return _HELD[key]
+def read_held_rows(plan: ShardPlan, partition: Partition) -> HeldRows:
+    """Return the rows of a partition, read if this worker does not hold them (yet, or after another one was lost)."""
+    key = (plan.run, partition)
+    if key not in _HELD_ROWS:
+        for old in [other for other in _HELD_ROWS if other[0] != plan.run]:
+            del _HELD_ROWS[old]
+        _HELD_ROWS[key] = _read(plan, partition)
+    return _HELD_ROWS[key]
 
 
-def release(plan: Plan, group: Group) -> None:
-    """Let go of the rows of a group."""
-    _HELD.pop((plan.run, group), None)
+def release(plan: ShardPlan, partition: Partition) -> None:
+    """Let go of the rows of a partition."""
+    _HELD_ROWS.pop((plan.run, partition), None)
 
 
-def _read(plan: Plan, group: Group) -> Held:
+def _read(plan: ShardPlan, partition: Partition) -> HeldRows:
     model = load_model(plan.model.where(), plan.digest)
     parts, Ys, valid = [], [], []
     n = 0
-    for shard in group:
+    for shard in partition:
         matrix, Y, keys = _read_shard(plan, model, shard)
         rng = np.random.default_rng(plan.seed)
         mixed = keys * np.uint64(2 * rng.integers(1 << 62) + 1)  # with each seed other texts have the lowest keys
@@ -144,10 +144,10 @@ def _read(plan: Plan, group: Group) -> Held:
     matrix = stack_texts(parts)
     Y = np.concatenate(Ys)
     weights = np.array(plan.weights, np.float32)[Y.argmax(axis=1)]
-    return Held(model, matrix, Examples(matrix.words, matrix.ngrams, Y, weights), np.concatenate(valid))
+    return HeldRows(model, matrix, Examples(matrix.words, matrix.ngrams, Y, weights), np.concatenate(valid))
 
 
-def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Array, Keys]:
+def _read_shard(plan: ShardPlan, model: Model, shard: Shard) -> tuple[TextMatrix, Array, Keys]:
     """Return the texts of a file, the truth Y, shape (n, k), and a key of each text."""
     texts: list[str] = []
     labels: list[str] = []
@@ -163,7 +163,7 @@ def _read_shard(plan: Plan, model: Model, shard: Shard) -> tuple[TextMatrix, Arr
     return matrix, multi_hot(sets, model.labels), text_keys(texts)
 
 
-def _common(plan: Plan, model: Model) -> list[BoolArray]:
+def _common(plan: ShardPlan, model: Model) -> list[BoolArray]:
     """Return which n-grams the model would know of a text without that text: so many others must have them."""
     of_least = inverse_document_frequency(np.array([plan.least_texts]), plan.rows)
     return [np.asarray(table.idf < of_least) for table in model.features.ngrams]  # the more texts, the lower the idf
@@ -172,46 +172,46 @@ def _common(plan: Plan, model: Model) -> list[BoolArray]:
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
-def moments(plan: Plan, group: Group) -> list[Array]:
+def moments(plan: ShardPlan, partition: Partition) -> list[Array]:
     """Return n, Σ S and Σ ‖S‖² over the rows, by vectors that are not standardized."""
-    rows = held(plan, group)
+    rows = read_held_rows(plan, partition)
     S = rows.examples.words.times(rows.model.E).astype(np.float64)
     return [np.array(len(S), np.float64), S.sum(axis=0), np.array((S * S).sum())]
 
 
-def counts(plan: Plan, group: Group, everything: bool) -> list[Array]:
+def counts(plan: ShardPlan, partition: Partition, everything: bool) -> list[Array]:
     """Return the sums that naive Bayes' scales need, and the weight of each class, shape (k,)."""
-    examples = held(plan, group).weighed(everything=everything)
+    examples = read_held_rows(plan, partition).weigh(everything=everything)
     of_classes = (examples.Y * examples.weights[:, None]).sum(axis=0, dtype=np.float64)
     return [*class_counts(examples.ngrams, examples.Y, examples.weights), of_classes]
 
 
-def columns(plan: Plan, group: Group) -> Integers:
+def columns(plan: ShardPlan, partition: Partition) -> Integers:
     """Return the n-grams that stand in these texts, in rising order."""
-    return held(plan, group).columns
+    return read_held_rows(plan, partition).columns
 
 
-def profile(plan: Plan, group: Group) -> Profile:
+def profile(plan: ShardPlan, partition: Partition) -> Profile:
     """Return what these texts are like, rows held out and others."""
-    rows = held(plan, group)
+    rows = read_held_rows(plan, partition)
     found = rows.model.profile()
-    found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.familiar)
+    found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.known_shares)
     return found
 
 
-def squares(plan: Plan, group: Group, given: tuple[Parameters, bool]) -> list[Array]:
+def squares(plan: ShardPlan, partition: Partition, given: tuple[SharedParameters, bool]) -> list[Array]:
     """Return Σ w x² as `objective.Rows.squares` does, of these texts' n-grams alone."""
     parameters, everything = given
-    *others, of_columns = _rows(plan, group, everything).squares(parameters.network)
-    return [*others, of_columns[held(plan, group).columns]]
+    *others, of_columns = _rows(plan, partition, everything).squares(parameters.network)
+    return [*others, of_columns[read_held_rows(plan, partition).columns]]
 
 
-def gradient(plan: Plan, group: Group, given: tuple[Parameters, Array | None, bool]) -> list[Array]:
+def gradient(plan: ShardPlan, partition: Partition, given: tuple[SharedParameters, Array | None, bool]) -> list[Array]:
     """Return loss and gradient as `objective.Rows.gradient` does, of these texts' n-grams alone."""
     parameters, spread, everything = given
-    rows = _rows(plan, group, everything)
+    rows = _rows(plan, partition, everything)
     *others, CT_delta = rows.gradient(parameters.network, parameters.U, spread, _loss(plan))
-    return [*others, CT_delta[held(plan, group).columns]]
+    return [*others, CT_delta[read_held_rows(plan, partition).columns]]
 
 
 @dataclass(frozen=True)
@@ -223,39 +223,39 @@ class Judged:
     weights: Array
     tokens: Integers
     known: Integers
-    familiar: Array
+    known_shares: Array
 
     @staticmethod
-    def joined(parts: Sequence["Judged"]) -> "Judged":
+    def join(parts: Sequence["Judged"]) -> "Judged":
         """Return the rows of all parts, in their order."""
         return Judged(
             *(np.concatenate(arrays) for arrays in zip(*(vars(part).values() for part in parts), strict=True))
         )
 
 
-def judge(plan: Plan, group: Group, parameters: Parameters) -> Judged:
+def judge(plan: ShardPlan, partition: Partition, parameters: SharedParameters) -> Judged:
     """Return what the model says of the rows held out."""
-    rows = held(plan, group)
+    rows = read_held_rows(plan, partition)
     assert plan.standard is not None
     chosen, matrix = rows.valid, rows.matrix.take(rows.valid)
     wide = matrix.ngrams.double().times(parameters.U)
     network = Network(parameters.sizes, ACTIVATIONS[parameters.activation], parameters.theta.astype(np.float64))
     Z = network.forward(rows.S(plan.standard)[chosen].astype(np.float64), wide=wide).Z[-1]
     examples = rows.examples
-    return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.familiar)
+    return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.known_shares)
 
 
-def _rows(plan: Plan, group: Group, everything: bool) -> RowsHere:
-    rows = held(plan, group)
+def _rows(plan: ShardPlan, partition: Partition, everything: bool) -> RowsHere:
+    rows = read_held_rows(plan, partition)
     assert plan.standard is not None
-    blocks = blocks_for(rows.S(plan.standard), rows.weighed(everything=everything))
+    blocks = blocks_for(rows.S(plan.standard), rows.weigh(everything=everything))
     return RowsHere(blocks, rows.examples.ngrams, map)
 
 
-def _loss(plan: Plan) -> Loss:
+def _loss(plan: ShardPlan) -> Loss:
     return LOSSES[plan.loss]
 
 
-def added(parts: Sequence[list[Array]]) -> list[Array]:
-    """Return the sum of what groups returned, added in their order."""
-    return add_up([array.copy() for array in part] for part in parts)
+def add_sums(parts: Sequence[list[Array]]) -> list[Array]:
+    """Return the sum of what partitions returned, added in their order."""
+    return [*reduce(add_to, ([array.copy() for array in part] for part in parts))]

@@ -1,7 +1,7 @@
 """Why a text gets its label: what each word and n-gram adds, for one text, for many, and for a class as a whole."""
 
 from textclf.explain.attribution import ExplainSettings, explain
-from textclf.explain.explanation import Explanation, Method, Part, Sum
+from textclf.explain.explanation import Explanation, Method, Sum, TextPart
 from textclf.explain.neighbours import Neighbour, find_nearest
 from textclf.explain.overall import ClassSummary, strongest_in_texts, strongest_words
 
@@ -11,8 +11,8 @@ __all__ = [
     "Explanation",
     "Method",
     "Neighbour",
-    "Part",
     "Sum",
+    "TextPart",
     "explain",
     "find_nearest",
     "strongest_in_texts",

@@ -52,14 +52,14 @@ def explain(model: Model, texts: Sequence[str], settings: ExplainSettings = Expl
     Raises ValueError at a label that the model does not have, and ModelError when it gives several labels.
     """
     explanations: list[Explanation] = []
-    for block in attributed_blocks(model, texts, settings.label):
+    for block in attribute_blocks(model, texts, settings.label):
         explanations += block.explanations(settings.ngrams)
     if settings.method == "leave-one-out":
-        return _left_out(model, explanations)
+        return _leave_out(model, explanations)
     return explanations
 
 
-def attributed_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["AttributedTexts"]:
+def attribute_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["AttributedTexts"]:
     """Give the texts with what their words and n-grams add, a block of consecutive texts at a time."""
     model.require_one_label("explain")
     chosen = None if label is None else model.labels.index(label)
@@ -223,7 +223,7 @@ def _logits(network: Network, S: Array) -> Array:
     return network.forward(S).Z[-1]
 
 
-def _left_out(model: Model, explanations: list[Explanation]) -> list[Explanation]:
+def _leave_out(model: Model, explanations: list[Explanation]) -> list[Explanation]:
     """Return the explanations with what each token adds: the score's fall when it is left out of the text."""
     texts, classes = [], []
     for explanation in explanations:

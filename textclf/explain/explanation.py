@@ -14,8 +14,8 @@ Method = Literal["gradients", "leave-one-out"]
 _DIGITS = 9  # of the figures in JSON: their sums then agree with each other to well below 1e-5
 
 
-class Part(NamedTuple):
-    """A token, or what stands between two: its place in `Explanation.shown`, and what it adds to the score."""
+class TextPart(NamedTuple):
+    """A token, or what stands between two: its place in `Explanation.spell`, and what it adds to the score."""
 
     string: str
     start: int
@@ -43,7 +43,7 @@ class Explanation:
     The score is the label's calibrated logit minus the mean of the other labels'; `base` is the score of an empty text.
     With leave-one-out nothing makes contributions add up: `base` is then what is left over.
 
-    `shown` is what places refer to: the text, or its normal form where places in the text cannot be told.
+    `spell` is what places refer to: the text, or its normal form where places in the text cannot be told.
     `starts`, `ends`, `contributions`, shape (T,): of the tokens. `between`, shape (T + 1,): what is added by that which
     stands before each token and after the last. `words_of_tokens`: the tokens in normal form.
     `ngrams`: the strongest n-grams, strongest first.
@@ -65,22 +65,22 @@ class Explanation:
     like: tuple[Neighbour, ...] = ()
 
     @cached_property
-    def parts(self) -> list[Part]:
-        """The whole of `shown` cut into tokens and what stands between them, in order."""
+    def parts(self) -> list[TextPart]:
+        """The whole of `spell` cut into tokens and what stands between them, in order."""
         parts, place = [], 0
         before = self.between.tolist()
         tokens = zip(self.starts.tolist(), self.ends.tolist(), self.contributions.tolist(), strict=True)
         for number, (start, end, contribution) in enumerate(tokens):
             if start > place or before[number]:
-                parts.append(Part(self.shown[place:start], place, start, before[number], is_token=False))
-            parts.append(Part(self.shown[start:end], start, end, contribution, is_token=True))
+                parts.append(TextPart(self.shown[place:start], place, start, before[number], is_token=False))
+            parts.append(TextPart(self.shown[start:end], start, end, contribution, is_token=True))
             place = end
         if len(self.shown) > place or before[-1]:
-            parts.append(Part(self.shown[place:], place, len(self.shown), before[-1], is_token=False))
+            parts.append(TextPart(self.shown[place:], place, len(self.shown), before[-1], is_token=False))
         return parts
 
     @property
-    def tokens(self) -> list[Part]:
+    def tokens(self) -> list[TextPart]:
         """The tokens, in order."""
         return [part for part in self.parts if part.is_token]
 
@@ -120,7 +120,7 @@ class Explanation:
         }
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: TextPart) -> dict[str, Any]:
     return {
         "token": part.string,
         "start": part.start,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.explain.attribution import attributed_blocks
+from textclf.explain.attribution import attribute_blocks
 from textclf.explain.explanation import Sum
 from textclf.model.model import Model
 
@@ -57,7 +57,7 @@ def strongest_in_texts(model: Model, batches: Iterable[Sequence[str]], most: int
     counts: dict[tuple[int, str, str], int] = defaultdict(int)
     texts = np.zeros(len(model.labels), np.int64)
     for batch in batches:
-        for block in attributed_blocks(model, batch, None):
+        for block in attribute_blocks(model, batch, None):
             texts += np.bincount(block.classes, minlength=len(texts))
             for number, one in block.sums():
                 totals[number, one.kind, one.string] += one.contribution

@@ -44,18 +44,18 @@ def kinds_of(features: Features) -> list[slice]:
     return [slice(start, stop) for start, stop in pairwise(stops)]
 
 
-def measured_usage(matrix: TextMatrix, features: Features) -> Usage:
+def measure_usage(matrix: TextMatrix, features: Features) -> Usage:
     """Return what these texts have of each row."""
     words = np.bincount(matrix.words.columns, weights=matrix.words.data, minlength=matrix.words.width)
     ngrams = matrix.ngrams.double().squares(np.ones((len(matrix), 1)))[:, 0]
-    return _scaled(words.astype(np.float64), ngrams, features)
+    return _scale(words.astype(np.float64), ngrams, features)
 
 
 def effects(model: Model) -> tuple[Array, Array]:
     """Return the effect of each word, shape (V,), and of each n-gram, shape (N,)."""
     features = model.features
     shares = _shares_of_words(features, model.words)
-    expected = _scaled(shares * features.words.weights, _squares_a_text(features), features)
+    expected = _scale(shares * features.words.weights, _squares_a_text(features), features)
     d, k = model.E.shape[1], model.network.sizes[-1]
     J = model.exact_network.backward(np.eye(k), model.exact_network.forward(np.zeros((k, d)))).dX
     J, U = between_classes(J.T, model).T, between_classes(np.asarray(model.U, np.float64), model)
@@ -64,11 +64,11 @@ def effects(model: Model) -> tuple[Array, Array]:
     return words, expected.ngrams * (U**2).sum(axis=1)
 
 
-def expected_usage(model: Model) -> Usage:
+def estimate_usage(model: Model) -> Usage:
     """Return what a text of training had of each row, as far as the model tells."""
     features = model.features
     words = _shares_of_words(features, model.words) * features.words.weights
-    return _scaled(words, _squares_a_text(features), features)
+    return _scale(words, _squares_a_text(features), features)
 
 
 def _squares_a_text(features: Features) -> Array:
@@ -98,7 +98,7 @@ def _shares_of_words(features: Features, words: PackedStrings) -> npt.NDArray[np
     return np.full(len(words), _OCCURRENCES_A_TEXT / max(len(words), 1))
 
 
-def _scaled(words: Array, ngrams: Array, features: Features) -> Usage:
+def _scale(words: Array, ngrams: Array, features: Features) -> Usage:
     of_kinds = ngrams.astype(np.float64)
     for kind in kinds_of(features):
         of_kinds[kind] /= max(of_kinds[kind].sum(), 1e-300)

@@ -64,7 +64,7 @@ class LabelledRows:
         P = self.predict(model).P
         return log_losses(self.Y, P).sum(axis=1) if model.is_multi_label else losses(self.Y.argmax(axis=1), P)
 
-    def calibrated(self, model: Model) -> Model:
+    def calibrate(self, model: Model) -> Model:
         """Return the model with the temperature that suits these rows, and the record of what it says of them."""
         matrix = model.features.extract(self.texts)
         Z = model.logits(matrix, threads=self.threads)
@@ -75,7 +75,7 @@ class LabelledRows:
         if model.is_multi_label:
             return model
         P = model.probabilities_of(Z)
-        return replace(model, record=record_confidence(P, self.Y.argmax(axis=1), matrix.familiar))
+        return replace(model, record=record_confidence(P, self.Y.argmax(axis=1), matrix.known_shares))
 
     def change(self, model: Model, smaller: Model) -> Change:
         """Return what became of the figures."""

@@ -18,7 +18,7 @@ from textclf.errors import ModelError, require_packages
 from textclf.export.effects import kinds_of
 from textclf.export.tokenizer_json import INPUTS, PIECES, tokenizer_json
 from textclf.model.model import Model, largest_sum
-from textclf.storage.files import written_whole
+from textclf.storage.files import write_whole
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array
 
@@ -52,9 +52,9 @@ def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
     if _byte_count(model.E) + _byte_count(model.U) > _MOST_BYTES:
         raise ModelError(f"{path}: expected vectors of less than 2 GB in all, found more. Export a small model first.")
     content = onnx_model(model, digest).SerializeToString()
-    with written_whole(tokenizer) as stream:
+    with write_whole(tokenizer) as stream:
         stream.write(described)
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(content)
 
 

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from textclf.errors import ModelError
-from textclf.export.effects import between_classes, effects, expected_usage, kinds_of, measured_usage
+from textclf.export.effects import between_classes, effects, estimate_usage, kinds_of, measure_usage
 from textclf.export.measured_rows import Change, LabelledRows
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.card import ExportFacts
@@ -96,7 +96,7 @@ class _Shrinker:
         gain[~np.concatenate(told_apart)] = -1.0
         self._order = np.argsort(-gain, kind="stable")[: int((gain >= 0).sum())]
         matrix = None if rows is None else model.features.extract(rows.texts)
-        self._usage = expected_usage(self.whole) if matrix is None else measured_usage(matrix, model.features)
+        self._usage = estimate_usage(self.whole) if matrix is None else measure_usage(matrix, model.features)
 
     @property
     def all(self) -> int:
@@ -138,7 +138,7 @@ class _Shrinker:
         if count == self.all:
             return model
         if self.rows is not None:
-            return self.rows.calibrated(model)
+            return self.rows.calibrate(model)
         return replace(model, record=None)
 
     def _size(self, count: int) -> int:
@@ -153,7 +153,7 @@ class _Shrinker:
     @cached_property
     def _record_of_rows(self) -> ConfidenceRecord | None:
         """A record of the rows: of whichever model, it has the same size."""
-        return self.rows.calibrated(self._cut(self.all)).record if self.rows else None
+        return self.rows.calibrate(self._cut(self.all)).record if self.rows else None
 
     def _cut(self, count: int) -> Model:
         """Return the model in 8 bits with the first `count` words and n-grams."""

@@ -76,7 +76,7 @@ def _reaching(p: Array) -> Integers:
     return len(p) - np.searchsorted(np.sort(p), _GRID)
 
 
-def cross_validated(
+def cross_validate(
     labels: Sequence[str], Y: Array, P: Array, words: Integers, known: Integers, halves: Decisions
 ) -> "MultiLabelTally":
     """Count texts, each half of the rows with thresholds chosen on the other: figures of thresholds on unseen rows.

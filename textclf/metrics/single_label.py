@@ -131,14 +131,14 @@ class Evaluation:
             label: wilson_interval(right / rows, rows) if rows else None
             for label, right, rows in zip(self.labels, hits, support, strict=True)
         }
-        return Intervals(wilson_interval(self.accuracy, self.n), self._resampled_macro_f1(), recall)
+        return Intervals(wilson_interval(self.accuracy, self.n), self._resample_macro_f1(), recall)
 
-    def _resampled_macro_f1(self) -> tuple[float, float]:
+    def _resample_macro_f1(self) -> tuple[float, float]:
         # Rows of one cell of the matrix are alike, so the matrix holds all that a resample of rows can change.
         truth, predicted = np.nonzero(self.matrix)
         patterns = RowPatterns(truth, predicted[:, None], self.matrix[truth, predicted], len(self.labels))
         rng = np.random.default_rng(_SEED)
-        samples = [patterns.counts(rows, 0).macro_f1 for rows in patterns.resampled(rng, _RESAMPLES)]
+        samples = [patterns.counts(rows, 0).macro_f1 for rows in patterns.resample(rng, _RESAMPLES)]
         found = Interval.of(self.macro_f1, np.concatenate(samples))
         assert found.low is not None
         assert found.high is not None

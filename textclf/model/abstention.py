@@ -58,7 +58,7 @@ class ConfidenceRecord:
             return self._by_class(target, k, own, 1.0 - CERTAINTY)
         doubt = (1.0 - CERTAINTY) / 2
         by_class = self._by_class(target, k, own, doubt)
-        if self._answered(by_class):
+        if self._answer(by_class):
             return by_class
         return np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
 
@@ -75,9 +75,9 @@ class ConfidenceRecord:
 
     def coverage(self, target: float, k: int) -> float:
         """Return the share of these rows that gets an answer at the target."""
-        return self._answered(self.thresholds(target, k))
+        return self._answer(self.thresholds(target, k))
 
-    def _answered(self, thresholds: Array) -> float:
+    def _answer(self, thresholds: Array) -> float:
         return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
 
 

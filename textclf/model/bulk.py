@@ -33,11 +33,11 @@ def predict_batches(
             for piece in _pieces(batch):
                 waiting.append((piece, pool.submit(model.predict, piece.texts)))
                 while len(waiting) > _PIECES_AHEAD:
-                    yield _done(waiting)
+                    yield _take_done(waiting)
             while waiting and not ahead:
-                yield _done(waiting)
+                yield _take_done(waiting)
         while waiting:
-            yield _done(waiting)
+            yield _take_done(waiting)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -53,6 +53,6 @@ def _pieces(batch: Batch) -> Iterator[Batch]:
         yield batch.part(start, start + _PIECE_ROWS)
 
 
-def _done(waiting: deque[tuple[Batch, Future[Predictions]]]) -> tuple[Batch, Predictions]:
+def _take_done(waiting: deque[tuple[Batch, Future[Predictions]]]) -> tuple[Batch, Predictions]:
     piece, predictions = waiting.popleft()
     return piece, predictions.result()

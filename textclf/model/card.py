@@ -12,7 +12,7 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
-from textclf.errors import TextclfError, shown
+from textclf.errors import TextclfError, spell
 from textclf.settings import Settings
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class AtMost:
 
 Count = Annotated[int, Bounds(0, 2**53)]
 Share = Annotated[float, Bounds(0.0, 1.0)]
-Figure = Annotated[float, Bounds(-1e30, 1e30)]
+BoundedNumber = Annotated[float, Bounds(-1e30, 1e30)]
 LabelKind = Literal["str", "int", "float", "bool"]
 Positive = Annotated[float, Bounds(1e-6, 1e6)]
 
@@ -47,8 +47,8 @@ class EpochFigures:
     """The losses of one epoch, or of one step of L-BFGS; the last three need validation rows."""
 
     number: Count
-    loss: Figure
-    valid_loss: Figure | None = None
+    loss: BoundedNumber
+    valid_loss: BoundedNumber | None = None
     valid_accuracy: Share | None = None
     valid_macro_f1: Share | None = None
 
@@ -75,7 +75,7 @@ class ValidationFigures:
 
     texts: Count
     macro_f1: Share
-    log_loss: Figure
+    log_loss: BoundedNumber
     accuracy: Share | None = None
     micro_f1: Share | None = None
     exact_match: Share | None = None
@@ -123,8 +123,8 @@ class Provenance:
 class BeforeAfter:
     """One figure of a model, and of the smaller one that was made of it."""
 
-    before: Figure
-    after: Figure
+    before: BoundedNumber
+    after: BoundedNumber
 
 
 @dataclass(frozen=True)
@@ -198,7 +198,7 @@ def _read(kind: Any, value: object, where: str) -> object:  # noqa: ANN401 - typ
             raise ValueError(f"{where}: expected at most {arguments[1].entries} entries, found {len(value)}")
         return _read(arguments[0], value, where)
     if origin is Annotated:
-        return _bounded(_read(arguments[0], value, where), arguments[1], where)
+        return _bound(_read(arguments[0], value, where), arguments[1], where)
     if origin in (Union, UnionType):
         return _read_union(arguments, value, where)
     if origin is Literal:
@@ -276,17 +276,17 @@ def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind, include_extras=True)
 
 
-def _bounded(value: object, bounds: Bounds, where: str) -> object:
+def _bound(value: object, bounds: Bounds, where: str) -> object:
     if not bounds.lowest <= cast(float, value) <= bounds.highest:
         raise _unlike(where, f"{bounds.lowest:g} to {bounds.highest:g}", value)
     return value
 
 
 def _within(where: str, name: str) -> str:
-    return shown(f"{where}.{name}" if where else name)
+    return spell(f"{where}.{name}" if where else name)
 
 
 def _unlike(where: str, expected: str, value: object) -> ValueError:
     kinds = {NoneType: "null", list: "a list", dict: "names with values"}
-    found = kinds.get(type(value)) or shown(repr(value)[:_LONGEST_SHOWN])
+    found = kinds.get(type(value)) or spell(repr(value)[:_LONGEST_SHOWN])
     return ValueError(f"{where}: expected {expected}, found {found}")

@@ -186,7 +186,7 @@ class Drift:
         }
 
 
-def compare(reference: Profile, found: Profile) -> Drift:
+def measure_drift(reference: Profile, found: Profile) -> Drift:
     """Return how the texts counted in `found` compare with those of training, counted in `reference`."""
     texts = int(found.counts[1].sum())
     if texts < FEWEST_TEXTS:

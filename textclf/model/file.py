@@ -129,16 +129,16 @@ def write_model(
     The bytes are read before they are written, by what reads a file and then by `check`, so that no file is written
     that would be refused afterwards. Raises ModelError as reading does.
     """
-    from textclf.storage.files import written_whole  # tempfile, random and shutil: not for reading
+    from textclf.storage.files import write_whole  # tempfile, random and shutil: not for reading
 
     try:
-        content = _packed(arrays, description, version)
+        content = _pack(arrays, description, version)
         check(_read(path, np.frombuffer(content, np.uint8), signed=False))
     except ModelError as error:
         found = str(error).removeprefix(f"{path}: ")
         raise ModelError(f"{path}: not written, as it could not be read again: {found}") from None
-    parts, digest = _signed(content)
-    with written_whole(path) as stream:
+    parts, digest = _sign(content)
+    with write_whole(path) as stream:
         stream.writelines(parts)
     return digest
 
@@ -147,10 +147,10 @@ def model_bytes(
     arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], *, version: int = PLAIN
 ) -> tuple[list[memoryview], str]:
     """Return the content of a model file in parts, and its SHA-256."""
-    return _signed(_packed(arrays, description, version))
+    return _sign(_pack(arrays, description, version))
 
 
-def _packed(arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], version: int) -> bytes:
+def _pack(arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, Any], version: int) -> bytes:
     """Return the content of a model file but for its digest, whose places are zero."""
     from safetensors.numpy import save
 
@@ -169,7 +169,7 @@ def _packed(arrays: Mapping[str, npt.NDArray[Any]], description: Mapping[str, An
     return content
 
 
-def _signed(content: bytes) -> tuple[list[memoryview], str]:
+def _sign(content: bytes) -> tuple[list[memoryview], str]:
     digest = hashlib.sha256(content).hexdigest()
     place, view = content.index(_NO_DIGEST.encode()), memoryview(content)
     return [view[:place], memoryview(digest.encode()), view[place + len(digest) :]], digest

@@ -40,7 +40,7 @@ class PredictionColumns:
         """Return the added columns, each with a value for every row."""
         columns: list[Sequence[str | float]] = [model.cells(predictions), _figures(predictions.confidence)]
         if self.answer_from is not None:
-            answers = model.answered(predictions, self.answer_from).tolist()
+            answers = model.find_answered(predictions, self.answer_from).tolist()
             columns.append(["false" if answer else "true" for answer in answers])
         first, last = self._first_rank(model) - 1, self.top_k or 1
         if last > first:
@@ -62,7 +62,7 @@ def _figures(probabilities: Array) -> list[float]:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `answered` of them.
+    """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `find_answered` of them.
 
     `profile`: what the texts are like (see `drift`).
     """
@@ -89,7 +89,7 @@ def label_rows(
     for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
         write(batch, predictions)
         if columns.answer_from is not None:
-            answered += int(model.answered(predictions, columns.answer_from).sum())
+            answered += int(model.find_answered(predictions, columns.answer_from).sum())
         rows += len(batch)
         unknown += int((predictions.known == 0).sum())
         predictions.count(profile)

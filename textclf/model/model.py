@@ -18,7 +18,7 @@ from textclf.metrics.multi_label import Decisions
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.calibration import Scaling
 from textclf.model.card import AtMost, Bounds, ModelCard, read_as
-from textclf.model.drift import CELLS, Drift, Profile, compare, quantities
+from textclf.model.drift import CELLS, Drift, Profile, measure_drift, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
@@ -76,7 +76,9 @@ class Model:
         known = self._known_pieces if len(texts) >= _MANY_TEXTS else None
         matrix = self.features.extract(texts, known=known)
         Z = self.logits(matrix, threads=threads)
-        return Predictions(self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.familiar, self.thresholds, Z)
+        return Predictions(
+            self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.known_shares, self.thresholds, Z
+        )
 
     def answer_from(self, target: float) -> Array:
         """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
@@ -94,7 +96,7 @@ class Model:
         if self.is_multi_label:
             raise ModelError(f"{purpose}: expected a model of one label a text, found a multi-label one. Name another.")
 
-    def answered(self, predictions: Predictions, answer_from: Array) -> BoolArray:
+    def find_answered(self, predictions: Predictions, answer_from: Array) -> BoolArray:
         """Return which texts get an answer, shape (n,): confident enough, not all unknown, like those of training."""
         enough = predictions.confidence >= answer_from[predictions.classes]
         least = 0.0 if self.record is None else self.record.least_known_share
@@ -109,7 +111,7 @@ class Model:
 
     def drift(self, found: Profile) -> Drift | None:
         """Return how these texts compare with those of training; None when the model does not know what those were."""
-        return None if self.reference is None else compare(self.reference, found)
+        return None if self.reference is None else measure_drift(self.reference, found)
 
     def predict_stream(
         self, batches: Iterable[Sequence[str]], answer_from: Array | None = None
@@ -122,7 +124,7 @@ class Model:
         self, texts: Sequence[str], predictions: Predictions, answer_from: Array | None = None
     ) -> Iterator[Prediction]:
         """Give the predictions of these texts one by one; with `answer_from`, shape (k,), whether it abstains."""
-        given = [None] * len(texts) if answer_from is None else (~self.answered(predictions, answer_from)).tolist()
+        given = [None] * len(texts) if answer_from is None else (~self.find_answered(predictions, answer_from)).tolist()
         sets = self.label_sets(predictions.given)
         rows = zip(
             texts,

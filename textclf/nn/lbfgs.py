@@ -81,7 +81,11 @@ def lbfgs(
     most of the steps. It also ends when no step along the direction makes the loss smaller. `start` is left as it is;
     given `Steps`, it continues from there.
     """
-    state = start if isinstance(start, Steps) else _first_steps(loss_and_gradient, start, settings.tolerance)
+    if isinstance(start, Steps):
+        state = start
+    else:
+        loss, gradient = loss_and_gradient(start)
+        state = Steps(start, gradient, loss, 0, 1, settings.tolerance * float(np.linalg.norm(gradient)), ())
     theta, gradient, loss = state.theta, state.gradient, state.loss
     history = deque(state.history, maxlen=settings.memory)
     evaluations, iteration = state.evaluations, state.iteration
@@ -126,11 +130,6 @@ def two_loop(gradient: Array, history: Sequence[Pair], curvature: Array | None =
         beta = pair.rho * float(np.vdot(pair.y, r))
         r += r.dtype.type(alpha - beta) * pair.s
     return r
-
-
-def _first_steps(loss_and_gradient: Callable[[Array], tuple[float, Array]], theta: Array, tolerance: float) -> Steps:
-    loss, gradient = loss_and_gradient(theta)
-    return Steps(theta, gradient, loss, 0, 1, tolerance * float(np.linalg.norm(gradient)), ())
 
 
 def _first_length(gradient: Array, curvature: Array | None) -> float:

@@ -66,7 +66,7 @@ def tanh_prime(Z: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Activation:
+class ActivationFunction:
     """A function σ of the weighted sum Z, its derivative σ′ of the same Z, and the spread of a good start.
 
     `starting_variance(n_in, n_out)` is that of a starting weight: He et al. 2015 for ReLU (2 / n_in),
@@ -92,9 +92,9 @@ def glorot(n_in: int, n_out: int) -> float:
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("sigmoid", sigmoid, sigmoid_prime, glorot),
-        Activation("relu", relu, relu_prime, he),
-        Activation("tanh", tanh, tanh_prime, glorot),
+        ActivationFunction("sigmoid", sigmoid, sigmoid_prime, glorot),
+        ActivationFunction("relu", relu, relu_prime, he),
+        ActivationFunction("tanh", tanh, tanh_prime, glorot),
     )
 }
 
@@ -248,7 +248,7 @@ class Network:
     """
 
     sizes: tuple[int, ...]
-    activation: Activation
+    activation: ActivationFunction
     theta: Array
     layers: list[Layer] = field(init=False, repr=False, compare=False)
 

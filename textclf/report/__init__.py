@@ -3,12 +3,12 @@
 from textclf.report.collect import Gathered
 from textclf.report.comparison import write_comparison_report
 from textclf.report.run import RunDetails
-from textclf.report.write import check_available, write_evaluation_report, write_training_report
+from textclf.report.write import check_report_available, write_evaluation_report, write_training_report
 
 __all__ = [
     "Gathered",
     "RunDetails",
-    "check_available",
+    "check_report_available",
     "write_comparison_report",
     "write_evaluation_report",
     "write_training_report",

@@ -16,7 +16,7 @@ from textclf.types import Array, Integers
 
 
 @dataclass
-class Texts:
+class TextTotals:
     """What the texts of a table are like: counts that grow batch by batch."""
 
     k: int
@@ -76,7 +76,7 @@ class JudgedRows:
         self._classes.append(predictions.classes)
         self._confidence.append(predictions.confidence)
         self._right.append((given == (Y > 0)).all(axis=1))
-        self._may_answer.append(self.model.answered(predictions, np.zeros(k)))
+        self._may_answer.append(self.model.find_answered(predictions, np.zeros(k)))
         if self.model.is_multi_label:
             self.decisions.add(predictions.P.ravel(), Y.ravel() > 0)
             self.have += np.bincount((Y > 0).sum(axis=1), minlength=k + 1)
@@ -97,7 +97,7 @@ class JudgedRows:
         """Which rows got their label, or exactly their labels, shape (n,)."""
         return np.concatenate(self._right)
 
-    def answered(self, answer_from: Array) -> npt.NDArray[np.bool_]:
+    def find_answered(self, answer_from: Array) -> npt.NDArray[np.bool_]:
         """Return which rows get an answer, shape (n,), when each class has to reach its confidence, shape (k,)."""
         enough: npt.NDArray[np.bool_] = self.confidence >= answer_from[self.classes]
         return enough & np.concatenate(self._may_answer)
@@ -108,11 +108,11 @@ class Gathered:
     """What a report of an evaluation needs beside the figures: it watches the batches go by."""
 
     model: Model
-    texts: Texts = field(init=False)
+    texts: TextTotals = field(init=False)
     judged: JudgedRows = field(init=False)
 
     def __post_init__(self) -> None:
-        self.texts, self.judged = Texts(len(self.model.labels)), JudgedRows(self.model)
+        self.texts, self.judged = TextTotals(len(self.model.labels)), JudgedRows(self.model)
 
     def watch(self, texts: Sequence[str], Y: Array, predictions: Predictions) -> None:
         """Take in a batch, its truth Y, shape (n, k), and what the model said of it."""

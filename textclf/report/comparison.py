@@ -10,7 +10,7 @@ from textclf.analysis.compare import Answers, Comparison, Slice
 from textclf.metrics.calibration_error import Reliability
 from textclf.model.model import Model
 from textclf.report import plots
-from textclf.report.html import LONGEST_LABEL, cut, write_page
+from textclf.report.html import LONGEST_LABEL, truncate, write_page
 from textclf.report.run import Fact, RunDetails
 
 _CHANGED = 50
@@ -46,7 +46,7 @@ def write_comparison_report(
     run: RunDetails,
 ) -> None:
     """Write how classifiers compare on the rows of `answers`, the baselines' among them."""
-    names = [cut(name, LONGEST_LABEL) for name in answers.names]
+    names = [truncate(name, LONGEST_LABEL) for name in answers.names]
     right = answers.given[:, : answers.models] == answers.y[:, None]
     numbered = [(number, score) for number, score in enumerate(comparison.scores, 1)]
     curves, reliabilities = {}, {}
@@ -62,7 +62,7 @@ def write_comparison_report(
         comparison=comparison,
         names=names,
         calibration=[counted.ece for counted in reliabilities.values()],
-        verdicts=[duel.verdict(names[0], cut(duel.other, LONGEST_LABEL)) for duel in comparison.duels],
+        verdicts=[duel.verdict(names[0], truncate(duel.other, LONGEST_LABEL)) for duel in comparison.duels],
         accuracy=plots.interval_plot(
             [(number, score.accuracy) for number, score in numbered], comparison.scores[0].accuracy, what="Accuracy"
         ),
@@ -74,7 +74,7 @@ def write_comparison_report(
         by_length=_by_length(comparison.by_words),
         slices=_slices(comparison, slice_by),
         models=answers.models,
-        changed=_changed(answers),
+        changed=_find_changes(answers),
         notes=answers.notes,
         facts={name: _facts(model) for name, model in zip(names, models.values(), strict=False)},
         run=run,
@@ -95,7 +95,7 @@ def _slices(comparison: Comparison, slice_by: str | None) -> list[tuple[str, lis
     return [(title, parts[:_SLICES], len(parts)) for title, parts in tables]
 
 
-def _changed(answers: Answers) -> list[Changed]:
+def _find_changes(answers: Answers) -> list[Changed]:
     """Return rows on which the models differ, those first on which they are surest of it."""
     rows = answers.disagreeing
     order = rows[np.argsort(-answers.confidence[rows].min(axis=1), kind="stable")][:_CHANGED].tolist()

@@ -31,7 +31,7 @@ class Shaded(NamedTuple):
     words_against: list[Sum]
 
 
-def shaded(explanation: Explanation, top: int, *, longest: int | None = None) -> Shaded:
+def shade(explanation: Explanation, top: int, *, longest: int | None = None) -> Shaded:
     """Return the explanation with its `top` strongest words; of its text at most `longest` characters, if given."""
     largest = max((abs(part.contribution) for part in explanation.parts), default=0.0) or 1.0
     stretches, shown = [], 0
@@ -48,7 +48,7 @@ def shaded(explanation: Explanation, top: int, *, longest: int | None = None) ->
 
 def write_explanations(path: Path, explanations: Sequence[Explanation], *, total: int, name: str, top: int) -> None:
     """Write the texts, each word shaded by what it adds, with their `top` strongest words; `total`: of how many."""
-    texts = [shaded(explanation, top) for explanation in explanations]
+    texts = [shade(explanation, top) for explanation in explanations]
     lead = f"{len(explanations):,} of {total:,} texts."
     write_page(path, "explain.html", title=f"Why {name} says so", lead=lead, texts=texts, summaries=[], top=top)
 

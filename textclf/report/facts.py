@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from textclf.model.model import Model
-from textclf.report.collect import Texts
+from textclf.report.collect import TextTotals
 from textclf.report.run import Fact
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
@@ -23,7 +23,7 @@ class LabelShare(NamedTuple):
     share: float
 
 
-def text_facts(texts: Texts, refused: int) -> list[Fact]:
+def text_facts(texts: TextTotals, refused: int) -> list[Fact]:
     """Return facts of a table: its rows, those without words, and how many words are unknown."""
     words, known = texts.words, texts.known
     unknown = 1 - known.sum() / max(int(words.sum()), 1)
@@ -38,7 +38,7 @@ def text_facts(texts: Texts, refused: int) -> list[Fact]:
     ]
 
 
-def lengths(texts: Texts) -> list[tuple[str, list[str]]]:
+def summarize_lengths(texts: TextTotals) -> list[tuple[str, list[str]]]:
     """Return the quantiles of the texts' lengths, in words and in characters."""
     columns = (("words", texts.words), ("characters", texts.characters))
     return [
@@ -46,7 +46,7 @@ def lengths(texts: Texts) -> list[tuple[str, list[str]]]:
     ]
 
 
-def class_counts(labels: Sequence[str], texts: Texts) -> list[LabelShare]:
+def list_class_shares(labels: Sequence[str], texts: TextTotals) -> list[LabelShare]:
     """Return how many texts have each label, the commonest first; of many labels the commonest and the rarest."""
     order = np.argsort(-texts.support, kind="stable").tolist()
     shown = order if len(order) <= _MOST_COUNTS else order[:_HALF] + order[-_HALF:]

@@ -15,7 +15,7 @@ from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model
 from textclf.report.collect import JudgedRows
-from textclf.report.html import LONGEST_LABEL, cut
+from textclf.report.html import LONGEST_LABEL, truncate
 from textclf.types import Array, Integers
 
 WIDEST_TABLE = 25
@@ -88,7 +88,7 @@ def first_figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Figure]
     return [
         Figure("accuracy", f"{evaluation.accuracy:.4f}", interval_note(evaluation.accuracy, evaluation.n)),
         Figure("macro-F1", f"{evaluation.macro_f1:.4f}", interval_words(*evaluation.intervals.macro_f1)),
-        Figure("always the commonest", f"{share:.4f}", f"“{cut(majority, LONGEST_LABEL)}”: accuracy"),
+        Figure("always the commonest", f"{share:.4f}", f"“{truncate(majority, LONGEST_LABEL)}”: accuracy"),
         Figure("calibration error", f"{evaluation.reliability.ece:.4f}", "confidence against accuracy"),
         Figure("log loss", f"{evaluation.log_loss:.4f}", f"Brier score {evaluation.brier:.4f}"),
     ]
@@ -96,7 +96,7 @@ def first_figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Figure]
 
 def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
     exact, micro_f1 = evaluation.baseline
-    always = cut(join_labels(evaluation.commonest), LONGEST_LABEL) if evaluation.commonest else "no label"
+    always = truncate(join_labels(evaluation.commonest), LONGEST_LABEL) if evaluation.commonest else "no label"
     (p, r, f1), (macro_p, macro_r, macro_f1) = evaluation.micro, evaluation.macro
     return [
         Figure("micro-F1", f"{f1:.4f}", f"precision {p:.4f}, recall {r:.4f}"),
@@ -110,7 +110,7 @@ def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
     ]  # fmt: skip
 
 
-def judge(evaluation: Evaluation | MultiLabelEvaluation) -> str:
+def write_verdict(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     """Return a verdict in two sentences: how the figures stand beside the baseline, and what is weakest."""
     scores = {label: each for label, each in evaluation.per_class.items() if each.support}
     if isinstance(evaluation, MultiLabelEvaluation):
@@ -120,7 +120,7 @@ def judge(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     else:
         always, baseline = evaluation.majority
         name, value, low = "Accuracy", evaluation.accuracy, evaluation.intervals.accuracy[0]
-        beside, what = f"always answering “{cut(always, LONGEST_LABEL)}”", "class"
+        beside, what = f"always answering “{truncate(always, LONGEST_LABEL)}”", "class"
     if value <= baseline:
         verdict = f"no better than {beside} ({baseline:.3f})"
     elif low is not None and low <= baseline:
@@ -131,7 +131,7 @@ def judge(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     if len(scores) > 1:
         weakest = min(scores, key=lambda label: scores[label].f1)
         texts = f"{scores[weakest].support:,} text{'s' * (scores[weakest].support > 1)}"
-        weak = f"“{cut(weakest, LONGEST_LABEL)}”, F1 {scores[weakest].f1:.3f}"
+        weak = f"“{truncate(weakest, LONGEST_LABEL)}”, F1 {scores[weakest].f1:.3f}"
         sentences.append(f"The weakest {what} is {weak} ({texts}).")
     return " ".join(sentences)
 
@@ -176,7 +176,7 @@ def _class_rows(
         return [ClassRow(label, s.precision, s.recall, s.f1, s.support) for label, s in scores]
     answer_from = model.answer_from(target)
     given = np.bincount(judged.classes, minlength=len(scores))
-    answered = np.bincount(judged.classes[judged.answered(answer_from)], minlength=len(scores))
+    answered = np.bincount(judged.classes[judged.find_answered(answer_from)], minlength=len(scores))
     coverage = answered / np.maximum(given, 1)
     return [
         ClassRow(label, s.precision, s.recall, s.f1, s.support, float(answer_from[j]), float(coverage[j]))
@@ -196,7 +196,7 @@ def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, float
     return [(label, list(zip(counts, parts, strict=True))) for label, counts, parts in rows]
 
 
-def most_confused(evaluation: Evaluation) -> tuple[Integers, list[str]]:
+def find_most_confused(evaluation: Evaluation) -> tuple[Integers, list[str]]:
     """Return the confusion matrix of the classes that a heat map shows, and these: all, or those most often wrong."""
     matrix, labels = evaluation.matrix, evaluation.labels
     occurring = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
@@ -234,7 +234,7 @@ def promises(model: Model, judged: JudgedRows, target: float | None) -> list[Pro
 
 def _promise(model: Model, judged: JudgedRows, target: float, *, is_chosen: bool) -> Promise:
     answer_from = model.answer_from(target)
-    given = judged.answered(answer_from)
+    given = judged.find_answered(answer_from)
     answered = Answered(target, len(given), int(given.sum()), int(judged.right[given].sum()))
     return Promise(_span(answer_from), answered, is_chosen)
 

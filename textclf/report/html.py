@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from textclf.errors import shown
-from textclf.storage.files import written_whole
+from textclf.errors import spell
+from textclf.storage.files import write_whole
 
 LONGEST_LABEL = 120
 _LONGEST_TEXT = 400
@@ -16,15 +16,15 @@ def write_page(path: Path, template: str, **values: Any) -> None:  # noqa: ANN40
 
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                        loader=PackageLoader("textclf.report", "templates"))  # fmt: skip
-    page.filters["text"] = lambda value: cut(value, _LONGEST_TEXT)
-    page.filters["label"] = lambda value: cut(value, LONGEST_LABEL)
-    page.filters["shown"] = shown
-    page.filters["passage"] = lambda value: "\n".join(map(shown, value.split("\n")))  # its line breaks stand
+    page.filters["text"] = lambda value: truncate(value, _LONGEST_TEXT)
+    page.filters["label"] = lambda value: truncate(value, LONGEST_LABEL)
+    page.filters["shown"] = spell
+    page.filters["passage"] = lambda value: "\n".join(map(spell, value.split("\n")))  # its line breaks stand
     html = page.get_template(template).render(**values)
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(html.encode("utf-8", "backslashreplace"))
 
 
-def cut(value: str, longest: int) -> str:
+def truncate(value: str, longest: int) -> str:
     """Return text for people, of at most so many characters."""
-    return shown(value[:longest]) + ("…" if len(value) > longest else "")
+    return spell(value[:longest]) + ("…" if len(value) > longest else "")

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from textclf.metrics.bootstrap import Interval, wilson_interval
 from textclf.metrics.calibration_error import Reliability
 from textclf.model.card import EpochFigures
-from textclf.report.html import cut
+from textclf.report.html import truncate
 from textclf.report.svg import FONT, INK, LINE, SERIES, SOFT, draw
 from textclf.types import Array, Integers
 
@@ -241,7 +241,7 @@ def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
     k = len(labels)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     levels = np.ceil(np.sqrt(shares) * _SHADES).astype(int)  # the root: one row in a hundred is to be seen too
-    names = [cut(label, _LONGEST_TICK) for label in labels]
+    names = [truncate(label, _LONGEST_TICK) for label in labels]
     cell = 0.115
     margin = 0.105 + 0.2 + 0.066 * max(sum(1 + (east_asian_width(c) in "WF") for c in name) for name in names)
 

@@ -43,16 +43,16 @@ def draw(width: float, height: float, paint: Callable[["Figure"], None], *, titl
         stream = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
-    return _themed(stream.getvalue(), title, text)
+    return _theme(stream.getvalue(), title, text)
 
 
-def _themed(source: str, title: str, text: str) -> str:
+def _theme(source: str, title: str, text: str) -> str:
     """Return the SVG element without what a page has no use for, its colours the page's own."""
     svg = source[source.index("<svg") :]
     svg = re.sub(r"\s*<defs>\s*<style.*?</style>\s*</defs>", "", svg, count=1, flags=re.DOTALL)
     svg = re.sub(r"font(-family)?: [^;\"]*sans-serif;? ?", _size_only, svg)
     svg = re.sub(r' transform="rotate\(-0 [^"]*\)"', "", svg)
-    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _rounded, tag[0]), svg)  # not the words between
+    svg = re.sub(r"<[^>]*>", lambda tag: re.sub(r"-?\d+\.\d{3,}", _round, tag[0]), svg)  # not the words between
     svg = re.sub(r"\s*\n\s*", " ", svg)
     used = set(re.findall(r"#([\w.]+)[\")]", svg))
     svg = re.sub(r' id="([\w.]+)"', lambda found: found[0] if found[1] in used else "", svg)
@@ -66,7 +66,7 @@ def _themed(source: str, title: str, text: str) -> str:
     return (begin + words + svg[svg.index(">") + 1 :]).replace("> <", "><").strip()
 
 
-def _rounded(number: re.Match[str]) -> str:
+def _round(number: re.Match[str]) -> str:
     return f"{float(number[0]):.2f}".rstrip("0").rstrip(".")
 
 

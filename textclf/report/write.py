@@ -17,8 +17,8 @@ from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.report import facts, figures, plots
-from textclf.report.collect import Gathered, JudgedRows, Texts
-from textclf.report.explanations import Shaded, shaded
+from textclf.report.collect import Gathered, JudgedRows, TextTotals
+from textclf.report.explanations import Shaded, shade
 from textclf.report.html import write_page
 from textclf.report.run import RunDetails
 from textclf.tables import LoadedTable
@@ -41,7 +41,7 @@ class Judgement:
     wrong: list[WrongRow]
 
 
-def check_available() -> None:
+def check_report_available() -> None:
     """Raise TextclfError when the packages that a report needs are not installed."""
     require_packages("--report", "jinja2", "matplotlib")
 
@@ -65,7 +65,7 @@ def write_training_report(
 ) -> None:
     """Write how a model was trained on a table and does on validation rows: of that table, or those of `valid`."""
     model = trained.model
-    texts = Texts(len(model.labels))
+    texts = TextTotals(len(model.labels))
     matrix = model.features.extract(examples.texts)
     sets = label_sets(examples.labels, multi_label=model.is_multi_label)
     texts.add(examples.texts, multi_hot(sets, model.labels), matrix.tokens, matrix.known)
@@ -104,7 +104,7 @@ def _of_validation(trained: Trained, rows: LoadedTable) -> Judgement | None:
     chosen = range(len(rows)) if trained.held_out_rows is None else trained.held_out_rows.tolist()
     matrix, Y = held_out.matrix, held_out.examples.Y
     P = model.probabilities_of(held_out.logits)
-    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.familiar, model.thresholds)
+    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.known_shares, model.thresholds)
     judged = JudgedRows(model)
     judged.add(Y, predictions)
     wrong = wrong_rows(model, [rows.rows[i] for i in chosen], [rows.texts[i] for i in chosen], Y, predictions)
@@ -117,7 +117,14 @@ def _of_validation(trained: Trained, rows: LoadedTable) -> Judgement | None:
 
 
 def _write(
-    path: Path, model: Model, texts: Texts, judgement: Judgement | None, *, refused: int, run: RunDetails, **values: str
+    path: Path,
+    model: Model,
+    texts: TextTotals,
+    judgement: Judgement | None,
+    *,
+    refused: int,
+    run: RunDetails,
+    **values: str,
 ) -> None:
     write_page(
         path,
@@ -127,8 +134,8 @@ def _write(
         labels=model.labels,
         **(_judged_values(model, judgement) if judgement is not None else {"judgement": None}),
         text_facts=facts.text_facts(texts, refused),
-        lengths=facts.lengths(texts),
-        class_counts=facts.class_counts(model.labels, texts),
+        lengths=facts.summarize_lengths(texts),
+        class_counts=facts.list_class_shares(model.labels, texts),
         settings=facts.settings_facts(model),
         model_facts=facts.model_facts(model),
         run=run,
@@ -145,20 +152,20 @@ def _judged_values(model: Model, judgement: Judgement) -> dict[str, Any]:
     kept = next((each for each in promises if each.is_chosen), None)
     return {
         "judgement": judgement,
-        "verdict": figures.judge(evaluation),
-        "figures": figures.first_figures(evaluation) + ([_kept(kept)] if kept else []),
+        "verdict": figures.write_verdict(evaluation),
+        "figures": figures.first_figures(evaluation) + ([_promise_figure(kept)] if kept else []),
         "classes": rows,
         "classes_note": figures.of_classes(len(rows), len(model.labels)),
         "columns": figures.columns_of(rows),
         "promises": promises,
-        "errors": _grouped(wrong, _explained(model, wrong)),
+        "errors": _group(wrong, _explain(model, wrong)),
         "errors_shown": len(wrong),
         "wrong_count": len(judgement.wrong),
-        **_drawn(evaluation, judgement, kept),
+        **_draw(evaluation, judgement, kept),
     }
 
 
-def _drawn(
+def _draw(
     evaluation: Evaluation | MultiLabelEvaluation, judgement: Judgement, kept: figures.Promise | None
 ) -> dict[str, Any]:
     """Return the plots, and the tables that stand beside them."""
@@ -182,7 +189,7 @@ def _drawn(
         answered = kept.answered
         marks.append(plots.Mark(answered.target, kept.answer_from, answered.coverage, answered.precision))
     matrix = figures.matrix_rows(evaluation)
-    confused, names = figures.most_confused(evaluation)
+    confused, names = figures.find_most_confused(evaluation)
     return {
         "matrix": matrix,
         "heat": "" if matrix else plots.heat_map(confused, names),
@@ -204,23 +211,23 @@ def _two_classes(judged: JudgedRows) -> str:
     return plots.ranking_curves(score, has) if 0 < has.sum() < len(has) else ""
 
 
-def _kept(promise: figures.Promise) -> figures.Figure:
+def _promise_figure(promise: figures.Promise) -> figures.Figure:
     answered = promise.answered
     right = "none answered" if answered.precision is None else f"{answered.precision:.1%} of the answers right"
     return figures.Figure(f"answered at {answered.target:g}", f"{answered.coverage:.1%}", right)
 
 
-def _grouped(
+def _group(
     wrong: Sequence[WrongRow], why: Sequence[Shaded | None]
 ) -> list[tuple[str, str, list[tuple[WrongRow, Shaded | None]]]]:
     """Return wrong rows by confusion, the confusion of the worst row first: truth, prediction, and its rows."""
     groups: dict[tuple[str, str], list[tuple[WrongRow, Shaded | None]]] = defaultdict(list)
-    for row, shade in zip(wrong, why, strict=True):
-        groups[row.label, row.predicted].append((row, shade))
+    for row, shaded in zip(wrong, why, strict=True):
+        groups[row.label, row.predicted].append((row, shaded))
     return [(label, predicted, rows) for (label, predicted), rows in groups.items()]
 
 
-def _explained(model: Model, wrong: Sequence[WrongRow]) -> list[Shaded | None]:
+def _explain(model: Model, wrong: Sequence[WrongRow]) -> list[Shaded | None]:
     """Return for each wrong row why it gets the label that it got; None where that is not told."""
     found: list[Shaded | None] = [None] * len(wrong)
     if model.is_multi_label:
@@ -232,5 +239,5 @@ def _explained(model: Model, wrong: Sequence[WrongRow]) -> list[Shaded | None]:
     for label, numbers in by_label.items():
         explanations = explain(model, [wrong[i].text for i in numbers], ExplainSettings(label=label, ngrams=0))
         for i, explanation in zip(numbers, explanations, strict=True):
-            found[i] = shaded(explanation, _TOP_WORDS, longest=_LONGEST_SHOWN)
+            found[i] = shade(explanation, _TOP_WORDS, longest=_LONGEST_SHOWN)
     return found

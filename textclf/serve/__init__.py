@@ -4,7 +4,15 @@ It checks who asks and how much, predicts requests together, and loads changed m
 does not speak TLS, and keeps no text.
 """
 
-from textclf.serve.listening import check_available, serve
+from textclf.serve.listening import check_serve_available, serve
 from textclf.serve.service_settings import ServeLimits, ServeSettings, check_origin, name_models, read_token
 
-__all__ = ["ServeLimits", "ServeSettings", "check_available", "check_origin", "name_models", "read_token", "serve"]
+__all__ = [
+    "ServeLimits",
+    "ServeSettings",
+    "check_origin",
+    "check_serve_available",
+    "name_models",
+    "read_token",
+    "serve",
+]

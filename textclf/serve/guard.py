@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from textclf.serve.counters import Counters
-from textclf.serve.messages import EXPECTED, Problem, make_problem
+from textclf.serve.messages import EXPECTED, HttpError, make_http_error
 from textclf.serve.operations import Operation, find_operation
 from textclf.serve.service_settings import ServeSettings
 
@@ -81,7 +81,7 @@ class Guard:
         began = time.perf_counter()
         try:
             await self._answer(scope, receive, exchange)
-        except Problem as problem:
+        except HttpError as problem:
             await exchange.refuse(problem)
             if problem.status == 413 and not exchange.expects_nothing:
                 await _drain(receive)
@@ -90,7 +90,7 @@ class Guard:
             # Type and place, but not the message: it may hold a text.
             log.error("%s %s: %s", scope["method"], self._name_path(scope), _locate_fault(error))
             if not exchange.status:  # else the server cuts the connection, so that half an answer looks like one
-                await exchange.refuse(make_problem(error))
+                await exchange.refuse(make_http_error(error))
                 await exchange.end()
         except asyncio.CancelledError:
             log.warning("%s %s: not answered to its end, the service stops", scope["method"], self._name_path(scope))
@@ -121,7 +121,7 @@ class Guard:
             except ClientDisconnect:
                 return
             except EXPECTED as error:
-                problem = make_problem(error)
+                problem = make_http_error(error)
                 if problem.status == 413:  # there is more to come, which nobody reads
                     raise problem from None
                 response = problem.response()
@@ -129,9 +129,9 @@ class Guard:
 
     @contextmanager
     def _hold(self, size: int) -> Iterator[None]:
-        """Hold a body of so many bytes; raises Problem 503 when all that are held would be too many."""
+        """Hold a body of so many bytes; raises HttpError 503 when all that are held would be too many."""
         if size and self._held + size > self._limits.bodies:
-            raise Problem(503, "busy: too many requests arrive at once. Come back.", headers={"retry-after": "1"})
+            raise HttpError(503, "busy: too many requests arrive at once. Come back.", headers={"retry-after": "1"})
         self._held += size
         try:
             yield
@@ -142,36 +142,36 @@ class Guard:
         return scope["path"] if scope["path"] in self._operations else "other"
 
     def _check_head(self, scope: MutableMapping[str, Any], exchange: "_Exchange") -> Headers:
-        """Return the headers of a request that may be answered; raises Problem at another."""
+        """Return the headers of a request that may be answered; raises HttpError at another."""
         listed = scope["headers"]
         if len(listed) > self._limits.headers:
-            raise Problem(431, f"headers: expected at most {self._limits.headers}, found more.")
+            raise HttpError(431, f"headers: expected at most {self._limits.headers}, found more.")
         if len(scope["raw_path"]) + len(scope["query_string"]) > self._limits.address:
-            raise Problem(414, f"address: expected at most {self._limits.address:,} bytes, found more.")
+            raise HttpError(414, f"address: expected at most {self._limits.address:,} bytes, found more.")
         headers = dict(listed)
         if len(headers) < len(listed):
             names = [name for name, _ in listed]
             if any(names.count(name) > 1 for name in _ONCE):
-                raise Problem(400, "headers: expected one of a kind, found several.")
+                raise HttpError(400, "headers: expected one of a kind, found several.")
         if absolute := _ABSOLUTE.fullmatch(scope["raw_path"]):  # as to a proxy; its host counts (RFC 9112, 3.2.2)
             headers[b"host"] = absolute[1]
             scope["path"] = unquote((absolute[2] or b"/").decode("latin-1"))
         self._check_sender(headers, exchange)
         if b"content-length" in headers and b"transfer-encoding" in headers:
-            raise Problem(400, "headers: expected a length or chunks, found both.")
+            raise HttpError(400, "headers: expected a length or chunks, found both.")
         return headers
 
     def _check_sender(self, headers: Headers, exchange: "_Exchange") -> None:
         host = headers.get(b"host", b"").lower()
         name = _cut_port(host)
         if name not in self._names and not _is_address(name):
-            raise Problem(403, "host: expected a name of this service, found another. Allow it with --allow-host.")
+            raise HttpError(403, "host: expected a name of this service, found another. Allow it with --allow-host.")
         origin = headers.get(b"origin")
         exchange.varies = bool(self._origins)
         if origin is None or origin.split(b"://", 1)[-1].lower() == host:
             return
         if not self._origins & {b"*", origin.lower()}:
-            raise Problem(
+            raise HttpError(
                 403, "origin: expected the page of this service, found another. Allow it with --allow-origin."
             )
         exchange.shared_with = origin
@@ -182,7 +182,7 @@ class Guard:
             return
         scheme, _, given = headers.get(b"authorization", b"").partition(b" ")
         if scheme.lower() != b"bearer" or not hmac.compare_digest(given.strip(), self._token):
-            raise Problem(
+            raise HttpError(
                 401,
                 "authorization: expected the token of this service as Bearer, found none that fits.",
                 headers={"www-authenticate": "Bearer"},
@@ -191,11 +191,11 @@ class Guard:
 
 def _check_body(operation: Operation, headers: Headers) -> None:
     if headers.get(b"content-encoding", b"").strip().lower() not in (b"", b"identity"):
-        raise Problem(415, "body: expected it as it is, found it packed. Send it without Content-Encoding.")
+        raise HttpError(415, "body: expected it as it is, found it packed. Send it without Content-Encoding.")
     if operation.body is not None:
         kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
         if kind != b"application/json":
-            raise Problem(415, "body: expected Content-Type: application/json, found another.")
+            raise HttpError(415, "body: expected Content-Type: application/json, found another.")
 
 
 class _Exchange:
@@ -230,7 +230,7 @@ class _Exchange:
             headers.append((b"access-control-expose-headers", b"x-rows, x-rows-refused, retry-after"))
         return headers
 
-    async def refuse(self, problem: Problem) -> None:
+    async def refuse(self, problem: HttpError) -> None:
         """Send an error, and close after it: what follows of such a request is not worth reading. Not yet its end."""
         response = problem.response()
         headers = [*response.raw_headers, (b"connection", b"close")]
@@ -270,8 +270,8 @@ async def _drain(receive: Receive) -> None:
         return
 
 
-def _too_large(limit: int) -> Problem:
-    return Problem(413, f"body: expected at most {limit:,} bytes, found more.")
+def _too_large(limit: int) -> HttpError:
+    return HttpError(413, f"body: expected at most {limit:,} bytes, found more.")
 
 
 def _cut_port(host: bytes) -> str:

@@ -11,7 +11,7 @@ from textclf.serve.service_settings import ServeSettings
 _SECONDS_TO_END = 5  # for requests that are being answered when the service is stopped
 
 
-def check_available() -> None:
+def check_serve_available() -> None:
     """Raise TextclfError when the packages that the service needs are not installed."""
     require_packages("serve", "starlette", "pydantic", "uvicorn", "prometheus_client", extra="serve")
 
@@ -24,8 +24,8 @@ def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
     """
     import uvicorn
 
-    from textclf.serve.app import Service
     from textclf.serve.connections import Connection, Server
+    from textclf.serve.service import Service
 
     _log_to_stderr()
     with _open_listener(settings) as listener:

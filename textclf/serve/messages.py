@@ -15,7 +15,7 @@ from textclf.model.prediction import Prediction
 from textclf.serve.service_settings import ServeLimits
 
 
-class Problem(Exception):  # noqa: N818 -- an answer that a client gets, not a fault of the program
+class HttpError(Exception):
     """A request that is answered with an error: the status, and one line that says what was expected."""
 
     def __init__(self, status: int, message: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -31,19 +31,21 @@ class Busy(Exception):  # noqa: N818 -- it is no error: whoever gets it may come
     """More waits than is taken, or a request has waited for too long."""
 
 
-EXPECTED = (Problem, Busy, TextclfError)
+EXPECTED = (HttpError, Busy, TextclfError)
 """What a handler raises where a request cannot be answered."""
 
 
-def make_problem(error: Exception) -> Problem:
+def make_http_error(error: Exception) -> HttpError:
     """Return what to answer to one of `EXPECTED`, or to a fault of the program."""
-    if isinstance(error, Problem):
+    if isinstance(error, HttpError):
         return error
     if isinstance(error, Busy):
-        return Problem(503, "busy: too much waits for an answer. Come back in a second.", headers={"retry-after": "1"})
+        return HttpError(
+            503, "busy: too much waits for an answer. Come back in a second.", headers={"retry-after": "1"}
+        )
     if isinstance(error, TextclfError):
-        return Problem(422, str(error))
-    return Problem(500, "the service failed at this request; its log says where.")
+        return HttpError(422, str(error))
+    return HttpError(500, "the service failed at this request; its log says where.")
 
 
 def _read_whole(value: object) -> object:
@@ -78,11 +80,11 @@ def _check_encoding(name: str) -> str:
 
 
 Whole = Annotated[int, BeforeValidator(_read_whole)]
-Count = Annotated[int, Field(ge=1), BeforeValidator(_read_whole)]
+RequestCount = Annotated[int, Field(ge=1), BeforeValidator(_read_whole)]
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 
 
-Promise = Annotated[float, Field(ge=0.5, le=0.999)]  # as --target-precision
+RequestedPrecision = Annotated[float, Field(ge=0.5, le=0.999)]  # as --target-precision
 _PROMISE = "The share of answers that is to be right; abstained says where the model is not sure enough."
 
 
@@ -95,8 +97,8 @@ class PredictRequest(_Strict):
 
     texts: list[str] = Field(description="The texts to label.", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
-    top_k: Count | None = Field(None, description="Give the K likeliest labels only.")
-    target_precision: Promise | None = Field(None, description=_PROMISE)
+    top_k: RequestCount | None = Field(None, description="Give the K likeliest labels only.")
+    target_precision: RequestedPrecision | None = Field(None, description=_PROMISE)
 
 
 class ExplainRequest(_Strict):
@@ -121,9 +123,9 @@ class LabelQuery(_Strict):
         "utf-8", description="The table's encoding.", json_schema_extra={"enum": list(ENCODINGS)}
     )
     on_error: Literal["fail", "skip"] = Field("fail", description="What to do at an invalid row.")
-    top_k: Count | None = Field(None, description="Give the K likeliest labels.")
+    top_k: RequestCount | None = Field(None, description="Give the K likeliest labels.")
     proba: Flag = Field(False, description="Give the probability of every label.")
-    target_precision: Promise | None = Field(None, description=_PROMISE)
+    target_precision: RequestedPrecision | None = Field(None, description=_PROMISE)
 
 
 class ExamplesQuery(_Strict):
@@ -226,42 +228,42 @@ def format_prediction(one: Prediction, top_k: int | None) -> dict[str, Any]:
 
 
 def parse_request(kind: type[Texts], body: bytes, limits: ServeLimits, most_texts: int) -> Texts:
-    """Return what a body says; raises Problem 400 when it is no JSON, 422 when it is not what is asked for."""
+    """Return what a body says; raises HttpError 400 when it is no JSON, 422 when it is not what is asked for."""
     try:
         request = kind.model_validate_json(body)
     except ValidationError as error:
         raise _name_mistake(error) from None
     if len(request.texts) > most_texts:
-        raise Problem(
+        raise HttpError(
             422, f"texts: expected at most {most_texts:,}, found {len(request.texts):,}. Send several requests."
         )
     longest = max(map(len, request.texts))
     if longest > limits.characters:
-        raise Problem(
+        raise HttpError(
             422, f"texts: expected at most {limits.characters:,} characters in a text, found {longest:,}. Cut it."
         )
     return request
 
 
 def parse_query(kind: type[Query], query: QueryParams) -> Query:
-    """Return what a query says; parameters without a value count as left out. Raises Problem 422."""
+    """Return what a query says; parameters without a value count as left out. Raises HttpError 422."""
     given = query.multi_items()
     if len(dict(given)) < len(given):
-        raise Problem(422, "query: expected each parameter once, found one several times.")
+        raise HttpError(422, "query: expected each parameter once, found one several times.")
     try:
         return kind.model_validate_strings({name: value for name, value in given if value})
     except ValidationError as error:
         raise _name_mistake(error, "query") from None
 
 
-def _name_mistake(error: ValidationError, whole: str = "body") -> Problem:
+def _name_mistake(error: ValidationError, whole: str = "body") -> HttpError:
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     if first["type"] == "json_invalid":
-        return Problem(400, f"body: expected JSON in UTF-8, found something else ({first['msg']}).")
+        return HttpError(400, f"body: expected JSON in UTF-8, found something else ({first['msg']}).")
     if first["type"] == "extra_forbidden":  # its place is a name that the client chose
-        return Problem(422, f"{whole}: expected only fields that are known here, found another. See /openapi.json.")
+        return HttpError(422, f"{whole}: expected only fields that are known here, found another. See /openapi.json.")
     place = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"]) or whole
-    return Problem(422, f"{place}: {_reword(first['msg'])}.")
+    return HttpError(422, f"{place}: {_reword(first['msg'])}.")
 
 
 def _reword(message: str) -> str:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from textclf import __version__
-from textclf.serve.messages import ErrorAnswer, Problem
+from textclf.serve.messages import ErrorAnswer, HttpError
 
 JSON = "application/json"
 
@@ -58,13 +58,13 @@ class Operation:
 
 
 def find_operation(operations: Mapping[str, Operation], path: str, method: str) -> Operation:
-    """Return what answers a path; raises Problem 404 and 405."""
+    """Return what answers a path; raises HttpError 404 and 405."""
     operation = operations.get(path)
     if operation is None:
-        raise Problem(404, "path: expected one that /openapi.json lists, found another.")
+        raise HttpError(404, "path: expected one that /openapi.json lists, found another.")
     if method not in operation.methods:
         allowed = ", ".join(operation.methods)
-        raise Problem(405, f"method: expected {allowed}, found another.", headers={"allow": allowed})
+        raise HttpError(405, f"method: expected {allowed}, found another.", headers={"allow": allowed})
     return operation
 
 

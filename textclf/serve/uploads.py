@@ -24,7 +24,7 @@ from textclf.model.label_table import PredictionColumns
 from textclf.model.model import Model
 from textclf.serve.batching import Outcome
 from textclf.serve.counters import Counters
-from textclf.serve.messages import LabelQuery, Problem
+from textclf.serve.messages import HttpError, LabelQuery
 from textclf.serve.registry import ServedModel
 from textclf.serve.service_settings import ServeLimits
 from textclf.tables import TableOptions, find_compression, media_types, open_table, open_writer
@@ -115,21 +115,23 @@ class Uploads:
     async def label(
         self, served: ServedModel, query: LabelQuery, answer_from: Array | None, request: Request
     ) -> Response:
-        """Return the table of the request's body with its labels; raises Problem where that cannot be."""
+        """Return the table of the request's body with its labels; raises HttpError where that cannot be."""
         if request.headers.get("content-type", "").lower().startswith("multipart/"):
-            raise Problem(415, "body: expected the table itself, found a form. With curl: --data-binary @table.csv.")
+            raise HttpError(415, "body: expected the table itself, found a form. With curl: --data-binary @table.csv.")
         if self._running >= self._limits.tables:
-            raise Problem(503, "busy: other tables are being labelled. Come back soon.", headers={"retry-after": "10"})
+            raise HttpError(
+                503, "busy: other tables are being labelled. Come back soon.", headers={"retry-after": "10"}
+            )
         self._running += 1
         stream = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - it lives as long as the answer
         try:
             return await self._start(stream, served, query, answer_from, request)
         except TextclfError as error:
             self._end(stream)
-            raise Problem(422, _rename_options(str(error))) from None
+            raise HttpError(422, _rename_options(str(error))) from None
         except ClientDisconnect:
             self._end(stream)
-            raise Problem(400, "body: expected all of the table, found that the client left.") from None
+            raise HttpError(400, "body: expected all of the table, found that the client left.") from None
         except BaseException:
             self._end(stream)
             raise
@@ -142,7 +144,7 @@ class Uploads:
         job = _TableJob(stream, served, options, wanted, self._counters)
         rows, refused = await self._in_thread(job.count_rows)
         if not rows:
-            raise Problem(422, f"table: expected rows to use, found that all {refused:,} are refused.")
+            raise HttpError(422, f"table: expected rows to use, found that all {refused:,} are refused.")
         headers = {
             "content-disposition": f'attachment; filename="labelled.{options.format}"',
             "x-rows": str(rows),
@@ -172,13 +174,13 @@ class Uploads:
                 waiting, size = [], 0
         stream.write(b"".join(waiting))
         if not stream.tell():
-            raise Problem(422, "body: expected a table, found nothing.")
+            raise HttpError(422, "body: expected a table, found nothing.")
         stream.seek(0)
         head = stream.read(8)
         packed = find_compression(head)
         found = "Parquet" if head.startswith(b"PAR1") else packed and f"{packed.name} data"
         if found:
-            raise Problem(415, f"body: expected {_KNOWN}, found {found}. `textclf predict -i` takes it.")
+            raise HttpError(415, f"body: expected {_KNOWN}, found {found}. `textclf predict -i` takes it.")
 
     async def _in_thread(self, work: Callable[[], Outcome]) -> Outcome:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)

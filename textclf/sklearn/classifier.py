@@ -20,22 +20,22 @@ from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.settings import Activation, RecipeName, Settings
-from textclf.sklearn.inputs import (
+from textclf.sklearn.notebook import card
+from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number
+from textclf.sklearn.validation import (
     Classes,
     InputError,
-    classes_of,
     distinct_labels,
     kind_of,
     label_sets_of,
     labels_of,
     name_of,
     names_of,
+    restore_classes,
     shorten,
     texts_of,
     weights_of,
 )
-from textclf.sklearn.notebook import card
-from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number
 from textclf.storage.files import temporary_folder
 from textclf.training.continual import kept_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train
@@ -104,7 +104,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: ANN401 - columns of any kind
         """Train on texts X and labels y, n of each; a text of `sample_weight` 2 counts as two such texts do."""
         data, classes, is_matrix = self._rows(X, y, None, sample_weight)
-        self._take(_trained(data, self._settings(kind_of(classes)), None), classes)
+        self._take(_train(data, self._settings(kind_of(classes)), None), classes)
         self._answers_in_matrix = is_matrix
         return self
 
@@ -120,14 +120,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             if read_truth("multi_label", self.multi_label):
                 raise InputError("partial_fit: expected one label a text, found multi_label=True. Use fit.")
             data, known, _ = self._rows(X, y, classes, sample_weight)
-            self._take(_trained(data, self._settings(kind_of(known)), None), known)
+            self._take(_train(data, self._settings(kind_of(known)), None), known)
             return self
         if self.model_.is_multi_label:
             raise InputError("partial_fit: expected a model of one label a text, found a multi-label one. Use fit.")
         more = self.classes_ if classes is None else np.concatenate([self.classes_, np.unique(classes)])
         data, known, _ = self._rows(X, y, more, sample_weight)
         settings = replace(kept_settings(self.model_, self._settings(kind_of(known))), valid_fraction=0.0)
-        self._take(_trained(data, settings, Start(self.model_)), known, self.validation_)
+        self._take(_train(data, settings, Start(self.model_)), known, self.validation_)
         return self
 
     def _take(self, trained: Trained, classes: Classes, validation: Any = None) -> None:  # noqa: ANN401
@@ -145,7 +145,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             sets, columns = label_sets_of(y, len(texts))
             known = distinct_labels(sets) if columns is None else np.sort(columns)
             cells = [join_labels(list(map(str, labels))) for labels in sets]
-            return _weighed(texts, cells, known, sample_weight), known, columns is not None
+            return _weigh(texts, cells, known, sample_weight), known, columns is not None
         y = labels_of(y, len(texts))
         known = np.unique(y if classes is None else np.concatenate([y, np.asarray(classes)]))
         if kind_of(known) != kind_of(y) or (classes is not None and kind_of(np.asarray(classes)) != kind_of(y)):
@@ -154,7 +154,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             raise InputError(
                 f"y: expected two classes or more, found one class, {known.tolist()[0]!r}. Add texts of another."
             )
-        return _weighed(texts, names_of(y), known, sample_weight), known, False
+        return _weigh(texts, names_of(y), known, sample_weight), known, False
 
     def _settings(self, kind: str) -> Settings:
         return read_settings(self.get_params(deep=False), kind)
@@ -286,7 +286,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         found = cls(**{name: value for name, value in stored.items() if name in names})
         found.model_, found.validation_ = model, None
         try:
-            found.classes_ = np.sort(classes_of(model.labels, found._kind))
+            found.classes_ = np.sort(restore_classes(model.labels, found._kind))
             _ = found._columns
         except (ValueError, KeyError):
             raise InputError(f"{path}: the labels are not of the kind that the model says. Train it again.") from None
@@ -312,7 +312,7 @@ def _some(X: Any) -> list[str]:  # noqa: ANN401
     return texts
 
 
-def _weighed(texts: list[str], names: list[str], known: Classes, sample_weight: Any) -> LabelledTexts:  # noqa: ANN401
+def _weigh(texts: list[str], names: list[str], known: Classes, sample_weight: Any) -> LabelledTexts:  # noqa: ANN401
     """Return the rows that weigh something; the model is to know all labels."""
     more, weights = tuple(sorted(names_of(known))), weights_of(sample_weight, len(texts))
     if weights is None:
@@ -343,13 +343,21 @@ def _open_model(source: object) -> Model:
         return Model.load(path)
 
 
-def _trained(data: LabelledTexts, settings: Settings, start: Start | None) -> Trained:
+def _train(data: LabelledTexts, settings: Settings, start: Start | None) -> Trained:
     try:
-        return train(data, settings, opened(settings.vectors), start=start)
+        return train(data, settings, open_source_vectors(settings.vectors), start=start)
     except TextclfError as error:
         raise InputError(str(error)) from None
 
 
-def opened(source: str) -> WordVectors | None:
+def open_source_vectors(source: str) -> WordVectors | None:
     """Return the vectors of a source as `TextClassifier` names it; None for ``none``."""
     return None if source == "none" else open_vectors(source)
+
+
+def load(path: str | Path | BinaryIO) -> TextClassifier:
+    """Return the classifier in a model file, named or open to be read, fitted, however it was trained.
+
+    Raises ModelError when the file is no model, is damaged, or was made by a newer version.
+    """
+    return TextClassifier.from_model_file(path)

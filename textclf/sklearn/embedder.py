@@ -10,8 +10,8 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from textclf.settings import CHOICES, Weighting
-from textclf.sklearn.inputs import texts_of
 from textclf.sklearn.parameters import read_source, read_string, refuse
+from textclf.sklearn.validation import texts_of
 from textclf.text.features import Features, WordTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, tokenize_blocks

@@ -2,7 +2,7 @@
 
 from html import escape
 
-from textclf.errors import shown
+from textclf.errors import spell
 from textclf.model.card import ModelCard, ValidationFigures
 from textclf.model.model import Model
 from textclf.text.ngrams import NgramTable
@@ -22,7 +22,7 @@ def card(model: Model) -> str:
     }  # fmt: skip
     rows = "".join(
         f'<tr><th scope="row" style="text-align:left">{name}</th>'
-        f'<td style="text-align:left">{escape(shown(value))}</td></tr>'
+        f'<td style="text-align:left">{escape(spell(value))}</td></tr>'
         for name, value in lines.items()
     )
     return f'<table><caption style="text-align:left"><b>TextClassifier</b></caption><tbody>{rows}</tbody></table>'

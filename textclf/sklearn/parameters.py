@@ -13,7 +13,7 @@ from sklearn.utils import check_random_state
 
 from textclf.errors import TextclfError
 from textclf.settings import Settings
-from textclf.sklearn.inputs import InputError, name_of, shorten
+from textclf.sklearn.validation import InputError, name_of, shorten
 
 
 def read_settings(parameters: Mapping[str, Any], kind: str) -> Settings:

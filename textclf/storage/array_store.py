@@ -56,16 +56,14 @@ class ArrayStore:
 
     def strings(self, batches: Iterable[Sequence[str]]) -> PackedStrings:
         """Return all strings of all batches."""
-        lengths: list[Integers] = [np.zeros(1, np.int64)]
+        builder = self.build_strings()
+        for batch in batches:
+            builder.add(batch)
+        return builder.whole()
 
-        def blobs() -> Iterable[npt.NDArray[np.uint8]]:
-            for batch in batches:
-                packed = PackedStrings.of(batch)
-                lengths.append(np.diff(packed.offsets))
-                yield packed.blob
-
-        blob = self.concatenate(blobs())  # comes first: it is what counts the lengths
-        return PackedStrings(blob, np.cumsum(np.concatenate(lengths)))
+    def build_strings(self) -> "StringsBuilder":
+        """Return a builder of strings that come batch by batch."""
+        return StringsBuilder(self)
 
     def has_room(self, size: int) -> bool:
         """Return whether so many more bytes may lie in memory."""
@@ -141,6 +139,24 @@ class ArrayBuilder:
                 f"{tempfile.tempdir or 'TMPDIR'}: expected room for temporary files, found: {error.strerror or error}. "
                 "Set TMPDIR to a folder with more room, or allow more memory (--max-memory)."
             ) from error
+
+
+class StringsBuilder:
+    """Packed strings that grow batch by batch, on the store."""
+
+    def __init__(self, store: ArrayStore) -> None:
+        self._blob = ArrayBuilder(store)
+        self._lengths: list[Integers] = [np.zeros(1, np.int64)]
+
+    def add(self, batch: Sequence[str]) -> None:
+        """Put strings after the others."""
+        packed = PackedStrings.of(batch)
+        self._lengths.append(np.diff(packed.offsets))
+        self._blob.add(packed.blob)
+
+    def whole(self) -> PackedStrings:
+        """Return all strings of all batches, of which there is at least one."""
+        return PackedStrings(self._blob.whole(), np.cumsum(np.concatenate(self._lengths)))
 
 
 def walk(parts: Iterable[Part]) -> Iterator[Part]:

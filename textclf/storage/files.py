@@ -11,6 +11,7 @@ import hashlib
 import io
 import os
 import re
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -42,7 +43,7 @@ def check_writable(path: Path) -> None:
 
     Raises OutputError when the folder is missing or read-only, or when `path` is itself a folder, a device or a pipe.
     """
-    with _blamed_on(path):
+    with _blame(path):
         target = _target(path)
         folder = target.parent
         if not folder.is_dir():
@@ -51,13 +52,15 @@ def check_writable(path: Path) -> None:
             )
         if not os.access(folder, os.W_OK):
             raise OutputError(f"{path}: the folder {str(folder)!r} cannot be written to. Write elsewhere.")
-        descriptor, probe = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=folder)
-        os.close(descriptor)
-        Path(probe).unlink()
+        probe = _new_name(target)
+        try:
+            os.close(_create(probe))
+        finally:
+            probe.unlink(missing_ok=True)
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[BinaryIO]:
+def write_whole(path: Path) -> Iterator[BinaryIO]:
     """Give a binary file that appears under `path` only when the block ends without an error.
 
     The bytes go to a temporary sibling, are flushed to the disk, and the sibling is renamed over `path`;
@@ -68,19 +71,22 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     message says that it is written: the folder alone could not be flushed.
     Any other error of the block passes through as it is.
     """
-    with _blamed_on(path):
+    with _blame(path):
         target = _target(path)
         sweep(target)
-        descriptor, temporary = _make_temporary(target)
-        held = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
-    try:
+        temporary = _new_name(target)
+    lock = -1
+    try:  # the name is known before the file exists: a signal that comes in between leaves nothing behind
+        with _blame(path):
+            descriptor = _create_locked(temporary)
+            lock = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
         with io.BufferedWriter(_Temporary(descriptor, path)) as stream:
             yield stream
             stream.flush()
-            with _blamed_on(path):
+            with _blame(path):
                 _take_after(stream.fileno(), target)
                 os.fsync(stream.fileno())
-        with _blamed_on(path):
+        with _blame(path):
             temporary.replace(target)
         try:
             _flush_folder(target.parent)
@@ -91,7 +97,8 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink()  # after an error; else it has its final name
-        os.close(held)
+        if lock != -1:
+            os.close(lock)
 
 
 @contextmanager
@@ -104,22 +111,26 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
     for leftover in place.glob(f"{_FOLDER}*{_TEMPORARY}"):
         _sweep_folder(leftover)
     while True:
-        with tempfile.TemporaryDirectory(_TEMPORARY, _FOLDER, place, ignore_cleanup_errors=True) as name:
-            descriptor = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
+        folder = place / f"{_FOLDER}{secrets.token_hex(8)}{_TEMPORARY}"
+        try:
+            folder.mkdir(0o700)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
-                if _lock(descriptor, Path(name)):
-                    yield Path(name)
+                if _lock(descriptor, folder):
+                    yield folder
                     return
             finally:
                 os.close(descriptor)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write rows as CSV, whole or not at all; a lone surrogate, which UTF-8 cannot hold, becomes an escape.
 
-    Raises OutputError as `written_whole` does.
+    Raises OutputError as `write_whole` does.
     """
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         text = io.TextIOWrapper(stream, "utf-8", errors="backslashreplace", newline="")
         table = csv.writer(text, lineterminator="\n")
         table.writerow(header)
@@ -143,17 +154,17 @@ class _Temporary(io.FileIO):
 
     def write(self, content: "ReadableBuffer", /) -> int:
         """Write as a file does; raises OutputError where a file raises OSError."""
-        with _blamed_on(self._path):
+        with _blame(self._path):
             return super().write(content)
 
     def close(self) -> None:
         """Close the file as a file does; raises OutputError where a file raises OSError: some disks tell only then."""
-        with _blamed_on(self._path):
+        with _blame(self._path):
             super().close()
 
 
 @contextmanager
-def _blamed_on(path: Path) -> Iterator[None]:
+def _blame(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -201,12 +212,22 @@ def _prefix(target: Path) -> str:
     return f".{target.name[:40]}.{digest[:12]}."
 
 
-def _make_temporary(target: Path) -> tuple[int, Path]:
-    """Return a new file beside the target, opened and locked."""
+def _new_name(target: Path) -> Path:
+    """Return a name beside the target that no file has: 64 random bits."""
+    return target.parent / f"{_prefix(target)}{secrets.token_hex(8)}{_TEMPORARY}"
+
+
+def _create(path: Path) -> int:
+    """Create a file that only its owner can read, and return it opened; raises OSError where the name is taken."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+
+
+def _create_locked(path: Path) -> int:
+    """Create a file, and return it opened and locked; once more where a process that sweeps was faster."""
     while True:
-        descriptor, name = tempfile.mkstemp(prefix=_prefix(target), suffix=_TEMPORARY, dir=target.parent)
-        if _lock(descriptor, Path(name)):
-            return descriptor, Path(name)
+        descriptor = _create(path)
+        if _lock(descriptor, path):
+            return descriptor
         os.close(descriptor)
 
 
@@ -225,18 +246,18 @@ def sweep(target: Path) -> None:
     temporaries = re.compile(rf"{re.escape(_prefix(target))}[^.]+{re.escape(_TEMPORARY)}")
     for leftover in target.parent.iterdir():
         if temporaries.fullmatch(leftover.name):
-            with suppress(OSError), _locked(leftover, os.O_RDWR):
+            with suppress(OSError), _hold_lock(leftover, os.O_RDWR):
                 leftover.unlink()
 
 
 def _sweep_folder(folder: Path) -> None:
-    with suppress(OSError), _locked(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+    with suppress(OSError), _hold_lock(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         if os.fstat(descriptor).st_uid == os.geteuid():
             shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def _locked(path: Path, flags: int) -> Iterator[int]:
+def _hold_lock(path: Path, flags: int) -> Iterator[int]:
     """Hold the lock of a file or folder; raises OSError when somebody else does, or it cannot be opened."""
     descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
     try:

@@ -40,7 +40,7 @@ class PackedStrings(Sequence[str]):
 
     def __iter__(self) -> Iterator[str]:
         for start in range(0, len(self), _MANY):
-            yield from [string.decode(errors="replace") for string in self[start : start + _MANY].encoded()]
+            yield from [string.decode(errors="replace") for string in self[start : start + _MANY].encode_all()]
 
     @overload
     def __getitem__(self, place: int) -> str: ...
@@ -57,20 +57,20 @@ class PackedStrings(Sequence[str]):
         place = range(len(self))[place]
         return self.blob[self.offsets[place] : self.offsets[place + 1]].tobytes().decode(errors="replace")
 
-    def packed(self) -> tuple[bytes, npt.NDArray[np.int64]]:
+    def pack(self) -> tuple[bytes, npt.NDArray[np.int64]]:
         """Return the bytes of these strings alone, and where in them each begins."""
         return self.blob[self.offsets[0] : self.offsets[-1]].tobytes(), self.offsets - self.offsets[0]
 
-    def encoded(self) -> list[bytes]:
+    def encode_all(self) -> list[bytes]:
         """Return the bytes of each string."""
-        blob, offsets = self.packed()
+        blob, offsets = self.pack()
         return [blob[first:last] for first, last in pairwise(offsets.tolist())]
 
     def lengths(self) -> npt.NDArray[np.int64]:
         """Return how many characters each string has, shape (n,)."""
         lengths = np.diff(self.offsets)
         for start in range(0, len(self), _MANY):
-            blob, offsets = self[start : start + _MANY].packed()
+            blob, offsets = self[start : start + _MANY].pack()
             within = np.flatnonzero(np.frombuffer(blob, np.int8) < _FIRST_BYTES)  # bytes of a character but the first
             owners = np.searchsorted(offsets, within, side="right") - 1
             lengths[start : start + _MANY] -= np.bincount(owners, minlength=len(offsets) - 1)

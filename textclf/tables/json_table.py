@@ -79,14 +79,14 @@ def _elements(table: TableInput) -> Iterator[bytes]:
 def _check_empty(sign: bytes, rows: int, name: str) -> None:
     """Raise DataError where there is nothing between two signs, unless the array is empty."""
     if sign == b"," or rows:
-        raise DataError(f"{name}: expected a row after row {rows} of the JSON array, found {_shown(sign)}.")
+        raise DataError(f"{name}: expected a row after row {rows} of the JSON array, found {_show(sign)}.")
 
 
 def _check_end(blocks: Blocks, at: int, name: str) -> None:
     while True:
         rest = blocks.pending[at:].strip()
         if rest:
-            raise DataError(f"{name}: expected the end of the file after the JSON array, found {_shown(rest)}.")
+            raise DataError(f"{name}: expected the end of the file after the JSON array, found {_show(rest)}.")
         if blocks.is_final:
             return
         blocks.drop(len(blocks.pending))
@@ -94,7 +94,7 @@ def _check_end(blocks: Blocks, at: int, name: str) -> None:
         blocks.grow()
 
 
-def _shown(found: bytes) -> str:
+def _show(found: bytes) -> str:
     return clip(found[:30].decode("utf-8", "replace"))
 
 

@@ -62,7 +62,7 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
         is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
         if column is not None and kinds[column].startswith(_UNREADABLE):
             reason = kinds[column].removeprefix(_UNREADABLE)
-            raise DataError(_damaged(name, f"column {clip(column)}: {reason}"))
+            raise DataError(_damage_error(name, f"column {clip(column)}: {reason}"))
         if column is not None and kinds[column] != "plain" and not is_list:
             kind, *inner = kinds[column].split()
             hint = "; lists of labels go with --multi-label" if inner and column == chosen.label else ""
@@ -197,15 +197,15 @@ def _run_child(arguments: list[str], path: Path) -> None:
                 " more. Split the file."
             )
         if done.returncode == _FILE and said:
-            raise DataError(_damaged(name, said[-1]))
-        raise _ReaderDiedError(_damaged(name, f"the reader died, code {done.returncode}"))
+            raise DataError(_damage_error(name, said[-1]))
+        raise _ReaderDiedError(_damage_error(name, f"the reader died, code {done.returncode}"))
 
 
 class _ReaderDiedError(DataError):
     """The child ended without a word, as it does at some damaged columns."""
 
 
-def _damaged(name: str, reason: str) -> str:
+def _damage_error(name: str, reason: str) -> str:
     return f"{name}: expected a sound Parquet file, found a damaged one ({clip(reason, 120)}). Write it again."
 
 

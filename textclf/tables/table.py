@@ -1,12 +1,12 @@
 """Open a table of any format and read it in batches, with every row used or listed as refused."""
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from sys import intern
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from textclf.errors import DataError
 from textclf.labels import KnownLabels
@@ -25,6 +25,9 @@ from textclf.tables.records import (
 )
 from textclf.tables.source import Blocks, Origin, TableSource
 from textclf.tables.validate import read_label_columns, validate_rows
+
+if TYPE_CHECKING:
+    from textclf.storage.array_store import ArrayStore
 
 
 class Table:
@@ -211,36 +214,29 @@ def open_table(origin: Origin, options: TableOptions, labelled: bool, batch_rows
     return Table(origin, options, labelled, batch_rows)
 
 
-def _listed(batches: Iterable[Sequence[str]]) -> Sequence[str]:
-    return [text for batch in batches for text in batch]
-
-
-def read_examples(
-    path: Origin,
-    options: TableOptions,
-    keep: Callable[[Iterable[Sequence[str]]], Sequence[str]] = _listed,
-) -> LoadedTable:
-    """Return all labelled rows of a table; `keep` says where the texts go that come batch by batch.
+def read_examples(path: Origin, options: TableOptions, store: "ArrayStore | None" = None) -> LoadedTable:
+    """Return all labelled rows of a table; the texts are a list, or packed on the store.
 
     Raises DataError as `Table.batches` does, and when no row can be used.
     """
+    texts: list[str] = []
     labels: list[str] = []
     weights: list[float] = []
     rows = array("q")
+    packed = None if store is None else store.build_strings()
+    add = texts.extend if packed is None else packed.add
     with open_table(path, options, labelled=True) as table:
-
-        def texts_of_batches() -> Iterator[Sequence[str]]:
-            for batch in table.batches():
-                labels.extend(map(intern, batch.labels or []))  # the same few objects, row after row
-                weights.extend(batch.weights or [])
-                rows.extend(batch.rows)
-                yield batch.texts
-
-        texts = keep(texts_of_batches())
-        if not texts:
+        for batch in table.batches():
+            add(batch.texts)
+            labels.extend(map(intern, batch.labels or []))  # the same few objects, row after row
+            weights.extend(batch.weights or [])
+            rows.extend(batch.rows)
+        if not rows:
             first = table.refused[0]
             raise DataError(
                 f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused; {first}."
             )
         weighted = weights if options.weight_column is not None else None
-        return LoadedTable(table.name, texts, labels, weighted, rows, table.refused, table.notes)
+        return LoadedTable(
+            table.name, texts if packed is None else packed.whole(), labels, weighted, rows, table.refused, table.notes
+        )

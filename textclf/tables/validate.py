@@ -59,7 +59,7 @@ def read_label_columns(parsed: ParsedBlock, parser: RowParser, options: TableOpt
     refused = list(parsed.refused)
     for i, raw in enumerate(parsed.records.raws()):
         try:
-            names = _marked(raw, parser, options.label_columns)
+            names = _mark(raw, parser, options.label_columns)
             if len(names) != 1 and not options.multi_label:
                 raise RowRefused(f"expected one label column that holds 1, found {len(names)}")
         except RowRefused as refusal:
@@ -79,7 +79,7 @@ def read_label_columns(parsed: ParsedBlock, parser: RowParser, options: TableOpt
     )
 
 
-def _marked(raw: bytes, parser: RowParser, columns: Sequence[str]) -> list[str]:
+def _mark(raw: bytes, parser: RowParser, columns: Sequence[str]) -> list[str]:
     """Return the columns that hold 1 or true in a row; raises RowRefused where one holds something else than 0."""
     found = []
     for column in columns:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from textclf.errors import DataError, OutputError
-from textclf.storage.files import check_writable, written_whole
+from textclf.storage.files import check_writable, write_whole
 from textclf.tables.compression import check_packing, compression_of_name, packing, strip_compression
 from textclf.tables.formats import FORMATS, find_format, format_of_output, list_suffixes
 from textclf.tables.interface import Columns, RowWriter, TableFormat
@@ -48,7 +48,7 @@ def open_writer(
         check_writable(target)
     names = fresh_names(added, table.columns)
     name = target.name if isinstance(target, Path) else ""
-    with written_whole(target) if isinstance(target, Path) else nullcontext(target) as stream, ExitStack() as stack:
+    with write_whole(target) if isinstance(target, Path) else nullcontext(target) as stream, ExitStack() as stack:
         packed = stack.enter_context(packing(stream, name))
         rows = form.open_writer(packed, table, names, form is table.format)
         yield TableWriter(names, rows)

@@ -91,7 +91,7 @@ class SparseRows:
         """Return the matrix in float64."""
         return self.with_data(self.data.astype(np.float64))
 
-    def renumbered(self, places: Integers, width: int) -> "SparseRows":
+    def renumber(self, places: Integers, width: int) -> "SparseRows":
         """Return the matrix, now of `width`, with each column where `places`, shape (V,), puts it, without those at -1.
 
         Places rise as the columns do.
@@ -200,8 +200,8 @@ def _narrow(offsets: Integers) -> Integers:
     return offsets.astype(np.int32 if offsets[-1] < 2**31 else np.int64)
 
 
-_SMALLEST_BLOCK, _USUAL_BLOCK = 1 << 18, 1 << 19  # entries of C; handing a block to a thread has its cost
-_USUAL_BLOCKS = 16  # a large table has so many, a small one fewer
+_SMALLEST_BLOCK, _TYPICAL_BLOCK = 1 << 18, 1 << 19  # entries of C; handing a block to a thread has its cost
+_TYPICAL_BLOCKS = 16  # a large table has so many, a small one fewer
 _ENTRIES_A_COLUMN = 1.25  # a block makes a sum for each column: with so many entries to each, that sum costs little
 _LARGEST_BLOCK = 1 << 23
 
@@ -214,8 +214,8 @@ def blocks_of(matrices: Sequence[SparseRows]) -> list[slice]:
     """
     ends = np.sum([C.offsets for C in matrices], axis=0)
     entries, width = int(ends[-1]), sum(C.width for C in matrices)
-    usual = min(max(_SMALLEST_BLOCK, entries // _USUAL_BLOCKS), _USUAL_BLOCK)
-    least = min(max(usual, int(_ENTRIES_A_COLUMN * width)), _LARGEST_BLOCK)
+    typical = min(max(_SMALLEST_BLOCK, entries // _TYPICAL_BLOCKS), _TYPICAL_BLOCK)
+    least = min(max(typical, int(_ENTRIES_A_COLUMN * width)), _LARGEST_BLOCK)
     count = max(1, 2 * (entries // (2 * least)))
     cuts = np.searchsorted(ends, np.linspace(0, entries, count + 1)[1:-1])
     bounds = np.unique(np.concatenate(([0], cuts, [len(ends) - 1]))).tolist()

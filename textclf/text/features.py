@@ -33,7 +33,7 @@ from textclf.text.tokenizer import Tokens, tokenize, tokenize_blocks
 from textclf.text.weighting import weighted_mean
 from textclf.types import Array, BoolArray, Integers
 
-Kind = tuple[str, int, int]
+NgramKind = tuple[str, int, int]
 """N-grams: "words" or "chars" (sub-words), the shortest and the longest."""
 
 
@@ -64,14 +64,14 @@ class TextMatrix:
 
     `words`: C by words, shape (n, V). `ngrams`: word n-grams, and sub-words by piece.
     `tokens`, `known`, shape (n,): how many words each text has, and how many of them have a row in E.
-    `familiar`, shape (n, kinds): the share of the text's n-grams of each kind that other texts of training have.
+    `known_shares`, shape (n, kinds): the share of the text's n-grams of each kind that other texts of training have.
     """
 
     words: SparseRows
     ngrams: WideRows
     tokens: Integers
     known: Integers
-    familiar: Array
+    known_shares: Array
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -79,14 +79,14 @@ class TextMatrix:
     def take(self, rows: Integers) -> "TextMatrix":
         """Return the rows of these texts, in this order."""
         return TextMatrix(
-            self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows], self.familiar[rows]
+            self.words.take(rows), self.ngrams.take(rows), self.tokens[rows], self.known[rows], self.known_shares[rows]
         )
 
     def slice(self, start: int, stop: int) -> "TextMatrix":
         """Return rows start … stop - 1 without copying their entries."""
         rows = slice(start, stop)
         C, ngrams = self.words.slice(start, stop), self.ngrams.slice(start, stop)
-        return TextMatrix(C, ngrams, self.tokens[rows], self.known[rows], self.familiar[rows])
+        return TextMatrix(C, ngrams, self.tokens[rows], self.known[rows], self.known_shares[rows])
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _piece_matrix(
     first = 0 if known is None else len(known.R)
     columns[spelled] = spelling.index.rows(keys[spelled]) + first
     counts = sum_entries(text_numbers, columns, len(tokens), first + len(spelling))
-    weighed, share = weigh_pieces(counts, facts if known is None else PieceFacts.joined([known.facts, facts]))
+    weighed, share = weigh_pieces(counts, facts if known is None else PieceFacts.join([known.facts, facts]))
     return weighed, G, share
 
 
@@ -199,7 +199,7 @@ def stack_texts(parts: Sequence[TextMatrix]) -> TextMatrix:
         stack_wide([part.ngrams for part in parts]),
         np.concatenate([part.tokens for part in parts]),
         np.concatenate([part.known for part in parts]),
-        np.concatenate([part.familiar for part in parts]),
+        np.concatenate([part.known_shares for part in parts]),
     )
 
 

@@ -106,7 +106,7 @@ class Spelling:
 
 def subwords(spelling: Spelling, shortest: int, longest: int) -> tuple[Integers, Keys]:
     """Return all sub-words: for each the number of its piece, and its key; the marks alone are none."""
-    pieces, starts, ends, sums = _marked(spelling)
+    pieces, starts, ends, sums = _mark(spelling)
     numbers, keys = [], []
     for n in range(shortest, longest + 1):
         at, of_piece = _places_of_length(pieces, starts, ends, n)
@@ -130,7 +130,7 @@ def subword_strings(piece: str, shortest: int, longest: int) -> list[str]:
     ]
 
 
-def _marked(spelling: Spelling) -> tuple[Integers, Integers, Integers, Keys]:
+def _mark(spelling: Spelling) -> tuple[Integers, Integers, Integers, Keys]:
     """Return each piece's number, where it begins and ends among the marked pieces, and their running sum."""
     count = len(spelling)
     numbers = np.arange(count)
@@ -161,7 +161,7 @@ class PieceFacts:
     total: Integers
 
     @staticmethod
-    def joined(parts: Sequence["PieceFacts"]) -> "PieceFacts":
+    def join(parts: Sequence["PieceFacts"]) -> "PieceFacts":
         """Return the facts of the pieces of all parts, in their order."""
         return PieceFacts(*map(np.concatenate, zip(*(vars(part).values() for part in parts), strict=True)))
 
@@ -185,7 +185,7 @@ def piece_rows(spelling: Spelling, table: NgramTable, common: BoolArray | None =
         is_known = rows >= 0 if common is None else np.append(common, False)[rows]  # a row of -1 is the last
         known, total = (np.bincount(each, minlength=len(part)) for each in (numbers[is_known], numbers))
         parts.append((G, PieceFacts(squares, known, total)))
-    return stack_rows([G for G, _ in parts]), PieceFacts.joined([facts for _, facts in parts])
+    return stack_rows([G for G, _ in parts]), PieceFacts.join([facts for _, facts in parts])
 
 
 @dataclass(frozen=True)

@@ -200,7 +200,7 @@ def normal_codes(texts: Sequence[str], *, lower: bool = True) -> CodePoints:
 
 def _codes_of_bytes(strings: PackedStrings, lower: bool) -> CodePoints:
     """Return what `normal_codes` does, without a string of those that are ASCII: in NumPy threads need not wait."""
-    encoded = strings.encoded()
+    encoded = strings.encode_all()
     letters = np.frombuffer(b"\0".join([*encoded, b""]), np.uint8)
     if lower:
         letters = letters | ((letters - _A < _LETTERS).view(np.uint8) << _TO_LOWER)

@@ -24,7 +24,7 @@ from textclf.nn.network import OUTPUTS, Network, parameter_count
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.packed_strings import PackedStrings
-from textclf.text.features import Features, Kind, WordTable
+from textclf.text.features import Features, NgramKind, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
 from textclf.text.tokenizer import keys_of
@@ -98,7 +98,7 @@ def rows_seen(model: Model) -> int:
     return sum(table.texts for table in (*model.card.before, model.card.data) if table is not None)
 
 
-def old_penalties(model: Model, l2: float | None) -> Regularization | None:
+def old_regularization(model: Model, l2: float | None) -> Regularization | None:
     """Return the penalties that the model was fitted with, `l2` in place of its own if given; None if it has none."""
     stored = model.card.penalties
     return None if stored is None else Regularization(stored.l2 if l2 is None else l2, stored.freedom)
@@ -150,7 +150,7 @@ def grow(
     """
     _check_vectors(model, vectors)
     n, old = rows_seen(model), model.features
-    kinds: list[Kind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
+    kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or old.subwords is not None)
     found = count_all(corpus, kinds, is_cased=old.words.cased)
     words, strings, E = _more_words(model, corpus, found.all_words(), settings, vectors, rng)
@@ -163,7 +163,7 @@ def grow(
     tables, masses, rows_of_U, common = [], [], [], []
     first = 0
     for table, (kind, counter) in zip(old.ngrams, counters, strict=True):
-        added, frequency = _added_ngrams(counter, corpus, kind, least)
+        added, frequency = _add_ngrams(counter, corpus, kind, least)
         grown, origin = _more_ngrams(table, added, len(texts), n)
         tables.append(grown)
         # What the model would know of a text that it had not seen: so many other texts must have a new n-gram.
@@ -187,7 +187,9 @@ def grow(
     return Grown(Vocabulary(features, strings, E, matrix), EarlierKnowledge(network, U, h, h_U, is_new))
 
 
-def _added_ngrams(counter: TextCounts, corpus: TokenizedCorpus, kind: Kind, least: int) -> tuple[NgramTable, Integers]:
+def _add_ngrams(
+    counter: TextCounts, corpus: TokenizedCorpus, kind: NgramKind, least: int
+) -> tuple[NgramTable, Integers]:
     """Return the n-grams of one kind that stand in `least` of the new texts, and in how many each does."""
     if kind[0] == "chars":
         spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
@@ -205,7 +207,7 @@ def as_before(model: Model, old: Model) -> Model:
     return replace(model, temperature=old.temperature, thresholds=thresholds)
 
 
-def usual_with(model: Model, old: Model) -> Model:
+def extend_reference(model: Model, old: Model) -> Model:
     """Return the model for which the texts that the one before was trained on are as usual as its own."""
     reference = model.profile()
     for each in (model.reference, old.reference):
@@ -243,7 +245,7 @@ def _with_labels(network: Network, places: Integers, k: int, bias: float) -> tup
     return wider, marks.theta > 0
 
 
-def _merged(dictionary: KeyIndex, keys: Keys) -> tuple[KeyIndex, Integers]:
+def _merge(dictionary: KeyIndex, keys: Keys) -> tuple[KeyIndex, Integers]:
     """Return both together, and of which old row each row is, or −1 − i for the new key number i."""
     fresh = np.flatnonzero(dictionary.rows(keys) < 0)
     both = np.concatenate([dictionary.keys, keys[fresh]])
@@ -252,8 +254,8 @@ def _merged(dictionary: KeyIndex, keys: Keys) -> tuple[KeyIndex, Integers]:
     return KeyIndex(both[order]), origin
 
 
-def _joined(old: Array, new: Array, origin: Integers) -> Array:
-    """Return the rows of `old` and `new` in the order that `_merged` tells."""
+def _join(old: Array, new: Array, origin: Integers) -> Array:
+    """Return the rows of `old` and `new` in the order that `_merge` tells."""
     joined: Array = np.concatenate([old, new])[np.where(origin >= 0, origin, len(old) - 1 - origin)]
     return joined
 
@@ -263,9 +265,9 @@ def _more_ngrams(table: NgramTable, found: NgramTable, texts: int, n: int) -> tu
 
     n: how many rows were seen before.
     """
-    dictionary, origin = _merged(table.index, found.index.keys.astype(np.uint64))
+    dictionary, origin = _merge(table.index, found.index.keys.astype(np.uint64))
     idf = inverse_document_frequency(_document_frequency(found.idf, texts), n + texts)
-    return replace(table, index=dictionary, idf=_joined(table.idf, idf, origin)), origin
+    return replace(table, index=dictionary, idf=_join(table.idf, idf, origin)), origin
 
 
 def _document_frequency(idf: Array, n: int) -> Array:
@@ -304,11 +306,11 @@ def _more_words(
         new_strings = [all_words[place] for place in new.tolist()]
         E = _as_the_old(old, vectors, table.index.rows(known), places, new)
     weights = word_weights(settings.weighting, occurrences, np.minimum(occurrences, n), n)
-    dictionary, origin = _merged(table.index, added)
+    dictionary, origin = _merge(table.index, added)
     old_strings = list(model.words)
     strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]
-    merged = WordTable(dictionary, _joined(table.weights, weights, origin), table.cased)
-    return merged, PackedStrings.of(strings), _joined(old, E.astype(np.float32), origin)
+    merged = WordTable(dictionary, _join(table.weights, weights, origin), table.cased)
+    return merged, PackedStrings.of(strings), _join(old, E.astype(np.float32), origin)
 
 
 def _as_the_old(E: Array, vectors: WordVectors, rows: Integers, places: Integers, new: Integers) -> Array:

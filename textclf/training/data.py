@@ -92,7 +92,7 @@ def split(
     the lowest are held out, instead of rows by chance, so that files that are split one by one hold out the same texts,
     but for some at the margin.
     """
-    units = _Units.of(y, groups)
+    units = _TextGroups.of(y, groups)
     least = 1 if fraction else 0
     chosen = np.zeros(len(units), np.bool_)
     for number in np.unique(y):
@@ -129,7 +129,7 @@ def deal(
     with less than `fewest` different texts, and those with a label that no other fold has. `groups` and `Y` are those
     of `split`.
     """
-    units = _Units.of(y, groups)
+    units = _TextGroups.of(y, groups)
     fold = np.full(len(units), -1)
     dealt = 0  # the next class goes on where the last one ended, so that small classes do not all fall into fold 0
     for number in np.unique(y):
@@ -144,7 +144,7 @@ def deal(
 
 
 @dataclass(frozen=True)
-class _Units:
+class _TextGroups:
     """Rows by their text: a unit is all rows of one text.
 
     `of_row`, shape (n,), is each row's unit. `firsts`, `sizes` and `y`, shape (u,): its first row, rows and class.
@@ -156,12 +156,12 @@ class _Units:
     y: Integers
 
     @staticmethod
-    def of(y: Integers, groups: Integers | None) -> "_Units":
+    def of(y: Integers, groups: Integers | None) -> "_TextGroups":
         """Return one unit for each different text; its class is that of its first row."""
         if groups is None:
-            return _Units(np.arange(len(y)), np.arange(len(y)), np.ones(len(y), np.int64), y)
+            return _TextGroups(np.arange(len(y)), np.arange(len(y)), np.ones(len(y), np.int64), y)
         _, firsts, of_row, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
-        return _Units(of_row, firsts, sizes, y[firsts])
+        return _TextGroups(of_row, firsts, sizes, y[firsts])
 
     def __len__(self) -> int:
         return len(self.sizes)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from textclf.storage.array_store import ArrayStore, walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import CsrBuilder, SparseRows, sum_entries
-from textclf.text.features import Kind
+from textclf.text.features import NgramKind
 from textclf.text.key_index import KeyCounter, KeyIndex, sum_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.subwords import Spelling, piece_keys, piece_rows, subwords, weigh_pieces
@@ -82,10 +82,10 @@ class LearnedNgrams:
 
     table: NgramTable
     C: SparseRows
-    familiar: Array
+    known_shares: Array
 
 
-def learn_ngrams(found: TextCounts, kind: Kind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
+def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
     """Return the word n-grams that stand in at least `least` texts.
 
     An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
@@ -96,17 +96,17 @@ def learn_ngrams(found: TextCounts, kind: Kind, least: int, store: ArrayStore, t
     common = found.frequency > least
 
     def weigh(counts: SparseRows) -> tuple[SparseRows, Array]:
-        return tf_idf(counts.renumbered(places, len(table.index)), table.idf), known_counts(counts, common)
+        return tf_idf(counts.renumber(places, len(table.index)), table.idf), known_counts(counts, common)
 
     C, known = CsrBuilder(store, len(table.index)), []
     for weighed, of_texts in in_order(weigh, walk(found.counts.batches()), threads):
         C.add(weighed)
         known.append(of_texts)
-    familiar = (np.concatenate(known) / np.maximum(found.totals, 1)).astype(np.float32)
-    return LearnedNgrams(table, C.whole(), familiar)
+    known_shares = (np.concatenate(known) / np.maximum(found.totals, 1)).astype(np.float32)
+    return LearnedNgrams(table, C.whole(), known_shares)
 
 
-def ngram_table(found: TextCounts, kind: Kind, least: int) -> tuple[NgramTable, BoolArray]:
+def ngram_table(found: TextCounts, kind: NgramKind, least: int) -> tuple[NgramTable, BoolArray]:
     """Return the table of those n-grams that stand in at least `least` texts, and which of all they are."""
     keep = found.frequency >= least
     idf = inverse_document_frequency(found.weighed_frequency[keep], found.texts)
@@ -120,11 +120,11 @@ class LearnedSubwords:
     table: NgramTable
     C: SparseRows
     G: SparseRows
-    familiar: Array
+    known_shares: Array
 
 
 def learn_subwords(
-    found: TextCounts, spelling: Spelling, kind: Kind, least: int, store: ArrayStore, threads: int
+    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, store: ArrayStore, threads: int
 ) -> LearnedSubwords:
     """Return the sub-words that stand in at least `least` texts, given the counts of pieces and their `spelling`.
 
@@ -140,7 +140,7 @@ def learn_subwords(
 
 
 def subword_table(
-    found: TextCounts, spelling: Spelling, kind: Kind, least: int, threads: int
+    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, threads: int
 ) -> tuple[NgramTable, Integers]:
     """Return the table of those sub-words that stand in at least `least` texts, and in how many each does."""
     _, shortest, longest = kind
@@ -161,7 +161,7 @@ def count_pieces(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integer
     return found.count(len(tokens), *piece_keys(tokens))
 
 
-def count_ngrams(found: TextCounts, tokens: Tokens, kind: Kind) -> tuple[SparseRows, Integers]:
+def count_ngrams(found: TextCounts, tokens: Tokens, kind: NgramKind) -> tuple[SparseRows, Integers]:
     """Return how often each word n-gram stands in each text, and how many each has."""
     _, shortest, longest = kind
     return found.count(len(tokens), *ngrams(tokens, shortest, longest))

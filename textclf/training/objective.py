@@ -13,8 +13,8 @@ file, do not change a bit of the result.
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, partial, reduce
+from typing import Protocol, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, state_of, ste
 from textclf.training.data import Examples
 from textclf.types import Array
 
+Sums = TypeVar("Sums", bound=Sequence[Array])
 _STEPS = "steps"
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
@@ -131,13 +132,14 @@ class RowsHere:
         """Return the sums over all blocks, added in their order."""
         U_ngrams, R = self.wide.spread(U)
         rows = np.asarray(U_ngrams), R
-        parts = self.each(lambda block: gradient_of(block, network, rows, spread, loss), walk(self.blocks))
-        value, of_network, *by_columns = add_up(parts)
+        of_block = partial(gradient_of, network=network, rows=rows, spread=spread, loss=loss)
+        value, of_network, *by_columns = reduce(add_to, self.each(of_block, walk(self.blocks)))
         return [value, of_network, self.wide.gather(*by_columns)]
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        of_network, *by_columns = add_up(self.each(lambda block: squares_of(block, network), walk(self.blocks)))
+        parts = self.each(partial(squares_of, network=network), walk(self.blocks))
+        of_network, *by_columns = reduce(add_to, parts)
         return [of_network, self.wide.gather_squares(*by_columns)]
 
 
@@ -167,7 +169,7 @@ def minimize(problem: Problem, rows: Rows, shares: Array, total: float, options:
 
 
 @dataclass(frozen=True)
-class _Columns:
+class _MovingColumns:
     """What of U is fitted: `scales`, shape (V, m), and how those m columns make the k of U, shape (m, k), or None.
 
     A softmax of two classes sees the difference of their sums alone, and U's columns are each other's negatives from
@@ -177,11 +179,11 @@ class _Columns:
     scales: Array
     spread: Array | None
 
-    def narrowed(self, full: Array) -> Array:
+    def narrow(self, full: Array) -> Array:
         """Return Σⱼ full[:, j] spread[m, j], shape (n, m), for an array of shape (n, k)."""
         return full if self.spread is None else full @ self.spread.T
 
-    def widened(self, narrow: Array) -> Array:
+    def widen(self, narrow: Array) -> Array:
         """Return the k columns, shape (n, k), that an array of shape (n, m) stands for."""
         return narrow if self.spread is None else narrow @ self.spread
 
@@ -191,12 +193,12 @@ def columns_moved(scales: Array, loss: Loss) -> Array:
     return np.ascontiguousarray(scales[:, :1]) if loss.output == "softmax" and scales.shape[1] == 2 else scales
 
 
-def _columns(scales: Array, k: int, loss: Loss) -> _Columns:
+def _columns(scales: Array, k: int, loss: Loss) -> _MovingColumns:
     if loss.output != "softmax" or k != 2:
-        return _Columns(scales, None)
+        return _MovingColumns(scales, None)
     # Of length 1, so that the column costs what both together would.
     both = np.array([[1.0, -1.0]], scales.dtype) / np.sqrt(scales.dtype.type(2))
-    return _Columns(columns_moved(scales, loss), both)
+    return _MovingColumns(columns_moved(scales, loss), both)
 
 
 def blocks_for(S: Array, examples: Examples) -> list[RowBlock]:
@@ -226,13 +228,10 @@ def _workers(threads: int) -> Iterator[Each]:
         yield pool.map
 
 
-def add_up(parts: Iterable[Sequence[Array]]) -> list[Array]:
-    """Return the sum of each of the arrays that every part gives, added in the parts' order to those of the first."""
-    parts = iter(parts)
-    totals = list(next(parts))
-    for part in parts:
-        for total, each in zip(totals, part, strict=True):
-            total += each
+def add_to(totals: Sums, part: Sums) -> Sums:
+    """Add each array of a part to that of the totals, in place, and return the totals."""
+    for total, each in zip(totals, part, strict=True):
+        total += each
     return totals
 
 
@@ -242,7 +241,7 @@ class _Objective:
 
     problem: Problem
     rows: Rows
-    columns: _Columns
+    columns: _MovingColumns
 
     @cached_property
     def centre(self) -> Array:
@@ -253,7 +252,7 @@ class _Objective:
     def parts(self, theta: Array) -> tuple[Network, Array]:
         """Return the network and U, shape (V, k), that θ stands for."""
         network, scaled_U = self._views(theta)
-        return network, self.columns.widened(self.columns.scales * scaled_U)
+        return network, self.columns.widen(self.columns.scales * scaled_U)
 
     def theta_of(self, network: Network, U: Array | None) -> Array:
         """Return θ, as an array of its own; U None stands for zeros."""
@@ -261,7 +260,7 @@ class _Objective:
         part, scaled_U = self._views(theta)
         part.theta[:] = network.theta
         if U is not None:
-            np.divide(self.columns.narrowed(U), self.columns.scales, out=scaled_U)
+            np.divide(self.columns.narrow(U), self.columns.scales, out=scaled_U)
         return theta
 
     def loss_and_gradient(self, theta: Array) -> tuple[float, Array]:

@@ -58,7 +58,7 @@ class RowsDigest:
         for start in range(0, len(texts), _ROWS_AT_ONCE):
             for number, strings in enumerate((texts, labels)):
                 part = strings[start : start + _ROWS_AT_ONCE]
-                blob, offsets = (part if isinstance(part, PackedStrings) else PackedStrings.of(part)).packed()
+                blob, offsets = (part if isinstance(part, PackedStrings) else PackedStrings.of(part)).pack()
                 self._digests[2 * number].update(blob)
                 self._digests[2 * number + 1].update(np.diff(offsets).astype("<i8", copy=False).data)
 

@@ -19,7 +19,7 @@ import numpy as np
 from textclf import __version__
 from textclf.errors import TrainingError
 from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
-from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validated, strata
+from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validate, strata
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
 from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
@@ -29,7 +29,7 @@ from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
-from textclf.training.continual import as_before, grow, old_penalties, rows_seen, usual_with
+from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
 from textclf.training.data import Examples, count_copies, deal, group_copies, split, text_keys
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
@@ -167,7 +167,7 @@ def _train(
         rows_held_out = _held_out_rows(examples, matrix, valid_rows, store) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
-    penalties = None if start is None else old_penalties(start.model, settings.l2)
+    penalties = None if start is None else old_regularization(start.model, settings.l2)
     fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, penalties)
     fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
     validation = held_out = None
@@ -184,7 +184,7 @@ def _train(
         model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
         fitted = replace(fitted, model=model)
     model = _with_usual(fitted.model, matrix.slice(0, n), vectors)
-    fitted = replace(fitted, model=model if start is None else usual_with(model, start.model))
+    fitted = replace(fitted, model=model if start is None else extend_reference(model, start.model))
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
     model = _described(fitted, summary, settings, vectors, validation, start)
@@ -319,13 +319,13 @@ def _validated(
     P = model.probabilities_of(held_out.logits)
     if model.is_multi_label:
         halves = held_out.deal(2, rng)
-        found = cross_validated(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
+        found = cross_validate(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), found
-    return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, familiar=matrix.familiar)
+    return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, known_shares=matrix.known_shares)
 
 
 def with_record(
-    model: Model, Y: Array, P: Array, *, tokens: Integers, known: Integers, familiar: Array
+    model: Model, Y: Array, P: Array, *, tokens: Integers, known: Integers, known_shares: Array
 ) -> tuple[Model, Evaluation]:
     """Return a model of one label a text with its confidence record on rows that it was not fitted to, and how it does.
 
@@ -334,14 +334,14 @@ def with_record(
     """
     tally = Tally(model.labels)
     tally.add_rows(Y, P, words=tokens, known=known)
-    return replace(model, record=record_confidence(P, Y.argmax(axis=1), familiar)), tally.evaluation()
+    return replace(model, record=record_confidence(P, Y.argmax(axis=1), known_shares)), tally.evaluation()
 
 
 def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
     """Return the model with what its training texts are like, and how sure it was of those it was not fitted to."""
     reference = model.profile()
     # Without vectors the words are those of these very texts, none of which would count as unknown.
-    reference.add_texts(matrix.tokens, matrix.known, matrix.familiar, words=vectors is not None)
+    reference.add_texts(matrix.tokens, matrix.known, matrix.known_shares, words=vectors is not None)
     if model.record is not None:
         reference.add_confidence(model.record.confidence)
     return replace(model, reference=reference)

@@ -12,7 +12,7 @@ from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.text.csr import CsrBuilder, SparseRows, take_rows
-from textclf.text.features import Features, Kind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
+from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.subwords import WideRows, piece_keys
@@ -78,7 +78,7 @@ def learn_vocabulary(
 
 
 def learn_matrix(
-    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[Kind, TextCounts]], least: int,
+    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[NgramKind, TextCounts]], least: int,
     store: ArrayStore,
 ) -> tuple[TextMatrix, tuple[NgramTable, ...]]:  # fmt: skip
     """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts."""
@@ -103,12 +103,12 @@ def learn_matrix(
         if kind[0] == "words":
             learned = learn_ngrams(counter, kind, least, store, corpus.threads)
             wide = WideRows(learned.C, wide.pieces, wide.G)
-            table, share = learned.table, learned.familiar
+            table, share = learned.table, learned.known_shares
         else:
             spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
             of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads)
             wide = WideRows(wide.ngrams, of_pieces.C, of_pieces.G)
-            table, share = of_pieces.table, of_pieces.familiar
+            table, share = of_pieces.table, of_pieces.known_shares
         tables.append(table)
         shares.append(share)
     matrix = TextMatrix(
@@ -135,10 +135,10 @@ def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
     wide = matrix.ngrams
     words, of_ngrams, pieces = (take_rows(C, rows, store) for C in (matrix.words, wide.ngrams, wide.pieces))
     ngrams = WideRows(of_ngrams, pieces, wide.G)
-    return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.familiar[rows])
+    return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.known_shares[rows])
 
 
-def count_kind(counter: TextCounts, block: TokenBlock, kind: Kind) -> tuple[SparseRows, Integers]:
+def count_kind(counter: TextCounts, block: TokenBlock, kind: NgramKind) -> tuple[SparseRows, Integers]:
     """Return what a counter of word n-grams, or of pieces, finds in a block."""
     return count_pieces(counter, block.tokens) if kind[0] == "chars" else count_ngrams(counter, block.tokens, kind)
 
@@ -167,7 +167,7 @@ class CorpusKeys:
         return keys, counts
 
 
-def count_all(corpus: TokenizedCorpus, kinds: Sequence[Kind], *, is_cased: bool) -> CorpusKeys:
+def count_all(corpus: TokenizedCorpus, kinds: Sequence[NgramKind], *, is_cased: bool) -> CorpusKeys:
     """Return what stands in all texts, with words as they stand if `is_cased`.
 
     Raises TrainingError when no text holds a word.
@@ -191,8 +191,8 @@ def count_all(corpus: TokenizedCorpus, kinds: Sequence[Kind], *, is_cased: bool)
 
 
 def counters_of(
-    kinds: Sequence[Kind], found: CorpusKeys, least: int, store: ArrayStore, weights: Array | None = None
-) -> list[tuple[Kind, TextCounts]]:
+    kinds: Sequence[NgramKind], found: CorpusKeys, least: int, store: ArrayStore, weights: Array | None = None
+) -> list[tuple[NgramKind, TextCounts]]:
     """Return what counts texts with word n-grams that may stand in `least` texts, by how often they do, and pieces."""
     heaviest = 1.0 if weights is None else max(1.0, float(weights.max(initial=0.0)))
 
@@ -207,10 +207,10 @@ def counters_of(
     return [(kind, TextCounts(index, store, weights)) for kind, index in zip(kinds, indices, strict=True)]
 
 
-def ngram_kinds(mean_length: float, settings: Settings, n: float = math.inf) -> list[Kind]:
+def ngram_kinds(mean_length: float, settings: Settings, n: float = math.inf) -> list[NgramKind]:
     """Return the kinds of n-grams that n texts of so many characters on average get."""
     longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
-    kinds: list[Kind] = [("words", 1, longest)] if longest else []
+    kinds: list[NgramKind] = [("words", 1, longest)] if longest else []
     chars = settings.char_ngrams
     if chars is None:
         is_quick = mean_length <= LONGEST_SHORT or n * mean_length <= MOST_SPELLED

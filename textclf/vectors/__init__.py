@@ -2,12 +2,12 @@
 
 from textclf.vectors.cache import cached_entries, clear_cache
 from textclf.vectors.open import open_vectors, starter_path
-from textclf.vectors.scan import Kind, scan
-from textclf.vectors.train import check_format, save_word2vec, to_grid, train_vectors
+from textclf.vectors.scan import VectorsFormat, scan
+from textclf.vectors.word2vec import check_format, save_word2vec, to_grid, train_vectors
 from textclf.vectors.word_vectors import WordVectors, nearest
 
 __all__ = [
-    "Kind",
+    "VectorsFormat",
     "WordVectors",
     "cached_entries",
     "check_format",

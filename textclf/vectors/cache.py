@@ -36,7 +36,7 @@ def cache_folder() -> Path:
     return user_cache("vectors") / _VERSION
 
 
-def digest_of(path: Path) -> str:
+def digest_file(path: Path) -> str:
     """Return a file's SHA-256, remembered from the last time if path, size and time of change are the same."""
     facts = path.stat()
     identity = f"{path.resolve()}\0{facts.st_size}\0{facts.st_mtime_ns}\0{facts.st_ino}"
@@ -52,7 +52,7 @@ def digest_of(path: Path) -> str:
     return digest
 
 
-def load(digest: str, name: str) -> WordVectors | None:
+def load_cached(digest: str, name: str) -> WordVectors | None:
     """Return the converted vectors of a file with this digest, mapped from the disk, or None when there are none."""
     folder = cache_folder() / digest
     try:
@@ -93,11 +93,11 @@ def store(vectors: WordVectors) -> bool:
                     os.fsync(stream.fileno())
             (temporary / "about.json").write_text(json.dumps(about), "utf-8")
             target = folder / vectors.sha256
-            if load(vectors.sha256, vectors.name) is None:
+            if load_cached(vectors.sha256, vectors.name) is None:
                 shutil.rmtree(target, ignore_errors=True)  # a damaged entry
             temporary.rename(target)  # fails when another process was faster: its entry is as good
     except OSError:
-        return load(vectors.sha256, vectors.name) is not None
+        return load_cached(vectors.sha256, vectors.name) is not None
     return True
 
 

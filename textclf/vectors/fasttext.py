@@ -63,7 +63,7 @@ def read_layout(path: Path, encoding: str = "utf-8") -> FastTextLayout:
             and buckets >= 0
             and 0 <= longest <= _LONGEST_NGRAM
         ):
-            raise _damaged(path, f"{words:,} words of {dimension:,} numbers")
+            raise _damage_error(path, f"{words:,} words of {dimension:,} numbers")
         found = WordList(path, encoding)
         for number in range(1, words + 1):
             found.add(reader.take_word(), f"{path}: word {number:,}")
@@ -77,7 +77,7 @@ def read_layout(path: Path, encoding: str = "utf-8") -> FastTextLayout:
                 f"{path}: these fastText vectors cannot be read (they are quantized, .ftz). Give the .bin file."
             )
         if rows != words + buckets or columns != dimension:
-            raise _damaged(path, f"a matrix of {rows:,} × {columns:,}")
+            raise _damage_error(path, f"a matrix of {rows:,} × {columns:,}")
         layout = FastTextLayout(found, dimension, buckets, shortest, longest, rows, reader.place)
         reader.skip(4 * rows * columns)
     return layout
@@ -132,7 +132,7 @@ class _Reader:
             self._buffer = self._buffer[first:] + self._stream.read(_BLOCK + size)
             self._start, first = self.place, 0
             if size > len(self._buffer):
-                raise _damaged(self._path, "its end")
+                raise _damage_error(self._path, "its end")
         self.place += size
         return self._buffer[first : first + size]
 
@@ -144,7 +144,7 @@ class _Reader:
             self._start, first = self.place, 0
         end = self._buffer.find(b"\0", first, first + LONGEST_WORD + 1)
         if end < 0:
-            raise _damaged(self._path, f"a word of over {LONGEST_WORD} bytes, or its end")
+            raise _damage_error(self._path, f"a word of over {LONGEST_WORD} bytes, or its end")
         self.place = self._start + end + 1
         return self._buffer[first:end]
 
@@ -154,11 +154,11 @@ class _Reader:
         while size > 0:
             block = self._stream.read(min(size, _BLOCK))
             if not block:
-                raise _damaged(self._path, "its end")
+                raise _damage_error(self._path, "its end")
             size -= len(block)
 
 
-def _damaged(path: Path, found: str) -> VectorsError:
+def _damage_error(path: Path, found: str) -> VectorsError:
     return VectorsError(
         f"{path}: these fastText vectors cannot be read (expected what the header promises, found {found}). "
         "The file is cut or damaged: get it again."

@@ -45,10 +45,10 @@ def open_vectors(
     if not (cache and path.is_file()):
         scanned = scan(path, encoding=encoding)
     try:
-        digest = vector_cache.digest_of(path)
+        digest = vector_cache.digest_file(path)
     except OSError as error:
         raise cannot_be_read(path, error) from None
-    found = vector_cache.load(digest, name) if cache else None
+    found = vector_cache.load_cached(digest, name) if cache else None
     if found is not None:
         return found
     if scanned is None:

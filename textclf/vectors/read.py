@@ -15,11 +15,11 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
+from textclf.vectors.binary_records import read_records
 from textclf.vectors.fasttext import read_layout, read_vectors
-from textclf.vectors.lines import read_lines
-from textclf.vectors.records import read_records
 from textclf.vectors.scan import Scan
-from textclf.vectors.unpack import open_unpacked, unpacked_file
+from textclf.vectors.text_lines import read_lines
+from textclf.vectors.unpack import open_unpacked, unpack_file
 
 _CHILD_SECONDS = 60
 _CHILD_BYTES_A_SECOND = 1_000_000
@@ -61,7 +61,7 @@ def _can_gensim_read(scanned: Scan) -> bool:
 
 def _read_through_gensim(path: Path, scanned: Scan, encoding: str) -> Array | None:
     """Return what gensim reads, or None when these are not the words that the scan has seen."""
-    with unpacked_file(path) as plain:
+    with unpack_file(path) as plain:
         if scanned.kind == "fastText binary":
             words, matrix = _read_fasttext(path, plain)
         else:
@@ -90,10 +90,10 @@ def _read_ourselves(path: Path, scanned: Scan) -> Array:
     places = list(scanned.words.distinct().values())
     count = len(scanned.words.words)
     if scanned.kind == "fastText binary":
-        with unpacked_file(path) as plain:
+        with unpack_file(path) as plain:
             layout = read_layout(plain)
             if len(layout.words.words) != count:
-                raise _changed(path)
+                raise _change_error(path)
             return read_vectors(plain, layout)[places]
     rows_of = dict(zip(places, range(len(places)), strict=True))
     matrix = np.empty((len(places), scanned.dimension), np.float32)
@@ -103,7 +103,7 @@ def _read_ourselves(path: Path, scanned: Scan) -> Array:
         if row is not None:
             matrix[row] = numbers
     if place + 1 != count:
-        raise _changed(path)
+        raise _change_error(path)
     return matrix
 
 
@@ -118,7 +118,7 @@ def _rows(path: Path, scanned: Scan) -> Iterator[Array | list[float]]:
             yield [float(field) for field in fields]
 
 
-def _changed(path: Path) -> VectorsError:
+def _change_error(path: Path) -> VectorsError:
     return VectorsError(f"{path}: the file was changed while it was read. Try again when it is whole.")
 
 

@@ -14,13 +14,13 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
+from textclf.vectors.binary_records import read_records
 from textclf.vectors.fasttext import MAGIC, MOST_DIMENSIONS, MOST_WORDS, read_layout
-from textclf.vectors.lines import LONGEST_LINE, CorpusCounts, clip, is_number, read_lines, survey_lines
-from textclf.vectors.records import read_records
+from textclf.vectors.text_lines import LONGEST_LINE, LineCounts, clip_bytes, count_lines, is_number, read_lines
 from textclf.vectors.unpack import open_unpacked
 from textclf.vectors.words import WordList
 
-Kind = Literal["word2vec binary", "word2vec text", "GloVe text", "fastText binary"]
+VectorsFormat = Literal["word2vec binary", "word2vec text", "GloVe text", "fastText binary"]
 
 _SAVE_AS = "Save them in the word2vec format (gensim: save_word2vec_format)."
 _UNPACK = "Unpack it first, or pack the file with gzip."
@@ -53,7 +53,7 @@ class Scan:
     `is_open`: its last line has no line end, so the last number may have lost digits.
     """
 
-    kind: Kind
+    kind: VectorsFormat
     words: WordList
     dimension: int
     start: int = 0
@@ -92,31 +92,31 @@ def _scan_layout(path: Path, start: bytes, encoding: str) -> Scan:
     first = _first_line(path, start[3:] if has_mark else start)
     header = first.split()
     if len(header) == 2 and all(re.fullmatch(rb"-?\d+", field) for field in header):
-        words, dimension = (_bounded_int(field) for field in header)
+        words, dimension = (_bound_int(field) for field in header)
         _check_header(path, words, dimension)
         place = start.index(b"\n") + 1 if b"\n" in start else len(start)
         if _looks_binary(start[place:], dimension):
             return _scan_records(path, place, words, dimension, has_mark=has_mark, encoding=encoding)
-        survey = survey_lines(path, skip=1, promised=dimension)
-        _check_promise(path, survey, words, dimension)
-        return _scan_text(path, survey, encoding, skip=1)
+        counts = count_lines(path, skip=1, promised=dimension)
+        _check_promise(path, counts, words, dimension)
+        return _scan_text(path, counts, encoding, skip=1)
     if len(header) < 3 or not is_number(header[-1]):
         raise VectorsError(
-            f"{path}:1: expected 'WORDS DIMENSION' or a word and its numbers, found {clip(first)}. "
+            f"{path}:1: expected 'WORDS DIMENSION' or a word and its numbers, found {clip_bytes(first)}. "
             "This is not a file of word vectors."
         )
-    survey = survey_lines(path, skip=0)
-    if all(map(bytes.isdigit, header)) and _bounded_int(header[0]) == survey.lines - 1:
+    counts = count_lines(path, skip=0)
+    if all(map(bytes.isdigit, header)) and _bound_int(header[0]) == counts.lines - 1:
         raise VectorsError(
-            f"{path}:1: expected the header 'WORDS DIMENSION', or none, found {clip(first)}. "
+            f"{path}:1: expected the header 'WORDS DIMENSION', or none, found {clip_bytes(first)}. "
             "Leave two numbers in it, or remove the line."
         )
-    if not 2 <= survey.dimension <= MOST_DIMENSIONS:
+    if not 2 <= counts.dimension <= MOST_DIMENSIONS:
         raise VectorsError(
-            f"{path}: expected lines of a word and 2 to {MOST_DIMENSIONS:,} numbers, found {survey.dimension:,} "
+            f"{path}: expected lines of a word and 2 to {MOST_DIMENSIONS:,} numbers, found {counts.dimension:,} "
             "numbers in most of them. This is not a file of word vectors."
         )
-    return _scan_text(path, survey, encoding, skip=0)
+    return _scan_text(path, counts, encoding, skip=0)
 
 
 def _scan_records(path: Path, place: int, words: int, dimension: int, *, has_mark: bool, encoding: str) -> Scan:
@@ -132,27 +132,27 @@ def _scan_records(path: Path, place: int, words: int, dimension: int, *, has_mar
     return Scan("word2vec binary", found, dimension, place)
 
 
-def _scan_text(path: Path, survey: CorpusCounts, encoding: str, *, skip: int) -> Scan:
+def _scan_text(path: Path, counts: LineCounts, encoding: str, *, skip: int) -> Scan:
     """Read every line: a word and as many finite numbers as most lines have."""
     found = WordList(path, encoding)
-    for number, word, _ in read_lines(path, survey.dimension, skip=skip):
+    for number, word, _ in read_lines(path, counts.dimension, skip=skip):
         found.add(word, f"{path}:{number}")
     found.check()
-    kind: Kind = "word2vec text" if skip else "GloVe text"
-    return Scan(kind, found, survey.dimension, has_mark=survey.has_mark, is_open=survey.is_open)
+    kind: VectorsFormat = "word2vec text" if skip else "GloVe text"
+    return Scan(kind, found, counts.dimension, has_mark=counts.has_mark, is_open=counts.is_open)
 
 
-def _check_promise(path: Path, survey: CorpusCounts, words: int, dimension: int) -> None:
+def _check_promise(path: Path, counts: LineCounts, words: int, dimension: int) -> None:
     """Hold what the header of a text file promises against its lines."""
-    if survey.lines and survey.dimension != dimension:
+    if counts.lines and counts.dimension != dimension:
         raise VectorsError(
-            f"{path}:1: the header promises vectors of {dimension} numbers, most lines have {survey.dimension}. "
+            f"{path}:1: the header promises vectors of {dimension} numbers, most lines have {counts.dimension}. "
             "Correct the header, or get the file again if it is cut. If the first line is itself a word and its "
             "number, put a header above it."
         )
-    if survey.lines != words:
+    if counts.lines != words:
         raise VectorsError(
-            f"{path}:1: the header promises {words} words, found {survey.lines}. "
+            f"{path}:1: the header promises {words} words, found {counts.lines}. "
             "The file is cut or its header is wrong: get it again, or correct the header."
         )
 
@@ -168,7 +168,7 @@ def _first_line(path: Path, start: bytes) -> bytes:
     return first.rstrip(b"\r")
 
 
-def _bounded_int(field: bytes) -> int:
+def _bound_int(field: bytes) -> int:
     return int(field) if len(field) <= 18 else 10**18
 
 

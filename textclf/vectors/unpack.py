@@ -49,7 +49,7 @@ def open_unpacked(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def unpacked_file(path: Path) -> Iterator[Path]:
+def unpack_file(path: Path) -> Iterator[Path]:
     """Give the path of a file with the unpacked bytes, under a name that no reader takes for that of a packed one."""
     packed = is_packed(path)
     if not packed and path.suffix.lower() not in _COMPRESSION_SUFFIXES:

@@ -25,7 +25,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
-from textclf.errors import shown
+from textclf.errors import spell
 
 if TYPE_CHECKING:
     from textclf.check import Checked
@@ -128,7 +128,7 @@ def command(options: CheckOptions) -> None:
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
     checked = check(data, test, vectors, multi_label=options.multi_label)
     if options.labels is not None:
-        checked = _with_suspects(checked, data, vectors, options.labels, options)
+        checked = _add_label_errors(checked, data, vectors, options.labels, options)
     dropped = None
     if options.fix is not None:
         _warn_of_several(data, options)
@@ -144,7 +144,7 @@ def command(options: CheckOptions) -> None:
         click.get_current_context().exit(1)
 
 
-def _with_suspects(
+def _add_label_errors(
     checked: "Checked", data: "LoadedTable", vectors: "WordVectors | None", target: Path, options: CheckOptions
 ) -> "Checked":
     """Write the rows whose label is probably wrong, and return the findings with them."""
@@ -157,7 +157,7 @@ def _with_suspects(
     texts = LabelledTexts(data.texts, data.labels)
     found = find_label_errors(texts, settings, vectors, say=lambda text: say(text, quiet=quiet))
     write_label_errors(target, data.rows, data.texts, found)
-    say(f"{shown(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
+    say(f"{spell(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
 
@@ -176,5 +176,5 @@ def _warn_of_several(data: "LoadedTable", options: CheckOptions) -> None:
 
 def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:
     for row, why in dropped.items():
-        say(f"dropped: row {row}: {shown(why)}", quiet=quiet)
-    say(f"{shown(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)
+        say(f"dropped: row {row}: {spell(why)}", quiet=quiet)
+    say(f"{spell(str(target))}: rows dropped: {len(dropped):,}", quiet=quiet)

@@ -104,9 +104,9 @@ def command(options: CompareOptions) -> None:
     options.check_usage()
     read = [*options.models, options.table, *([options.train_table] if options.train_table else [])]
     if options.report is not None:
-        from textclf.report import check_available
+        from textclf.report import check_report_available
 
-        check_available()
+        check_report_available()
     check_outputs(read, options.changed, options.report)
     models = {name: Model.load(path) for name, path in _named(options.models).items()}
     train = None if options.train_table is None else _read_training_rows(options.train_table, options.table, reading)

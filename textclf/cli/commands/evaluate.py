@@ -43,7 +43,7 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
-from textclf.errors import DataError, TextclfError, counted, shown
+from textclf.errors import DataError, TextclfError, counted, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -208,7 +208,7 @@ def _check_drop(result: "Measurement", earlier: dict[str, float], options: Evalu
     p = p_of_drop(earlier[name], n, found[name], found["n"])
     change = f"{name.replace('_', ' ')} {earlier[name]:.4f} → {found[name]:.4f} (p {p:.4f} for no drop)"
     if p < _SIGNIFICANT:
-        raise TextclfError(f"{shown(options.table)}: expected no drop beyond chance, found {change}. Look at --errors.")
+        raise TextclfError(f"{spell(options.table)}: expected no drop beyond chance, found {change}. Look at --errors.")
     say(f"no significant drop: {change}", quiet=options.quiet)
 
 
@@ -219,9 +219,9 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
 
     gathered = None
     if options.report is not None:
-        from textclf.report import Gathered, check_available
+        from textclf.report import Gathered, check_report_available
 
-        check_available()
+        check_report_available()
         gathered = Gathered(model)
     table = Path(options.table)
     check_outputs([options.model, table], options.errors, options.report, options.refused, options.drift)
@@ -253,17 +253,17 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
 
 def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOptions) -> "Measurement":
     """Measure a model on the labelled rows of many files."""
-    from textclf.distributed import evaluate, find_shards
+    from textclf.distributed import evaluate_files, find_shards
     from textclf.storage.files import sha256
 
     if any((options.errors, options.report, options.refused)):
         raise click.UsageError("--errors, --report and --refused go with one table.")
     check_outputs([options.model], options.drift)
-    shards = find_shards(options.seen(options.table))
+    shards = find_shards(options.locate(options.table))
     digest = sha256(options.model)
     with options.engine() as workers, counting_steps("evaluating files", len(shards), quiet=options.quiet) as count:
         shared = workers.share(options.model, digest)
-        done = evaluate(
+        done = evaluate_files(
             workers, shards, shared, digest, reading, target_precision=options.target_precision, progress=count
         )
     warn_of_set_aside(done.set_aside)

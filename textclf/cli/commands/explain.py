@@ -59,17 +59,19 @@ class ExplainOptions(ReadingOptions):
 
     def check_usage(self) -> None:
         """Raise UsageError where options do not go together."""
-        if self.like is None and (self.label_column or self.label_columns or self.label_separator):
+        if self.like is not None and (self.overall or self.html is not None):
+            raise click.UsageError("--like names rows for each text: it goes without --global and --html.")
+        if self.like is None and self.label_column is not None:
             raise click.UsageError("--label-column is that of --like TABLE: give both.")
-        check_sentences(self.sentences, self.source, other_table=self.like)
+        if self.like is not None and str(self.like) == "-":
+            raise click.UsageError("--like reads its table once for each thousand texts: give a file, not -.")
+        check_sentences(self.sentences, self.source, reads_another=self.like is not None)
         if self.source is None and not self.sentences:
             if not self.overall:
                 raise click.UsageError("give sentences, a table with -i, or --global.")
             refuse_idle(READING, "it says how a table is read, and no table is named")
         if self.overall and (self.label is not None or self.method != "gradients"):
             raise click.UsageError("--global shows every label by what adds up: it goes without --label and --method.")
-        if self.like is not None and (self.overall or self.html is not None):
-            raise click.UsageError("--like names rows for each text: it goes without --global and --html.")
 
 
 @click.command("explain", cls=Command, short_help="Show which words and n-grams moved a prediction.")
@@ -88,13 +90,12 @@ class ExplainOptions(ReadingOptions):
     ),
     click.option("--global", "overall", is_flag=True, help="Show what speaks most for each class, over all."),
     click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of words to name."),
-    click.option(
-        "--like", type=FILE, metavar="TABLE", help="Name the labelled rows of TABLE that are nearest to each text, too."
-    ),
+    click.option("--like", type=INPUT, metavar="TABLE", help="Name the labelled rows of TABLE nearest to each text."),
+    click.option("--label-column", metavar="NAME", help="Column of labels of --like. [default: detected]"),
     click.option("--html", type=FILE, metavar="FILE", help="Write a page to open in a browser."),
     json_option,
 )
-@table_options(labelled=True)
+@table_options(labelled=False)
 @takes(ExplainOptions)
 def command(options: ExplainOptions) -> None:
     """Show which words and n-grams of SENTENCES, or of a table's texts (-i), moved what MODEL says of them.
@@ -112,7 +113,7 @@ def command(options: ExplainOptions) -> None:
     model = Model.load(options.model)
     if options.html is not None:
         require_packages("--html", "jinja2")
-    check_outputs([options.model, *(path for path in (options.source, options.like) if path)], options.html)
+    check_outputs([path for path in (options.model, options.source) if path], options.html)
     if options.label is not None and options.label not in model.labels:
         from textclf.labels import unknown_label
 
@@ -135,7 +136,7 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
             continue
         explanations = explain(model, texts, chosen)
         if options.like is not None:
-            explanations = _add_nearest_rows(model, explanations, options.like, options)
+            explanations = _add_nearest(model, explanations, options, is_first=not total)
         for number, explanation in enumerate(explanations, total):
             if options.as_json:
                 click.echo(json_line(explanation.as_dict()))
@@ -148,15 +149,18 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
         write_explanations(options.html, kept, total=total, name=options.model.name, top=options.top)
 
 
-def _add_nearest_rows(
-    model: Model, explanations: Sequence[Explanation], path: Path, options: ExplainOptions
+def _add_nearest(
+    model: Model, explanations: Sequence[Explanation], options: ExplainOptions, *, is_first: bool
 ) -> list[Explanation]:
-    """Return the explanations with the labelled rows of the table that are nearest to each text."""
+    """Return the explanations with the rows of --like that are nearest to each text; say once what is in the table."""
     from textclf.tables import open_table
 
+    assert options.like is not None
     texts = [explanation.text for explanation in explanations]
-    with open_table(path, options.table_options(), labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
+    with open_table(options.like, options.table_options(), labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
         nearest = find_nearest(model, texts, table.batches(), options.top)
+        if is_first:
+            report_table(table.name, table.refused, table.notes.sentences())
     return [replace(each, like=rows) for each, rows in zip(explanations, nearest, strict=True)]
 
 

@@ -24,7 +24,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
-from textclf.errors import counted, shown
+from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
     from textclf.export import LabelledRows, Shrunk
@@ -129,7 +129,7 @@ def _write_small(options: ExportOptions) -> None:
         sizes = {"model": str(target), "bytes": after, "bytes_before": before}
         click.echo(json_line({**sizes, "validation": None, **described}))
         return
-    click.echo(f"{shown(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_kept(shrunk)}")
+    click.echo(f"{spell(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_count_kept(shrunk)}")
     click.echo(_change_text(shrunk))
 
 
@@ -144,7 +144,7 @@ def _read_rows(path: Path, model: "Model", options: ExportOptions) -> "LabelledR
     return LabelledRows.of(examples, model, options.threads)
 
 
-def _kept(shrunk: "Shrunk") -> str:
+def _count_kept(shrunk: "Shrunk") -> str:
     (words, all_words), (ngrams, all_ngrams) = shrunk.words, shrunk.ngrams
     return f"{words:,} of {all_words:,} words, {ngrams:,} of {all_ngrams:,} n-grams"
 
@@ -175,4 +175,4 @@ def _write_onnx(options: ExportOptions) -> None:
         sizes = {"bytes": target.stat().st_size, "tokenizer_bytes": tokenizer.stat().st_size}
         click.echo(json_line({"model": str(target), "tokenizer": str(tokenizer), **sizes}))
     for each in (target, tokenizer):
-        say(f"{shown(str(each))}: {each.stat().st_size / 1e6:.2f} MB", quiet=options.quiet)
+        say(f"{spell(str(each))}: {each.stat().st_size / 1e6:.2f} MB", quiet=options.quiet)

@@ -7,7 +7,7 @@ import click
 
 from textclf.cli.console import json_line
 from textclf.cli.options import INPUT, Command, json_option, section
-from textclf.errors import counted, shown
+from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
     from textclf.model.model import Model
@@ -41,7 +41,7 @@ def command(model: Path, as_json: bool) -> None:
             value = ", ".join(map(_shown_value, value))
         elif isinstance(value, dict):
             value = ", ".join(f"{key} {_shown_value(entry)}" for key, entry in value.items() if entry is not None)
-        click.echo(f"{name}: {shown(_shown_value(value))}")
+        click.echo(f"{name}: {spell(_shown_value(value))}")
 
 
 def _shown_value(value: object) -> str:

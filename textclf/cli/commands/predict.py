@@ -234,23 +234,23 @@ def _say_answered(rows: int, answered: int, options: PredictOptions) -> None:
 
 def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOptions) -> None:
     """Label many files into a folder."""
-    from textclf.distributed import Job, find_shards, label
+    from textclf.distributed import LabelJob, find_shards, label
     from textclf.storage.files import sha256
 
     check_outputs([options.model], options.drift)
     source, output = str(options.source), str(options.output)
-    shards = find_shards(options.seen(source))
+    shards = find_shards(options.locate(source))
     digest = sha256(options.model)
     reading: TableOptions = options.table_options()
     with options.engine() as workers, counting_steps("labelling files", len(shards), quiet=options.quiet) as count:
-        job = Job(
+        job = LabelJob(
             workers.share(options.model, digest),
             digest,
             reading,
             wanted.top_k,
             wanted.proba,
             options.target_precision,
-            options.seen(output),
+            options.locate(output),
         )
         run = label(workers, shards, job, skip=reading.on_error == "skip", progress=count)
     for record in run.records[:_SHOWN_FILES]:

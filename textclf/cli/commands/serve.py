@@ -8,7 +8,15 @@ import click
 from textclf.cli.console import say, warn
 from textclf.cli.options import INPUT, Command, quiet_option, section, takes, threads_option
 from textclf.errors import TextclfError
-from textclf.serve import ServeLimits, ServeSettings, check_available, check_origin, name_models, read_token, serve
+from textclf.serve import (
+    ServeLimits,
+    ServeSettings,
+    check_origin,
+    check_serve_available,
+    name_models,
+    read_token,
+    serve,
+)
 
 _LIMITS = ServeLimits()
 _MIB = 1 << 20
@@ -113,7 +121,7 @@ def command(options: ServeOptions) -> None:
     textclf serve old=a.safetensors new=b.safetensors --port 8080
     curl -d '{"texts": ["A film that stays with you."]}' -H 'Content-Type: application/json' localhost:8000/predict
     """
-    check_available()
+    check_serve_available()
     token = None if options.token_file is None else read_token(options.token_file)
     host, quiet = options.host, options.quiet
     settings = ServeSettings(

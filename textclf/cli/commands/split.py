@@ -21,7 +21,7 @@ from textclf.cli.options import (
     table_options,
     takes,
 )
-from textclf.errors import counted, shown
+from textclf.errors import counted, spell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,4 +93,4 @@ def command(options: SplitOptions) -> None:
     write_without(origin(options.table), reading, data, in_test, train)
     write_without(origin(options.table), reading, data, set(data.rows) - in_test, test)
     for path, count in ((train, len(data) - len(in_test)), (test, len(in_test))):
-        say(f"{shown(str(path))}: {counted(count, 'row')}", quiet=options.quiet)
+        say(f"{spell(str(path))}: {counted(count, 'row')}", quiet=options.quiet)

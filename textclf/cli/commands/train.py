@@ -46,7 +46,7 @@ from textclf.cli.options import (
     vectors_options,
 )
 from textclf.cli.signals import going_on_later
-from textclf.errors import counted, shown
+from textclf.errors import counted, spell
 from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
@@ -358,9 +358,9 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
     from textclf.training.checkpoint import CheckpointFile
 
     if options.report is not None:
-        from textclf.report import check_available
+        from textclf.report import check_report_available
 
-        check_available()
+        check_report_available()
     if options.is_far:
         for name in ("valid", "init_from", "replay", "report", "refused", "weight_column", "max_memory"):
             if getattr(options, name) is not None:
@@ -368,7 +368,7 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
     check_outputs([*options.inputs, options.settings.vectors], options.target, options.report, options.refused)
     checkpoint = CheckpointFile(options.target, resume=options.resume)
     check_outputs(options.inputs, checkpoint.path)
-    name, is_there = shown(str(checkpoint.path)), checkpoint.path.exists()
+    name, is_there = spell(str(checkpoint.path)), checkpoint.path.exists()
     if options.resume:
         say(f"going on from {name}" if is_there else f"no {name}: training from the start", quiet=options.quiet)
     elif is_there:
@@ -381,15 +381,17 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 
 def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: "CheckpointFile") -> "TrainedFar":
     """Train a model on the labelled rows of many files, and write it."""
-    from textclf.distributed import Listener, find_shards, train
+    from textclf.distributed import StepListener, find_shards, train_files
 
-    shards = find_shards(options.seen(options.table))
+    shards = find_shards(options.locate(options.table))
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     if vectors is None:
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
     with going_on_later(checkpoint), options.engine() as workers:
-        listener = Listener(say=lambda text: say(text, quiet=options.quiet))
-        trained = train(workers, shards, reading, options.settings, vectors, listener=listener, checkpoint=checkpoint)
+        listener = StepListener(say=lambda text: say(text, quiet=options.quiet))
+        trained = train_files(
+            workers, shards, reading, options.settings, vectors, listener=listener, checkpoint=checkpoint
+        )
         trained.model.save(options.target)
     if trained.refused:
         warn(f"{options.table}: {counted(trained.refused, 'row')} not used.")
@@ -417,14 +419,14 @@ def _train_on_table(
     store = _store(options.max_memory)
     rows = _read(options, reading, old.labels if old else (), store)
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
-    start: Start | None = None if old is None else Start(old, None if rows.old is None else _labelled(rows.old))
-    valid = None if rows.valid is None else _labelled(rows.valid)
+    start: Start | None = None if old is None else Start(old, None if rows.old is None else _take_examples(rows.old))
+    valid = None if rows.valid is None else _take_examples(rows.valid)
     _warn_of_labels(rows.train, multi_label=reading.multi_label)
     with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
         trained = train(
-            _labelled(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener, store=store,
-            checkpoint=checkpoint,
+            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener,
+            store=store, checkpoint=checkpoint,
         )  # fmt: skip
         trained.model.save(options.target)  # before the checkpoint goes
     _write_report(trained, options, rows, started)
@@ -447,10 +449,10 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     from textclf.tables import read_examples
 
     def examples(path: Path | None, reading: "TableOptions") -> "LoadedTable | None":
-        return None if path is None else read_examples(origin(path), reading, store.strings)
+        return None if path is None else read_examples(origin(path), reading, store)
 
     reading = replace(reading, known_labels=tuple(old), may_be_new=True)
-    train = read_examples(origin(options.table), reading, store.strings)
+    train = read_examples(origin(options.table), reading, store)
     known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
     of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
     valid = examples(options.valid, of_valid)
@@ -467,11 +469,11 @@ def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
     """Warn of labels that may be several, a slip of another, or no label at all: one line for each kind."""
     from collections import Counter
 
-    from textclf.check.labels import variants
-    from textclf.labels import joined_labels, label_sets, missing_labels
+    from textclf.check.label_variants import variants
+    from textclf.labels import find_joined_labels, label_sets, missing_labels
 
     counts = Counter(label for row in label_sets(examples.labels, multi_label=multi_label) for label in row)
-    for label, sign in list(joined_labels(counts.keys()).items())[:1]:
+    for label, sign in list(find_joined_labels(counts.keys()).items())[:1]:
         advice = "Separate the labels of a row by |." if multi_label else "Train with --multi-label if they are."
         warn(f"{examples.name}: labels such as {label!r} look like several, separated by {sign!r}. {advice}")
     for label in missing_labels(counts.keys()):
@@ -484,7 +486,7 @@ def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
         warn(f"{examples.name}: labels that look misspelt: {listed}{more}. `textclf check` tells more.")
 
 
-def _labelled(examples: "LoadedTable") -> "LabelledTexts":
+def _take_examples(examples: "LoadedTable") -> "LabelledTexts":
     from textclf.training.train import LabelledTexts
 
     return LabelledTexts(examples.texts, examples.labels, examples.weights)
@@ -523,4 +525,4 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
     if target is not None and model.record is not None:
         coverage = model.record.coverage(target, len(model.labels))
         say(f"target precision {target:g}: {coverage:.1%} of rows like these would be answered", quiet=options.quiet)
-    say(f"{shown(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)
+    say(f"{spell(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)

@@ -25,7 +25,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
-from textclf.errors import shown
+from textclf.errors import spell
 
 if TYPE_CHECKING:
     from textclf.tuning import Tuned
@@ -132,7 +132,7 @@ def command(options: TuneOptions) -> None:
 def _say_result(tuned: "Tuned", options: TuneOptions) -> None:
     metric, target = options.chosen_metric, options.target
     best, plain = tuned.best, tuned.plain
-    changed = _changed(tuned)
+    changed = _find_changes(tuned)
     figures = {
         "metric": metric,
         "value": abs(best.value),
@@ -153,10 +153,10 @@ def _say_result(tuned: "Tuned", options: TuneOptions) -> None:
     click.echo("settings: " + (", ".join(f"{name} {value}" for name, value in changed.items()) or "those of train"))
     for name, share in tuned.importance.items():
         click.echo(f"importance of {name.replace('_', '-')}: {share:.2f}")
-    say(f"{shown(str(target))}: {target.stat().st_size / 1e6:.1f} MB", quiet=options.quiet)
+    say(f"{spell(str(target))}: {target.stat().st_size / 1e6:.1f} MB", quiet=options.quiet)
 
 
-def _changed(tuned: "Tuned") -> dict[str, Any]:
+def _find_changes(tuned: "Tuned") -> dict[str, Any]:
     """Return the settings that differ from those that `train` has by itself."""
     from textclf.settings import Settings
 

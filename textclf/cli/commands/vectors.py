@@ -21,10 +21,10 @@ from textclf.cli.options import (
     table_options,
     takes,
 )
-from textclf.errors import counted, shown
+from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
-    from textclf.vectors.train import Word2VecSettings
+    from textclf.vectors.word2vec import Word2VecSettings
 
 _SAMPLE = 10
 
@@ -71,7 +71,7 @@ def info(source: str, nearest: tuple[str, ...], no_cache: bool, as_json: bool) -
         facts[f"nearest to {word}"] = [f"{other} {cosine:.2f}" for other, cosine in near]
     for name, value in facts.items():
         text = ", ".join(value) if isinstance(value, list) else str(value)
-        click.echo(f"{name.replace('_', ' ')}: {shown(text)}")
+        click.echo(f"{name.replace('_', ' ')}: {spell(text)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class VectorTrainingOptions(ReadingOptions):
     @property
     def settings(self) -> "Word2VecSettings":
         """The settings as word2vec takes them."""
-        from textclf.vectors.train import Word2VecSettings
+        from textclf.vectors.word2vec import Word2VecSettings
 
         return Word2VecSettings(
             dimension=self.dimension,
@@ -169,7 +169,7 @@ class VectorTrainingOptions(ReadingOptions):
 )
 @table_options(labelled=False)
 @takes(VectorTrainingOptions)
-def train(options: VectorTrainingOptions) -> None:
+def train_command(options: VectorTrainingOptions) -> None:
     """Train word vectors on CORPUS: plain text, a text a line (also .gz), or a table with a column of texts.
 
     \b
@@ -196,7 +196,7 @@ def train(options: VectorTrainingOptions) -> None:
         vectors = replace(vectors, matrix=to_grid(vectors.matrix))
     save_word2vec(vectors, output)
     size = f"{vectors.dimension} dimensions, {output.stat().st_size / 1e6:.1f} MB"
-    say(f"{shown(str(output))}: {counted(len(vectors), 'word')}, {size}", quiet=quiet)
+    say(f"{spell(str(output))}: {counted(len(vectors), 'word')}, {size}", quiet=quiet)
 
 
 @command.group("cache")
@@ -211,7 +211,7 @@ def cache_list(as_json: bool) -> None:
     from textclf.vectors import cached_entries
 
     for entry in cached_entries():
-        click.echo(json.dumps(vars(entry)) if as_json else f"{entry.size / 1e6:8.1f} MB  {shown(entry.name)}")
+        click.echo(json.dumps(vars(entry)) if as_json else f"{entry.size / 1e6:8.1f} MB  {spell(entry.name)}")
 
 
 @cache.command("clear")

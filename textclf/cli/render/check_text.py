@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from textclf.check.findings import KINDS
-from textclf.errors import shown
+from textclf.errors import spell
 
 if TYPE_CHECKING:
     from textclf.check import Checked, Finding
@@ -15,7 +15,7 @@ _LONGEST = 40
 
 def checked_text(checked: "Checked") -> str:
     """Return the figures of the table, then each finding: how serious, how often, what to do, the first rows."""
-    lines = [f"{shown(checked.name)}: rows that can be used: {checked.rows:,}", *_figures(checked.figures)]
+    lines = [f"{spell(checked.name)}: rows that can be used: {checked.rows:,}", *_figures(checked.figures)]
     for finding in checked.findings:
         lines += ["", f"{finding.severity}: {finding.sentence}", f"    {finding.advice}"]
         lines += [f"    {line}" for line in _rows(finding)] if finding.rows else []
@@ -35,7 +35,7 @@ def _figures(figures: dict[str, Any]) -> list[str]:
     unknown = figures.get("unknown_words")
     if unknown:
         shares = [f"{_short(label)} {share:.1%}" for label, share in unknown["by_label"].items()]
-        lines.append(f"words unknown to {shown(unknown['vectors'])}: {unknown['share']:.1%} ({_first(shares)})")
+        lines.append(f"words unknown to {spell(unknown['vectors'])}: {unknown['share']:.1%} ({_first(shares)})")
     return lines
 
 
@@ -87,5 +87,5 @@ def _first(entries: list[str]) -> str:
 
 
 def _short(label: str) -> str:
-    label = shown(label)
+    label = spell(label)
     return label if len(label) <= _LONGEST else label[: _LONGEST - 1] + "…"

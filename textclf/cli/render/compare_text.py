@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from textclf.analysis.compare import Comparison, Slice, shown_p
+from textclf.analysis.compare import Comparison, Slice, format_p
 from textclf.cli.render.text_table import columns_text, interval_columns, short
 from textclf.errors import counted
 
@@ -45,7 +45,7 @@ def _duels(comparison: Comparison, first: str) -> list[str]:
     for duel in comparison.duels:
         leads.append([short(duel.other), *interval_columns(duel.accuracy, "+"), *interval_columns(duel.macro_f1, "+")])
         parted = [f"{duel.only_first_right:,}", f"{duel.only_other_right:,}"]
-        rows.append([f"against {short(duel.other)}", *parted, shown_p(duel.p_holm)])
+        rows.append([f"against {short(duel.other)}", *parted, format_p(duel.p_holm)])
     return [*columns_text(leads), "", *columns_text(rows)]
 
 

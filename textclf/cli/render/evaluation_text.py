@@ -2,7 +2,7 @@
 
 import math
 
-from textclf.analysis.compare import shown_p
+from textclf.analysis.compare import format_p
 from textclf.analysis.evaluate import Answered, Measurement
 from textclf.cli.render.text_table import WIDEST, columns_text, short
 from textclf.errors import counted
@@ -86,7 +86,7 @@ def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
         lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
         if answered.is_broken and answered.p_value is not None:
             lines.append(
-                f"  these rows break the promise by more than chance (binomial test: p {shown_p(answered.p_value)})"
+                f"  these rows break the promise by more than chance (binomial test: p {format_p(answered.p_value)})"
             )
             lines.append("  rows unlike the training data? Train on rows like these, or ask for a higher precision.")
     return lines

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from textclf.errors import counted, shown
-from textclf.explain import ClassSummary, Explanation, Part, Sum
+from textclf.errors import counted, spell
+from textclf.explain import ClassSummary, Explanation, Sum, TextPart
 
 _STRONG, _WEAK = 0.5, 0.15  # of the strongest word's contribution: bold from here on, coloured from here on
 
@@ -30,11 +30,11 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
     sums = [f"{base} {explanation.base:+.2f}", f"words {explanation.contributions.sum():+.2f}"]
     if explanation.between.any():
         sums.append(f"between words {explanation.between.sum():+.2f}")
-    label = click.style(shown(explanation.label), bold=True) if colours else shown(explanation.label)
+    label = click.style(spell(explanation.label), bold=True) if colours else spell(explanation.label)
     lines = [
         f"{label}  {explanation.probability:.3f}  score {explanation.score:+.2f} = {', '.join(sums)}",
         "".join(
-            _coloured(explanation) if colours else _marked(explanation, {word.string for word in words_for + against})
+            _colour_parts(explanation) if colours else _mark(explanation, {word.string for word in words_for + against})
         ),
     ]
     for name, words in (("for", words_for), ("against", against), ("n-grams", list(explanation.ngrams[:top]))):
@@ -43,7 +43,7 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
     for neighbour in explanation.like:
         text = neighbour.text if len(neighbour.text) <= _LONGEST_ROW else f"{neighbour.text[:_LONGEST_ROW]}…"
         lines.append(
-            f"  like {neighbour.similarity:.2f}  row {neighbour.row:,} {shown(neighbour.label)}: {shown(text)}"
+            f"  like {neighbour.similarity:.2f}  row {neighbour.row:,} {spell(neighbour.label)}: {spell(text)}"
         )
     return "\n".join(lines)
 
@@ -52,30 +52,30 @@ def summary_text(summary: ClassSummary) -> str:
     """Return what speaks for a class as lines."""
     texts = "" if summary.texts is None else f"  ({counted(summary.texts, 'text')})"
     sums = [f"  {one.contribution:+8.2f}  {_name(one, quoted=one.kind != 'word')}" for one in summary.sums]
-    return "\n".join([f"{shown(summary.label)}{texts}", *(sums or ["  nothing speaks for it"])])
+    return "\n".join([f"{spell(summary.label)}{texts}", *(sums or ["  nothing speaks for it"])])
 
 
-def _coloured(explanation: Explanation) -> Sequence[str]:
+def _colour_parts(explanation: Explanation) -> Sequence[str]:
     largest = max((abs(part.contribution) for part in explanation.parts), default=0.0)
     return [_colour(part, largest) for part in explanation.parts]
 
 
-def _colour(part: Part, largest: float) -> str:
+def _colour(part: TextPart, largest: float) -> str:
     size = abs(part.contribution)
     if not part.string.strip() or size < _WEAK * largest or not size:
-        return shown(part.string)
+        return spell(part.string)
     is_for = part.contribution > 0
     return click.style(
-        shown(part.string), fg="green" if is_for else "red", underline=not is_for, bold=size >= _STRONG * largest
+        spell(part.string), fg="green" if is_for else "red", underline=not is_for, bold=size >= _STRONG * largest
     )
 
 
-def _marked(explanation: Explanation, named: set[str]) -> Sequence[str]:
+def _mark(explanation: Explanation, named: set[str]) -> Sequence[str]:
     words = iter(explanation.words_of_tokens)
     return [
-        f"{shown(part.string)}[{part.contribution:+.2f}]"
+        f"{spell(part.string)}[{part.contribution:+.2f}]"
         if part.is_token and next(words) in named
-        else shown(part.string)
+        else spell(part.string)
         for part in explanation.parts
     ]
 
@@ -85,6 +85,6 @@ def _sum_text(one: Sum, *, quoted: bool) -> str:
 
 
 def _name(one: Sum, *, quoted: bool) -> str:
-    name = f"“{shown(one.string)}”" if quoted else shown(one.string)
+    name = f"“{spell(one.string)}”" if quoted else spell(one.string)
     times = f" ×{one.occurrences:,}" if one.occurrences > 1 else ""
     return name + (" (vector)" if one.kind == "vector" else "") + times

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from textclf.errors import shown
+from textclf.errors import spell
 from textclf.metrics.bootstrap import Interval
 
 WIDEST = 80
@@ -28,7 +28,7 @@ def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
     return [
         (" " * _GAP)
         .join(
-            cut(cell, width).ljust(width) if j == 0 else cut(cell, width).rjust(width)
+            fit_width(cell, width).ljust(width) if j == 0 else fit_width(cell, width).rjust(width)
             for j, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         .rstrip()
@@ -45,9 +45,9 @@ def interval_columns(interval: Interval, sign: str = "") -> list[str]:
 
 def short(label: str) -> str:
     """Return a label or another name as it fits into a column."""
-    return cut(shown(label), _LONGEST_LABEL)
+    return fit_width(spell(label), _LONGEST_LABEL)
 
 
-def cut(text: str, width: int) -> str:
+def fit_width(text: str, width: int) -> str:
     """Return the text, or its beginning and an ellipsis where it is longer than the width."""
     return text if len(text) <= width else text[: max(width - 1, 0)] + "…"

@@ -24,14 +24,14 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class _Job:
+class _EvaluationJob:
     model: SharedFile
     digest: str
     options: TableOptions
     target_precision: float | None
 
 
-def evaluate(
+def evaluate_files(
     engine: Engine,
     shards: Sequence[Shard],
     model: SharedFile,
@@ -46,7 +46,7 @@ def evaluate(
     Counts are added in the order of the files' names, so that the figures do not depend on who was faster. Where the
     options skip rows that cannot be used, a file that cannot be read is set aside; else it ends the run with its error.
     """
-    job = _Job(model, digest, options, target_precision)
+    job = _EvaluationJob(model, digest, options, target_precision)
     found: dict[str, tuple[EvaluationCounts, int, Array | None]] = {}
     aside: list[SetAside] = []
     for shard, outcome in engine.run(partial(_count_shard, job), shards):
@@ -69,7 +69,7 @@ def evaluate(
     )
 
 
-def _count_shard(job: _Job, shard: Shard) -> tuple[EvaluationCounts, int, Array | None]:
+def _count_shard(job: _EvaluationJob, shard: Shard) -> tuple[EvaluationCounts, int, Array | None]:
     """Return the counts of one file, and its number of refused rows; runs on a worker."""
     model = load_model(job.model.where(), job.digest)
     answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)

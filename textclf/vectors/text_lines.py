@@ -22,7 +22,7 @@ _ALL_NUMBERS = re.compile(rb"(?:[-+]?+(?>\d++(?:\.\d*+)?+|\.\d++)(?:[eE][-+]?+\d
 
 
 @dataclass(frozen=True)
-class CorpusCounts:
+class LineCounts:
     """What all lines of a text file have in common: how many numbers most hold, how many lines there are.
 
     `has_mark`: it begins with a byte order mark; `is_open`: its last line has no line end. Empty lines at the end do
@@ -40,7 +40,7 @@ def is_number(field: bytes) -> bool:
     return _NUMBER.fullmatch(field) is not None
 
 
-def survey_lines(path: Path, *, skip: int, promised: int = 0) -> CorpusCounts:
+def count_lines(path: Path, *, skip: int, promised: int = 0) -> LineCounts:
     """Look at all lines after the first `skip` for what most of them hold; of two equally common, what is promised.
 
     Raises VectorsError when a line is too long, or is empty and not at the end.
@@ -61,7 +61,7 @@ def survey_lines(path: Path, *, skip: int, promised: int = 0) -> CorpusCounts:
             if number > skip:
                 votes[_numbers_after_a_word(line)] += 1
     dimension = max(votes, key=lambda numbers: (votes[numbers], numbers == promised), default=0)
-    return CorpusCounts(lines - min(skip, lines), dimension, has_mark, is_open and not empty)
+    return LineCounts(lines - min(skip, lines), dimension, has_mark, is_open and not empty)
 
 
 def _numbers_after_a_word(line: bytes) -> int:
@@ -117,13 +117,13 @@ def _check_numbers(where: str, word: bytes, fields: list[bytes]) -> None:
     numbers = b" ".join(fields)
     if not _ALL_NUMBERS.fullmatch(numbers):
         bad = next(field for field in fields if not is_number(field))
-        raise VectorsError(f"{where}: expected a number, found {clip(bad)}, in the vector of {clip(word)}.")
+        raise VectorsError(f"{where}: expected a number, found {clip_bytes(bad)}, in the vector of {clip_bytes(word)}.")
     # Too large for a float takes an exponent or many digits.
     if b"e" in numbers or b"E" in numbers or len(numbers) > 30 * len(fields):
         with np.errstate(over="ignore"):
             values = np.array([float(field) for field in fields]).astype(np.float32)
         if not np.isfinite(values).all():
-            raise VectorsError(f"{where}: a number in the vector of {clip(word)} is not finite.")
+            raise VectorsError(f"{where}: a number in the vector of {clip_bytes(word)} is not finite.")
 
 
 def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
@@ -138,6 +138,6 @@ def _lines(stream: BinaryIO, path: Path) -> Iterator[tuple[bytes, bool]]:
         yield pending.rstrip(b"\r"), True
 
 
-def clip(value: bytes) -> str:
+def clip_bytes(value: bytes) -> str:
     """Return bytes of a file for a message, the first 40 of them."""
     return repr(value[:40].decode("utf-8", "replace") + ("…" if len(value) > 40 else ""))

@@ -306,7 +306,7 @@ def _number(text: str) -> float | int | None:
     return None
 
 
-def classes_of(names: Sequence[str], kind: str) -> Classes:
+def restore_classes(names: Sequence[str], kind: str) -> Classes:
     """Return labels, shape (k,), as what they were before they were written into a model file."""
     if kind == "bool":
         return np.array([_SPELT[name] for name in names])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from textclf.errors import OutputError, VectorsError
-from textclf.storage.files import written_whole
+from textclf.storage.files import write_whole
 from textclf.types import Array
 from textclf.vectors.read import require_gensim
 from textclf.vectors.word_vectors import WordVectors
@@ -111,5 +111,5 @@ def save_word2vec(vectors: WordVectors, path: Path) -> None:
         numbers = " ".join(map("{:.9g}".format, row.tolist())).encode() + b"\n" if is_text else row.tobytes()
         content += word.encode() + b" " + numbers
     data = gzip.compress(bytes(content), 9, mtime=0) if path.suffix.lower() == ".gz" else bytes(content)
-    with written_whole(path) as stream:
+    with write_whole(path) as stream:
         stream.write(data)

@@ -1,7 +1,7 @@
 """Train on many files: counts, sums and gradients are made where the rows are, and added up here.
 
-What is done, and in which order, is what `recipe.train` does with L-BFGS; the parts of the network's code are the same.
-Regularization are those that `recipe.train` starts from: on tables as large as this it does not choose them either.
+What is done, and in which order, is what `train.train` does with L-BFGS; the parts of the network's code are the same.
+Regularization are those that `train.train` starts from: on tables as large as this it does not choose them either.
 """
 
 import hashlib
@@ -13,9 +13,9 @@ import numpy as np
 
 from textclf.distributed.corpus_counts import CorpusCounts
 from textclf.distributed.engines import Engine
-from textclf.distributed.fit import NOBODY, Cluster, Fit, Listener
+from textclf.distributed.fit import NO_LISTENER, Cluster, FarFit, StepListener
 from textclf.distributed.shards import Shard
-from textclf.distributed.worker import Group, Plan
+from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
 from textclf.labels import class_weights
 from textclf.metrics.single_label import Evaluation
@@ -25,7 +25,7 @@ from textclf.nn.network import Network
 from textclf.settings import Settings
 from textclf.storage.files import sha256, temporary_folder
 from textclf.tables import TableOptions, open_table
-from textclf.text.features import Features, Kind
+from textclf.text.features import Features, NgramKind
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
 from textclf.text.weighting import inverse_document_frequency
@@ -51,14 +51,14 @@ class TrainedFar:
     refused: int
 
 
-def train(
+def train_files(
     engine: Engine,
     shards: Sequence[Shard],
     options: TableOptions,
     settings: Settings,
     vectors: WordVectors,
     *,
-    listener: Listener = NOBODY,
+    listener: StepListener = NO_LISTENER,
     checkpoint: Checkpoint = NO_CHECKPOINT,
 ) -> TrainedFar:
     """Train a model on the labelled rows of all files.
@@ -75,13 +75,13 @@ def train(
     survey, rows, digest = _survey(engine, shards, options, kinds, vectors)
     names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
     checkpoint.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
-    groups = _groups(shards, rows, _number_of_groups(min(engine.workers, len(shards)), checkpoint))
+    partitions = _partitions(shards, rows, _number_of_partitions(min(engine.workers, len(shards)), checkpoint))
     labels = tuple(sorted(survey.labels))
     if len(labels) < 2:
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
     listener.say(
         f"{counted(survey.rows, 'text')} of {counted(len(shards), 'file')}, {counted(len(labels), 'class')},"
-        f" {counted(len(groups), 'group')}"
+        f" {counted(len(partitions), 'group')}"
     )
     start = _before_training(survey, kinds, labels, settings, vectors, rng)
     with temporary_folder() as folder:
@@ -90,12 +90,12 @@ def train(
         model_digest = sha256(path)
         weights = _class_weights(survey, labels, settings)
         run = f"{digest}{model_digest}{options}{settings}{weights}"
-        plan = Plan(
+        plan = ShardPlan(
             hashlib.sha256(run.encode()).hexdigest(), engine.share(path, model_digest), model_digest, options,
             survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
             (settings.loss, settings.output), weights,
         )  # fmt: skip
-        fit = Fit(Cluster(engine, groups, plan), start, settings, listener, checkpoint)
+        fit = FarFit(Cluster(engine, partitions, plan), start, settings, listener, checkpoint)
         model, validation = fit.run()
     missing = tuple(found.missing for found in survey.ngrams)
     card = replace(
@@ -125,7 +125,7 @@ def _mean_length(shard: Shard, options: TableOptions) -> float:
 
 
 def _survey(
-    engine: Engine, shards: Sequence[Shard], options: TableOptions, kinds: list[Kind], vectors: WordVectors
+    engine: Engine, shards: Sequence[Shard], options: TableOptions, kinds: list[NgramKind], vectors: WordVectors
 ) -> tuple[CorpusCounts, list[int], str]:
     """Return the counts of all files, how many rows each has, and a digest of all rows."""
     job = partial(_survey_shard, options, kinds, vectors.is_cased)
@@ -146,26 +146,26 @@ def _survey(
     return total, rows, digest.hexdigest()
 
 
-def _number_of_groups(workers: int, checkpoint: Checkpoint) -> int:
-    """Return how many groups the files are dealt into: one a worker, or as many as when the training was begun."""
-    found = checkpoint.load("groups")
+def _number_of_partitions(workers: int, checkpoint: Checkpoint) -> int:
+    """Return how many partitions the files are dealt into: one a worker, or as many as when the training was begun."""
+    found = checkpoint.load("partitions")
     number = workers if found is None else int(found.facts["number"])
-    checkpoint.save("groups", State({}, {"number": number}).itself)
+    checkpoint.save("partitions", State({}, {"number": number}).itself)
     return number
 
 
-def _groups(shards: Sequence[Shard], rows: Sequence[int], number: int) -> list[Group]:
-    """Return so many groups of files, of about equally many rows."""
-    groups: list[list[Shard]] = [[] for _ in range(number)]
+def _partitions(shards: Sequence[Shard], rows: Sequence[int], number: int) -> list[Partition]:
+    """Return so many partitions of the files, of about equally many rows."""
+    partitions: list[list[Shard]] = [[] for _ in range(number)]
     loads = [0] * number
     for place in sorted(range(len(shards)), key=lambda place: -rows[place]):
         least = loads.index(min(loads))
-        groups[least].append(shards[place])
+        partitions[least].append(shards[place])
         loads[least] += rows[place]
-    return [tuple(sorted(group, key=lambda shard: shard.name)) for group in groups]
+    return [tuple(sorted(partition, key=lambda shard: shard.name)) for partition in partitions]
 
 
-def _survey_shard(options: TableOptions, kinds: list[Kind], cased: bool, shard: Shard) -> tuple[CorpusCounts, str]:
+def _survey_shard(options: TableOptions, kinds: list[NgramKind], cased: bool, shard: Shard) -> tuple[CorpusCounts, str]:
     survey, digest = CorpusCounts(), RowsDigest()
     with shard.local() as path, open_table(path, options, labelled=True) as table:
         for batch in table.batches():
@@ -180,7 +180,7 @@ def _least_texts(survey: CorpusCounts) -> int:
 
 
 def _before_training(
-    survey: CorpusCounts, kinds: list[Kind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
+    survey: CorpusCounts, kinds: list[NgramKind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
     rng: np.random.Generator,
 ) -> Model:  # fmt: skip
     """Return the model before training: words with vectors, n-grams that stand in enough texts, a network, U = 0."""

@@ -16,9 +16,9 @@ from textclf.serve.guard import Guard, Receive, Send
 from textclf.serve.messages import (
     ExamplesQuery,
     ExplainRequest,
+    HttpError,
     LabelQuery,
     PredictRequest,
-    Problem,
     format_prediction,
     parse_query,
     parse_request,
@@ -119,9 +119,11 @@ class Service:
         served = self.take(asked.model)
         model = served.model
         if asked.label is not None and asked.label not in model.labels:
-            raise Problem(404, f"label: expected one that the model {served.name!r} has. See /models.")
+            raise HttpError(404, f"label: expected one that the model {served.name!r} has. See /models.")
         if model.is_multi_label:
-            raise Problem(422, "explain: expected a model of one label a text, found a multi-label one. Name another.")
+            raise HttpError(
+                422, "explain: expected a model of one label a text, found a multi-label one. Name another."
+            )
         settings = ExplainSettings(asked.label, "gradients", asked.ngrams)
         size = _EXPLAINING * sum(map(len, asked.texts))
         found = await self.batcher.run(lambda: [one.as_dict() for one in explain(model, asked.texts, settings)], size)
@@ -164,10 +166,10 @@ class Service:
         return await self.batcher.run(lambda: served.find_promise(target_precision), _PROMISE_SIZE)
 
     def take(self, name: str | None) -> ServedModel:
-        """Return the model of this name, or the first; raises Problem 404 when there is none."""
+        """Return the model of this name, or the first; raises HttpError 404 when there is none."""
         served = self.models.take(name)
         if served is None:
-            raise Problem(404, f"model: expected one of {', '.join(self.models.names)}, found another name.")
+            raise HttpError(404, f"model: expected one of {', '.join(self.models.names)}, found another name.")
         return served
 
 

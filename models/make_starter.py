@@ -64,10 +64,10 @@ class Recipe:
     """The weight of wordfreq's frequencies; the corpora's frequencies get the rest."""
     enough: int = 5
     """A sentence is left out when each of its words stands in so many chosen sentences already."""
-    sentences: int = 22_000
+    sentences: int = 106_000
     sif_a: float = 3e-3
     ridge: float = 0.3
-    steps: int = 20
+    steps: int = 30
     shares: Mapping[str, float] = field(default_factory=lambda: {"distilled": 1.0, "glove": 0.5, "word2vec": 0.7})
     """The root mean square length of a word in each part."""
     fill_ridge: float = 1e-2

@@ -226,13 +226,13 @@ def test_the_command_prints_figures_a_verdict_and_slices(invoke):
     assert [line.split()[0] for line in lines[3:6]] == ["new", "old", "majority"]
     assert "accuracy by country  texts" in done.stdout
     assert "--train FILE" in done.stderr
-    assert "test.csv: 4 rows are few" in done.stderr
+    assert "test.csv: few rows, 4" in done.stderr
 
 
 def test_json_says_the_same_and_nothing_else_stands_on_standard_output(invoke):
     done = invoke(*MODELS, "test.csv", "--train", "train.csv", "--json", "--slice-by", "country")
     found = json.loads(done.stdout)
-    assert done.stderr == "Warning: test.csv: 4 rows are few: take the intervals as rough.\n"
+    assert done.stderr == "Warning: test.csv: few rows, 4: take the intervals as rough.\n"
     assert [entry["name"] for entry in found["classifiers"]] == ["new", "old", TFIDF, MAJORITY]
     assert [entry["is_baseline"] for entry in found["classifiers"]] == [False, False, True, True]
     assert found["classifiers"][0]["accuracy"]["value"] == 1.0
@@ -279,7 +279,7 @@ def test_a_label_that_no_model_knows_is_an_error(refused, place):
     code, message = refused(*MODELS, "typo.csv")
     assert code == 1
     assert "typo.csv:3: row 2: label 'goood' was not in the training data" in message
-    assert "did you mean 'good'?" in message
+    assert "Did you mean 'good'?" in message
 
 
 def test_a_slice_column_that_is_not_there_is_an_error(refused):

@@ -93,7 +93,9 @@ def test_a_figure_that_is_too_low_or_a_loss_that_is_too_high_is_exit_code_1_and_
     )
 
 
-@pytest.mark.parametrize(("bar", "said"), [("acc=0.5", "expected one of accuracy, brier"), ("accuracy", "such as")])
+@pytest.mark.parametrize(
+    ("bar", "said"), [("acc=0.5", "expected one of accuracy, average-precision"), ("accuracy", "such as")]
+)
 def test_a_figure_that_there_is_not_is_wrong_usage(bar, said, table):
     outcome = textclf("evaluate", MODEL, table, "--fail-under", bar)
     assert outcome.code == 2

@@ -38,7 +38,7 @@ def test_every_command_takes_each_option_once_and_shows_options_under_headings(c
 def test_the_options_of_every_command_with_more_than_six_are_one_dataclass():
     for name in COMMANDS:
         module = import_module(f"textclf.cli.commands.{name}")
-        commands = [module.command] if name != "vectors" else [module.train]
+        commands = [module.command] if name != "vectors" else [module.train_command]
         for command in commands:
             if len(command.params) > MOST_ARGUMENTS:
                 found = [each for each in vars(module).values() if is_dataclass(each) and isinstance(each, type)]

@@ -12,12 +12,14 @@ from textclf.types import Array, BoolArray, Integers
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
 
 
-def word_weights(weighting: Weighting, occurrences: Integers, document_frequency: Integers, n: int) -> Array:
+def word_weights(
+    weighting: Weighting, occurrences: npt.NDArray[Any], document_frequency: npt.NDArray[Any], n: int
+) -> Array:
     """Return what one occurrence of each word weighs, shape (V,), from counts over the n training texts."""
     if weighting == "tfidf":
         return inverse_document_frequency(document_frequency, n)
     if weighting == "sif":
-        probability = occurrences / max(int(occurrences.sum()), 1)
+        probability = occurrences / max(float(occurrences.sum()), 1.0)
         return (_SIF_A / (_SIF_A + probability)).astype(np.float32)
     return np.ones(len(occurrences), np.float32)
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.subwords import WideRows, piece_keys
-from textclf.text.tokenizer import keys_of, text_blocks, tokenize
+from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
 from textclf.text.weighting import word_weights
 from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces, learn_ngrams, learn_subwords
 from textclf.training.tokenized_corpus import TokenBlock, TokenizedCorpus
@@ -71,10 +71,28 @@ def learn_vocabulary(
     word_table, words, E = learn_words(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys), most_unseen
     )
+    if weights is not None and vectors is not None:
+        word_table = weigh_words(corpus, word_table, settings, weights)
     least = least_texts(n, length)
     matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters_of(kinds, found, least, store, weights),
                                   least, store)  # fmt: skip
     return Vocabulary(Features(word_table, tables), words, E, matrix)
+
+
+def weigh_words(corpus: TokenizedCorpus, table: WordTable, settings: Settings, weights: Array) -> WordTable:
+    """Return the table with the weights of words that texts of these weights, shape (n,), call for."""
+    counts, first = np.zeros(len(table.index)), 0
+
+    def count(block: TokenBlock) -> tuple[Tokens, Integers]:
+        cased = tokenize(block.texts, lower=False) if table.cased else None
+        return block.tokens, table.rows_of(block.tokens, cased)
+
+    for tokens, rows in corpus.each(count):
+        of_tokens = weights[first : first + len(tokens)][tokens.text_numbers]
+        counts += np.bincount(rows[rows >= 0], weights=of_tokens[rows >= 0], minlength=len(counts))
+        first += len(tokens)
+    n = round(float(weights.sum()))
+    return replace(table, weights=word_weights(settings.weighting, counts, np.minimum(counts, n), n))
 
 
 def learn_matrix(

@@ -343,7 +343,6 @@ def picture(scores: Sequence[Score], methods: Sequence[str]) -> str:
             known = [(count, 100 * mean) for count, mean in points if mean is not None]
             x, y = [count for count, _ in known], [mean for _, mean in known]
             axes.plot(x, y, color=SERIES[number], marker=_MARKERS[number], markersize=3.5, label=method)
-        axes.legend()
 
     def paint(figure: "Figure") -> None:
         panels = figure.subplots(lines, columns, squeeze=False).ravel()
@@ -355,6 +354,7 @@ def picture(scores: Sequence[Score], methods: Sequence[str]) -> str:
             axes.minorticks_off()
         for axes in panels[len(sets) + 1 :]:
             axes.remove()
+        figure.legend(*panels[len(sets)].get_legend_handles_labels(), loc="outside upper center", ncols=len(methods))
         figure.supxlabel("labels a class", fontsize=9, color=SOFT)
         figure.supylabel("accuracy, percent", fontsize=9, color=SOFT)
 

@@ -326,7 +326,7 @@ def picture(scores: Sequence[Score], methods: Sequence[str]) -> str:
     """Return the scores as an SVG file: a panel for each set, and one for the mean."""
     sets = list(dict.fromkeys(score.set for score in scores))
     counts = sorted({score.labels for score in scores})
-    columns = min(3, len(sets) + 1)
+    columns = int(np.ceil(np.sqrt(len(sets) + 1)))
     lines = -(-(len(sets) + 1) // columns)
 
     def plot_set(axes: "Axes", name: str) -> None:

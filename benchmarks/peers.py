@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
 
-import fasttext
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -49,11 +48,13 @@ _LONG_GRID: list[Recipe] = list(product((0.1, 0.5), (1, 2), (10, 25), ((0, 0),))
 _LONG = 10_000_000  # characters
 
 
-def _fasttext_answers(
+def fasttext_answers(
     texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str], recipe: Recipe,
-    seed: int,
+    seed: int, **more: str | int,
 ) -> list[tuple[str, float]]:  # fmt: skip
-    """Return the label of each wanted text, and its probability."""
+    """Return the label of each wanted text, and its probability. `more`: other arguments of fastText's training."""
+    import fasttext  # here, for the programs that can do without it
+
     rate, word_ngrams, epochs, (shortest, longest) = recipe
     names = sorted(set(labels))
     numbers = {name: number for number, name in enumerate(names)}
@@ -62,8 +63,8 @@ def _fasttext_answers(
             file.write(f"__label__{numbers[label]} {' '.join(tokens(text))}\n")
         file.flush()
         model = fasttext.train_supervised(
-            file.name, lr=rate, wordNgrams=word_ngrams, epoch=epochs, minn=shortest, maxn=longest, dim=100,
-            bucket=500_000, thread=2, seed=seed, verbose=0,
+            file.name, lr=rate, wordNgrams=word_ngrams, epoch=epochs, minn=shortest, maxn=longest, seed=seed, verbose=0,
+            **{"dim": 100, "bucket": 500_000, "thread": 2} | more,
         )  # fmt: skip
     # Its Python wrapper fails with NumPy 2; what lies below does not.
     best = [model.f.predict(" ".join(tokens(text)) + "\n", 1, 0.0, "strict") for text in wanted]
@@ -79,7 +80,7 @@ def _fasttext_labels(
     texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str], recipe: Recipe,
     seed: int,
 ) -> list[str]:  # fmt: skip
-    return [label for label, _ in _fasttext_answers(texts, labels, wanted, recipe, seed)]
+    return [label for label, _ in fasttext_answers(texts, labels, wanted, recipe, seed)]
 
 
 def fasttext_confident(
@@ -88,7 +89,7 @@ def fasttext_confident(
     """Return what fastText says, and how sure it is, with the best of eight settings without n-grams of characters."""
     for recipe in _ranking(texts, labels, _LONG_GRID):
         try:
-            return _fasttext_answers(texts, labels, wanted, recipe, seed)
+            return fasttext_answers(texts, labels, wanted, recipe, seed)
         except RuntimeError:  # "Encountered NaN": the learning rate is too high for it this time, so the next best
             continue
     raise RuntimeError("fastText failed with every recipe")

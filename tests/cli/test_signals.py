@@ -24,7 +24,8 @@ atexit.register(lambda: os.kill(os.getpid(), number))
 
 
 def leave(moment, number):
-    program = f"import os, sys\nfrom textclf.cli import app as cli\nnumber = {int(number)}\n{moment}\ncli.main(['--version'])\n"
+    names = f"import os, sys\nfrom textclf.cli import app as cli\nnumber = {int(number)}\n"
+    program = f"{names}{moment}\ncli.main(['--version'])\n"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 

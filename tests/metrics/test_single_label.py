@@ -157,4 +157,4 @@ def test_of_many_classes_the_commonest_confusions_are_listed():
         text = measurement_text(Measurement(counted.evaluation(), [], None, None))
         assert text.splitlines()[-1 if predicted is y else -2].startswith(expected)
     assert re.search(r"commonest confusions: truth +predicted +texts\nclass 0 +class 3 +1\nclass 1 +class 3 +1$", text)
-    assert "1 texts have no known word" in text
+    assert "1 text without a known word" in text

@@ -98,7 +98,8 @@ def test_a_value_of_another_type_or_out_of_bounds_is_refused_by_the_name_of_its_
 
 @pytest.fixture(scope="module")
 def model():
-    texts, labels = ["good film", "bad film"] * 4, ["up", "down"] * 4
+    words, labels = ["good", "bad"] * 4, ["up", "down"] * 4
+    texts = [f"{word} film number {number}" for number, word in enumerate(words)]
     return train(LabelledTexts(texts, labels), Settings(vectors="none", dimension=3), None).model
 
 

@@ -333,18 +333,21 @@ def test_what_is_no_file_is_told_apart(tmp_path):
             read_model(tmp_path / name)
 
 
+BOUNDS = Bounds(-1e3, 1e3)
+
+
 def test_rows_in_bytes_have_scales_that_are_not_negative(path):
     codes, scales = np.array([[1, -2], [3, 4]], np.int8), np.array([0.5, 0], np.float16)
     write_model(path, {"E": codes, "E.scales": scales, "F": np.ones((2, 2), np.float32)}, {})
-    assert np.asarray(read_model(path).rows("E", 2, 2)).tolist() == [[0.5, -1], [0, 0]]
-    assert read_model(path).rows("F", 2, 2).tolist() == [[1, 1], [1, 1]]
+    assert np.asarray(read_model(path).rows("E", 2, 2, BOUNDS)).tolist() == [[0.5, -1], [0, 0]]
+    assert read_model(path).rows("F", 2, 2, BOUNDS).tolist() == [[1, 1], [1, 1]]
     for wrong in ((3, 2), (2, 3)):
         for name in ("E", "F"):
             with pytest.raises(ModelError, match=f"expected '{name}' of .* and shape {wrong[0]} × {wrong[1]}, found"):
-                read_model(path).rows(name, *wrong)
+                read_model(path).rows(name, *wrong, BOUNDS)
     write_model(path, {"E": codes, "E.scales": -scales}, {})
     with pytest.raises(ModelError, match="'E' has a scale below zero"):
-        read_model(path).rows("E", 2, 2)
+        read_model(path).rows("E", 2, 2, BOUNDS)
 
 
 @pytest.mark.parametrize("codes", [[0, 1, 0], [1, 2, 0], []])

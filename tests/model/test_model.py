@@ -148,7 +148,9 @@ def test_words_that_training_never_saw_but_the_vectors_know_are_known(model):
 
 
 def test_a_network_of_hidden_layers_is_the_forward_pass_written_out(model):
-    model = trained(hidden=(6,), activation="tanh", word_ngrams=0, char_ngrams=(0, 0), calibrate=False)
+    model = trained(
+        hidden=(6,), activation="tanh", weighting="mean", word_ngrams=0, char_ngrams=(0, 0), calibrate=False
+    )
     by_word = dict(zip(model.words, model.E.astype(np.float64), strict=True))
     S = (by_word["good"] + 2 * by_word["film"]) / 3
     hidden, last = model.network.layers

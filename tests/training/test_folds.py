@@ -121,7 +121,7 @@ def test_copies_do_not_leak_into_validation_and_are_told():
     listener = Listener(say=said.append)
     found = train(LabelledTexts(copies, labels * 3), FAST, None, listener=listener)
     _, test = measured(LabelledTexts(copies, labels * 3), *reviews(1000, seed=1))
-    assert found.validation.accuracy == pytest.approx(test.accuracy, abs=0.05)
+    assert found.validation.accuracy == pytest.approx(test.accuracy, abs=0.1)
     assert test.reliability.ece < 0.1
     assert any(sentence.startswith("800 of 1,200 rows repeat the text of an earlier row") for sentence in said)
     found = train(LabelledTexts(copies, labels * 3), replace(FAST, optimizer="adam", epochs=20), None)

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+import pytest
 
-from textclf.training.regularization import Regularization, choose_regularization
+from textclf.training.regularization import LEAST_L2, MOST_L2, Regularization, choose_regularization
 
 FIRST = Regularization(0.15, (1.0, 1.0))
 
@@ -40,9 +41,15 @@ def test_nothing_moves_where_the_first_is_best_or_the_gain_is_small():
 
 def test_each_fit_goes_on_from_the_best_one_so_far():
     choice, starts = run(bowl(1.35, 1.0, 1.0))
-    assert starts[:3] == [None, FIRST, Regularization(0.15 * 3, (1.0, 1.0))]
+    assert starts[:4] == [None, FIRST, FIRST, Regularization(0.15 * 3, (1.0, 1.0))]
     assert choice.fit == choice.penalties
-    assert choice.tried == len(starts) == 5
+    assert choice.tried == len(starts) == 7
+
+
+def test_the_search_for_l2_goes_on_as_far_as_it_gains_within_its_bounds():
+    assert run(bowl(0.15 / 81, 1.0, 1.0))[0].penalties.l2 == pytest.approx(0.15 / 81)
+    assert run(bowl(1e-6, 1.0, 1.0))[0].penalties.l2 >= LEAST_L2
+    assert run(bowl(1e6, 1.0, 1.0))[0].penalties.l2 <= MOST_L2
 
 
 def test_with_one_kind_of_ngrams_only_the_penalty_of_all_is_chosen():

@@ -11,14 +11,15 @@ from textclf.training.minibatch import Standardizer
 from textclf.training.trainer import mean_vectors, standardize
 
 
-def test_standardized_vectors_give_texts_mean_zero_and_equal_spread():
+def test_standardized_vectors_give_texts_mean_zero_and_the_length_that_is_asked_for():
     examples, E = two_classes()
     E[:, 3] = 2.0  # a number that never varies
     raw = mean_vectors(examples.words, E, IN_MEMORY, 1)
     standard = Standardizer.of_rows(raw, length=3.0)
     S = examples.words.times(standard.transform(E))
     np.testing.assert_allclose(S.mean(axis=0), 0.0, atol=1e-6)
-    np.testing.assert_allclose(S[:, :3].std(axis=0), 1.5, rtol=1e-4)  # length / √d
+    np.testing.assert_allclose((S**2).sum(axis=1).mean(), 9.0, rtol=1e-4)
+    np.testing.assert_allclose(S.std(axis=0), raw.std(axis=0) / standard.spread, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(S[:, 3], 0.0, atol=1e-5)
 
 

@@ -41,7 +41,8 @@ def find_nearest(
     for batch in batches:
         rows = _Directions.of(model, batch.texts)
         for start in range(0, len(texts), _QUERIES_AT_ONCE):
-            near = queries.part(start, start + _QUERIES_AT_ONCE).similarities(rows)
+            # Rounded, so that equal texts are equally near however many are compared at once.
+            near = queries.part(start, start + _QUERIES_AT_ONCE).similarities(rows).round(12)
             for number, similarities in enumerate(near, start):
                 nearer = np.flatnonzero(similarities > farthest[number])
                 best = nearer[np.argsort(-similarities[nearer], kind="stable")[:most]]

@@ -319,15 +319,16 @@ class Trainer:
     def _may_choose(self, examples: Examples) -> bool:
         return self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
 
-    def _sample(self, examples: Examples, share: float) -> "Sample":
+    def _sample(self, examples: Examples, share: float) -> "SampledFit":
         """Return a random share of the examples that weigh something, and the fit to do on them."""
         rows = np.flatnonzero(examples.weights)
         fewest = max(_FEWEST_SAMPLED, _SAMPLED_A_CLASS * len(self.labels))
         count = min(len(rows), max(round(share * len(rows)), fewest))
-        drawn = np.sort(np.random.default_rng(self.settings.seed).choice(rows, count, replace=False))
+        rng = np.random.default_rng(self.settings.seed)
+        drawn = np.sort(rng.choice(rows, count, replace=False))
         S = None if self.S is None else self.S[drawn]
         trainer = replace(self, S=S, checkpoint=self.checkpoint.within("sample"), is_sample=True)
-        return Sample(trainer, examples.take(drawn))
+        return SampledFit(trainer, examples.take(drawn))
 
     def _epoch_settings(self) -> EpochSettings:
         settings = self.settings
@@ -353,7 +354,7 @@ class Trainer:
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampledFit:
     """Some of the examples, and the fit to do on them."""
 
     trainer: Trainer

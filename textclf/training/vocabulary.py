@@ -71,7 +71,7 @@ def learn_vocabulary(
     word_table, words, E = learn_words(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys), most_unseen
     )
-    if weights is not None and vectors is not None:
+    if weights is not None:
         word_table = weigh_words(corpus, word_table, settings, weights)
     least = least_texts(n, length)
     matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters_of(kinds, found, least, store, weights),

@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	@mkdir -p $(OUT)
 	$(BIN)/textclf train data/reviews-train.csv -o $(OUT)/sentiment.safetensors --report $(OUT)/training.html
 	$(BIN)/textclf evaluate $(OUT)/sentiment.safetensors data/reviews-test.csv --report $(OUT)/report.html --errors $(OUT)/errors.csv
-	$(BIN)/textclf predict $(OUT)/sentiment.safetensors "A film that stays with you." "Two hours I will not get back."
+	$(BIN)/textclf predict $(OUT)/sentiment.safetensors "A film that stays with you." "The battery died after a week."
 	$(BIN)/textclf predict $(OUT)/sentiment.safetensors -i data/reviews-test.csv -o $(OUT)/labelled.csv
 	@echo "Written to $(OUT)/: the model, report.html (open it in a browser), errors.csv and labelled.csv."
 

@@ -244,7 +244,7 @@ def test_json_says_the_same_and_nothing_else_stands_on_standard_output(invoke):
 def test_rows_on_which_models_differ_are_written(invoke, place):
     done = invoke(*MODELS, "test.csv", "--changed", "changed.csv")
     rows = list(csv.DictReader(StringIO((place / "changed.csv").read_text("utf-8"))))
-    assert f"different labels to {len(rows)} texts" in done.stdout
+    assert f"different labels to {len(rows)} text" in done.stdout
     assert list(rows[0]) == ["row", "label", "new", "new confidence", "old", "old confidence", "text"]
     assert all(row["new"] != row["old"] for row in rows)
     assert all(0.5 <= float(row["new confidence"]) <= 1 for row in rows)

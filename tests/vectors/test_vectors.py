@@ -359,16 +359,6 @@ def test_of_two_processes_that_keep_the_same_vectors_both_are_content(own_cache,
     assert [path for path in entry.parent.parent.iterdir() if path.name.startswith(".")] == []
 
 
-def test_what_killed_runs_left_in_the_cache_is_swept_and_what_is_being_made_is_not(own_cache, tmp_path):
-    folder = own_cache / "vectors" / "v2"
-    dead, old, live = (folder / name for name in (".part-999999999.x", ".part-x", f".part-{os.getpid()}.x"))
-    for left in (dead, old, live):
-        left.mkdir(parents=True)
-        (left / "matrix.npy").write_bytes(b"half")
-    open_vectors(write(tmp_path, "word2vec text"))
-    assert [left.exists() for left in (dead, old, live)] == [False, False, True]
-
-
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_bytes(b"")
     monkeypatch.setenv("TEXTCLF_CACHE_DIR", str(tmp_path / "file"))
@@ -488,10 +478,9 @@ def test_starter_names_the_vectors_that_come_along_whatever_else_is_called_so(is
 
 
 def test_the_starter_vectors_are_small_and_know_what_is_near():
-    assert starter_path().stat().st_size < 4_000_000
+    assert starter_path().stat().st_size <= 8_000_000
     vectors = open_vectors("starter")
-    assert vectors.dimension == 100
-    assert 20_000 <= len(vectors) <= 30_000
+    assert (len(vectors), vectors.dimension) == (60_000, 160)
     assert not vectors.is_cased
     assert {word for word, _ in nearest(vectors, "excellent", 5)} & {"superb", "outstanding", "fantastic"}
     assert nearest(vectors, "boring", 1)[0][0] in {"dull", "tedious"}

@@ -154,7 +154,7 @@ def test_top_k_and_proba_add_their_columns_and_their_words(place):
 def test_info_tells_what_the_model_is_made_of(place):
     facts = json.loads(textclf("info", "model.safetensors", "--json", folder=place)[0])
     assert facts["labels"] == ["negative", "positive"]
-    assert facts["layers"] == [100, 2]
+    assert facts["layers"] == [160, 2]
     assert facts["provenance"]["vectors"]["name"] == "starter"
     assert len(facts["provenance"]["vectors"]["sha256"]) == len(facts["data"]["sha256"]) == 64
     assert facts["settings"]["seed"] == 1
@@ -225,7 +225,7 @@ ERRORS = {
     "a report over the model": (["train", "good.csv", "-o", "m", "--report", "m"], "found it twice"),
     "wrong rows over the model": (["evaluate", MODEL, TEST, "--errors", MODEL], "same file"),
     "labels over the model": (["predict", MODEL, "-i", TEST, "-o", MODEL], "same file"),
-    "vectors over the corpus": (["vectors", "train", "good.csv", "-o", "good.csv"], "same file"),
+    "vectors over the corpus": (["vectors", "train", "good.txt", "-o", "good.txt"], "same file"),
     "class weights nested too deep": (["train", "good.csv", "-o", "m", "--class-weight", "deep.json"], "JSON object"),
     "class weights beyond all numbers": (["train", "good.csv", "-o", "m", "--class-weight", "huge.json"], "found inf"),
     "a byte of another encoding": (["train", "latin.csv", "-o", "m"], "row 2"),
@@ -242,6 +242,7 @@ ERRORS = {
 @pytest.mark.parametrize("name", ERRORS)
 def test_what_is_wrong_is_said_in_one_line_and_nothing_is_written(name, place):
     (place / "good.csv").write_text("text,label\ngood,a\nfine,a\nbad,b\nill,b\n")
+    (place / "good.txt").write_text("good film\nbad film\n")
     (place / "odd.csv").write_text("when,what\ngood,a\nbad,b\n")
     (place / "empty.csv").write_bytes(b"")
     (place / "one.csv").write_text("text,label\ngood,a\nbad,a\n")

@@ -95,7 +95,7 @@ class RowPatterns:
             _by_class(rows, self.truth, self.k),
         )
 
-    def resample(self, rng: np.random.Generator, resamples: int = RESAMPLES) -> Iterator[Integers]:
+    def resample(self, rng: "np.random.Generator", resamples: int = RESAMPLES) -> Iterator[Integers]:
         """Give how often each pattern occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all."""
         block = max(1, _AT_ONCE // max(len(self.rows), self.k))
         for start in range(0, resamples, block):

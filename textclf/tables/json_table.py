@@ -2,10 +2,9 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from textclf.errors import DataError
+from textclf.storage.files import temporary_folder
 from textclf.tables.interface import Columns, Sample, TableFormat, TableInput, rows_of
 from textclf.tables.json_lines import JsonLinesParser, JsonLinesWriter, open_json_lines, parse_object, spell_json
 from textclf.tables.records import Batch, RowRefused, clip
@@ -28,7 +27,7 @@ def open_json(table: TableInput) -> JsonLinesParser:
     if start not in (b"[", b"{"):
         found = f"a file that begins with {clip(start.decode('utf-8', 'replace'))}" if start else "no rows"
         raise DataError(f"{table.name}: expected a JSON array of objects or an object of columns, found {found}.")
-    folder = Path(table.resources.enter_context(TemporaryDirectory(prefix="textclf-")))
+    folder = table.resources.enter_context(temporary_folder())
     lines = folder / "rows.jsonl"
     rows = 0
     with lines.open("wb") as stream:

@@ -5,6 +5,7 @@ import shutil
 import pytest
 
 webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.common.exceptions import StaleElementReferenceException  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
 from selenium.webdriver.common.by import By  # noqa: E402
 from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
@@ -24,7 +25,7 @@ def open_browser(folder):
 
 
 def wait(browser):
-    return WebDriverWait(browser, 20)
+    return WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
 
 
 def label_texts(page, text):

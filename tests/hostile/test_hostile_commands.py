@@ -170,7 +170,7 @@ OUTPUTS = {
     "A05 a folder": (".", "found a folder"),
     "A05 a name of 300 bytes": ("n" * 300, "File name too long"),
     "A05 a device": ("/dev/null", "found a device"),
-    "A05 in the system's own folder": ("/proc/m", "cannot be written"),
+    "A05 in the system's own folder": ("/proc/m", "Name a regular file"),
 }
 
 

@@ -254,16 +254,16 @@ def test_labels_are_shown_as_text_and_never_obeyed(label, tmp_path):
         "".join(json.dumps({"text": t, "label": n}) + "\n" for t in ("a film", "two hours") for n in (label, "z"))
     )
     for arguments in (
-        ["predict", path, "a film"],
-        ["predict", path, "a film", "--json"],
-        ["predict", path, "a film", "--top-k", "2"],
+        ["predict", path, "Two hours I will not get back."],
+        ["predict", path, "Two hours I will not get back.", "--json"],
+        ["predict", path, "Two hours I will not get back.", "--top-k", "2"],
         ["info", path],
         ["info", path, "--json"],
         ["evaluate", path, table],
         ["evaluate", path, table, "--json"],
         ["compare", path, MODEL, table],
-        ["explain", path, "a film"],
-        ["explain", path, "a film", "--json"],
+        ["explain", path, "Two hours I will not get back."],
+        ["explain", path, "Two hours I will not get back.", "--json"],
         ["explain", path, "--global"],
         ["check", table],
     ):

@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -107,7 +106,10 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
 
     Folders that killed runs left there are swept.
     """
-    place = Path(tempfile.gettempdir()) if place is None else place
+    if place is None:
+        import tempfile  # now: labelling a sentence has no use for it
+
+        place = Path(tempfile.gettempdir())
     for leftover in place.glob(f"{_FOLDER}*{_TEMPORARY}"):
         _sweep_folder(leftover)
     while True:

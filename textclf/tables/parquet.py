@@ -12,7 +12,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import gettempdir
 from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError, require_packages
@@ -165,6 +164,8 @@ def join_columns(path: Path, added: Path, target: Path) -> None:
 
 
 def _run_child(arguments: list[str], path: Path) -> None:
+    from tempfile import gettempdir  # now: help has no use for it
+
     require_packages(display_name(path), "polars", extra="parquet")
     size = path.stat().st_size
     polars = importlib.util.find_spec("polars")

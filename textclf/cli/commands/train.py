@@ -189,6 +189,7 @@ class TrainOptions(ReadingOptions, ClusterOptions):
         return [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
 
 
+_MOST_COMPARED = 1_000
 _SLIPS = 5  # misspelt labels that are named
 
 _OF_MINI_BATCHES = (
@@ -479,7 +480,7 @@ def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
     for label in missing_labels(counts.keys()):
         rows = counted(counts[label], "row")
         warn(f"{examples.name}: the label {label!r} ({rows}) looks like a missing value. `textclf check` tells more.")
-    slips = variants(counts)
+    slips = variants(counts) if len(counts) <= _MOST_COMPARED else {}  # each label is held against each
     if slips:
         listed = ", ".join(f"{slip!r} (of {original!r})" for slip, original in sorted(slips.items())[:_SLIPS])
         more = f" and {len(slips) - _SLIPS:,} more" if len(slips) > _SLIPS else ""

@@ -12,9 +12,9 @@ from typing import Protocol
 import numpy as np
 
 from textclf.text.char_classes import END_OF_TEXT
-from textclf.text.csr import SparseRows
+from textclf.text.csr import SparseRows, places_within
 from textclf.text.ngrams import NgramTable, Words, ngrams_by_length
-from textclf.text.subwords import piece_keys
+from textclf.text.subwords import piece_bounds, piece_keys
 from textclf.text.tokenizer import Tokens, decode
 from textclf.types import Array, BoolArray, Integers
 
@@ -174,25 +174,20 @@ class PieceSource:
 
     def shares(self, segments: int) -> Array:
         """Return what the pieces give to each segment, shape (segments,)."""
-        starts, ends = self._bounds()
+        starts, ends = piece_bounds(self.tokens)
         lengths = ends - starts
         each = (self.values / np.maximum(self.counts(), 1))[self.entries] / np.maximum(lengths, 1)
-        before = np.cumsum(lengths) - lengths
-        places = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-        shares = np.bincount(self.segments[places], weights=np.repeat(each, lengths), minlength=segments)
+        shares = np.bincount(
+            self.segments[places_within(starts, lengths)], weights=np.repeat(each, lengths), minlength=segments
+        )
         return shares.astype(np.float64, copy=False)
 
     def strings(self, tokens: Tokens, wanted: Integers) -> list[str]:
         """Return the pieces of these entries."""
-        starts, ends = self._bounds()
+        starts, ends = piece_bounds(self.tokens)
         firsts = np.zeros(len(self.values), np.int64)
         firsts[self.entries[::-1]] = np.arange(len(self.entries))[::-1]
         return [decode(tokens.codes[starts[i] : ends[i]]) for i in firsts[wanted].tolist()]
-
-    def _bounds(self) -> tuple[Integers, Integers]:
-        is_word, runs = self.tokens.is_word, self.tokens.runs
-        starts = np.concatenate([self.tokens.starts[is_word], runs.starts])
-        return starts, np.concatenate([self.tokens.ends[is_word], runs.ends])
 
 
 def place_words(matrix: SparseRows, tokens: Tokens, rows: Integers) -> list[Placed]:

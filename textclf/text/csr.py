@@ -181,11 +181,22 @@ def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
     starts, width = offsets[:-1], 0
     for part in parts:
         lengths = np.diff(part.offsets)
-        places = np.arange(part.offsets[-1]) + np.repeat(starts - part.offsets[:-1], lengths)
+        places = places_within(starts, lengths)
         columns[places] = part.columns + width
         data[places] = part.data
         starts, width = starts + lengths, width + part.width
     return SparseRows(offsets, columns, data, width)
+
+
+def places_within(starts: Integers, lengths: Integers) -> Integers:
+    """Return the places of all stretches, one after the other, given where each starts and how long it is.
+
+    >>> places_within(np.array([7, 2]), np.array([2, 3])).tolist()
+    [7, 8, 2, 3, 4]
+    """
+    offsets = offsets_of(lengths)
+    places: Integers = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+    return places
 
 
 def offsets_of(lengths: Integers) -> Integers:

@@ -21,7 +21,7 @@ import numpy as np
 
 from textclf.storage.quantized import ByteRows
 from textclf.text.char_classes import END_OF_TEXT
-from textclf.text.csr import SparseRows, offsets_of, stack_rows, sum_entries
+from textclf.text.csr import SparseRows, offsets_of, places_within, stack_rows, sum_entries
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
 from textclf.text.tokenizer import CodePoints, Tokens, decode, normal_codes, running_sum, stretch_keys
@@ -52,9 +52,7 @@ class Spelling:
         """Return the spelling of these stretches of code points, whose keys may stand there more than once."""
         distinct, firsts = np.unique(keys, return_index=True)
         starts, lengths = starts[firsts], ends[firsts] - starts[firsts]
-        offsets = offsets_of(lengths)
-        places = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
-        return Spelling(KeyIndex(distinct), codes[places], offsets)
+        return Spelling(KeyIndex(distinct), codes[places_within(starts, lengths)], offsets_of(lengths))
 
     @staticmethod
     def of_tokens(tokens: Tokens) -> "Spelling":
@@ -67,11 +65,8 @@ class Spelling:
     @staticmethod
     def of_pieces(tokens: Tokens, wanted: Integers) -> "Spelling":
         """Return the spelling of the pieces of these numbers among those of some texts."""
-        is_word, runs = tokens.is_word, tokens.runs
-        keys = np.concatenate([tokens.keys[is_word], runs.keys])[wanted]
-        starts = np.concatenate([tokens.starts[is_word], runs.starts])[wanted]
-        ends = np.concatenate([tokens.ends[is_word], runs.ends])[wanted]
-        return Spelling.of_stretches(keys, tokens.codes, starts, ends)
+        starts, ends = piece_bounds(tokens)
+        return Spelling.of_stretches(piece_keys(tokens)[1][wanted], tokens.codes, starts[wanted], ends[wanted])
 
     @staticmethod
     def merge(parts: Sequence["Spelling"]) -> "Spelling":
@@ -144,9 +139,7 @@ def _places_of_length(pieces: Integers, starts: Integers, ends: Integers, n: int
     """Return where the n-grams of one length begin, and the number of each one's piece."""
     first = starts + 1 if n == 1 else starts
     counts = np.maximum(ends - first - n + 1 - (n == 1), 0)
-    offsets = offsets_of(counts)
-    at = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], counts)
-    return at, np.repeat(pieces, counts).astype(np.int32)
+    return places_within(first, counts), np.repeat(pieces, counts).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -215,6 +208,13 @@ def piece_keys(tokens: Tokens) -> tuple[Integers, Keys]:
         np.concatenate([tokens.text_numbers[tokens.is_word], runs]),
         np.concatenate([tokens.keys[tokens.is_word], tokens.runs.keys]),
     )
+
+
+def piece_bounds(tokens: Tokens) -> tuple[Integers, Integers]:
+    """Return where each of these pieces starts and ends in ``tokens.codes``, in the order of `piece_keys`."""
+    is_word, runs = tokens.is_word, tokens.runs
+    starts = np.concatenate([tokens.starts[is_word], runs.starts])
+    return starts, np.concatenate([tokens.ends[is_word], runs.ends])
 
 
 def weigh_pieces(counts: SparseRows, facts: PieceFacts) -> tuple[SparseRows, Array]:

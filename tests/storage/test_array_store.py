@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from textclf.cli import cli
 from textclf.errors import TrainingError
-from textclf.storage.array_store import ArrayBuilder, ArrayStore, default_budget, take_array_rows, walk
+from textclf.storage.array_store import ArrayBuilder, ArrayStore, default_budget, walk
 from textclf.text.csr import CsrBuilder
 from textclf.text.features import TextMatrix
 from textclf.training.vocabulary import take
@@ -52,7 +52,6 @@ def test_rows_that_are_taken_are_the_same_wherever_they_are_put(budget, rows, mo
     np.testing.assert_array_equal(found.ngrams.pieces.scipy.toarray(), 2 * C[rows])
     assert (found.tokens.tolist(), found.known.tolist()) == (rows, [2 * row for row in rows])
     np.testing.assert_array_equal(found.known_shares[:, 0], np.array(rows) / 8)
-    np.testing.assert_array_equal(take_array_rows(C, np.array(rows, np.int64), ArrayStore(budget)), C[rows])
     part = matrix.slice(1, 4)
     np.testing.assert_array_equal(part.words.scipy.toarray(), C[1:4])
     assert part.known.tolist() == [2, 4, 6]

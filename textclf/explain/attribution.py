@@ -22,7 +22,7 @@ from textclf.explain.sources import PieceSource, Segments, Source, TokenSource, 
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.text.csr import SparseRows
-from textclf.text.tokenizer import Tokens, decode, origins, tokenize, tokenize_blocks
+from textclf.text.tokenizer import Tokens, decode, origins, tokenize_blocks
 from textclf.types import Array, Integers
 
 SUM_TOLERANCE = 5e-4
@@ -180,8 +180,7 @@ class AttributedTexts:
         for start in range(0, len(values), _ENTRIES):
             part = slice(start, start + _ENTRIES)
             values[part] *= np.einsum("ij,ij->i", E[matrix.columns[part]], G[rows[part]])
-        cased = tokenize(self.texts, lower=False) if table.cased else None
-        placed = place_words(matrix, self.tokens, table.rows_of(self.tokens, cased))
+        placed = place_words(matrix, self.tokens, table.rows_of(self.tokens, self.texts))
         return TokenSource("vector", matrix, values, placed, self.segments.of_tokens())
 
     def _ngrams(self) -> Iterator[Source]:

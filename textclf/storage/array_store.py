@@ -191,11 +191,6 @@ def _release(array: npt.NDArray[Any]) -> None:
     mapped.madvise(mmap.MADV_DONTNEED, begin, min(first + array.nbytes, len(mapped)) - begin)
 
 
-def take_array_rows(array: npt.NDArray[Any], rows: Integers, store: ArrayStore) -> npt.NDArray[Any]:
-    """Return these rows, in this order, in the store."""
-    return store.concatenate(array[some] for some in row_batches(rows))
-
-
 def row_batches(rows: Integers) -> Iterator[Integers]:
     """Give row numbers some hundred at a time: each row read from a file brings its neighbours into memory."""
     for start in range(0, max(len(rows), 1), _ROWS_AT_ONCE):

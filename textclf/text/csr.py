@@ -171,23 +171,6 @@ def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
     )
 
 
-def stack_columns(parts: Sequence[SparseRows], n: int) -> SparseRows:
-    """Return the matrix that has the columns of all parts, which have n rows each, in their order."""
-    if len(parts) == 1:
-        return parts[0]
-    lengths = np.sum([np.diff(part.offsets) for part in parts], axis=0) if parts else np.zeros(n, np.int64)
-    offsets = offsets_of(lengths)
-    columns, data = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)
-    starts, width = offsets[:-1], 0
-    for part in parts:
-        lengths = np.diff(part.offsets)
-        places = places_within(starts, lengths)
-        columns[places] = part.columns + width
-        data[places] = part.data
-        starts, width = starts + lengths, width + part.width
-    return SparseRows(offsets, columns, data, width)
-
-
 def places_within(starts: Integers, lengths: Integers) -> Integers:
     """Return the places of all stretches, one after the other, given where each starts and how long it is.
 

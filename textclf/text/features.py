@@ -49,12 +49,14 @@ class WordTable:
     weights: Array
     cased: bool = False
 
-    def rows_of(self, tokens: Tokens, cased: Tokens | None) -> Integers:
-        """Return each token's row of E, or -1; `cased` holds the same tokens as they stand, for cased vectors."""
+    def rows_of(self, tokens: Tokens, texts: Sequence[str]) -> Integers:
+        """Return the row of E of each token of these texts, or -1."""
         rows = self.index.rows(tokens.keys)
-        if cased is not None and len(cased.keys) == len(tokens.keys):
-            as_it_stands = self.index.rows(cased.keys)
-            rows = np.where(as_it_stands >= 0, as_it_stands, rows)
+        if self.cased:
+            as_they_stand = tokenize(texts, lower=False).keys
+            if len(as_they_stand) == len(rows):
+                cased_rows = self.index.rows(as_they_stand)
+                rows = np.where(cased_rows >= 0, cased_rows, rows)
         return rows
 
 
@@ -137,8 +139,8 @@ class Features:
         parts = []
         first = 0
         for tokens in blocks:
-            cased = tokenize(texts[first : first + len(tokens)], lower=False) if self.words.cased else None
-            parts.append(self._extract_block(tokens, cased, common or [None] * len(self.ngrams), known))
+            of_block = texts[first : first + len(tokens)]
+            parts.append(self._extract_block(tokens, of_block, common or [None] * len(self.ngrams), known))
             first += len(tokens)
         return stack_texts(parts)
 
@@ -148,9 +150,9 @@ class Features:
         return weighted_mean(counts, self.words.weights)
 
     def _extract_block(
-        self, tokens: Tokens, cased: Tokens | None, common: Sequence[BoolArray | None], known: KnownPieces | None
+        self, tokens: Tokens, texts: Sequence[str], common: Sequence[BoolArray | None], known: KnownPieces | None
     ) -> TextMatrix:
-        rows = self.words.rows_of(tokens, cased)
+        rows = self.words.rows_of(tokens, texts)
         wide, shares = no_ngrams(len(tokens)), []
         for table, marks in zip(self.ngrams, common, strict=True):
             if table.kind == "words":
@@ -158,7 +160,7 @@ class Features:
                 wide = WideRows(ngrams, wide.pieces, wide.G)
             else:
                 # Pieces are lower-cased, so a piece is known by that word's row, in whatever case its tokens stand.
-                as_pieces = rows if cased is None else self.words.index.rows(tokens.keys)
+                as_pieces = self.words.index.rows(tokens.keys) if self.words.cased else rows
                 pieces, G, share = _piece_matrix(tokens, as_pieces, table, marks, known)
                 wide = WideRows(wide.ngrams, pieces, G, known)
             shares.append(share)

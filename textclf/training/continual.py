@@ -157,8 +157,8 @@ def grow(
     least = least_texts(n + len(texts), mean_length(texts))
     counters = counters_of(kinds, found, least, store)
     for counted in corpus.each(lambda block: [count_kind(counter, block, kind) for kind, counter in counters]):
-        for (_, counter), counts in zip(counters, counted, strict=True):
-            counter.add(*counts)
+        for (_, counter), (counts, _) in zip(counters, counted, strict=True):
+            counter.add_frequencies(counts)
     places = np.array([labels.index(label) for label in model.labels])
     tables, masses, rows_of_U, common = [], [], [], []
     first = 0

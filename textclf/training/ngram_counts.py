@@ -40,14 +40,18 @@ class TextCounts:
         return counts, np.bincount(numbers, minlength=n).astype(np.int32)
 
     def add(self, counts: SparseRows, totals: Integers) -> None:
-        """Take up what `count` returned of the next texts."""
+        """Keep what `count` returned of the next texts."""
         self._counts.add(counts)
+        self._totals.append(totals)
+        self.add_frequencies(counts)
+
+    def add_frequencies(self, counts: SparseRows) -> None:
+        """Add the next texts to `frequency`, without keeping how often each of them has a key."""
         # Not by bincount, which would go through all keys for each block.
         np.add.at(self._in_texts, counts.columns, _ONE)
         if self._weights is not None:
             of_rows = self._weights[self._seen : self._seen + len(counts)][counts.row_numbers]
             np.add.at(self._weighed, counts.columns, of_rows)
-        self._totals.append(totals)
         self._seen += len(counts)
 
     @property

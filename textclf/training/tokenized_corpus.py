@@ -46,7 +46,9 @@ class TokenizedCorpus:
     @property
     def spelling(self) -> Spelling:
         """How all distinct tokens and pieces are spelled."""
-        return Spelling.merge(self._spellings)
+        if len(self._spellings) != 1:
+            self._spellings = [Spelling.merge(self._spellings)]
+        return self._spellings[0]
 
     def each(self, function: Callable[[TokenBlock], Made]) -> Iterator[Made]:
         """Give what `function` makes of each block, in order."""

@@ -84,8 +84,7 @@ def weigh_words(corpus: TokenizedCorpus, table: WordTable, settings: Settings, w
     counts, first = np.zeros(len(table.index)), 0
 
     def count(block: TokenBlock) -> tuple[Tokens, Integers]:
-        cased = tokenize(block.texts, lower=False) if table.cased else None
-        return block.tokens, table.rows_of(block.tokens, cased)
+        return block.tokens, table.rows_of(block.tokens, block.texts)
 
     for tokens, rows in corpus.each(count):
         of_tokens = weights[first : first + len(tokens)][tokens.text_numbers]
@@ -103,8 +102,7 @@ def learn_matrix(
 
     def look_up(block: TokenBlock) -> tuple[SparseRows, Integers, Integers, list[tuple[SparseRows, Integers]]]:
         tokens = block.tokens
-        cased = tokenize(block.texts, lower=False) if by_words.words.cased else None
-        rows = by_words.words.rows_of(tokens, cased)
+        rows = by_words.words.rows_of(tokens, block.texts)
         known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
         counts = [count_kind(counter, block, kind) for kind, counter in counters]
         return by_words.mean_words(tokens, rows), np.diff(tokens.offsets), known, counts

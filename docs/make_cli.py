@@ -1,4 +1,4 @@
-"""Write docs/cli.md, the reference of the command line, from the program itself: ``python docs/make_cli.py``."""
+"""Write docs/reference/cli.md, the reference of the command line, from the program: ``python docs/make_cli.py``."""
 
 import inspect
 import re
@@ -13,7 +13,7 @@ from textclf.cli.options import sections
 HEAD = """# The command line
 
 Made from the program by `python docs/make_cli.py`; a test holds this page to it. What the commands are for, and what
-comes out, is told in [usage](usage.md).
+comes out, is told in [usage](../how-to/usage.md).
 
     textclf [--version] [--help] COMMAND [OPTIONS] [ARGUMENTS]
 
@@ -72,4 +72,4 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("cli.md").write_text(page(), "utf-8")
+    (Path(__file__).parent / "reference" / "cli.md").write_text(page(), "utf-8")

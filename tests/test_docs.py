@@ -15,7 +15,7 @@ import pytest
 from textclf.cli import COMMANDS, LazyGroup
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "models" / "README.md"]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), ROOT / "models" / "README.md"]
 
 
 def steps(page):
@@ -79,7 +79,7 @@ def test_the_readmes_tour_runs_and_prints_what_it_shows(place):
 
 
 def test_the_tutorial_leads_from_raw_rows_to_a_service(place):
-    commands = follow(ROOT / "docs" / "tutorial.md", place)
+    commands = follow(ROOT / "docs" / "tutorials" / "table_to_service.md", place)
     called = {found[1] for command in commands if (found := re.match(r"textclf (\w+)", command))}
     assert called == {"check", "train", "evaluate", "explain", "compare", "predict", "export", "serve"}
     tables = [(place / name).read_text("utf-8").splitlines() for name in ("clean.csv", "corrected.csv", "served.csv")]
@@ -92,19 +92,19 @@ def test_the_tutorial_leads_from_raw_rows_to_a_service(place):
 
 
 def test_a_reader_who_comes_from_fasttext_keeps_the_files(place):
-    follow(ROOT / "docs" / "from_fasttext.md", place)
+    follow(ROOT / "docs" / "how-to" / "from_fasttext.md", place)
     assert (place / "reviews.train").read_text("utf-8").count("__label__") == 800
 
 
 def test_a_reader_who_comes_from_scikit_learn_sees_both_run(place):
-    commands = follow(ROOT / "docs" / "from_scikit_learn.md", place)
-    page = ROOT / "docs" / "from_scikit_learn.md"
+    commands = follow(ROOT / "docs" / "how-to" / "from_scikit_learn.md", place)
+    page = ROOT / "docs" / "how-to" / "from_scikit_learn.md"
     assert list(programs(page)) == ["before.py", "after.py"]
     assert {f"python3 {name}" for name in programs(page)} < set(commands)
 
 
 def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_prints(place):
-    page = ROOT / "docs" / "scale.md"
+    page = ROOT / "docs" / "results" / "scale.md"
     follow(page, place)
     assert len((place / "labelled" / "manifest.json").read_text("utf-8")) > 0
     for rest, shown in re.findall(
@@ -127,17 +127,17 @@ def test_the_two_commands_of_the_readme_are_targets_of_the_makefile():
 
 def test_the_example_prints_what_the_page_shows():
     done = subprocess.run(
-        [sys.executable, ROOT / "docs" / "backpropagation_example.py"],
+        [sys.executable, ROOT / "docs" / "explanation" / "backpropagation_example.py"],
         capture_output=True,
         encoding="utf-8",
         check=True,
     )
-    page = (ROOT / "docs" / "backpropagation.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation" / "backpropagation.md").read_text("utf-8")
     assert f"```text\n{done.stdout}```" in page
 
 
 def test_every_line_of_code_that_the_page_quotes_stands_in_the_code():
-    page = (ROOT / "docs" / "backpropagation.md").read_text("utf-8")
+    page = (ROOT / "docs" / "explanation" / "backpropagation.md").read_text("utf-8")
     names = ("nn/network", "nn/optim", "text/subwords", "training/minibatch", "training/objective")
     code = {
         line.strip() for name in names for line in (ROOT / "textclf" / f"{name}.py").read_text("utf-8").splitlines()
@@ -199,11 +199,15 @@ def options():
     return {opt for command in EVERY.values() for p in command.params for opt in (*p.opts, *p.secondary_opts)}
 
 
-@pytest.mark.parametrize(
-    "name", ["usage.md", "scale.md", "service.md", "tutorial.md", "from_fasttext.md", "from_scikit_learn.md"]
-)
-def test_every_option_that_the_pages_name_exists(name):
+def pages_of_use():
+    """Return the pages that tell a user what to call; docs/reference/cli.md is made from the program itself."""
+    folders = ("tutorials", "how-to", "reference", "results")
+    return [page for page in DOCUMENTS if page.parent.name in folders and page.name != "cli.md"]
+
+
+@pytest.mark.parametrize("page", pages_of_use(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_option_that_the_pages_name_exists(page):
     text = re.sub(
-        r"\b(curl|uvicorn|python benchmarks/\S+) .*", "", (ROOT / "docs" / name).read_text("utf-8")
+        r"\b(curl|uvicorn|python benchmarks/\S+) .*", "", page.read_text("utf-8")
     )  # options of other programs
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - options() <= {"--help", "--reload"}

@@ -36,8 +36,8 @@ ODD = [
 
 
 def reader():
-    """Return docs/reader.py as a module."""
-    path = Path(__file__).parents[2] / "docs" / "reader.py"
+    """Return docs/reference/reader.py as a module."""
+    path = Path(__file__).parents[2] / "docs" / "reference" / "reader.py"
     spec = importlib.util.spec_from_file_location("reader", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

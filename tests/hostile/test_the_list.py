@@ -21,7 +21,7 @@ def test_every_number_of_the_list_stands_in_the_name_of_a_test_that_is_run(reque
 
 
 def test_the_documents_name_every_number_too():
-    document = (Path(__file__).parent.parent.parent / "docs" / "reliability.md").read_text("utf-8")
+    document = (Path(__file__).parent.parent.parent / "docs" / "results" / "reliability.md").read_text("utf-8")
     named = {
         number
         for row in re.findall(r"^\| ([VTMXAH]\d\d[^|]*) \|", document, re.MULTILINE)

@@ -31,6 +31,7 @@ from textclf.sklearn.validation import InputError, kind_of, labels_of, texts_of
 from textclf.training.train import LabelledTexts, train
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "reference" / "python.md"
 GOOD, BAD = (
     ["a good film", "good and kind", "so good", "a kind good day"],
     ["a bad film", "bad, cold", "so bad", "cold day"],
@@ -77,7 +78,7 @@ class OfNumbers(TextClassifier):
 
 def reasons(_estimator):
     """Return the checks that do not pass, each with its reason, as the page lists them."""
-    return dict(re.findall(r"^\| `(check_\w+)` \| (.+) \|$", (ROOT / "docs" / "python.md").read_text("utf-8"), re.M))
+    return dict(re.findall(r"^\| `(check_\w+)` \| (.+) \|$", PAGE.read_text("utf-8"), re.M))
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -521,9 +522,9 @@ def test_commoner_words_weigh_less_with_sif(vectors):
 def test_the_pages_blocks_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text("utf-8"), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 5
-    exec(compile("\n".join(blocks), "docs/python.md", "exec"), {})
+    exec(compile("\n".join(blocks), "docs/reference/python.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "['positive' 'negative']" in printed
     assert "['delivery' 'negative' 'positive'] ['delivery']" in printed

@@ -1,6 +1,7 @@
 """What stands before the ONNX graph, as JSON: how a text is cut, and which words and n-grams have which key.
 
-All rules are those of `char_classes`, `tokenizer`, `ngrams` and `subwords`; docs/model_format.md says them in words.
+The rules are those of `char_classes`, `tokenizer`, `ngrams` and `subwords`; docs/reference/model_format.md describes
+them.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """One step of the lecture's network by hand: 2 inputs, 2 hidden sigmoid neurons, 1 sigmoid output, squared error.
 
 Prints every Z, A, δ and gradient, and beside each gradient the numeric one: how the loss changes when that one
-parameter is moved a little. Run it with: python docs/backpropagation_example.py
+parameter is moved a little. Run it with: python docs/explanation/backpropagation_example.py
 """
 
 import numpy as np

@@ -1,6 +1,6 @@
-"""Read a model of textclf and predict, with Python and NumPy alone: what docs/model_format.md says, as code.
+"""Read a model of textclf and predict, with Python and NumPy alone: what docs/reference/model_format.md says, as code.
 
-python docs/reader.py MODEL "A film that stays with you." …
+python docs/reference/reader.py MODEL "A film that stays with you." …
 """
 
 import hashlib

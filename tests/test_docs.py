@@ -209,4 +209,4 @@ def test_every_option_that_the_pages_name_exists(page):
     text = re.sub(
         r"\b(curl|uvicorn|python benchmarks/\S+) .*", "", page.read_text("utf-8")
     )  # options of other programs
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - options() <= {"--help", "--reload"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) - options() <= {"--help", "--reload", "--version"}

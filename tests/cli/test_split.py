@@ -1,5 +1,6 @@
 """`split` keeps copies together, labels in their share, and every row byte for byte."""
 
+import gzip
 import re
 from collections import Counter
 
@@ -61,3 +62,18 @@ def test_copies_stay_together_and_both_tables_have_rows(pairs, share):
 def test_one_text_cannot_be_split():
     with pytest.raises(DataError, match="expected enough for two tables, found 1 different texts of 1 labels"):
         rows_of_test(["a", "A"], ["x", "y"], 0.5, np.random.default_rng(1))
+
+
+def test_parts_of_a_compressed_table_are_compressed_and_named_after_it(tmp_path):
+    table = tmp_path / "t.of.csv.gz"
+    table.write_bytes(gzip.compress(("text,label\n" + "".join(f"text {n},{n % 2}\n" for n in range(40))).encode()))
+    accepted("split", table, "-q")
+    parts = [gzip.decompress((tmp_path / f"t.of-{part}.csv.gz").read_bytes()) for part in ("train", "test")]
+    assert sum(part.count(b"\n") - 1 for part in parts) == 40
+
+
+def test_a_tab_between_columns_can_be_spelled_out(tmp_path):
+    table = tmp_path / "t.txt"
+    table.write_text("text\tlabel\n" + "".join(f"text {n}\t{n % 2}\n" for n in range(40)))
+    for spelled in ("\\t", "tab", "\t"):
+        accepted("split", table, "--separator", spelled, "--format", "csv", "-q")

@@ -64,6 +64,15 @@ def test_what_is_left_over_is_the_text_or_the_label_when_it_is_one_column():
     refused("t: no column 'label'; it has 'text', 'a' and 'b'. Use --label-column with .*", "text", "a", "b")
 
 
+def test_a_name_that_ends_with_a_usual_word_is_that_of_the_texts_where_no_other_is():
+    assert chosen("id", "comment_text", "other", "label") == ("comment_text", "label", None)
+    assert chosen("Review Body", "stars", "id", labelled=False) == ("Review Body", None, None)
+    assert chosen("review_title", "text", "label") == ("text", "label", None)
+    refused("t: no column 'text'; it has 'review_title', 'review_body' and 'label'. .*", "review_title", "review_body",
+            "label")  # fmt: skip
+    refused("t: expected one text column, found 'title' and 'body'. .*", "title", "body", "comment_text", "label")
+
+
 def test_named_columns_are_taken_and_are_no_other_columns():
     assert chosen("a", "b", "text", "label", text_column="a", label_column="b", weight_column="text") == (
         "a",

@@ -89,3 +89,32 @@ def test_without_a_header_the_first_row_is_row_one_and_separators_are_found(writ
 def test_no_header_goes_with_csv_and_tsv(write):
     with pytest.raises(DataError, match="expected CSV or TSV with --no-header, found jsonl"):
         seen(write('{"text": "a", "label": "x"}\n', "t.jsonl"), header=False)
+
+
+def test_comment_lines_before_the_header_are_skipped_counted_and_kept(write, tmp_path):
+    path = write("# made by hand, on Monday\r\n## twice\r\ntext,label\r\na,x\r\n# b,y\r\n")
+    assert seen(path) == ([("a", "x"), ("# b", "y")], ["comment lines before the header, skipped: 2"])
+    content = written(path, tmp_path / "o.csv").decode()
+    assert content == "# made by hand, on Monday\r\n## twice\r\ntext,label,n\r\na,x,7\r\n# b,y,7\r\n"
+    with pytest.raises(DataError, match=r"t\.csv:4: row 2: expected 2 fields, found 1"):
+        seen(write("# note\ntext,label\na,x\nb\n"))
+    assert seen(write("# note\ntext;label\na, b;x\n"))[0] == [("a, b", "x")]
+
+
+@pytest.mark.parametrize("header", ["#,text,label", "# text,label", "#id,text,label", "# a,b"])
+def test_a_header_that_begins_like_a_comment_is_a_header(header, write):
+    path = write(f"{header}\n{'1,' * (header.count(',') - 1)}good,x\n")
+    options = {"text_column": header.split(",")[-2], "label_column": header.split(",")[-1]}
+    assert seen(path, **options) == ([("good", "x")], [])
+
+
+def test_without_a_header_no_line_is_a_comment(write):
+    path = write("# metoo,x\nb,y\n")
+    assert seen(path, header=False, text_column="1", label_column="2")[0] == [("# metoo", "x"), ("b", "y")]
+
+
+def test_a_first_row_of_data_is_told_with_the_option_for_it(write):
+    with pytest.raises(DataError, match=r"no column 'text'.*Is this a row of data\? Then give --no-header"):
+        seen(write("pos,the film was good fun\nneg,a bore\n"))
+    with pytest.raises(DataError, match=r"it has '1' and '2'\. Use --text-column with the number of the text column\."):
+        seen(write("pos,good\nneg,bad\n"), header=False)

@@ -146,6 +146,16 @@ class NumberRange(click.FloatRange):
         return number
 
 
+class Separator(click.ParamType[str]):
+    """A character between columns; a tab may be spelled out, as it is hard to type in a shell."""
+
+    name = "separator"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the character."""
+        return "\t" if value in ("\\t", "tab") else str(value)
+
+
 class FormatChoice(click.Choice[str]):
     """The name of a table format, of those that are registered, which are only looked up when one is given."""
 
@@ -322,7 +332,12 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
     options = [
         click.option("--text-column", metavar="NAME", help="Column of texts. [default: detected from the header]"),
         click.option("--format", "table_format", type=FormatChoice(), help="Format of the file. [default: detected]"),
-        click.option("--separator", metavar="CHAR", help="Character that separates columns. [default: detected]"),
+        click.option(
+            "--separator",
+            type=Separator(),
+            metavar="CHAR",
+            help="Character that separates columns, or tab. [default: detected]",
+        ),
         click.option("--no-header", is_flag=True, help="Read the first row as data; columns are numbered from 1."),
         click.option("--no-quotes", is_flag=True, help='Read a " like any other character, as many TSV files need.'),
         click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of the file."),

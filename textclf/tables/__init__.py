@@ -1,6 +1,6 @@
 """Tables of texts: CSV, TSV, JSON Lines, Parquet, fastText files and plain lines, read and written without loss."""
 
-from textclf.tables.compression import find_compression
+from textclf.tables.compression import find_compression, strip_compression
 from textclf.tables.formats import FORMAT_NAMES, is_table_name, media_types
 from textclf.tables.records import Batch, LoadedTable, Notes, Refusal, TableOptions
 from textclf.tables.source import Origin
@@ -25,4 +25,5 @@ __all__ = [
     "open_table",
     "open_writer",
     "read_examples",
+    "strip_compression",
 ]

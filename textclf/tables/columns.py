@@ -1,6 +1,7 @@
 """Which column is the text, which the label: by name, or guessed from the header when there is no doubt."""
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,10 @@ LABELS_NAMES = ("labels", "classes", "categories", "targets", "intents", "topics
 """Where a row may have several labels, their column may be called so too."""
 
 
+_WORDS_OF_A_TEXT = 5
+"""The name of a column that has so many words is hardly a name."""
+
+
 @dataclass(frozen=True)
 class ColumnChoice:
     """The names of the columns that are read."""
@@ -53,7 +58,8 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     """Return the columns to read; raises DataError, with the columns found, when one is missing or in doubt.
 
     A label is looked for when `labelled`, or when the options name one. The plain names `text` and `label` win; then a
-    column is guessed when exactly one has a usual name; then when it is the only one left.
+    column is guessed when exactly one has a usual name, then, for texts, when exactly one ends with such a name as a
+    word (`comment_text`), then when it is the only one left.
     """
     given = {option: getattr(options, option) for option in ("text_column", "label_column", "weight_column")}
     for option, column in given.items():
@@ -66,7 +72,7 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     if len(set(used)) < len(used):
         raise DataError(f"{name}: expected different columns for text, label and weight, found {clip(str(used))}.")
     free = [column for column in columns if column not in used]
-    text = options.text_column or _guess(free, TEXT_NAMES)
+    text = options.text_column or _guess(free, TEXT_NAMES) or _guess_by_last_word(free)
     labelled = labelled and not options.label_columns
     wants_label = labelled and options.label_column is None
     names = (*LABEL_NAMES, *LABELS_NAMES) if options.multi_label else LABEL_NAMES
@@ -119,6 +125,14 @@ def _guess(columns: Sequence[str], names: tuple[str, ...]) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
+def _guess_by_last_word(columns: Sequence[str]) -> str | None:
+    """Return the only column whose name ends with a usual name of texts: `comment_text`, `Review Body`."""
+    words = {column: re.split(r"[\s_.-]+", column.strip().lower()) for column in columns}
+    found = [column for column, parts in words.items() if len(parts) > 1 and parts[-1] in TEXT_NAMES]
+    is_usual = any(column.lower() in TEXT_NAMES for column in columns)  # then several are, and it is in doubt
+    return found[0] if len(found) == 1 and not is_usual else None
+
+
 def _only_one(columns: Sequence[str], others: Sequence[str | None]) -> str | None:
     left = [column for column in columns if column not in others]
     return left[0] if len(left) == 1 else None
@@ -138,6 +152,10 @@ def _unclear(columns: Sequence[str], role: str, name: str) -> str:
     advice = f"Use --{role}-column with the name of the {role} column."
     if len(matches) > 1:
         return f"{name}: expected one {role} column, found {list_names(matches)}. {advice}"
+    if any(len(column.split()) >= _WORDS_OF_A_TEXT for column in columns):
+        advice = f"Is this a row of data? Then give --no-header and --{role}-column with a number from 1."
+    elif columns[0] == "1" and all(column.isdecimal() for column in columns):
+        advice = f"Use --{role}-column with the number of the {role} column."
     near = next((column for column in columns if column.strip().lower() in names), None)
     if near is not None:
         advice = f"Use --{role}-column {clip(near)}, or take the blanks out of the header."

@@ -28,8 +28,8 @@ _ROWS_LOOKED_AT = 6
 class DelimitedParser:
     """A CSV or TSV table whose header has been read.
 
-    `header` is that line as written, `line_end` what ends it, `preamble` the line before it that names the separator;
-    all are empty where there is none.
+    `header` is that line as written, `line_end` what ends it, `preamble` the line before it that names the separator
+    and comments; all are empty where there is none.
     """
 
     name: str
@@ -121,7 +121,9 @@ def open_delimited(table: TableInput, *, separator: str) -> DelimitedParser:
     that makes columns of all of the first rows.
     """
     preamble, stated = _read_preamble(table)
-    while (found := _read_header(table, table.options.separator or stated or separator, preamble)) is None:
+    preamble += _read_comments(table)
+    first = table.options.separator or stated or separator
+    while (found := _read_header(table, first, preamble, stated is not None)) is None:
         table.grow()
     return found
 
@@ -140,7 +142,41 @@ def _read_preamble(table: TableInput) -> tuple[bytes, str | None]:
     return found[0], found[1].decode()
 
 
-def _read_header(table: TableInput, separator: str, preamble: bytes) -> DelimitedParser | None:
+def _read_comments(table: TableInput) -> bytes:
+    """Return the lines before the header that begin with `# ` and name no column that is sought; they are dropped.
+
+    Without a header there are none: a text may begin so.
+    """
+    comments = b""
+    while table.options.header and (line := _first_line(table)) and _is_comment(line, table.options):
+        at = table.at
+        table.skip(Position(at.row, at.line + 1, at.byte + len(line)))
+        table.comment_lines += 1
+        comments += line
+    return comments
+
+
+def _first_line(table: TableInput) -> bytes:
+    """Return the first line that is pending if it begins as a comment does, with its line end; else nothing."""
+    while not table.blocks.is_final and len(table.blocks.pending) < 2:
+        table.blocks.grow()
+    if not table.blocks.pending.startswith((b"# ", b"##", b"#\r", b"#\n")):
+        return b""
+    while not table.blocks.is_final and b"\n" not in table.blocks.pending:
+        table.check_length()
+        table.blocks.grow()
+    line, end, _ = table.blocks.pending.partition(b"\n")
+    return line + end
+
+
+def _is_comment(line: bytes, options: TableOptions) -> bool:
+    """Say whether none of the names on a line is one that an option names, or usual for texts and labels."""
+    names = {name.strip(' "#\r\n') for name in re.split(f"[{_SEPARATORS}]", line.decode("utf-8", "replace"))}
+    named = {options.text_column, options.label_column, options.weight_column, *options.label_columns}
+    return not names & named and not {name.lower() for name in names} & {*TEXT_NAMES, *LABEL_NAMES}
+
+
+def _read_header(table: TableInput, separator: str, preamble: bytes, is_stated: bool) -> DelimitedParser | None:
     """Return the parser, None when no whole record that is not blank has come; drop what is read of the table."""
     block, at, name, options = table.blocks.pending, table.at, table.name, table.options
     dialect = Dialect(ord(separator), options.quotes)
@@ -152,11 +188,11 @@ def _read_header(table: TableInput, separator: str, preamble: bytes) -> Delimite
         line, blanks = line + record.lines, blanks + 1
     else:
         return None
-    if len(record.cells) == 1 and options.separator is None and not preamble:
+    if len(record.cells) == 1 and options.separator is None and not is_stated:
         other = _detect_separator(table, record.cells[0])
         if other is not None:
             table.separator_found = other
-            return _read_header(table, other, preamble)
+            return _read_header(table, other, preamble, is_stated)
     raw = block[record.start : record.end]
     try:
         check_utf8(raw, at.byte + record.start)

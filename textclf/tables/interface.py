@@ -73,6 +73,7 @@ class TableInput:
     blocks: Blocks
     at: Position = field(default_factory=Position)
     blank_lines: int = 0
+    comment_lines: int = 0
     separator_found: str | None = None
     has_lines: bool = True
     rows_promised: int | None = None

@@ -196,10 +196,12 @@ class Notes:
     labels_with_outer_blanks: int = 0
     texts_with_nul: int = 0
     separator: str | None = None
+    comment_lines: int = 0
 
     def sentences(self) -> list[str]:
         """Return a line for each thing that was met, with how often."""
         said = [
+            ("comment lines before the header, skipped", self.comment_lines),
             ("blank lines, passed over", self.blank_lines),
             ("labels that begin or end with a blank, kept as written", self.labels_with_outer_blanks),
             ("texts that hold a NUL character, kept", self.texts_with_nul),

@@ -80,7 +80,10 @@ class Table:
         self._input = TableInput(source, options, labelled, self._resources, blocks, at)
         self.parser = form.open(self._input)
         self.notes = Notes(
-            byte_order_mark=source.has_mark, separator=self._input.separator_found, blank_lines=self._input.blank_lines
+            byte_order_mark=source.has_mark,
+            separator=self._input.separator_found,
+            blank_lines=self._input.blank_lines,
+            comment_lines=self._input.comment_lines,
         )
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The tables of a report: figures, classes, who is taken for whom, calibration and promises, as rows for the template.
+"""The tables of a report: figures, classes, calibration and promises, as rows for the template.
 
 Letters: ``n`` rows, ``k`` classes or labels.
 """
@@ -16,13 +16,11 @@ from textclf.metrics.single_label import Evaluation
 from textclf.model.model import Model
 from textclf.report.collect import JudgedRows
 from textclf.report.html import LONGEST_LABEL, truncate
-from textclf.types import Array, Integers
+from textclf.types import Array
 
-WIDEST_TABLE = 25
-"""Classes; of more, the confusion matrix is a heat map."""
-_WIDEST_HEAT_MAP, _MOST_CONFUSED = 100, 60
-_CONFUSIONS = 30
+_MANY_CLASSES = 25
 _MOST_CLASSES = 200
+_LONGEST_NOTE = 40
 _TARGETS = (0.8, 0.9, 0.95, 0.99)
 
 
@@ -52,16 +50,6 @@ class ClassRow:
 
 
 @dataclass(frozen=True)
-class Confusion:
-    """How often rows of one class got another's label, and which share of the class that is."""
-
-    truth: str
-    predicted: str
-    count: int
-    share: float
-
-
-@dataclass(frozen=True)
 class CalibrationRow:
     """How far confidences are what they say, before or after the temperature."""
 
@@ -80,70 +68,83 @@ class Promise:
     is_chosen: bool
 
 
-def first_figures(evaluation: Evaluation | MultiLabelEvaluation) -> list[Figure]:
-    """Return the figures that come first."""
+def first_figures(evaluation: Evaluation | MultiLabelEvaluation, kept: Promise | None) -> list[Figure]:
+    """Return the six figures that come first; `kept` is what the promise that was asked for came to."""
     if isinstance(evaluation, MultiLabelEvaluation):
         return _of_several_labels(evaluation)
     majority, share = evaluation.majority
-    return [
-        Figure("accuracy", f"{evaluation.accuracy:.4f}", interval_note(evaluation.accuracy, evaluation.n)),
+    found = [
+        Figure("accuracy", f"{evaluation.accuracy:.4f}", interval_words(*evaluation.intervals.accuracy)),
         Figure("macro-F1", f"{evaluation.macro_f1:.4f}", interval_words(*evaluation.intervals.macro_f1)),
-        Figure("always the commonest", f"{share:.4f}", f"“{truncate(majority, LONGEST_LABEL)}”: accuracy"),
-        Figure("calibration error", f"{evaluation.reliability.ece:.4f}", "confidence against accuracy"),
-        Figure("log loss", f"{evaluation.log_loss:.4f}", f"Brier score {evaluation.brier:.4f}"),
+        Figure("majority class", f"{share:.4f}", f"accuracy of “{truncate(majority, _LONGEST_NOTE)}” for all"),
     ]
+    ranking = evaluation.ranking
+    if ranking.macro_roc_auc is not None:
+        found += [
+            Figure(
+                "ROC AUC", f"{ranking.macro_roc_auc:.4f}", f"average precision {ranking.macro_average_precision:.4f}"
+            )
+        ]
+    found += [Figure("calibration error", f"{evaluation.reliability.ece:.4f}", f"log loss {evaluation.log_loss:.4f}")]
+    return [*found, _last_figure(evaluation, kept)]
+
+
+def _last_figure(evaluation: Evaluation, kept: Promise | None) -> Figure:
+    """Return what was promised, else what is known of the order of labels, else Matthews' correlation."""
+    if kept is not None:
+        answered = kept.answered
+        right = "none answered" if answered.precision is None else f"{answered.precision:.1%} of the answers right"
+        return Figure(f"answered at {answered.target:g}", f"{answered.coverage:.1%}", right)
+    if evaluation.ordinal is not None:
+        ordinal = evaluation.ordinal
+        return Figure(
+            "mean absolute error", f"{ordinal.mean_absolute_error:.4f}", f"{ordinal.within_one:.1%} within one"
+        )
+    return Figure("MCC", f"{evaluation.mcc:.4f}", "Matthews correlation")
 
 
 def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
     exact, micro_f1 = evaluation.baseline
-    always = truncate(join_labels(evaluation.commonest), LONGEST_LABEL) if evaluation.commonest else "no label"
+    always = truncate(join_labels(evaluation.commonest), _LONGEST_NOTE) if evaluation.commonest else "no label"
     (p, r, f1), (macro_p, macro_r, macro_f1) = evaluation.micro, evaluation.macro
     return [
         Figure("micro-F1", f"{f1:.4f}", f"precision {p:.4f}, recall {r:.4f}"),
         Figure("macro-F1", f"{macro_f1:.4f}", f"precision {macro_p:.4f}, recall {macro_r:.4f}"),
         Figure(
-            "exact match", f"{evaluation.exact_match:.4f}", interval_note(evaluation.exact_match, evaluation.n)
+            "exact match", f"{evaluation.exact_match:.4f}",
+            interval_words(*wilson_interval(evaluation.exact_match, evaluation.n)),
         ),
-        Figure("always the commonest", f"{micro_f1:.4f}", f"“{always}”: micro-F1; exact match {exact:.4f}"),
+        Figure("baseline", f"{micro_f1:.4f}", f"micro-F1 of “{always}” for all; exact match {exact:.4f}"),
         Figure("Hamming loss", f"{evaluation.hamming_loss:.4f}", "share of decisions that are wrong"),
         Figure("log loss", f"{evaluation.log_loss:.4f}", "of a decision"),
     ]  # fmt: skip
 
 
 def write_verdict(evaluation: Evaluation | MultiLabelEvaluation) -> str:
-    """Return a verdict in two sentences: how the figures stand beside the baseline, and what is weakest."""
+    """Return the verdict in a sentence: how the model stands beside the baseline, and what is weakest."""
     scores = {label: each for label, each in evaluation.per_class.items() if each.support}
     if isinstance(evaluation, MultiLabelEvaluation):
         _, baseline = evaluation.baseline
         name, value, low = "Micro-F1", evaluation.micro[2], None
-        beside, what = "always giving the commonest labels", "label"
+        beside, what = "giving every text the commonest labels", "label"
     else:
-        always, baseline = evaluation.majority
+        _, baseline = evaluation.majority
         name, value, low = "Accuracy", evaluation.accuracy, evaluation.intervals.accuracy[0]
-        beside, what = f"always answering “{truncate(always, LONGEST_LABEL)}”", "class"
-    if value <= baseline:
-        verdict = f"no better than {beside} ({baseline:.3f})"
-    elif low is not None and low <= baseline:
-        verdict = f"not clearly better than {beside} ({baseline:.3f}), given how few rows there are"
-    else:
-        verdict = f"better than {beside} ({baseline:.3f})"
-    sentences = [f"{name} {value:.3f}: {verdict}."]
+        beside, what = "the majority-class baseline", "class"
+    is_better = value > baseline and (low is None or low > baseline)
+    better = "better" if is_better else "no better" if value <= baseline else "not significantly better"
+    verdict = f"{name} {value:.3f} is {better} than {beside} ({baseline:.3f})"
     if len(scores) > 1:
         weakest = min(scores, key=lambda label: scores[label].f1)
         texts = f"{scores[weakest].support:,} text{'s' * (scores[weakest].support > 1)}"
-        weak = f"“{truncate(weakest, LONGEST_LABEL)}”, F1 {scores[weakest].f1:.3f}"
-        sentences.append(f"The weakest {what} is {weak} ({texts}).")
-    return " ".join(sentences)
-
-
-def interval_note(share: float, n: int) -> str:
-    """Return the 95% interval of a share seen in n rows in words."""
-    return interval_words(*wilson_interval(share, n))
+        name = truncate(weakest, LONGEST_LABEL)
+        verdict += f"; the weakest {what} is “{name}” with F1 {scores[weakest].f1:.3f} ({texts})"
+    return f"{verdict}."
 
 
 def interval_words(low: float, high: float) -> str:
     """Return a 95% interval in words."""
-    return f"95% interval {low:.3f} to {high:.3f}"
+    return f"95% CI {low:.3f}–{high:.3f}"
 
 
 # --- classes ------------------------------------------------------------------------------------------------------
@@ -154,7 +155,7 @@ def class_rows(
 ) -> list[ClassRow]:
     """Return the rows of the table of classes: in their order, or, where they are many, the lowest F1 first."""
     rows = list(_class_rows(evaluation, model, judged, target))
-    if len(rows) > WIDEST_TABLE:
+    if len(rows) > _MANY_CLASSES:
         rows = sorted((row for row in rows if row.support), key=lambda row: row.f1)
     return rows[:_MOST_CLASSES]
 
@@ -182,37 +183,6 @@ def _class_rows(
         ClassRow(label, s.precision, s.recall, s.f1, s.support, float(answer_from[j]), float(coverage[j]))
         for j, (label, s) in enumerate(scores)
     ]
-
-
-# --- the confusion matrix -----------------------------------------------------------------------------------------
-
-
-def matrix_rows(evaluation: Evaluation) -> list[tuple[str, list[tuple[int, float]]]]:
-    """Return each class's row of the confusion matrix, counts and their share of the row; none of many classes."""
-    if len(evaluation.labels) > WIDEST_TABLE:
-        return []
-    shares = evaluation.matrix / np.maximum(evaluation.matrix.sum(axis=1, keepdims=True), 1)
-    rows = zip(evaluation.labels, evaluation.matrix.tolist(), shares.tolist(), strict=True)
-    return [(label, list(zip(counts, parts, strict=True))) for label, counts, parts in rows]
-
-
-def find_most_confused(evaluation: Evaluation) -> tuple[Integers, list[str]]:
-    """Return the confusion matrix of the classes that a heat map shows, and these: all, or those most often wrong."""
-    matrix, labels = evaluation.matrix, evaluation.labels
-    occurring = np.flatnonzero(matrix.sum(axis=0) + matrix.sum(axis=1))
-    if len(occurring) > _WIDEST_HEAT_MAP:
-        wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
-        occurring = np.sort(np.argsort(-wrong, kind="stable")[:_MOST_CONFUSED])
-    return matrix[np.ix_(occurring, occurring)], [labels[j] for j in occurring.tolist()]
-
-
-def confusions(evaluation: Evaluation) -> list[Confusion]:
-    """Return the commonest pairs of truth and wrong prediction, where there are more than a table shows at a glance."""
-    if len(evaluation.labels) <= WIDEST_TABLE // 2:
-        return []
-    support = {label: scores.support for label, scores in evaluation.per_class.items()}
-    found = evaluation.commonest_confusions(_CONFUSIONS)
-    return [Confusion(truth, given, count, count / max(support[truth], 1)) for truth, given, count in found]
 
 
 # --- calibration -------------------------------------------------------------------------------------------------
@@ -249,7 +219,7 @@ def _span(thresholds: Array) -> str:
 
 def of_classes(shown: int, k: int) -> str:
     """Return a sentence about how many of k classes are shown, and in which order, where there are many."""
-    if k <= WIDEST_TABLE:
+    if k <= _MANY_CLASSES:
         return ""
     return f"{shown:,} of {k:,}, the lowest F1 first." if shown < k else f"All {k:,}, the lowest F1 first."
 

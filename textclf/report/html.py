@@ -7,6 +7,8 @@ from textclf.errors import spell
 from textclf.storage.files import write_whole
 
 LONGEST_LABEL = 120
+LONGEST_SHOWN = 1200
+"""Characters of a text whose words are of interest."""
 _LONGEST_TEXT = 400
 
 
@@ -17,6 +19,7 @@ def write_page(path: Path, template: str, **values: Any) -> None:  # noqa: ANN40
     page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
                        loader=PackageLoader("textclf.report", "templates"))  # fmt: skip
     page.filters["text"] = lambda value: truncate(value, _LONGEST_TEXT)
+    page.filters["long"] = lambda value: truncate(value, LONGEST_SHOWN)
     page.filters["label"] = lambda value: truncate(value, LONGEST_LABEL)
     page.filters["shown"] = spell
     page.filters["passage"] = lambda value: "\n".join(map(spell, value.split("\n")))  # its line breaks stand

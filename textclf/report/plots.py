@@ -1,13 +1,11 @@
 """The pictures of a report. Each function returns SVG to stand in a page (see `svg`).
 
-Pictures hold numbers and words of the program; a label of the data stands only in the heat map. Letters: ``n`` rows,
-``k`` classes.
+Letters: ``n`` rows.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from unicodedata import east_asian_width
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +13,7 @@ import numpy.typing as npt
 from textclf.metrics.bootstrap import Interval, wilson_interval
 from textclf.metrics.calibration_error import Reliability
 from textclf.model.card import EpochFigures
-from textclf.report.html import truncate
-from textclf.report.svg import FONT, INK, LINE, SERIES, SOFT, draw
+from textclf.report.svg import FONT, INK, SERIES, SOFT, draw
 from textclf.types import Array, Integers
 
 if TYPE_CHECKING:
@@ -28,8 +25,6 @@ _DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)), (0, (5, 1.5, 1, 1.5)), (0, (8, 2
 _MARKERS = "osD^vP"
 _POINTS = 160  # of a curve
 _FEWEST = 10  # rows; a share of fewer says nothing
-_SHADES = 7
-_LONGEST_TICK = 26  # columns
 
 
 @dataclass(frozen=True)
@@ -184,10 +179,10 @@ def precision_recall(decisions: Reliability, precision: float, recall: float) ->
     return draw(_WIDTH, 1.2 * _HEIGHT, paint, title="Precision and recall", text=text)
 
 
-def ranking_curves(score: Array, has: npt.NDArray[np.bool_]) -> str:
+def ranking_curves(score: Array, has: npt.NDArray[np.bool_], roc_auc: float, average_precision: float) -> str:
     """Return ROC and precision by recall, as the probability falls from which on a class is given.
 
-    `score`: the class's probability, and `has`: whether the row has it, both of shape (n,).
+    `score`: the class's probability, and `has`: whether the row has it, both of shape (n,). The two figures are told.
     """
     order = np.argsort(-score, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)  # rows of one score come together
@@ -197,6 +192,8 @@ def ranking_curves(score: Array, has: npt.NDArray[np.bool_]) -> str:
     wrong = ends + 1 - hits
     recall, fallout = hits / has.sum(), wrong / (~has).sum()
 
+    titles = f"ROC, area {roc_auc:.3f}", f"precision–recall, average precision {average_precision:.3f}"
+
     def paint(figure: "Figure") -> None:
         roc, precision = figure.subplots(1, 2)
         roc.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
@@ -205,7 +202,7 @@ def ranking_curves(score: Array, has: npt.NDArray[np.bool_]) -> str:
         precision.axhline(has.mean(), color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
         precision.plot(recall, hits / (ends + 1), color=SERIES[0])
         precision.set(xlabel="recall", ylabel="precision")
-        for axes, title in ((roc, "ROC"), (precision, "precision and recall")):
+        for axes, title in ((roc, titles[0]), (precision, titles[1])):
             axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
             axes.set_title(title, color=SOFT, fontsize=FONT)
 
@@ -231,55 +228,6 @@ def label_counts(truth: Integers, given: Integers) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(10, integer=True))
 
     return draw(_WIDTH, 0.85 * _HEIGHT, paint, title="Labels a text", text="How many labels texts have, and get.")
-
-
-def heat_map(matrix: Integers, labels: Sequence[str]) -> str:
-    """Return a confusion matrix, shape (k, k), as shades: of each row of the truth, which share got which label."""
-    from matplotlib.patches import PathPatch
-    from matplotlib.path import Path
-
-    k = len(labels)
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    levels = np.ceil(np.sqrt(shares) * _SHADES).astype(int)  # the root: one row in a hundred is to be seen too
-    names = [truncate(label, _LONGEST_TICK) for label in labels]
-    cell = 0.115
-    margin = 0.105 + 0.2 + 0.066 * max(sum(1 + (east_asian_width(c) in "WF") for c in name) for name in names)
-
-    def paint(figure: "Figure") -> None:
-        figure.set_layout_engine("none")
-        side, (width, height) = k * cell, figure.get_size_inches()
-        axes = figure.add_axes((margin / width, margin / height, side / width, side / height))
-        for level in range(1, _SHADES + 1):
-            for places, colour in ((levels == level) & np.eye(k, dtype=bool), SERIES[0]), (
-                (levels == level) & ~np.eye(k, dtype=bool), SERIES[1],
-            ):  # fmt: skip
-                squares = [_square(column, row) for row, column in np.argwhere(places).tolist()]
-                if squares:
-                    path = Path.make_compound_path(*squares)
-                    axes.add_patch(PathPatch(path, color=colour, alpha=level / _SHADES, linewidth=0))
-        places = np.arange(k) + 0.5
-        axes.set(xlim=(0, k), ylim=(k, 0), xticks=places, xticklabels=names, yticks=places, yticklabels=names)
-        axes.tick_params(length=0, labelsize=7.5, pad=2)
-        axes.set_xlabel("predicted")
-        axes.set_ylabel("true")
-        axes.tick_params(axis="x", labelrotation=90)
-        axes.grid(visible=False)
-        for edge in range(0, k + 1, 5):
-            axes.axhline(edge, color=LINE, linewidth=0.4, zorder=0)
-            axes.axvline(edge, color=LINE, linewidth=0.4, zorder=0)
-        for spine in axes.spines.values():
-            spine.set(visible=True, color=LINE)
-
-    text = f"{np.trace(matrix):,} of {matrix.sum():,} rows stand on the diagonal."
-    return draw(
-        margin + k * cell + 0.06, margin + k * cell + 0.06, paint, title="Confusion matrix of shares", text=text
-    )
-
-
-def _square(x: int, y: int) -> Any:  # noqa: ANN401 - matplotlib has no types
-    from matplotlib.path import Path
-
-    return Path([(x, y), (x + 1, y), (x + 1, y + 1), (x, y + 1), (x, y)], closed=True)
 
 
 def interval_plot(intervals: Sequence[tuple[int, Interval]], first: Interval, *, what: str) -> str:

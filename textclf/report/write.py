@@ -13,20 +13,21 @@ from textclf.errors import require_packages
 from textclf.explain import ExplainSettings, explain
 from textclf.labels import label_sets, multi_hot
 from textclf.metrics.multi_label import MultiLabelEvaluation
+from textclf.metrics.ranking import RankingFigures
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.report import facts, figures, plots
 from textclf.report.collect import Gathered, JudgedRows, TextTotals
+from textclf.report.confusion import GROUPS_SHOWN, ErrorGroup, group_errors, list_confusions, show_matrix
 from textclf.report.explanations import Shaded, shade
-from textclf.report.html import write_page
+from textclf.report.html import LONGEST_SHOWN, write_page
 from textclf.report.run import RunDetails
 from textclf.tables import LoadedTable
 from textclf.training.train import Trained
 
-_WRONG_ROWS = 30
+_CONFUSIONS = 30
 _TOP_WORDS = 5
-_LONGEST_SHOWN = 1200  # characters of a text
 _LONGEST_EXPLAINED = 50_000
 
 
@@ -130,7 +131,7 @@ def _write(
         path,
         "report.html",
         **values,
-        origin=", ".join(fact.value for name in ("model", "date") for fact in run.facts if fact.name == name),
+        origin=" · ".join(fact.value for name in ("model", "date") for fact in run.facts if fact.name == name),
         labels=model.labels,
         **(_judged_values(model, judgement) if judgement is not None else {"judgement": None}),
         text_facts=facts.text_facts(texts, refused),
@@ -147,26 +148,30 @@ def _judged_values(model: Model, judgement: Judgement) -> dict[str, Any]:
     evaluation, judged, target = judgement.evaluation, judgement.judged, judgement.target
     rows = figures.class_rows(evaluation, model, judged, target)
     promises = figures.promises(model, judged, target)
-    by_confidence = sorted(judgement.wrong, key=lambda row: -row.loss if model.is_multi_label else -row.confidence)
-    wrong = by_confidence[:_WRONG_ROWS]
     kept = next((each for each in promises if each.is_chosen), None)
+    errors = group_errors(judgement.wrong, by_loss=model.is_multi_label)
     return {
         "judgement": judgement,
         "verdict": figures.write_verdict(evaluation),
-        "figures": figures.first_figures(evaluation) + ([_promise_figure(kept)] if kept else []),
+        "figures": figures.first_figures(evaluation, kept),
         "classes": rows,
         "classes_note": figures.of_classes(len(rows), len(model.labels)),
         "columns": figures.columns_of(rows),
         "promises": promises,
-        "errors": _group(wrong, _explain(model, wrong)),
-        "errors_shown": len(wrong),
+        "errors": errors,
+        "explanations": {} if model.is_multi_label else _explain(model, errors[:GROUPS_SHOWN]),
+        "groups_shown": GROUPS_SHOWN,
+        "errors_shown": sum(len(group.rows) for group in errors),
         "wrong_count": len(judgement.wrong),
-        **_draw(evaluation, judgement, kept),
+        **_draw(evaluation, judgement, kept, errors),
     }
 
 
 def _draw(
-    evaluation: Evaluation | MultiLabelEvaluation, judgement: Judgement, kept: figures.Promise | None
+    evaluation: Evaluation | MultiLabelEvaluation,
+    judgement: Judgement,
+    kept: figures.Promise | None,
+    errors: Sequence[ErrorGroup],
 ) -> dict[str, Any]:
     """Return the plots, and the tables that stand beside them."""
     judged = judgement.judged
@@ -174,12 +179,13 @@ def _draw(
     if isinstance(evaluation, MultiLabelEvaluation):
         precision, recall, _ = evaluation.micro
         return {
-            "matrix": [], "heat": "", "two_classes": "", "heat_note": "", "confusions": [], "calibrations": [],
+            "matrix": None, "confusions": [], "two_classes": "", "calibrations": [],
             "reliability": plots.reliability({"decisions": judged.decisions}, what="share of labels that apply"),
             "coverage": plots.coverage_precision({"all labels": curve}, what="exactly right"),
             "precision_recall": plots.precision_recall(judged.decisions, precision, recall),
             "label_counts": plots.label_counts(np.trim_zeros(judged.have, "b"), np.trim_zeros(judged.get, "b")),
         }  # fmt: skip
+    anchors = {(group.truth, group.predicted): group.anchor for group in errors}
     before = judgement.uncalibrated
     series = {"after calibration": evaluation.reliability}
     if before is not None:
@@ -188,56 +194,35 @@ def _draw(
     if kept is not None:
         answered = kept.answered
         marks.append(plots.Mark(answered.target, kept.answer_from, answered.coverage, answered.precision))
-    matrix = figures.matrix_rows(evaluation)
-    confused, names = figures.find_most_confused(evaluation)
     return {
-        "matrix": matrix,
-        "heat": "" if matrix else plots.heat_map(confused, names),
-        "heat_note": "" if len(names) == len(evaluation.labels) else f"The {len(names)} classes most often confused.",
-        "confusions": figures.confusions(evaluation),
+        "matrix": show_matrix(evaluation, anchors),
+        "confusions": list_confusions(evaluation, anchors, _CONFUSIONS),
         "calibrations": figures.calibrations(evaluation, before),
         "reliability": plots.reliability(series),
         "coverage": plots.coverage_precision({"these rows": curve}, marks),
         "precision_recall": "",
         "label_counts": "",
-        "two_classes": _two_classes(judged) if len(evaluation.labels) == 2 else "",
+        "two_classes": _two_classes(judged, evaluation.ranking) if len(evaluation.labels) == 2 else "",
     }
 
 
-def _two_classes(judged: JudgedRows) -> str:
+def _two_classes(judged: JudgedRows, ranking: RankingFigures) -> str:
     """Return the curves of the second class against the first, by its probability."""
     score = np.where(judged.classes == 1, judged.confidence, 1 - judged.confidence)
     has = judged.right == (judged.classes == 1)
-    return plots.ranking_curves(score, has) if 0 < has.sum() < len(has) else ""
+    if not 0 < has.sum() < len(has):
+        return ""
+    return plots.ranking_curves(score, has, float(ranking.roc_auc[1]), float(ranking.average_precision[1]))
 
 
-def _promise_figure(promise: figures.Promise) -> figures.Figure:
-    answered = promise.answered
-    right = "none answered" if answered.precision is None else f"{answered.precision:.1%} of the answers right"
-    return figures.Figure(f"answered at {answered.target:g}", f"{answered.coverage:.1%}", right)
-
-
-def _group(
-    wrong: Sequence[WrongRow], why: Sequence[Shaded | None]
-) -> list[tuple[str, str, list[tuple[WrongRow, Shaded | None]]]]:
-    """Return wrong rows by confusion, the confusion of the worst row first: truth, prediction, and its rows."""
-    groups: dict[tuple[str, str], list[tuple[WrongRow, Shaded | None]]] = defaultdict(list)
-    for row, shaded in zip(wrong, why, strict=True):
-        groups[row.label, row.predicted].append((row, shaded))
-    return [(label, predicted, rows) for (label, predicted), rows in groups.items()]
-
-
-def _explain(model: Model, wrong: Sequence[WrongRow]) -> list[Shaded | None]:
-    """Return for each wrong row why it gets the label that it got; None where that is not told."""
-    found: list[Shaded | None] = [None] * len(wrong)
-    if model.is_multi_label:
-        return found
-    by_label: dict[str, list[int]] = defaultdict(list)
-    for number, row in enumerate(wrong):
-        if len(row.text) <= _LONGEST_EXPLAINED:
-            by_label[row.predicted].append(number)
-    for label, numbers in by_label.items():
-        explanations = explain(model, [wrong[i].text for i in numbers], ExplainSettings(label=label, ngrams=0))
-        for i, explanation in zip(numbers, explanations, strict=True):
-            found[i] = shade(explanation, _TOP_WORDS, longest=_LONGEST_SHOWN)
+def _explain(model: Model, groups: Sequence[ErrorGroup]) -> dict[int, Shaded]:
+    """Return, by row, what moved the model to the label that it gave; very long texts are left out."""
+    by_label: dict[str, list[WrongRow]] = defaultdict(list)
+    for group in groups:
+        by_label[group.predicted] += [row for row in group.rows if len(row.text) <= _LONGEST_EXPLAINED]
+    found = {}
+    for label, rows in by_label.items():
+        explanations = explain(model, [row.text for row in rows], ExplainSettings(label=label, ngrams=0))
+        for row, explanation in zip(rows, explanations, strict=True):
+            found[row.row] = shade(explanation, _TOP_WORDS, longest=LONGEST_SHOWN)
     return found

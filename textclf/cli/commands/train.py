@@ -500,6 +500,7 @@ def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTable
     from textclf.report import write_training_report
 
     named = {
+        "model": options.target,
         "data": Path(options.table),
         "validation data": options.valid,
         "model before": options.init_from,

@@ -56,7 +56,7 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     "up to three words": lambda: ({"word_ngrams": 3}, [], True),
     "without the start of the text": lambda: ({}, [patch.object(ngrams, "ngrams_by_length", _within_text)], True),
     "without naive Bayes scales": lambda: ({}, [patch.object(fitting, "nbsvm_scales", _even_scales)], True),
-    "penalties not chosen": lambda: ({}, [patch.object(fitting, "AUTO_WORK", 0)], True),
+    "regularization not chosen": lambda: ({}, [patch.object(fitting, "AUTO_WORK", 0)], True),
     "not calibrated": lambda: ({"calibrate": False}, [], True),
     "words averaged by tf-idf": lambda: ({"weighting": "tfidf"}, [], True),
     "words averaged by SIF": lambda: ({"weighting": "sif"}, [], True),

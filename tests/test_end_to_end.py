@@ -40,7 +40,7 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     out, talk = textclf("train", TRAIN, "-o", "model.safetensors", folder=folder)
     assert out == ""
-    assert talk.splitlines()[0] == "800 texts, 2 classes"
+    assert talk.splitlines()[0] == "800 examples, 2 classes"
     assert talk.splitlines()[-1].startswith("model.safetensors: ")
     return folder
 
@@ -127,7 +127,7 @@ def test_a_thousand_awkward_rows_come_back_in_order_with_all_other_columns(place
     csv.writer(table, lineterminator="\n").writerows([["id", "text", "label", "code"], *rows])
     (place / "awkward.csv").write_bytes(table.getvalue().encode())
     _, talk = textclf("predict", "model.safetensors", "-i", "awkward.csv", "-o", "out.csv", folder=place)
-    assert "1,000 rows labelled, 0 not used" in talk
+    assert "1,000 rows labelled, 0 skipped" in talk
     with (place / "out.csv").open(encoding="utf-8", newline="") as stream:
         header, *labelled = csv.reader(stream, strict=True)
     assert header == ["id", "text", "label", "code", "label_2", "confidence"]
@@ -351,7 +351,7 @@ def test_ctrl_c_ends_with_one_line_and_leaves_the_old_model(place):
         os.killpg(process.pid, signal.SIGINT)
         talk = process.stderr.read()
     assert process.returncode == 130
-    assert re.match(r"Error: stopped(\.$|; go on with: textclf train )", talk.splitlines()[-1])
+    assert re.match(r"Error: stopped(\.$|; resume with: textclf train )", talk.splitlines()[-1])
     assert (place / "kept.st").read_bytes() == b"old"
 
 

@@ -150,10 +150,10 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_does(there):
     child = start(*command, folder=there, prepare=stop_soon)
     assert child.wait() == 143
     last = child.said().strip().splitlines()[-1]
-    assert last == f"Error: stopped; go on with: textclf {' '.join(command)} --resume"
+    assert last == f"Error: stopped; resume with: textclf {' '.join(command)} --resume"
     assert run(*command, "--resume", "--seed", "2", folder=there, code=1).endswith("to start anew.\n")
     warning = run(*command, folder=there, prepare=stop_soon, code=143).splitlines()[0]
-    assert warning.startswith("Warning: out.checkpoint: a training was stopped; this one starts anew.")
+    assert warning.startswith("Warning: out.checkpoint: found an unfinished training. This run")
     run(*command, "--resume", folder=there)
     assert (there / "out").read_bytes() == straight
     assert not (there / "out.checkpoint").exists()

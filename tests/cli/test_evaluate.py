@@ -67,7 +67,7 @@ def test_a_file_of_many_with_one_unknown_label_keeps_its_other_rows(table, tmp_p
     (tmp_path / "shards" / "b.csv").write_text(text + "a film,neutral\n")
     found = accepted("evaluate", MODEL, tmp_path / "shards", "--on-error", "skip", "--json")
     assert json.loads(found.out)["n"] == 60
-    assert "60 rows of 2 files, 1 not used" in found.err
+    assert "60 rows of 2 files, 1 skipped" in found.err
 
 
 def test_rows_to_validate_on_and_to_compare_on_are_skipped_alike(table, tmp_path):

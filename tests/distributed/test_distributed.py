@@ -68,7 +68,7 @@ def one_by_one(model, shards, tmp_path):
 
 def test_a_folder_of_files_is_labelled_as_each_file_by_itself(model, shards, tmp_path, capsys):
     assert run(["predict", str(model), "-i", str(shards), "-o", str(tmp_path / "out")]) == 0
-    assert "240 rows of 6 files labelled, 0 not used" in capsys.readouterr().err
+    assert "240 rows of 6 files labelled, 0 skipped" in capsys.readouterr().err
     assert contents(tmp_path / "out") == one_by_one(model, shards, tmp_path)
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     assert (manifest["rows"], manifest["refused"], manifest["set_aside"]) == (240, 0, [])
@@ -137,7 +137,7 @@ def test_a_damaged_file_ends_the_run_with_its_name_or_is_set_aside(model, shards
     assert run(arguments) == 1
     assert "bad.csv:2: expected a closing quote" in capsys.readouterr().err
     assert run([*arguments, "--on-error", "skip"]) == 0
-    assert "set aside" in capsys.readouterr().err
+    assert "skipped file" in capsys.readouterr().err
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text("utf-8"))
     assert manifest["rows"] == 240
     assert [entry["input"] for entry in manifest["set_aside"]] == [str(shards / "bad.csv")]
@@ -334,7 +334,7 @@ def test_figures_over_many_files_are_those_of_one(model, shards, tmp_path, capsy
     assert run(["evaluate", str(model), str(shards), "--json", *workers]) == 0
     said = capsys.readouterr()
     many = json.loads(said.out)
-    assert "240 rows of 6 files, 0 not used." in said.err
+    assert "240 rows of 6 files, 0 skipped." in said.err
     assert many["confusion"] == one["confusion"]
     assert many["accuracy"] == one["accuracy"]
     assert many["log_loss"] == pytest.approx(one["log_loss"], abs=1e-12)
@@ -378,7 +378,7 @@ def test_a_file_with_an_unknown_label_ends_the_figures_or_is_set_aside(model, sh
     assert run(["evaluate", str(model), str(shards), "--on-error", "skip", "--json"]) == 0
     said = capsys.readouterr()
     assert json.loads(said.out)["n"] == 240
-    assert "set aside" in said.err
+    assert "skipped file" in said.err
     assert run(["evaluate", str(model), str(shards / "odd.csv"), "--on-error", "skip", "--workers", "1"]) == 1
     assert "None of the 1 files could be used" in capsys.readouterr().err
 

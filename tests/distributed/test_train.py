@@ -170,7 +170,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(parts, tmp_path):
     )  # fmt: skip
     _, talk = child.communicate(timeout=120)
     assert child.returncode == 130, talk
-    assert "stopped; go on with: textclf train" in talk
+    assert "stopped; resume with: textclf train" in talk
     assert "Traceback" not in talk
     assert (tmp_path / "model.checkpoint").exists()
     assert run([*command, "-o", str(tmp_path / "model"), "--resume"]) == 0

@@ -83,7 +83,7 @@ def test_the_columns_of_the_table_that_like_names_are_given_as_those_of_any_tabl
     assert run([*command, "--on-error", "skip"]) == 0
     output = capsys.readouterr()
     assert "like 1.00  row 1 film: a good warm film" in output.out
-    assert "rows.tsv: not used: line 3 (row 2)" in output.err
+    assert "rows.tsv: skipped: line 3 (row 2)" in output.err
     assert run([*command, "--html", str(tmp_path / "page.html")]) == 2
     assert "--like names rows for each text" in capsys.readouterr().err
     assert run(["explain", str(tmp_path / "m"), "a", "--like", "-"]) == 2

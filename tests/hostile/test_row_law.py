@@ -66,7 +66,7 @@ def test_each_row_that_predict_writes_is_a_row_that_it_read_in_order(write, tmp_
         ["", "negative"],
     ]
     assert (tmp_path / "r.csv").read_text().count("\n") == 3
-    assert "4 rows labelled, 2 not used" in outcome.err
+    assert "4 rows labelled, 2 skipped" in outcome.err
     out = accepted("predict", MODEL, "-i", write(ROWS), "--on-error", "skip", "--json", "--quiet").out
     assert [json.loads(line)["text"] for line in out.splitlines()] == ["good", "no label", "a\nb", ""]
 
@@ -75,7 +75,7 @@ def test_many_refused_rows_are_counted_and_only_the_first_are_shown(write, tmp_p
     path = write(b"text,label\nfine,positive\n" + b"a,b,c\n" * 1000)
     outcome = accepted("evaluate", MODEL, path, "--on-error", "skip", "--refused", tmp_path / "r.csv")
     assert len(outcome.err.splitlines()) == 21
-    assert "not used: 980 more rows" in outcome.err
+    assert "skipped: 980 more rows" in outcome.err
     assert (tmp_path / "r.csv").read_bytes().count(b"\n") == 1001
 
 
@@ -91,5 +91,5 @@ def test_rows_to_validate_on_that_are_not_used_are_listed_too(write, tmp_path):
     table, valid = write("text,label\n" + "good,a\nbad,b\n" * 10), write("text,label\ngood,a\nx,,y\nbad,b\n", "v.csv")
     options = ("--vectors", "none", "--on-error", "skip", "--valid", valid, "--refused", tmp_path / "r.csv")
     outcome = accepted("train", table, "-o", tmp_path / "m", *options)
-    assert "v.csv: not used: line 3 (row 2): expected 2 fields, found 3" in outcome.err
+    assert "v.csv: skipped: line 3 (row 2): expected 2 fields, found 3" in outcome.err
     assert "v.csv,2,3," in (tmp_path / "r.csv").read_text()

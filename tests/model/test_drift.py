@@ -81,7 +81,7 @@ def test_what_training_did_not_count_is_not_compare():
     usual.add_texts(np.full(100, 5), np.full(100, 5), np.ones((100, 1)), words=False)
     assert [d.quantity.name for d in measure_drift(usual, drawn(100, 1)).differences] == [
         "length in words",
-        "unknown n-grams of words",
+        "unknown word n-grams",
     ]
 
 
@@ -156,7 +156,7 @@ def test_the_comparison_is_written_as_json(folder, capsys):
         assert found["differs"] is differs
         assert found["texts"] == (200 if table == "same.csv" else 120)
         assert {each["quantity"] for each in found["quantities"]} == {
-            "unknown words", "length in words", "confidence", "unknown n-grams of words", "unknown n-grams of chars"
+            "unknown words", "length in words", "confidence", "unknown word n-grams", "unknown sub-words"
         }  # fmt: skip
     capsys.readouterr()
 

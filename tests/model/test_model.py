@@ -311,8 +311,8 @@ def test_what_weights_cost_is_chosen_unless_it_is_given_or_the_recipe_is_fast():
     for settings, chosen in [({}, True), ({"recipe": "fast"}, False), ({"l2": 0.3}, False), ({"recipe": "best"}, True)]:
         said.clear()
         model = train(data, Settings(**settings), VECTORS, listener=listener).model
-        assert any(sentence.startswith("chosen of ") for sentence in said) == chosen
-        assert model.card.penalties.l2 > 0
+        assert any(sentence.startswith("regularization, ") for sentence in said) == chosen
+        assert model.card.regularization.l2 > 0
 
 
 def test_the_temperature_comes_from_validation_rows_and_is_kept_in_the_file(tmp_path):

@@ -83,7 +83,7 @@ def test_rows_with_an_unknown_label_are_skipped_alone_in_one_table_and_in_many(w
     table.write_text("text,label\ngood film,True\nodd film,maybe\nbad film,false\n")
     outcome = accepted("evaluate", model, table, "--json", "--on-error", "skip", *where)
     assert json.loads(outcome.out)["n"] == 2
-    assert "not used" in outcome.err
+    assert "skipped" in outcome.err
     assert "was not in the training data" in refused("label 'maybe' was not in", "evaluate", model, table, *where).err
 
 

@@ -14,7 +14,7 @@ from textclf.training.train import LabelledTexts, train
 COURSES = {
     "lbfgs": {},
     "all that can be tried": {"recipe": "best", "l2": None, "hidden": (3,)},
-    "penalties given": {"l2": 0.5, "target_precision": 0.8},
+    "regularization given": {"l2": 0.5, "target_precision": 0.8},
     "adam": {"optimizer": "adam", "epochs": 6, "hidden": (4,), "dropout": 0.3},
     "momentum, vectors at rest": {"optimizer": "momentum", "epochs": 5, "freeze_vectors": True, "word_dropout": 0.0},
     "sgd, out of patience": {"optimizer": "sgd", "epochs": 30, "patience": 1, "learning_rate": 3.0},

@@ -73,7 +73,7 @@ def test_training_says_the_coverage_and_what_to_do_when_it_is_low(tmp_path, caps
     command = ["train", str(tmp_path / "t.csv"), "-o", str(tmp_path / "m"), "--vectors", str(tmp_path / "v.txt")]
     assert run([*command, "--recipe", "fast"]) == 0
     assert re.search(
-        r"v\.txt: 0% of the words known\. That is low: .* '/c/en/the', which no word", capsys.readouterr().err
+        r"v\.txt: 0% of tokens have a vector\. That is low: .* '/c/en/the', which no word", capsys.readouterr().err
     )
 
 

@@ -41,7 +41,7 @@ def warn(message: str) -> None:
 
 
 def talk(message: str) -> None:
-    """Write one line to standard error; where nobody listens any more, the work goes on."""
+    """Write one line to standard error; the work continues if nobody listens any more."""
     try:
         click.echo(message, err=True)
     except OSError:
@@ -50,24 +50,24 @@ def talk(message: str) -> None:
 
 
 def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) -> None:
-    """Say what was met in a table, and list the first of the rows that were not used."""
+    """Warn of what was found in a table, and list the first skipped rows."""
     for sentence in sentences:
         warn(f"{name}: {sentence}.")
     for refusal in refused[:_REFUSALS_SHOWN]:
-        warn(f"{name}: not used: {refusal}.")
+        warn(f"{name}: skipped: {refusal}.")
     if len(refused) > _REFUSALS_SHOWN:
         more = len(refused) - _REFUSALS_SHOWN
-        warn(f"{name}: not used: {more:,} more rows; --refused FILE or `textclf check` lists all.")
+        warn(f"{name}: skipped: {more:,} more rows; --refused FILE or `textclf check` lists all.")
 
 
 def warn_of_set_aside(set_aside: "Iterable[SetAside]") -> None:
-    """List the files of many that could not be used."""
+    """List the files that could not be read."""
     for aside in set_aside:
-        warn(f"set aside: {aside.reason}")
+        warn(f"skipped file: {aside.reason}")
 
 
 def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
-    """Write the rows of tables that were not used, as CSV: table, row (from 1), line, reason."""
+    """Write the skipped rows of tables as CSV: table, row (from 1), line, reason."""
     from textclf.storage.files import write_csv
 
     rows = ((name, r.row, "" if r.line is None else r.line, r.reason) for name, refused in tables for r in refused)

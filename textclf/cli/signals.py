@@ -1,4 +1,4 @@
-"""How a run ends by Ctrl-C, SIGTERM or SIGHUP: at once, with outputs whole, and with a word on how to go on."""
+"""How a run ends by Ctrl-C, SIGTERM or SIGHUP: at once, with outputs whole, and with a message on how to resume."""
 
 import shlex
 import signal
@@ -63,7 +63,7 @@ def outcome(error: BaseException) -> tuple[int, str]:
 
 @contextmanager
 def going_on_later(checkpoint: "CheckpointFile") -> Iterator[None]:
-    """When the block is stopped, write the checkpoint, and let the message say how to go on; else remove it."""
+    """When the block is stopped, write the checkpoint, and let the message say how to resume; else remove it."""
     try:
         yield
     except KeyboardInterrupt as stop:
@@ -72,13 +72,13 @@ def going_on_later(checkpoint: "CheckpointFile") -> Iterator[None]:
         except OutputError as error:
             stop.add_note(str(error).removesuffix("."))
         if checkpoint.path.exists():
-            stop.add_note(f"go on with: {_command_to_go_on()}")
+            stop.add_note(f"resume with: {_command_to_resume()}")
         raise
     if checkpoint.trouble is not None:
         warn(str(checkpoint.trouble))
     checkpoint.remove()
 
 
-def _command_to_go_on() -> str:
+def _command_to_resume() -> str:
     arguments = given_arguments()
     return shlex.join(["textclf", *arguments, *([] if "--resume" in arguments else ["--resume"])])

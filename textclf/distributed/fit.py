@@ -137,7 +137,7 @@ class FarFit:
             judged = Judged.join(ask(worker.judge, SharedParameters.of(fit.network, fit.U)))
             if len(judged.Z):
                 model, scaling, validation = self._validate(model, judged)
-            self._listener.say("fitting once more, on all rows")
+            self._listener.say("refitting on all rows")
             last = self._fit("last", JointFit(fit.network, fit.U, []), everything=True)
             again = replace(model, network=last.network, U=last.U)
             model = again if scaling is None else again.scaled(scaling)

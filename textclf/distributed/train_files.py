@@ -19,7 +19,7 @@ from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
 from textclf.labels import class_weights
 from textclf.metrics.single_label import Evaluation
-from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
+from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
@@ -101,7 +101,7 @@ def train_files(
     card = replace(
         model.card,
         settings=settings,
-        penalties=PenaltyFigures(fit.l2, (1.0,) * len(kinds)),
+        regularization=RegularizationFigures(fit.l2, (1.0,) * len(kinds)),
         validation=ValidationFigures(**validation.summary()) if validation else None,
         data=TrainingData(survey.rows, digest, len(labels), max(survey.labels.values()), len(shards), missing),
         provenance=provenance(vectors),

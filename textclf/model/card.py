@@ -62,11 +62,11 @@ class ScalingFigures:
 
 
 @dataclass(frozen=True)
-class PenaltyFigures:
-    """The L2 penalty, and the scale of each kind of n-grams, that the model was fitted with."""
+class RegularizationFigures:
+    """The L2 regularization and the scale of each kind of n-grams that the model was fitted with."""
 
     l2: Annotated[float, Bounds(0.0, 1e9)]
-    freedom: tuple[Annotated[float, Bounds(0.0, 1e9)], ...]
+    ngram_scales: tuple[Annotated[float, Bounds(0.0, 1e9)], ...]
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class ModelCard:
     history: tuple[EpochFigures, ...] = ()
     scaling: ScalingFigures | None = None
     settings: Settings | None = None
-    penalties: PenaltyFigures | None = None
+    regularization: RegularizationFigures | None = None
     validation: ValidationFigures | None = None
     data: TrainingData | None = None
     before: tuple[TrainingData, ...] = ()

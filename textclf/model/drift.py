@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.text.ngrams import NGRAM_NAMES
 from textclf.types import Array, Integers
 
 CELLS = 64
@@ -77,7 +78,7 @@ def quantities(ngram_kinds: Sequence[str]) -> tuple[Quantity, ...]:
         Quantity(UNKNOWN_WORDS, "share"),
         Quantity(LENGTH, "length"),
         Quantity(CONFIDENCE, "confidence"),
-        *(Quantity(f"unknown n-grams of {kind}", "share") for kind in ngram_kinds),
+        *(Quantity(f"unknown {NGRAM_NAMES[kind]}", "share") for kind in ngram_kinds),
     )
 
 

@@ -323,9 +323,9 @@ def _from_file(file: ModelFile) -> Model:
     word_table = WordTable(read_dictionary(file, "words.keys", V), weights, structure.cased)
     if card.scaling is not None and {len(card.scaling.factors), len(card.scaling.biases)} != {k}:
         raise file.unlike(f"scaling: expected a factor and a bias for each of {k} labels, found another number")
-    if card.penalties is not None and len(card.penalties.freedom) != len(tables):
-        found = len(card.penalties.freedom)
-        raise file.unlike(f"penalties.freedom: expected a number for each of {len(tables)} kinds, found {found}")
+    if card.regularization is not None and len(card.regularization.ngram_scales) != len(tables):
+        found = len(card.regularization.ngram_scales)
+        raise file.unlike(f"regularization.ngram_scales: expected {len(tables)} numbers, found {found}")
     N = sum(len(table.index) for table in tables)
     E, U = file.rows("E", V, d, _PARAMETERS), file.rows("U", N, k, _PARAMETERS)
     theta = file.array("network", "F32", parameter_count(structure.sizes), bounds=_PARAMETERS)

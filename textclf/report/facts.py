@@ -11,7 +11,7 @@ from textclf.report.run import Fact
 
 _QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 _MOST_COUNTS = 30
-_PENALTIES = {"l2": "weight penalty", "freedom": "freedom of n-grams"}
+_REGULARIZATION = {"l2": "L2 regularization", "ngram_scales": "n-gram scales"}
 _HALF = _MOST_COUNTS // 2
 
 
@@ -65,14 +65,14 @@ def model_facts(model: Model) -> list[Fact]:
     described = model.card.as_dict()
     made = described.get("provenance") or {}
     vectors = made.get("vectors") or {"name": "random"}
-    penalties = described.get("penalties") or {}
+    regularization = described.get("regularization") or {}
     facts = [
         Fact("layers", " – ".join(map(str, model.network.sizes))),
         Fact("words", f"{len(model.words):,}"),
-        *(Fact(f"n-grams of {table.kind}", f"{len(table.index):,}") for table in model.features.ngrams),
+        *(Fact(table.name, f"{len(table.index):,}") for table in model.features.ngrams),
         Fact("temperature", f"{model.temperature:.4f}"),
     ]
-    facts += [_fact(_PENALTIES.get(name, name), value) for name, value in penalties.items()]
+    facts += [_fact(_REGULARIZATION.get(name, name), value) for name, value in regularization.items()]
     facts += [_fact(f"vectors: {name}", value) for name, value in vectors.items()]
     facts += [_fact(f"training data: {name}", value) for name, value in (described.get("data") or {}).items()]
     facts += [_fact(f"made with {name}", value) for name, value in made.items() if name != "vectors"]

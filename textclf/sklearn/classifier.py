@@ -57,7 +57,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
     for none; None for what suits the texts. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights
     cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `valid_fraction`: the share of
-    each class that penalties and temperature are chosen on. `calibrate`: whether the temperature is.
+    each class that regularization and temperature are chosen on. `calibrate`: whether the temperature is.
     `random_state`: the seed.
 
     Fitted, it has `classes_`, shape (k,); `model_`, all that a model file holds; and `validation_`, the figures on rows

@@ -11,6 +11,8 @@ from textclf.text.tokenizer import Tokens, combine
 from textclf.text.weighting import share_of_texts, tf_idf
 from textclf.types import Array, BoolArray, Integers, Keys
 
+NGRAM_NAMES = {"words": "word n-grams", "chars": "sub-words"}
+"""What people call each kind of n-grams."""
 START = np.uint64(0x0101010101010101)
 """Stands for the start of a text in word n-grams; as good a key as any."""
 
@@ -28,6 +30,11 @@ class NgramTable:
     longest: int
     index: KeyIndex
     idf: Array
+
+    @property
+    def name(self) -> str:
+        """What people call n-grams of this kind."""
+        return NGRAM_NAMES[self.kind]
 
 
 @dataclass(frozen=True)

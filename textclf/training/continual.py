@@ -99,9 +99,9 @@ def rows_seen(model: Model) -> int:
 
 
 def old_regularization(model: Model, l2: float | None) -> Regularization | None:
-    """Return the penalties that the model was fitted with, `l2` in place of its own if given; None if it has none."""
-    stored = model.card.penalties
-    return None if stored is None else Regularization(stored.l2 if l2 is None else l2, stored.freedom)
+    """Return the model's regularization, with `l2` in place of its own if given; None if it has none."""
+    stored = model.card.regularization
+    return None if stored is None else Regularization(stored.l2 if l2 is None else l2, stored.ngram_scales)
 
 
 def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozenset()) -> Settings:

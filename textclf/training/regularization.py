@@ -1,8 +1,8 @@
-"""What weights cost, chosen on validation rows: how hard the classes are to tell apart, the data alone can say.
+"""Choose the L2 regularization and the n-gram scales on validation rows, by a greedy search.
 
-Where texts of different classes look alike, weights must cost more than where a word or two settles it; in some
-languages and kinds of text n-grams of words tell less than those of characters. Each move is one change of the
-costs; a fit goes on from the best one so far, so a move takes a few steps of L-BFGS, not a whole training.
+Noisy classes need a stronger regularization than classes that a word or two separates. In some languages word n-grams
+say less than sub-words, and then a smaller scale suits them. Each move changes one value. Its fit starts from the best
+fit so far, so a move takes a few steps of L-BFGS instead of a whole training.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,27 +17,27 @@ Fit = TypeVar("Fit")
 
 _FACTOR = 3.0
 LEAST_L2, MOST_L2 = 1e-3, 5.0
-_LESS_FREE = 0.5
+_SMALLER_SCALE = 0.5
 _GAIN = 0.002  # a move must lower the validation loss by this share …
 _DEVIATIONS = 1.0  # … and by so many standard errors of the rows' differences: what a few rows decide is chance
 
 
 @dataclass(frozen=True)
 class Regularization:
-    """`l2`: what a weight costs. `freedom`: for each kind of n-grams, what its scales are multiplied by.
+    """`l2`: strength of the L2 regularization. `ngram_scales`: a factor for the scales of each kind of n-grams.
 
-    Half the freedom makes the weights of a kind cost four times as much.
+    Half the scale regularizes the weights of a kind four times as strongly.
     """
 
     l2: float
-    freedom: tuple[float, ...]
+    ngram_scales: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Choice(Generic[Fit]):
-    """The penalties that did best, the fit with them, and how many were tried."""
+    """The best regularization, the fit with it, and how many were tried."""
 
-    penalties: Regularization
+    regularization: Regularization
     fit: Fit
     tried: int
 
@@ -58,11 +58,11 @@ def choose_regularization(
     past: Moves[Fit] | None = None,
     after_move: Callable[[Moves[Fit]], None] = lambda _: None,
 ) -> Choice[Fit]:
-    """Return the best penalties that greedy moves from `first` find: each is kept if the validation loss falls.
+    """Return the best regularization that greedy moves from `first` find; a move is kept if the validation loss falls.
 
-    `fit` fits with the penalties given, from scratch or on from an earlier fit; `validation_losses` returns the loss of
-    each validation row, shape (n,). `after_move` is told of the first fit and of each move; with what it was told last
-    as `past`, the search goes on from there.
+    `fit` fits with a regularization, from scratch or from an earlier fit. `validation_losses` returns the loss of each
+    validation row, shape (n,). `after_move` receives the first fit and each move. The last that it received, given as
+    `past`, resumes the search there.
     """
     best = first
     best_fit = past.fit if past else fit(first, None)
@@ -91,13 +91,14 @@ def choose_regularization(
             pass
         if best.l2 != first.l2:
             break
-    any(improves(candidate) for candidate in _less_free(best))
+    any(improves(candidate) for candidate in _with_smaller_scale(best))
     return Choice(best, best_fit, 1 + len(kept))
 
 
-def _less_free(penalties: Regularization) -> Iterator[Regularization]:
-    """Give the penalties with one kind of n-grams less free than it is; none where there is only one kind."""
-    freedom = penalties.freedom
-    if len(freedom) > 1:
-        for kind in range(len(freedom)):
-            yield replace(penalties, freedom=(*freedom[:kind], freedom[kind] * _LESS_FREE, *freedom[kind + 1 :]))
+def _with_smaller_scale(regularization: Regularization) -> Iterator[Regularization]:
+    """Yield the regularization with a smaller scale for each kind of n-grams in turn; nothing if there is one kind."""
+    scales = regularization.ngram_scales
+    if len(scales) > 1:
+        for kind in range(len(scales)):
+            smaller = (*scales[:kind], scales[kind] * _SMALLER_SCALE, *scales[kind + 1 :])
+            yield replace(regularization, ngram_scales=smaller)

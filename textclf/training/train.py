@@ -3,10 +3,10 @@
 1. Cut the texts; find the words that have vectors, and the n-grams that are common enough.
 2. Set some rows of each class aside for validation.
 3. Fit: with L-BFGS (the default) network and n-grams together on all rows at once; with Adam, momentum or plain
-   gradient descent the network and the vectors by mini-batches first, then n-grams and network together. What
-   weights cost is chosen on the validation rows, where that takes seconds or is asked for.
-4. Validate, and calibrate the probabilities on the validation rows; then fit once more on all rows, the
-   validation rows too, with what was chosen.
+   gradient descent the network and the vectors by mini-batches first, then n-grams and network together. The
+   regularization is chosen on the validation rows, if that takes seconds or was asked for.
+4. Validate, and calibrate the probabilities on the validation rows. Then refit on all rows, validation rows included,
+   with the settings that were chosen.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from textclf.labels import LabelSet, class_weights, classes_of, label_sets, mult
 from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validate, strata
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
-from textclf.model.card import PenaltyFigures, TrainingData, ValidationFigures
+from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
@@ -96,7 +96,7 @@ class Trained:
     held_out_rows: Integers | None = None
 
     def uncalibrated(self) -> Array:
-        """Return the probabilities, shape (n, k), of the rows held out, without any calibration."""
+        """Return the probabilities, shape (n, k), of the held-out rows, without any calibration."""
         assert self.held_out is not None
         return self.model.uncalibrated(self.held_out.logits)
 
@@ -149,7 +149,7 @@ def _train(
     summary = data_summary(data.texts, data.labels, sets[:n])
     checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
-    listener.say(f"{len(rows.texts):,} texts, {what_labels(sets, len(labels), settings.multi_label)}")
+    listener.say(f"{len(rows.texts):,} examples, {what_labels(sets, len(labels), settings.multi_label)}")
     fitting, examples, matrix = _Preparation(rows, sets, labels, settings, vectors, listener, store, checkpoint).begin(
         start, rng
     )
@@ -167,13 +167,13 @@ def _train(
         rows_held_out = _held_out_rows(examples, matrix, valid_rows, store) if len(valid_rows) else None
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
     part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
-    penalties = None if start is None else old_regularization(start.model, settings.l2)
-    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, penalties)
+    regularization = None if start is None else old_regularization(start.model, settings.l2)
+    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, regularization)
     fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
     validation = held_out = None
     if rows_held_out is not None:
         if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
-            listener.say(f"cross-validating in {FOLDS} parts")
+            listener.say(f"{FOLDS}-fold cross-validation")
             folds = deal(strata(Y), FOLDS, rng, groups=groups, Y=Y)
             held_out = fitting.cross_validated(fitted, examples, matrix, groups, folds, rng)
             valid_rows = np.flatnonzero(folds >= 0)
@@ -183,7 +183,7 @@ def _train(
         fitted, held_out = fitting.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
         fitted = replace(fitted, model=model)
-    model = _with_usual(fitted.model, matrix.slice(0, n), vectors)
+    model = _with_reference(fitted.model, matrix.slice(0, n), vectors)
     fitted = replace(fitted, model=model if start is None else extend_reference(model, start.model))
     if len(train_rows) < len(Y):
         fitted = fitting.refit(fitted, examples, rng)
@@ -303,8 +303,8 @@ def _is_cross_validated(settings: Settings, n: int) -> bool:
 def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors | None) -> str:
     known = matrix.known.sum() / max(int(matrix.tokens.sum()), 1)
     advice = advise_on_coverage(vectors, known) if vectors else ""
-    source = f"{vectors.name}: {known:.0%} of the words known{advice}" if vectors else "random vectors"
-    tables = ", ".join(f"{len(table.index):,} n-grams of {table.kind}" for table in features.ngrams)
+    source = f"{vectors.name}: {known:.0%} of tokens have a vector{advice}" if vectors else "random vectors"
+    tables = ", ".join(f"{len(table.index):,} {table.name}" for table in features.ngrams)
     return f"{source}; {tables or 'no n-grams'}"
 
 
@@ -337,8 +337,8 @@ def with_record(
     return replace(model, record=record_confidence(P, Y.argmax(axis=1), known_shares)), tally.evaluation()
 
 
-def _with_usual(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
-    """Return the model with what its training texts are like, and how sure it was of those it was not fitted to."""
+def _with_reference(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:
+    """Return the model with a reference profile: of its training texts, and of its confidence on held-out rows."""
     reference = model.profile()
     # Without vectors the words are those of these very texts, none of which would count as unknown.
     reference.add_texts(matrix.tokens, matrix.known, matrix.known_shares, words=vectors is not None)
@@ -359,7 +359,7 @@ def _described(
     card = replace(
         model.card,
         settings=settings,
-        penalties=PenaltyFigures(**vars(fitted.penalties)) if fitted.penalties else None,
+        regularization=RegularizationFigures(**vars(fitted.regularization)) if fitted.regularization else None,
         validation=ValidationFigures(**validation.summary()) if validation else None,
         data=summary,
         before=(*old.before, old.data) if old and old.data else (),
@@ -383,7 +383,7 @@ def _identity(
         "rows": summary.sha256,
         "further labels": sorted(data.more_labels),
         "validation rows": digest_of(valid.texts, valid.labels) if valid is not None else None,
-        "model to go on from": start.model.digest() if start is not None else None,
+        "model to continue from": start.model.digest() if start is not None else None,
         "old rows": digest_of(replay.texts, replay.labels) if replay is not None else None,
         "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
         **decides(settings, vectors),

@@ -32,17 +32,17 @@ JOINT_L2 = 0.15
 """The L2 strength that the search starts from."""
 JOINT_ITERATIONS = 60
 MOVE_ITERATIONS = 15
-"""A fit that goes on from another with other penalties gets by with so many steps."""
+"""Steps of a fit that starts from a fit with another regularization."""
 JOINT_TOLERANCE, TIGHT_TOLERANCE = 4e-3, 1e-3
 """Steps that gain a smaller share of the loss do no more good on rows that the fit has not seen, and many do harm. The
-second is for a weight penalty that is given: under a high one the loss stays high, and smaller shares of it matter."""
+second is for a regularization that is given: a strong one keeps the loss high, and smaller shares of it matter."""
 CHOOSING_TOLERANCE = 1e-4
-"""Where fits are compared to choose penalties, so that what is compared is not how far each has come."""
+"""Where fits are compared to choose the regularization, so that what is compared is not how far each has come."""
 JOINT_LENGTH = 1.0
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 4_000_000
-"""Penalties are chosen by fits to so many entries of C times classes, which takes some seconds …"""
+"""The regularization is chosen by fits to so many entries of C times classes, which takes some seconds …"""
 _FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
 """… but to no fewer rows than these, if there are more."""
 _LEAST_SHARE = 1 / 3
@@ -84,13 +84,13 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fitted model, and the penalties it was fitted with (None when nothing was fitted jointly).
+    """A fitted model, and the regularization that it was fitted with (None when nothing was fitted jointly).
 
     `scaling`: what calibration did to the model's weighted sums besides the temperature; it is part of the model.
     """
 
     model: Model
-    penalties: Regularization | None
+    regularization: Regularization | None
     scaling: Scaling | None = None
 
 
@@ -123,17 +123,17 @@ class Trainer:
     checkpoint: Checkpoint = NO_CHECKPOINT
     earlier: EarlierKnowledge | None = None
     is_sample: bool = False
-    """Whether it fits to a sample of the rows, to choose penalties."""
+    """Whether it fits to a sample of the rows, to choose the regularization."""
 
     def fit(
         self,
         examples: Examples,
         valid: Examples | None,
         rng: np.random.Generator,
-        penalties: Regularization | None = None,
+        regularization: Regularization | None = None,
         start: JointFit | None = None,
     ) -> FitResult:
-        """Return the model fitted to these examples: epochs, and penalties if none are given, chosen on `valid`.
+        """Return the model fitted to these examples: epochs, and regularization if none is given, chosen on `valid`.
 
         The joint fit goes on from `start`, where one is given.
         """
@@ -150,15 +150,15 @@ class Trainer:
         U = np.zeros((0, len(self.labels)), np.float32)
         history = [EpochFigures(**vars(epoch)) for epoch in epochs]
         if settings.optimizer == "lbfgs" or examples.ngrams.width:
-            choice = self._fit_jointly(Stage(network, E, len(epochs)), examples, valid, penalties, start)
-            network, U, penalties = choice.fit.network, choice.fit.U, choice.penalties
+            choice = self._fit_jointly(Stage(network, E, len(epochs)), examples, valid, regularization, start)
+            network, U, regularization = choice.fit.network, choice.fit.U, choice.regularization
             history += [EpochFigures(len(epochs) + i, value) for i, value in enumerate(choice.fit.losses, 1)]
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
         model = Model(
             self.labels, self.features, self.words, E, U, network, settings.output,
             ModelCard(tuple(history)), thresholds=thresholds,
         )  # fmt: skip
-        return FitResult(model, penalties)
+        return FitResult(model, regularization)
 
     def calibrated(self, fitted: FitResult, held_out: HeldOut) -> tuple[FitResult, HeldOut]:
         """Return the model with the temperature, and the scaling if any, that suits the rows held out.
@@ -199,7 +199,7 @@ class Trainer:
     ) -> HeldOut:  # fmt: skip
         """Return all rows that are in a fold, each with what a model says that was fitted to the other rows.
 
-        Each of these models has the penalties of the one `fitted`.
+        Each of these models has the regularization of the one `fitted`.
         """
         logits = np.empty(examples.Y.shape)
         quiet = replace(self, listener=NOBODY)
@@ -211,7 +211,7 @@ class Trainer:
                 logits[out] = noted.array("logits", logits[out])
                 continue
             part = replace(quiet, checkpoint=self.checkpoint.within(name))
-            model = part.fit(examples.weighing_only(rest), None, rng, fitted.penalties).model
+            model = part.fit(examples.weighing_only(rest), None, rng, fitted.regularization).model
             logits[out] = self._logits(model, take(matrix, out, self.store))
             said = State({"logits": logits[out]})
             self.checkpoint.save(name, said.itself)
@@ -225,11 +225,11 @@ class Trainer:
         """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
         if self.settings.optimizer != "lbfgs":
             return fitted  # its epochs were chosen by rows that it must not have seen
-        self.listener.say("fitting once more, on all rows")
+        self.listener.say("refitting on all rows")
         # The problem is convex: it ends where one from scratch would.
         start = JointFit(fitted.model.network, np.asarray(fitted.model.U), [])
         last = replace(self, listener=NOBODY, checkpoint=self.checkpoint.within("last"))
-        again = last.fit(examples, None, rng, fitted.penalties, start)
+        again = last.fit(examples, None, rng, fitted.regularization, start)
         found = again.model if fitted.scaling is None else again.model.scaled(fitted.scaling)
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
 
@@ -238,23 +238,23 @@ class Trainer:
         stage: Stage,
         examples: Examples,
         valid: Examples | None,
-        penalties: Regularization | None = None,
+        regularization: Regularization | None = None,
         begin: JointFit | None = None,
     ) -> Choice[JointFit]:
-        """Fit network and n-grams, with these penalties, or with those that do best on the validation rows.
+        """Fit network and n-grams jointly, with this regularization or the one that does best on the validation rows.
 
-        Where fits to all rows would take long, the penalties are chosen by fits to a sample of them.
+        Where fits to all rows would take long, fits to a sample choose the regularization.
         """
         network, E, done = stage.network, stage.E, stage.epochs
         threads, loss = self.settings.threads, LOSSES[self.settings.loss, self.settings.output]
-        worth = self.earlier is None and penalties is None and valid is not None and self._may_choose(examples)
+        worth = self.earlier is None and regularization is None and valid is not None and self._may_choose(examples)
         work = examples.ngrams.entries * len(self.labels)
         tried = 1
         if worth and work > AUTO_WORK and self.settings.recipe != "best" and not self.is_sample:
             worth, part = False, self._sample(examples, AUTO_WORK / work)
             if len(part.examples) >= _LEAST_SHARE * len(examples):
                 choice = part.trainer._fit_jointly(stage, part.examples, valid)
-                penalties, tried = choice.penalties, choice.tried
+                regularization, tried = choice.regularization, choice.tried
         S = mean_vectors(examples.words, E, self.store, threads) if self.S is None else self.S
         scales = nbsvm_scales(
             examples.ngrams, examples.Y, examples.weights,
@@ -265,23 +265,23 @@ class Trainer:
 
         tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
 
-        def fit(penalties: Regularization, start: JointFit | None) -> JointFit:
+        def fit(regularization: Regularization, start: JointFit | None) -> JointFit:
             free = scales
-            if penalties.freedom != (1.0,) * len(sizes):
-                free = scales * np.repeat(np.array(penalties.freedom, np.float32), sizes)[:, None]
+            if regularization.ngram_scales != (1.0,) * len(sizes):
+                free = scales * np.repeat(np.array(regularization.ngram_scales, np.float32), sizes)[:, None]
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
 
             def report(number: int, value: float) -> None:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
 
-            problem = Problem(network, free, loss, penalties.l2)
+            problem = Problem(network, free, loss, regularization.l2)
             options = FitOptions(
                 LbfgsSettings(steps, tolerance=0.0, gain=tolerance), threads, start, report,
                 self.checkpoint.within(_NOTED),
             )  # fmt: skip
             return fit_jointly(problem if self.earlier is None else self.earlier.held(problem), S, examples, options)
 
-        first = penalties or self._first_penalties(is_second=done > 0)
+        first = regularization or self._first_regularization(is_second=done > 0)
         past = self._past_moves(network, examples)
         if valid is None or not worth:
             found = past.fit if past else fit(first, begin)
@@ -295,10 +295,12 @@ class Trainer:
             return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
 
         choice = choose_regularization(first, fit, validation_losses, past=past, after_move=self._note_moves)
-        chosen = ", ".join(
-            f"{t.kind} {f:g}" for t, f in zip(self.features.ngrams, choice.penalties.freedom, strict=True)
-        )
-        self.listener.say(f"chosen of {choice.tried}: weight penalty {choice.penalties.l2:.3g}; freedom of {chosen}")
+        chosen = choice.regularization
+        said = [
+            f", scale of {table.name} {scale:g}"
+            for table, scale in zip(self.features.ngrams, chosen.ngram_scales, strict=True)
+        ]
+        self.listener.say(f"regularization, best of {choice.tried}: L2 {chosen.l2:.3g}{''.join(said)}")
         return choice
 
     def _note_moves(self, moves: Moves[JointFit]) -> None:
@@ -348,7 +350,7 @@ class Trainer:
     def _iterations(self, *, is_second: bool) -> int:
         return self.settings.epochs if self.settings.epochs and not is_second else JOINT_ITERATIONS
 
-    def _first_penalties(self, *, is_second: bool) -> Regularization:
+    def _first_regularization(self, *, is_second: bool) -> Regularization:
         l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
         return Regularization(l2, (1.0,) * len(self.features.ngrams))
 
@@ -362,7 +364,7 @@ class SampledFit:
 
 
 def joint_tolerance(settings: Settings) -> float:
-    """Return by how small a share of the loss, promised to be gained, a fit ends whose penalties are not compared."""
+    """Return the relative gain below which a fit ends when no regularizations are compared."""
     return JOINT_TOLERANCE if settings.l2 is None else TIGHT_TOLERANCE
 
 

@@ -203,7 +203,7 @@ class _Search:
             attrs = old.user_attrs
             settings = self._suggest(optuna.trial.FixedTrial(old.params))
             self._keep(Trial(settings, tuple(attrs["values"]), attrs["bytes"], attrs["seconds"]))
-        self._say(f"going on after {len(self._study.trials):,} trials of earlier runs")
+        self._say(f"resuming after {len(self._study.trials):,} trials of earlier runs")
 
     @property
     def _weigh_classes(self) -> bool:

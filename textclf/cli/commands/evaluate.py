@@ -269,6 +269,6 @@ def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOpt
     warn_of_set_aside(done.set_aside)
     result = done.measurement
     rows = f"{counted(result.evaluation.n, 'row')} of {counted(done.files, 'file')}"
-    say(f"{rows}, {done.refused:,} not used.", quiet=options.quiet)
+    say(f"{rows}, {done.refused:,} skipped.", quiet=options.quiet)
     report_drift(model, result.profile, options.table, options.drift, quiet=options.quiet)
     return result

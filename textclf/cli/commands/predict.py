@@ -218,7 +218,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     if options.refused is not None:
         write_refused(options.refused, [(table.name, table.refused)])
     report_drift(model, done.profile, table.name, options.drift, quiet=options.quiet)
-    rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} not used"
+    rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} skipped"
     say(f"{rows}, {done.unknown:,} without a known word.", quiet=options.quiet)
     _say_answered(done.rows, done.answered, options)
 
@@ -255,13 +255,13 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
         run = label(workers, shards, job, skip=reading.on_error == "skip", progress=count)
     for record in run.records[:_SHOWN_FILES]:
         for refusal in record.refusals:
-            warn(f"{record.input}: not used: {refusal}.")
+            warn(f"{record.input}: skipped: {refusal}.")
     warn_of_set_aside(run.set_aside)
     report_drift(model, run.profile(model), source, options.drift, quiet=options.quiet)
     unknown = sum(record.unknown for record in run.records)
     say(
-        f"{counted(run.rows, 'row')} of {counted(len(run.records), 'file')} labelled, {run.refused:,} not used,"
-        f" {unknown:,} without a known word; {counted(len(run.set_aside), 'file')} set aside.",
+        f"{counted(run.rows, 'row')} of {counted(len(run.records), 'file')} labelled, {run.refused:,} skipped,"
+        f" {unknown:,} without a known word; {counted(len(run.set_aside), 'file')} skipped.",
         quiet=options.quiet,
     )
     _say_answered(run.rows, sum(record.answered for record in run.records), options)

@@ -371,9 +371,9 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
     check_outputs(options.inputs, checkpoint.path)
     name, is_there = spell(str(checkpoint.path)), checkpoint.path.exists()
     if options.resume:
-        say(f"going on from {name}" if is_there else f"no {name}: training from the start", quiet=options.quiet)
+        say(f"resuming from {name}" if is_there else f"no {name}: training from scratch", quiet=options.quiet)
     elif is_there:
-        warn(f"{name}: a training was stopped; this one starts anew. --resume would go on.")
+        warn(f"{name}: found an unfinished training. This run starts from scratch; --resume continues it.")
     return checkpoint
 
 
@@ -395,7 +395,7 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
         )
         trained.model.save(options.target)
     if trained.refused:
-        warn(f"{options.table}: {counted(trained.refused, 'row')} not used.")
+        warn(f"{options.table}: {counted(trained.refused, 'row')} skipped.")
     return trained
 
 

@@ -37,7 +37,7 @@ def test_other_rows_have_another_digest(texts, labels):
 
 
 def test_rows_without_labels_have_no_digest():
-    with pytest.raises(ValueError, match="4 examples, 3 labels"):
+    with pytest.raises(ValueError, match="4 texts, 3 labels"):
         digest_of(TEXTS, LABELS[:3])
 
 

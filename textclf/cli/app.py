@@ -29,6 +29,7 @@ COMMANDS = {
     "split": ("Understand", "Split a table into one to train on and one to test on."),
     "compare": ("Understand", "Tell which model is better, or whether it may be chance."),
     "curve": ("Understand", "Tell whether more rows would help, and how much."),
+    "suggest": ("Label rows", "Choose the rows to label next: those that teach a model most."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
     "export": ("Models and vectors", "Write a model for elsewhere: small, or as ONNX."),
     "vectors": ("Models and vectors", "Look into, train and cache word vectors."),

@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
+from textclf.analysis.suggestion import batches_of, suggest_by_model, suggest_cold
 from textclf.errors import TextclfError
 from textclf.explain import ExplainSettings, Explanation, Method, explain
 from textclf.labels import join_labels, multi_hot, unknown_label
@@ -21,7 +22,7 @@ from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.settings import Activation, RecipeName, Settings
 from textclf.sklearn.notebook import card
-from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number
+from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number, refuse
 from textclf.sklearn.validation import (
     Classes,
     InputError,
@@ -202,6 +203,26 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         if name is not None and name not in self.model_.labels:
             raise InputError(unknown_label(name, self.model_.labels))
         return explain(self.model_, texts_of([text]), ExplainSettings(name, method))[0]
+
+    def suggest(self, X: Any, n: int = 50, *, labelled: Any = ()) -> Integers:  # noqa: ANN401
+        """Return the numbers of the n texts to label next, most useful first, shape (n,) or fewer.
+
+        The model is in doubt about them, and they are unlike each other. Before `fit` they are spread over all texts:
+        `vectors` and `random_state` decide. Texts like one of the `labelled` are left out. To see a batch::
+
+            [X[i] for i in classifier.suggest(X, 50)]
+        """
+        texts, known, n = _some(X), texts_of(labelled), read_whole_number("n", n)
+        if n < 1:
+            refuse("n", "a whole number above 0", n)
+        if hasattr(self, "model_"):
+            predicted = ((batch, self._predictions(batch.texts)) for batch in batches_of(texts))
+            found = suggest_by_model(self.model_, predicted, n, labelled=known)
+        else:
+            settings = self._settings("str")
+            vectors = open_source_vectors(settings.vectors)
+            found = suggest_cold(vectors, batches_of(texts), n, np.random.default_rng(settings.seed), labelled=known)
+        return np.array(found.rows.rows, np.int64) - 1
 
     def evaluate(self, X: Any, y: Any) -> Evaluation | MultiLabelEvaluation:  # noqa: ANN401
         """Return all figures on labelled texts, such as `accuracy` and `per_class`; `as_dict` gives plain values.

@@ -12,12 +12,9 @@ from sklearn.utils.validation import check_is_fitted
 from textclf.settings import CHOICES, Weighting
 from textclf.sklearn.parameters import read_source, read_string, refuse
 from textclf.sklearn.validation import texts_of
-from textclf.text.features import Features, WordTable
-from textclf.text.key_index import KeyIndex, count_keys
-from textclf.text.tokenizer import keys_of, tokenize_blocks
-from textclf.text.weighting import word_weights
 from textclf.types import Array
 from textclf.vectors import open_vectors
+from textclf.vectors.averages import averaging_features
 
 
 class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types
@@ -39,17 +36,7 @@ class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         if weighting not in CHOICES["weighting"]:
             refuse("weighting", f"one of {', '.join(CHOICES['weighting'])}", weighting)
         vectors = open_vectors(read_source("vectors", self.vectors))
-        keys, places = np.unique(keys_of(vectors.words), return_index=True)
-        dictionary = KeyIndex(keys)
-        seen = [block.keys for block in tokenize_blocks(texts, lower=not vectors.is_cased)]
-        words, occurrences = count_keys(np.concatenate([*seen, np.zeros(0, np.uint64)]))
-        rows = dictionary.rows(words)
-        counts = np.zeros(len(keys), np.int64)
-        counts[rows[rows >= 0]] = occurrences[rows >= 0]
-        n = max(len(texts), 1)
-        weights = word_weights(cast(Weighting, weighting), counts, np.minimum(counts, n), n)
-        self.features_ = Features(WordTable(dictionary, weights, vectors.is_cased), ())
-        self.E_ = np.ascontiguousarray(vectors.matrix[places], np.float32)
+        self.features_, self.E_ = averaging_features(vectors, texts, cast(Weighting, weighting))
         self.vectors_name_ = vectors.name
         return self
 

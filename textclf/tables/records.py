@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Literal
 
 from textclf.errors import DataError
@@ -132,6 +133,20 @@ class Records:
         starts, ends, stops = ([column[i] for i in chosen] for column in (self.starts, self.ends, self.stops))
         return Records(self.block, starts, ends, stops)
 
+    @staticmethod
+    def join(parts: "Sequence[Records]") -> "Records":
+        """Return the rows of all parts in a block of their own, so that the blocks they came from can go.
+
+        A row without a line end, as the last one of a file may be, gets that of another row: it may stand anywhere now.
+        """
+        rows = [row for part in parts for row in part]
+        usual = next((end for _, end in rows if end), b"\n")
+        lengths = [(len(raw), len(end or usual)) for raw, end in rows]
+        stops = list(accumulate(raw + end for raw, end in lengths))
+        ends = [stop - end for stop, (_, end) in zip(stops, lengths, strict=True)]
+        block = b"".join(raw + (end or usual) for raw, end in rows)
+        return Records(block, [0, *stops[:-1]][: len(rows)], ends, stops)
+
 
 @dataclass(frozen=True)
 class ParsedBlock:
@@ -184,6 +199,17 @@ class Batch:
             None if self.labels is None else [self.labels[i] for i in chosen],
             None if self.weights is None else [self.weights[i] for i in chosen],
             self.records.select(chosen),
+        )
+
+    @staticmethod
+    def join(parts: "Sequence[Batch]") -> "Batch":
+        """Return the rows of all parts, in their order, with bytes of their own; labels and weights are left out."""
+        return Batch(
+            [row for part in parts for row in part.rows],
+            [text for part in parts for text in part.texts],
+            None,
+            None,
+            Records.join([part.records for part in parts]),
         )
 
 

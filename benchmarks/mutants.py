@@ -147,10 +147,10 @@ def child(kind: str, sample_path: Path, seed: int, numbers: range) -> None:
 def _read_parquet_in_this_process() -> None:
     """Let the program that reads Parquet run here: this is a child already, and starting one for each takes long."""
     from textclf.errors import DataError
-    from textclf.tables import parquet, parquet_child
+    from textclf.tables import parquet, reader_child
 
     def run(arguments: list[str], path: Path) -> None:
-        if parquet_child.main([*arguments, str(MEMORY), sys.path[-1]]):
+        if reader_child.main([*arguments, str(MEMORY), sys.path[-1]]):
             raise DataError(f"{path}: damaged")
 
     parquet._run_child = run

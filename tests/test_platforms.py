@@ -5,13 +5,13 @@ import sys
 
 import pytest
 
-from textclf.tables import parquet_child
+from textclf.tables import reader_child
 from textclf.tuning import trial_worker
 from textclf.vectors import fasttext_child
 
 SETTERS = [
     (fasttext_child._limit_memory, (1 << 40,)),
-    (parquet_child._set_limits, (1 << 40, 1000)),
+    (reader_child._set_limits, (1 << 40, 1000)),
     (trial_worker._limit_memory, ()),
 ]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 FOLDER = Path(sys.argv[1]).resolve()
 ROOT = Path(__file__).resolve().parent.parent.parent
 CODE = (ROOT / "textclf", *(Path(sysconfig.get_path(kind)).resolve() for kind in ("stdlib", "purelib", "platlib")))
-CHILDREN = ("parquet_child.py", "fasttext_child.py")
+CHILDREN = ("reader_child.py", "fasttext_child.py")
 NEVER = {
     "pickle.find_class",
     "os.system",

@@ -15,7 +15,7 @@ from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table, open_writer, read_examples
 from textclf.tables import parquet as module
 
-CHILD = Path(module.__file__).with_name("parquet_child.py")
+CHILD = Path(module.__file__).with_name("reader_child.py")
 
 
 def cells_of(path, **options):

@@ -87,7 +87,7 @@ def test_without_a_header_the_first_row_is_row_one_and_separators_are_found(writ
 
 
 def test_no_header_goes_with_csv_and_tsv(write):
-    with pytest.raises(DataError, match="expected CSV or TSV with --no-header, found jsonl"):
+    with pytest.raises(DataError, match="expected CSV, TSV or Excel with --no-header, found jsonl"):
         seen(write('{"text": "a", "label": "x"}\n', "t.jsonl"), header=False)
 
 

@@ -290,6 +290,7 @@ class ReadingOptions:
     table_format: str | None
     separator: str | None
     no_header: bool
+    sheet: str | None
     no_quotes: bool
     encoding: str
     on_error: Literal["fail", "skip"] = "skip"
@@ -314,12 +315,13 @@ class ReadingOptions:
             label_columns=tuple(name.strip() for name in (self.label_columns or "").split(",") if name.strip()),
             label_separator=self.label_separator,
             header=not self.no_header,
+            sheet=self.sheet,
         )
 
 
 READING = (
     "text_column", "label_column", "label_columns", "label_separator", "table_format", "separator", "no_header",
-    "no_quotes", "encoding", "on_error",
+    "sheet", "no_quotes", "encoding", "on_error",
 )  # fmt: skip
 """The parameters of `table_options`."""
 
@@ -339,6 +341,7 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
             help="Character that separates columns, or tab. [default: detected]",
         ),
         click.option("--no-header", is_flag=True, help="Read the first row as data; columns are numbered from 1."),
+        click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook. [default: the only one with rows]"),
         click.option("--no-quotes", is_flag=True, help='Read a " like any other character, as many TSV files need.'),
         click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of the file."),
         click.option(

@@ -241,10 +241,8 @@ class ZippedStream:
             self._archive = zipfile.ZipFile(stream)
         except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
             raise self._damage(error) from error
-        names = self._archive.namelist()
-        if "[Content_Types].xml" in names:
-            kind = "an Excel workbook" if any(each.startswith("xl/") for each in names) else "an Office document"
-            raise DataError(f"{name}: expected a table of text, found {kind}. Save it as CSV.")
+        if _CONTENT_TYPES in self._archive.namelist():
+            raise DataError(f"{name}: expected a table of text, found an Office document. Save it as CSV.")
         members = [each for each in self._archive.infolist() if not _is_extra(each)]
         if len(members) != 1:
             raise DataError(
@@ -278,6 +276,19 @@ class ZippedStream:
         return DataError(
             f"{self._name}: expected a sound zip archive, found a damaged one ({str(error)[:80]}). Get the file again."
         )
+
+
+_CONTENT_TYPES = "[Content_Types].xml"
+
+
+def is_workbook(stream: BinaryIO) -> bool:
+    """Return whether an open zip archive is an Excel workbook (.xlsx)."""
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return False
+    return _CONTENT_TYPES in names and any(name.startswith("xl/") for name in names)
 
 
 def _is_extra(info: zipfile.ZipInfo) -> bool:

@@ -5,6 +5,7 @@ from pathlib import PurePath
 from textclf.errors import DataError
 from textclf.tables.compression import strip_compression
 from textclf.tables.delimited import CSV, TSV
+from textclf.tables.excel import EXCEL
 from textclf.tables.interface import Sample, TableFormat
 from textclf.tables.json_lines import JSON_LINES
 from textclf.tables.json_table import JSON
@@ -12,9 +13,9 @@ from textclf.tables.lines import FASTTEXT, LINES
 from textclf.tables.parquet import PARQUET
 from textclf.tables.records import clip
 
-FORMATS: tuple[TableFormat, ...] = (CSV, TSV, JSON_LINES, JSON, PARQUET, FASTTEXT, LINES)
+FORMATS: tuple[TableFormat, ...] = (CSV, TSV, JSON_LINES, JSON, PARQUET, EXCEL, FASTTEXT, LINES)
 FORMAT_NAMES = tuple(each.name for each in FORMATS)
-_RECOGNIZED = (PARQUET, FASTTEXT, JSON, JSON_LINES, LINES, TSV, CSV)
+_RECOGNIZED = (PARQUET, EXCEL, FASTTEXT, JSON, JSON_LINES, LINES, TSV, CSV)
 """The formats in the order in which a table's content is held against them: the surest sign first."""
 
 

@@ -39,11 +39,11 @@ class JsonLinesParser:
             raise RowRefused(
                 f"key {clip(late[0])} is in none of the first rows, so that the output has no column for it"
             )
-        return [_as_text(values.get(column)) for column in self.columns]
+        return [as_text(values.get(column)) for column in self.columns]
 
     def value(self, record: bytes, column: str) -> str | None:
         """Return the value of one column in one row as text; keys that are no column do not matter here."""
-        return _as_text(parse_object(record.decode()).get(column))
+        return as_text(parse_object(record.decode()).get(column))
 
     def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
         """Return the lines with the added keys at the end of each object."""
@@ -70,12 +70,15 @@ class JsonLinesParser:
             raise RowRefused(
                 f"expected the key {clip(chosen.text)}, found {clip(', '.join(values)) if values else 'no key'}"
             )
-        text = values[chosen.text]
-        if not isinstance(text, str) or isinstance(text, _Number):
-            raise RowRefused(f"expected a string under the key {clip(chosen.text)}, found {_kind(text)}")
+        text = self._text(values[chosen.text])
         label = None if chosen.label is None else _label(values.get(chosen.label), chosen.label)
-        weight = None if chosen.weight is None else _as_text(values.get(chosen.weight))
+        weight = None if chosen.weight is None else as_text(values.get(chosen.weight))
         return Row(text, label, weight)
+
+    def _text(self, value: object) -> str:
+        if not isinstance(value, str) or isinstance(value, _Number):
+            raise RowRefused(f"expected a string under the key {clip(self.chosen.text)}, found {_kind(value)}")
+        return value
 
 
 def read_keys(block: bytes, final: bool, options: TableOptions, labelled: bool, name: str) -> JsonLinesParser | None:
@@ -154,13 +157,14 @@ def _has_surrogate(values: object) -> bool:
 def _label(value: object, key: str) -> str | None:
     is_list = isinstance(value, list) and all(isinstance(v, str) and not isinstance(v, _Number) for v in value)
     if is_list or value is None or isinstance(value, str | bool):
-        return _as_text(value)
+        return as_text(value)
     raise RowRefused(
         f"expected a string, a number or a list of strings under the key {clip(key)}, found {_kind(value)}"
     )
 
 
-def _as_text(value: object) -> str | None:
+def as_text(value: object) -> str | None:
+    """Return a value as text, numbers as spelt; None for null."""
     return None if value is None else str(value) if isinstance(value, str) else spell_json(value)
 
 

@@ -3,12 +3,8 @@
 Parquet's pages mostly carry no checksum: a byte changed inside a value can go unseen (3 of 202 random damages did).
 """
 
-import importlib.util
 import json
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError, require_packages
 from textclf.storage.files import temporary_folder
+from textclf.tables.child import CHILD, ReaderDiedError, damage_error, run_child
 from textclf.tables.columns import check_header, choose
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
 from textclf.tables.json_lines import JsonLinesParser
@@ -27,14 +24,8 @@ if TYPE_CHECKING:
 
 MAGIC = b"PAR1"
 
-_CHILD = Path(__file__).with_name("parquet_child.py")
-_FILE, _MACHINE, _LIMIT = 3, 4, 5
-"""What the child says is at fault, by its exit code."""
+_CHILD = CHILD
 _UNREADABLE = "unreadable: "
-_MOST_WAITING = 30
-"""How many times the processor time that the child may take it may take by the clock."""
-_MEMORY_FLOOR = 8 << 30
-"""Bytes of address space that the child may take beside thirty times the file: allocators reserve more than is used."""
 
 
 def open_parquet(table: TableInput) -> JsonLinesParser:
@@ -61,7 +52,7 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
         is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
         if column is not None and kinds[column].startswith(_UNREADABLE):
             reason = kinds[column].removeprefix(_UNREADABLE)
-            raise DataError(_damage_error(name, f"column {clip(column)}: {reason}"))
+            raise DataError(damage_error(name, "Parquet file", f"column {clip(column)}: {reason}"))
         if column is not None and kinds[column] != "plain" and not is_list:
             kind, *inner = kinds[column].split()
             hint = "; lists of labels go with --multi-label" if inner and column == chosen.label else ""
@@ -100,7 +91,7 @@ def _write_lines(path: Path, lines: Path, table: TableInput) -> None:
     """Write all columns as text; where the reader dies, perhaps of a column that is not used, those that are read."""
     try:
         _run_child(["lines", str(path), str(lines), "null"], path)
-    except _ReaderDiedError as error:
+    except ReaderDiedError as error:
         try:
             _run_child(["lines", str(path), str(lines), "[]"], path)  # the names of the columns
             with lines.open("rb") as stream:
@@ -108,7 +99,7 @@ def _write_lines(path: Path, lines: Path, table: TableInput) -> None:
             chosen = choose(columns, table.options, table.labelled, table.name)
             needed = [column for column in (chosen.text, chosen.label, chosen.weight) if column is not None]
             _run_child(["lines", str(path), str(lines), json.dumps(needed)], path)
-        except _ReaderDiedError:
+        except ReaderDiedError:
             raise DataError(str(error)) from error
 
 
@@ -164,50 +155,7 @@ def join_columns(path: Path, added: Path, target: Path) -> None:
 
 
 def _run_child(arguments: list[str], path: Path) -> None:
-    from tempfile import gettempdir  # now: help has no use for it
-
-    require_packages(display_name(path), "polars", extra="parquet")
-    size = path.stat().st_size
-    polars = importlib.util.find_spec("polars")
-    library = str(Path(str(polars.origin)).parents[1]) if polars else ""
-    seconds = 60 + size // 1_000_000
-    memory = _MEMORY_FLOOR + 30 * size
-    limits = [str(memory), str(seconds)]
-    command = [sys.executable, "-I", str(_CHILD), *arguments, *limits, library]
-    name = display_name(path)
-    too_long = f"{name}: expected a Parquet file, found none that is read in {seconds} s. Write it again."
-    try:
-        # The child's limit is processor time: on a machine that is busy with other things a sound file takes long.
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_MOST_WAITING * seconds, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise DataError(too_long) from error
-    if sys.platform != "win32" and done.returncode == -signal.SIGXCPU:
-        raise DataError(too_long)
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        reason = clip(said[-1], 120) if said else ""
-        if done.returncode == _MACHINE:
-            raise DataError(
-                f"{name}: cannot be unpacked on this machine ({reason}). Free space in {gettempdir()}, or set TMPDIR."
-            )
-        if done.returncode == _LIMIT or "memory allocation" in reason:
-            raise DataError(
-                f"{name}: expected a Parquet file that is read in {memory >> 20:,} MiB of memory, found that it needs"
-                " more. Split the file."
-            )
-        if done.returncode == _FILE and said:
-            raise DataError(_damage_error(name, said[-1]))
-        raise _ReaderDiedError(_damage_error(name, f"the reader died, code {done.returncode}"))
-
-
-class _ReaderDiedError(DataError):
-    """The child ended without a word, as it does at some damaged columns."""
-
-
-def _damage_error(name: str, reason: str) -> str:
-    return f"{name}: expected a sound Parquet file, found a damaged one ({clip(reason, 120)}). Write it again."
+    run_child(_CHILD, arguments, path, package="polars", extra="parquet", kind="Parquet file")
 
 
 PARQUET = TableFormat(

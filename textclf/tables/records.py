@@ -24,7 +24,8 @@ class TableOptions:
     With `multi_label` a row may have several labels, or none; they come as `labels.join_labels` writes them, cut at
     `label_separator`, by default `|`. With `label_columns` a row has the labels that are the names of those of these
     columns that hold 1 or true. A row with a label that is not one of `known_labels`, in any spelling of a truth value
-    or a whole number, cannot be used, unless labels `may_be_new`. Raises DataError on a value that cannot be.
+    or a whole number, cannot be used, unless labels `may_be_new`. `sheet` is the name of the sheet of an Excel
+    workbook, by default the only one that has rows. Raises DataError on a value that cannot be.
     """
 
     text_column: str | None = None
@@ -41,6 +42,7 @@ class TableOptions:
     header: bool = True
     label_separator: str | None = None
     label_columns: tuple[str, ...] = ()
+    sheet: str | None = None
 
     def __post_init__(self) -> None:
         from textclf.tables.formats import find_format  # the registry's formats read these options

@@ -17,6 +17,7 @@ from textclf.tables.compression import (
     UnpackedStream,
     ZippedStream,
     find_compression,
+    is_workbook,
     strip_compression,
 )
 from textclf.tables.records import TableOptions
@@ -89,6 +90,7 @@ class TableSource:
         self.is_stream = not isinstance(origin, Path)
         self.has_mark = False
         self.is_compressed = False
+        self.is_workbook = False
         self.file_name = origin.name if isinstance(origin, Path) else ""
         self._options = options
         self._path = origin if isinstance(origin, Path) else None
@@ -119,6 +121,9 @@ class TableSource:
         """Give the file's bytes as UTF-8, without the byte order mark, as they arrive: at most 4 MiB at a time."""
         if self.is_stream:
             self._unpack()
+        if self.is_workbook:
+            yield self._read()  # no text: only asked for to see that there is something
+            return
         yield from self._pass_through() if self._options.is_utf8 else self._transcode()
         self.check_unchanged()
 
@@ -144,6 +149,11 @@ class TableSource:
             if compression is ZIP:
                 if not _can_seek(stream):
                     raise DataError(f"{self.name}: expected a table, found a zip archive in a pipe. Name the file.")
+                stream.seek(0)
+                self.is_workbook = is_workbook(stream)
+                if self.is_workbook:
+                    self.is_compressed = False
+                    return
                 stream.seek(0)
                 zipped = ZippedStream(stream, self.name)
                 self._stream, self.file_name = cast(BinaryIO, zipped), zipped.member

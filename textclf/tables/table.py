@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from textclf.errors import DataError
 from textclf.labels import KnownLabels
 from textclf.tables.columns import missing_column
+from textclf.tables.excel import EXCEL
 from textclf.tables.formats import find_format, format_by_content, format_by_suffix
 from textclf.tables.interface import Sample, TableInput
 from textclf.tables.records import (
@@ -56,12 +57,14 @@ class Table:
         source = self._source = self._resources.enter_context(TableSource(origin, options))
         self.name = source.name
         blocks = Blocks(source.blocks())
-        form = named or format_by_suffix(source.file_name)
+        form = named or (EXCEL if source.is_workbook else format_by_suffix(source.file_name))
         if form is None:
             blocks.begin()
             form = format_by_content(Sample(blocks.pending, labelled, source))
         elif not form.is_file:
             blocks.grow()
+        if source.is_workbook and form is not EXCEL:
+            raise DataError(f"{self.name}: expected {form.name}, found an Excel workbook. Leave --format out.")
         if form.is_file and source.is_compressed:
             raise DataError(f"{self.name}: expected a table of text, found compressed {form.name}. Unpack it first.")
         if form.is_file and source.is_stream:
@@ -74,7 +77,11 @@ class Table:
                 " leave it out."
             )
         if not options.header and not form.has_header:
-            raise DataError(f"{self.name}: expected CSV or TSV with --no-header, found {form.name}. Leave it out.")
+            raise DataError(
+                f"{self.name}: expected CSV, TSV or Excel with --no-header, found {form.name}. Leave it out."
+            )
+        if options.sheet is not None and form is not EXCEL:
+            raise DataError(f"{self.name}: expected an Excel workbook with --sheet, found {form.name}. Leave it out.")
         self.format = form
         at = Position(byte=3 if source.has_mark else 0)
         self._input = TableInput(source, options, labelled, self._resources, blocks, at)

@@ -1,8 +1,8 @@
-"""A program of its own that turns a Parquet file into JSON Lines, or adds columns to one, with Polars.
+"""A program of its own that turns Parquet files and Excel workbooks into JSON Lines, or adds columns to Parquet.
 
-Polars may abort the process on a damaged file, so the parent runs this file in a child with limits: it is never
-imported. The last line on standard error is the reason when it fails. The exit code says what is at fault: 3 the file,
-4 the machine (no room on the disk), 5 the limit of memory that the parent set.
+Polars and calamine may abort the process on a damaged file, so the parent runs this file in a child with limits: it is
+never imported. The last line on standard error is the reason when it fails. The exit code says what is at fault: 3 the
+file, 4 the machine (no room on the disk), 5 the limit of memory that the parent set.
 """
 
 import errno
@@ -16,9 +16,11 @@ _FILE, _MACHINE, _LIMIT = 3, 4, 5
 
 
 def main(arguments: list[str]) -> int:
-    """Run `lines PARQUET JSONL COLUMNS` or `join PARQUET ADDED_JSONL OUTPUT`; return the exit code.
+    """Run one of three commands and return the exit code.
 
-    `COLUMNS` are, as JSON, the columns to read, or null for all that can be.
+    `lines PARQUET JSONL COLUMNS`: `COLUMNS` are, as JSON, the columns to read, or null for all that can be.
+    `join PARQUET ADDED_JSONL OUTPUT`: add columns.
+    `sheet WORKBOOK JSONL SHEET HEADER`: `SHEET` is, as JSON, its name or null, `HEADER` true or false.
     """
     command, *rest, limit, seconds, library = arguments
     _set_limits(int(limit), int(seconds))
@@ -27,6 +29,9 @@ def main(arguments: list[str]) -> int:
         if command == "lines":
             source, target, columns = rest
             _lines(Path(source), Path(target), json.loads(columns))
+        elif command == "sheet":
+            source, target, sheet, header = rest
+            _sheet(Path(source), Path(target), json.loads(sheet), json.loads(header))
         else:
             _join(*map(Path, rest))
     except BaseException as error:  # noqa: BLE001, RUF100 -- a panic in Rust is a BaseException
@@ -147,6 +152,49 @@ def _values(series) -> list[str | None]:  # type: ignore[no-untyped-def]  # noqa
         return [None if value is None else str(value) for value in series.to_list()]
     texts: list[str | None] = series.cast(pl.String, strict=True).to_list()
     return texts
+
+
+def _sheet(source: Path, target: Path, wanted: str | None, has_header: bool) -> None:
+    """Write the rows of a sheet as JSON Lines, an empty row as a blank line, after a line with what they are.
+
+    Where it is in doubt which sheet is meant, that line is all, and holds the names of those that have cells.
+    """
+    import python_calamine as calamine
+
+    book = calamine.CalamineWorkbook.from_path(str(source))
+    kinds = {sheet.name: sheet for sheet in book.sheets_metadata if sheet.typ == calamine.SheetTypeEnum.WorkSheet}
+    names = [wanted] if wanted is not None else [
+        name for name, sheet in kinds.items() if sheet.visible == calamine.SheetVisibleEnum.Visible
+    ]  # fmt: skip
+    sheets = [] if wanted is not None and wanted not in kinds else [book.get_sheet_by_name(name) for name in names]
+    filled = [sheet for sheet in sheets if sheet.start is not None]
+    with target.open("w", encoding="utf-8", newline="\n") as stream:
+        if len(filled) != 1:
+            listed = [sheet.name for sheet in filled] or list(kinds)
+            stream.write(json.dumps({"sheets": listed, "is_empty": bool(sheets) and not filled}) + "\n")
+            return
+        first = (filled[0].start or (0, 0))[0] + 1
+        cells = [[_cell(value) for value in row] for row in filled[0].to_python(skip_empty_area=True)]
+        width = max(len(row) for row in cells)
+        used = [i for i in range(width) if any(row[i] != "" for row in cells)]
+        cells = [[row[i] for i in used] for row in cells]
+        columns = [str(value) for value in cells[0]] if has_header else [str(i + 1) for i in range(len(used))]
+        rows = cells[1:] if has_header else cells
+        counts = {"rows": sum(any(value != "" for value in row) for row in rows), "line": first + has_header}
+        stream.write(json.dumps({"columns": columns, **counts}) + "\n")
+        for row in rows:
+            is_blank = all(value == "" for value in row)
+            record = {} if is_blank else dict(zip(columns, row, strict=True))
+            stream.write("\n" if is_blank else json.dumps(record, ensure_ascii=False) + "\n")
+
+
+def _cell(value: object) -> str | int | float | bool:
+    """Return a cell as JSON has it: whole numbers without a point, dates as ISO 8601 writes them."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
+    if isinstance(value, str | int):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 if __name__ == "__main__":

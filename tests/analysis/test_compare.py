@@ -61,7 +61,7 @@ def test_a_classifier_that_is_right_where_another_errs_is_better_and_not_by_chan
 
 def test_the_verdict_names_the_better_one_when_it_is_not_the_first():
     text = comparison_text(compared(Y, WORSE, Y), None)
-    assert "b is more accurate than a; this is hardly chance" in text
+    assert "b is more accurate than a; the difference is statistically significant" in text
 
 
 def test_two_rows_of_a_hundred_may_be_chance():

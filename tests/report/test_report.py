@@ -30,7 +30,7 @@ from textclf.report.plots import (
     CoverageCurve,
     Mark,
     coverage_precision,
-    loss_curves,
+    learning_curves,
     ranking_curves,
     reliability,
 )
@@ -182,7 +182,7 @@ def test_a_model_without_validation_rows_has_a_report_without_figures(tmp_path):
 def test_a_comparison_shows_tests_and_rows_that_differ(tmp_path):
     first, _, _, _ = measured(tmp_path, ["up", "down"])
     texts, labels = rows_of(["up", "down"], 2)
-    other = train(LabelledTexts(texts, labels[1:] + labels[:1]), Settings(valid_fraction=0.0, recipe="fast"), None)
+    other = train(LabelledTexts(texts, labels[4:] + labels[:4]), Settings(valid_fraction=0.0, recipe="fast"), None)
     models = {"<b>one</b>": first.model, "{{7*7}}": other.model}
     with open_table(tmp_path / "rows.jsonl", TableOptions(), labelled=True) as table:
         answers = add_baselines(answer(models, table, slice_by="label", threads=1, progress=lambda _: None), None)
@@ -193,6 +193,12 @@ def test_a_comparison_shows_tests_and_rows_that_differ(tmp_path):
         assert shown in page.text
     for duel in found.duels:
         assert duel.verdict("<b>one</b>", duel.other) in page.text
+    assert {"1 <b>one</b>", "2 {{7*7}}"} <= {word.strip() for word in page.words}  # in the legends
+    source = (tmp_path / "c.html").read_text("utf-8")
+    significant = [duel for duel in found.duels if duel.is_significant]
+    assert source.count('<tr class="gain">') == sum(d.only_first_right > d.only_other_right for d in significant)
+    assert source.count('<tr class="loss">') == len(significant) - source.count('<tr class="gain">')
+    assert significant
 
 
 def test_reports_are_the_same_each_time(tmp_path):
@@ -253,17 +259,17 @@ def test_a_long_curve_is_drawn_with_few_points_and_ends_at_all_rows():
 def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours():
     counted = Reliability()
     counted.add(np.array([0.6, 0.9, 0.9]), np.array([True, True, False]))
-    history = [EpochFigures(1, 2.0, 1.0, 0.5, 0.4), EpochFigures(2, 1.0)]
+    history = [EpochFigures(1, 2.0, 1.0, 0.5, 0.4), EpochFigures(2, 1.0, fit=1), EpochFigures(3, 1.0, 0.9, fit=2)]
     curve = CoverageCurve.of(np.array([0.9, 0.8]), np.array([True, False]))
     for svg in (
         reliability({"after": counted}),
         coverage_precision({"all": curve}, [Mark(0.9, "never", 0.0, None), Mark(0.8, "0.7", 0.5, 1.0)]),
-        loss_curves(history),
+        *learning_curves(history),
     ):
         assert svg.startswith("<svg viewBox=")
         assert 'role="img" aria-label="' in svg
         assert re.search("<title>.+</title><desc>.+</desc>", svg)
-        assert "var(--c1)" in svg
+        assert re.search(r"var\(--c[1-6]\)", svg)
         assert "#0" not in re.sub(r'href="#\w+"', "", svg)
     assert "answered from 0.804<" in coverage_precision({"all": curve}, [Mark(0.8, "0.804", 0.5, 1.0)])
 
@@ -295,7 +301,9 @@ def test_the_curves_of_two_classes_are_drawn_whatever_the_ties():
     rng = np.random.default_rng(0)
     has = rng.random(500) < 0.3
     for score in (rng.random(500) + has, np.round(rng.random(500), 1), np.full(500, 0.5)):
-        assert "ROC, area 0.750" in ranking_curves(score, has, 0.75, 0.6)
+        roc, precision_recall = ranking_curves(score, has, 0.75, 0.6)
+        assert "ROC, area 0.750" in roc
+        assert "average precision 0.600" in precision_recall
 
 
 def test_many_classes_are_said_to_be_sorted():

@@ -36,3 +36,22 @@ def test_a_row_of_weight_two_makes_the_model_that_the_row_twice_makes():
         assert mine.index.keys.tolist() == others.index.keys.tolist()
         np.testing.assert_allclose(mine.idf, others.idf, rtol=1e-6)
     np.testing.assert_allclose(one.predict(texts).P, other.predict(texts).P, atol=2e-3)
+
+
+def test_the_history_tells_epochs_from_fits_and_what_validation_rows_showed_of_each():
+    texts = [f"{word} film {number % 7}" for number in range(40) for word in ("good", "fine", "bad", "ill")]
+    labels = ["up", "up", "down", "down"] * 39 + ["down", "up", "down", "up"]
+    small = {"vectors": "none", "dimension": 4, "valid_fraction": 0.25, "char_ngrams": (0, 0)}
+    for optimizer in ("lbfgs", "adam"):
+        trained = train(LabelledTexts(texts, labels), Settings(**small, optimizer=optimizer, epochs=8), None)
+        history = trained.model.card.history
+        assert [step.number for step in history] == list(range(1, len(history) + 1))
+        fits = [step.fit for step in history]
+        assert fits == sorted(fits)
+        assert fits[0] == (0 if optimizer == "adam" else 1)
+        for number in set(fits) - {0}:
+            *before, last = [step for step in history if step.fit == number]
+            losses = [step.loss for step in (*before, last)]
+            assert losses == sorted(losses, reverse=True)
+            assert {step.valid_loss for step in before} <= {None}
+            assert 0 < last.valid_loss < 1

@@ -94,7 +94,7 @@ class Duel:
         p = format_p(self.p_holm)
         if self.is_significant:
             better, worse = (first, other) if self.only_first_right > self.only_other_right else (other, first)
-            return f"{better} is more accurate than {worse}; this is hardly chance (p {p})."
+            return f"{better} is more accurate than {worse}; the difference is statistically significant (p {p})."
         if not self.only_first_right and not self.only_other_right:
             return f"{first} and {other} are right on the same texts: no difference is seen."
         low, high = (100 * (bound or 0.0) for bound in (self.accuracy.low, self.accuracy.high))

@@ -13,7 +13,6 @@ from textclf.distributed.worker import Judged, Partition, ShardPlan, SharedParam
 from textclf.errors import TextclfError
 from textclf.metrics.single_label import Evaluation
 from textclf.model.calibration import Scaling, fit_calibration
-from textclf.model.card import EpochFigures
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
@@ -32,6 +31,7 @@ from textclf.training.trainer import (
     SCALE_FLOOR,
     SCALE_SMOOTHING,
     joint_tolerance,
+    list_steps,
 )
 from textclf.types import Array, Integers
 
@@ -141,11 +141,13 @@ class FarFit:
             last = self._fit("last", JointFit(fit.network, fit.U, []), everything=True)
             again = replace(model, network=last.network, U=last.U)
             model = again if scaling is None else again.scaled(scaling)
-            fit = replace(fit, losses=fit.losses + last.losses)
+            valid_losses = [] if validation is None else [validation.log_loss]
+            fit = replace(
+                fit, losses=fit.losses + last.losses, lengths=fit.lengths + last.lengths, valid_losses=valid_losses
+            )
         model = replace(model, reference=self._reference(model))
         ask(worker.release)
-        history = tuple(EpochFigures(i, value) for i, value in enumerate(fit.losses, 1))
-        return replace(model, card=replace(model.card, history=history)), validation
+        return replace(model, card=replace(model.card, history=tuple(list_steps(fit, 0)))), validation
 
     def _reference(self, model: Model) -> Profile:
         """Return what all texts are like, and how sure the model was of those it was not fitted to."""
@@ -181,16 +183,11 @@ class FarFit:
         return minimize(problem, rows, of_classes / total, total, options)
 
     def _note(self, name: str, fit: JointFit) -> None:
-        arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
-        self._checkpoint.save(name, State(arrays).itself)
+        self._checkpoint.save(name, State(fit.as_arrays()).itself)
 
     def _load_fit(self, name: str) -> JointFit | None:
         state = self._checkpoint.load(name)
-        if state is None:
-            return None
-        network = replace(self._start.network, theta=state.array("network", self._start.network.theta))
-        U = state.array("U", np.asarray(self._start.U))
-        return JointFit(network, U, [float(value) for value in state.arrays["losses"]])
+        return None if state is None else JointFit.from_state(state, self._start.network, np.asarray(self._start.U))
 
     def _validate(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
         """Return the model with what the rows held out teach about its answers, and how it does on them."""

@@ -44,13 +44,19 @@ _LONGEST_SHOWN = 40
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """The losses of one epoch, or of one step of L-BFGS; the last three need validation rows."""
+    """The losses of one epoch, or of one step of L-BFGS.
+
+    `fit` is 0 for epochs of mini-batches. Fits by L-BFGS are numbered from 1: each continues the one before it with
+    another regularization, so their training losses do not compare. The three validation figures need validation
+    rows; of a fit by L-BFGS only the last step has a validation loss.
+    """
 
     number: Count
     loss: BoundedNumber
     valid_loss: BoundedNumber | None = None
     valid_accuracy: Share | None = None
     valid_macro_f1: Share | None = None
+    fit: Count = 0
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The report of a comparison: classifiers side by side, the first against each other, and the rows they part on."""
+"""The report of a comparison: classifiers side by side, the first against each other, and where they disagree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ from textclf.report.run import Fact, RunDetails
 
 _CHANGED = 50
 _SLICES = 50
+_LONGEST_LEGEND = 24
 _OTHERS = {1: "baselines", 2: "{}"}
 
 
@@ -48,30 +49,31 @@ def write_comparison_report(
     """Write how classifiers compare on the rows of `answers`, the baselines' among them."""
     names = [truncate(name, LONGEST_LABEL) for name in answers.names]
     right = answers.given[:, : answers.models] == answers.y[:, None]
-    numbered = [(number, score) for number, score in enumerate(comparison.scores, 1)]
+    legends = [f"{j} {truncate(name, _LONGEST_LEGEND)}" for j, name in enumerate(answers.names, 1)]
     curves, reliabilities = {}, {}
     for j in range(answers.models):
-        curves[f"{j + 1}"] = plots.CoverageCurve.of(answers.confidence[:, j], right[:, j])
-        reliabilities[f"{j + 1}"] = counted = Reliability()
+        curves[legends[j]] = plots.CoverageCurve.of(answers.confidence[:, j], right[:, j])
+        reliabilities[legends[j]] = counted = Reliability()
         counted.add(answers.confidence[:, j], right[:, j])
     write_page(
         path,
         "comparison.html",
         title=f"{names[0]} beside {_OTHERS.get(answers.models, 'others').format(names[1])}",
+        origin=" · ".join(fact.value for fact in run.facts if fact.name == "date"),
         lead=f"{comparison.n:,} texts, {comparison.classes:,} classes.",
         comparison=comparison,
         names=names,
         calibration=[counted.ece for counted in reliabilities.values()],
         verdicts=[duel.verdict(names[0], truncate(duel.other, LONGEST_LABEL)) for duel in comparison.duels],
         accuracy=plots.interval_plot(
-            [(number, score.accuracy) for number, score in numbered], comparison.scores[0].accuracy, what="Accuracy"
+            dict(zip(legends, [score.accuracy for score in comparison.scores], strict=True)), what="Accuracy"
         ),
         macro_f1=plots.interval_plot(
-            [(number, score.macro_f1) for number, score in numbered], comparison.scores[0].macro_f1, what="Macro-F1"
+            dict(zip(legends, [score.macro_f1 for score in comparison.scores], strict=True)), what="Macro-F1"
         ),
         coverage=plots.coverage_precision(curves),
         reliability=plots.reliability(reliabilities),
-        by_length=_by_length(comparison.by_words),
+        by_length=_by_length(comparison.by_words, legends),
         slices=_slices(comparison, slice_by),
         models=answers.models,
         changed=_find_changes(answers),
@@ -81,10 +83,11 @@ def write_comparison_report(
     )
 
 
-def _by_length(slices: list[Slice]) -> str:
+def _by_length(slices: list[Slice], legends: list[str]) -> str:
     if len(slices) < 2:
         return ""
-    return plots.slice_plot([f"{part.value}" for part in slices], np.array([part.accuracy for part in slices]))
+    names = [f"{part.value}" for part in slices]
+    return plots.slice_plot(names, np.array([part.accuracy for part in slices]), legends)
 
 
 def _slices(comparison: Comparison, slice_by: str | None) -> list[tuple[str, list[Slice], int]]:

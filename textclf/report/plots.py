@@ -3,8 +3,9 @@
 Letters: ``n`` rows.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,37 +60,68 @@ class Mark:
     precision: float | None
 
 
-def loss_curves(history: Sequence[EpochFigures]) -> str:
-    """Return how the loss, and what was seen on validation rows, went from epoch to epoch."""
+def learning_curves(history: Sequence[EpochFigures]) -> list[str]:
+    """Return how losses, and figures of validation rows, went: over epochs of mini-batches, and over L-BFGS steps."""
+    epochs = [epoch for epoch in history if not epoch.fit]
+    fits = [list(steps) for number, steps in groupby(history, lambda epoch: epoch.fit) if number]
+    validated = [epoch for epoch in epochs if epoch.valid_loss is not None]
+    panels: list[tuple[str, Callable[[Axes], None], Sequence[EpochFigures]]] = []
+    if epochs:
+        panels += [("Network and vectors, by mini-batches", lambda axes: _paint_epochs(axes, epochs), epochs)]
+    if fits:
+        panels += [("All weights together, by L-BFGS", lambda axes: _paint_fits(axes, fits), [*chain(*fits)])]
+    if validated:
+        panels += [("On validation rows, by mini-batches", lambda axes: _paint_scores(axes, validated), validated)]
+    return [
+        _panel(title, paint, f"The loss falls from {steps[0].loss:.3f} to {steps[-1].loss:.3f} in {len(steps)} steps.")
+        for title, paint, steps in panels
+    ]
+
+
+def _panel(title: str, paint: "Callable[[Axes], None]", text: str) -> str:
+    """Return a small figure with its title above it."""
     from matplotlib.ticker import MaxNLocator
 
-    validated = [epoch for epoch in history if epoch.valid_loss is not None]
-    numbers = [epoch.number for epoch in validated]
+    def paint_figure(figure: "Figure") -> None:
+        axes = figure.add_subplot()
+        axes.set_title(title, color=SOFT, fontsize=FONT)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+        paint(axes)
 
-    def paint(figure: "Figure") -> None:
-        axes = figure.subplots(1, 2 if validated else 1, squeeze=False)[0]
-        steps = [epoch.number for epoch in history]
-        axes[0].plot(steps, [epoch.loss for epoch in history], color=SERIES[0], label="training")
-        if validated:
-            losses = [epoch.valid_loss for epoch in validated]
-            axes[0].plot(numbers, losses, color=SERIES[1], linestyle=_DASHES[1], label="validation")
-            for i, (name, key) in enumerate((("accuracy", "valid_accuracy"), ("macro-F1", "valid_macro_f1"))):
-                figures = [getattr(epoch, key) for epoch in validated]
-                axes[1].plot(numbers, figures, color=SERIES[i + 2], linestyle=_DASHES[i], label=name)
-            axes[1].set(xlabel="epoch", title="on validation rows")
-            if numbers[-1] < steps[-1]:
-                axes[0].axvline(numbers[-1] + 0.5, color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
-            for part in axes:
-                part.legend()
-        then = ", then step of the fit with n-grams" if validated and numbers[-1] < steps[-1] else ""
-        axes[0].set(xlabel=f"epoch{then}" if validated else "step", ylim=(0, None), xlim=(0, None))
-        axes[0].set_title("mean loss and penalty of weights")
-        for part in axes:
-            part.title.set(color=SOFT, fontsize=FONT)
-            part.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    return draw(_WIDTH, 0.85 * _HEIGHT, paint_figure, title=title, text=text)
 
-    text = f"The loss falls from {history[0].loss:.3f} to {history[-1].loss:.3f} in {len(history)} steps."
-    return draw(1.6 * _WIDTH if validated else _WIDTH, 0.85 * _HEIGHT, paint, title="Learning curves", text=text)
+
+def _paint_epochs(axes: "Axes", epochs: Sequence[EpochFigures]) -> None:
+    axes.plot([epoch.number for epoch in epochs], [epoch.loss for epoch in epochs], color=SERIES[0], label="training")
+    seen = [(epoch.number, epoch.valid_loss) for epoch in epochs if epoch.valid_loss is not None]
+    if seen:
+        axes.plot(*zip(*seen, strict=True), color=SERIES[1], linestyle=_DASHES[1], label="validation")
+    axes.set(xlabel="epoch", ylabel="mean loss", ylim=(0, None))
+    axes.legend()
+
+
+def _paint_fits(axes: "Axes", fits: Sequence[Sequence[EpochFigures]]) -> None:
+    for number, steps in enumerate(fits):
+        line = [step.number for step in steps], [step.loss for step in steps]
+        axes.plot(*line, color=SERIES[0], label=None if number else "training, L2 term included")
+        if number:
+            axes.axvline(steps[0].number - 0.5, color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
+    ends = [(steps[-1].number, steps[-1].valid_loss) for steps in fits if steps[-1].valid_loss is not None]
+    if ends:
+        axes.plot(
+            *zip(*ends, strict=True), color=SERIES[1], linestyle=_DASHES[1], linewidth=0.9, marker="D", markersize=4,
+            label="validation",
+        )  # fmt: skip
+    axes.set(xlabel="step", ylabel="mean loss", ylim=(0, None))
+    axes.legend()
+
+
+def _paint_scores(axes: "Axes", epochs: Sequence[EpochFigures]) -> None:
+    for i, (name, key) in enumerate((("accuracy", "valid_accuracy"), ("macro-F1", "valid_macro_f1"))):
+        figures = [getattr(epoch, key) for epoch in epochs]
+        axes.plot([epoch.number for epoch in epochs], figures, color=SERIES[i + 2], linestyle=_DASHES[i], label=name)
+    axes.set(xlabel="epoch")
+    axes.legend()
 
 
 def reliability(series: Mapping[str, Reliability], *, what: str = "share that is right") -> str:
@@ -179,7 +211,7 @@ def precision_recall(decisions: Reliability, precision: float, recall: float) ->
     return draw(_WIDTH, 1.2 * _HEIGHT, paint, title="Precision and recall", text=text)
 
 
-def ranking_curves(score: Array, has: npt.NDArray[np.bool_], roc_auc: float, average_precision: float) -> str:
+def ranking_curves(score: Array, has: npt.NDArray[np.bool_], roc_auc: float, average_precision: float) -> list[str]:
     """Return ROC and precision by recall, as the probability falls from which on a class is given.
 
     `score`: the class's probability, and `has`: whether the row has it, both of shape (n,). The two figures are told.
@@ -192,23 +224,25 @@ def ranking_curves(score: Array, has: npt.NDArray[np.bool_], roc_auc: float, ave
     wrong = ends + 1 - hits
     recall, fallout = hits / has.sum(), wrong / (~has).sum()
 
-    titles = f"ROC, area {roc_auc:.3f}", f"precision–recall, average precision {average_precision:.3f}"
+    def paint_roc(axes: "Axes") -> None:
+        axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
+        axes.plot([0, *fallout], [0, *recall], color=SERIES[0])
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03), xlabel="false positive rate", ylabel="true positive rate")
 
-    def paint(figure: "Figure") -> None:
-        roc, precision = figure.subplots(1, 2)
-        roc.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
-        roc.plot([0, *fallout], [0, *recall], color=SERIES[0])
-        roc.set(xlabel="false positive rate", ylabel="true positive rate")
-        precision.axhline(has.mean(), color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
-        precision.plot(recall, hits / (ends + 1), color=SERIES[0])
-        precision.set(xlabel="recall", ylabel="precision")
-        for axes, title in ((roc, titles[0]), (precision, titles[1])):
-            axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03))
-            axes.set_title(title, color=SOFT, fontsize=FONT)
+    def paint_precision(axes: "Axes") -> None:
+        axes.axhline(has.mean(), color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
+        axes.plot(recall, hits / (ends + 1), color=SERIES[0])
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.03), xlabel="recall", ylabel="precision")
 
     middle = int(np.argmin(np.abs(recall - 0.5)))
-    text = f"At a recall of {recall[middle]:.2f} the false positive rate is {fallout[middle]:.2f}."
-    return draw(1.6 * _WIDTH, 0.95 * _HEIGHT, paint, title="ROC and precision by recall", text=text)
+    at = f"At a recall of {recall[middle]:.2f} the"
+    return [
+        _panel(f"ROC, area {roc_auc:.3f}", paint_roc, f"{at} false positive rate is {fallout[middle]:.2f}."),
+        _panel(
+            f"Precision–recall, average precision {average_precision:.3f}", paint_precision,
+            f"{at} precision is {hits[middle] / (ends[middle] + 1):.2f}.",
+        ),
+    ]  # fmt: skip
 
 
 def label_counts(truth: Integers, given: Integers) -> str:
@@ -230,39 +264,39 @@ def label_counts(truth: Integers, given: Integers) -> str:
     return draw(_WIDTH, 0.85 * _HEIGHT, paint, title="Labels a text", text="How many labels texts have, and get.")
 
 
-def interval_plot(intervals: Sequence[tuple[int, Interval]], first: Interval, *, what: str) -> str:
-    """Return figures with their intervals, one line each from the top, numbered as their table numbers them."""
+def interval_plot(intervals: Mapping[str, Interval], *, what: str) -> str:
+    """Return figures with their intervals, one line each from the top; the dotted line is that of the first."""
 
     def paint(figure: "Figure") -> None:
         axes = figure.add_subplot()
-        axes.axvline(first.value, color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
-        for number, found in intervals:
+        for number, found in enumerate(intervals.values()):
             low, high = (found.value if end is None else end for end in (found.low, found.high))
-            axes.plot([low, high], [number, number], color=_colour(number - 1), linewidth=2.2, solid_capstyle="butt")
-            axes.plot([found.value], [number], marker=_marker(number - 1), markersize=5, color=_colour(number - 1))
-        numbers = [number for number, _ in intervals]
-        axes.set(ylim=(max(numbers) + 0.6, min(numbers) - 0.6), yticks=numbers, xlabel=what)
-        axes.set_yticklabels([f"{number}" for number in numbers])
+            if not number:
+                axes.axvline(found.value, color=SOFT, linewidth=0.8, linestyle=_DASHES[2])
+            axes.plot([low, high], [number, number], color=_colour(number), linewidth=2.2, solid_capstyle="butt")
+            axes.plot([found.value], [number], marker=_marker(number), markersize=5, color=_colour(number))
+        axes.set(ylim=(len(intervals) - 0.4, -0.6), xlabel=what)
+        axes.set_yticks(range(len(intervals)), intervals)
         axes.grid(axis="y", visible=False)
 
-    text = "; ".join(f"{number}: {found.value:.3f}" for number, found in intervals)
+    text = "; ".join(f"{name}: {found.value:.3f}" for name, found in intervals.items())
     height = 0.55 + 0.24 * len(intervals)
     return draw(_WIDTH, max(height, 1.2), paint, title=f"{what} with 95% intervals", text=text)
 
 
-def slice_plot(names: Sequence[str], accuracy: Array) -> str:
-    """Return the accuracy of each classifier, a column of shape (slices, m), on slices of the rows in order."""
+def slice_plot(names: Sequence[str], accuracy: Array, classifiers: Sequence[str]) -> str:
+    """Return the accuracy of m classifiers, shape (slices, m), on slices of the rows in order."""
 
     def paint(figure: "Figure") -> None:
         axes: Axes = figure.add_subplot()
         for number, column in enumerate(accuracy.T):
             axes.plot(
                 np.arange(len(column)), column, color=_colour(number), linestyle=_dashes(number),
-                marker=_marker(number), markersize=4, label=f"{number + 1}",
+                marker=_marker(number), markersize=4, label=classifiers[number],
             )  # fmt: skip
         axes.set_xticks(np.arange(len(names)), names)
         axes.set(xlabel="words", ylabel="accuracy", xlim=(-0.3, len(names) - 0.7))
-        axes.legend(ncols=3)
+        axes.legend()
 
     return draw(_WIDTH, _HEIGHT, paint, title="Accuracy by length", text="Accuracy in quarters of the rows by length.")
 

@@ -27,6 +27,10 @@ from textclf.tables import LoadedTable
 from textclf.training.train import Trained
 
 _CONFUSIONS = 30
+_FITS_NOTE = (
+    "At a dotted line the fit continues with another regularization, which did better on validation rows. Training "
+    "losses on its two sides do not compare; the validation loss is that of each fit's end."
+)
 _TOP_WORDS = 5
 _LONGEST_EXPLAINED = 50_000
 
@@ -57,7 +61,7 @@ def write_evaluation_report(
     _write(
         path, model, gathered.texts, judgement,
         title=f"Evaluation on {Path(name).name}", lead=f"{evaluation.n:,} texts, {len(model.labels):,} {_what(model)}.",
-        judged_on="", refused=refused, run=run, curves="",
+        judged_on="", refused=refused, run=run, curves=[], curves_note="",
     )  # fmt: skip
 
 
@@ -76,7 +80,8 @@ def write_training_report(
         title=f"Training on {Path(examples.name).name}",
         lead=f"{len(examples):,} texts, {len(model.labels):,} {_what(model)}.",
         judged_on=_judged_on(trained, valid), refused=len(examples.refused), run=run,
-        curves=plots.loss_curves(history) if len(history) > 1 else "",
+        curves=plots.learning_curves(history) if len(history) > 1 else [],
+        curves_note=_FITS_NOTE if max((epoch.fit for epoch in history), default=0) > 1 else "",
     )  # fmt: skip
 
 
@@ -125,7 +130,7 @@ def _write(
     *,
     refused: int,
     run: RunDetails,
-    **values: str,
+    **values: str | list[str],
 ) -> None:
     write_page(
         path,
@@ -179,7 +184,7 @@ def _draw(
     if isinstance(evaluation, MultiLabelEvaluation):
         precision, recall, _ = evaluation.micro
         return {
-            "matrix": None, "confusions": [], "two_classes": "", "calibrations": [],
+            "matrix": None, "confusions": [], "two_classes": [], "calibrations": [],
             "reliability": plots.reliability({"decisions": judged.decisions}, what="share of labels that apply"),
             "coverage": plots.coverage_precision({"all labels": curve}, what="exactly right"),
             "precision_recall": plots.precision_recall(judged.decisions, precision, recall),
@@ -202,16 +207,16 @@ def _draw(
         "coverage": plots.coverage_precision({"these rows": curve}, marks),
         "precision_recall": "",
         "label_counts": "",
-        "two_classes": _two_classes(judged, evaluation.ranking) if len(evaluation.labels) == 2 else "",
+        "two_classes": _two_classes(judged, evaluation.ranking) if len(evaluation.labels) == 2 else [],
     }
 
 
-def _two_classes(judged: JudgedRows, ranking: RankingFigures) -> str:
+def _two_classes(judged: JudgedRows, ranking: RankingFigures) -> list[str]:
     """Return the curves of the second class against the first, by its probability."""
     score = np.where(judged.classes == 1, judged.confidence, 1 - judged.confidence)
     has = judged.right == (judged.classes == 1)
     if not 0 < has.sum() < len(has):
-        return ""
+        return []
     return plots.ranking_curves(score, has, float(ranking.roc_auc[1]), float(ranking.average_precision[1]))
 
 

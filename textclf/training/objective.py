@@ -12,7 +12,7 @@ file, do not change a bit of the result.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 from typing import Protocol, TypeVar
 
@@ -23,7 +23,7 @@ from textclf.nn.network import Loss, Network
 from textclf.storage.array_store import walk
 from textclf.text.csr import SparseRows, blocks_of
 from textclf.text.subwords import WideRows
-from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, state_of, steps_of
+from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State, state_of, steps_of
 from textclf.training.data import Examples
 from textclf.types import Array
 
@@ -65,12 +65,26 @@ class Problem:
 class JointFit:
     """The network and the n-grams' rows U, shape (V, k), that were found together, and the loss after each step.
 
-    The losses of a fit that continued another begin with the other's.
+    The losses of a fit that continued another begin with the other's: `lengths` says how many steps each of them took,
+    `valid_losses` what the mean loss of validation rows was after each, where that is known.
     """
 
     network: Network
     U: Array
     losses: list[float]
+    lengths: list[int] = field(default_factory=list)
+    valid_losses: list[float] = field(default_factory=list)
+
+    def as_arrays(self) -> dict[str, Array]:
+        """Return what a checkpoint keeps of the fit, from which `from_state` makes it again."""
+        told = {name: np.array(getattr(self, name)) for name in ("losses", "lengths", "valid_losses")}
+        return {"network": self.network.theta, "U": self.U, **told}
+
+    @staticmethod
+    def from_state(state: State, network: Network, U: Array) -> "JointFit":
+        """Return the fit that a checkpoint kept; network and U, shape (V, k), say of which shapes its arrays are."""
+        told = [state.arrays[name].tolist() for name in ("losses", "lengths", "valid_losses")]
+        return JointFit(replace(network, theta=state.array("network", network.theta)), state.array("U", U), *told)
 
 
 @dataclass(frozen=True)
@@ -165,7 +179,9 @@ def minimize(problem: Problem, rows: Rows, shares: Array, total: float, options:
         curvature=objective.curvature(shares),
         after_iteration=save,
     )
-    return JointFit(*objective.parts(found.theta), losses)
+    before = JointFit(problem.network, found.theta, []) if start is None else start
+    lengths = [*before.lengths, len(losses) - len(before.losses)]
+    return JointFit(*objective.parts(found.theta), losses, lengths, before.valid_losses)
 
 
 @dataclass(frozen=True)

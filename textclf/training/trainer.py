@@ -152,7 +152,7 @@ class Trainer:
         if settings.optimizer == "lbfgs" or examples.ngrams.width:
             choice = self._fit_jointly(Stage(network, E, len(epochs)), examples, valid, regularization, start)
             network, U, regularization = choice.fit.network, choice.fit.U, choice.regularization
-            history += [EpochFigures(len(epochs) + i, value) for i, value in enumerate(choice.fit.losses, 1)]
+            history += list_steps(choice.fit, len(epochs))
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
         model = Model(
             self.labels, self.features, self.words, E, U, network, settings.output,
@@ -263,6 +263,15 @@ class Trainer:
         scales = columns_moved(scales, loss)
         sizes = [len(table.index) for table in self.features.ngrams]
 
+        S_valid = None if valid is None else valid.words.times(E, threads=threads)
+
+        def validation_losses(found: JointFit) -> Array:
+            assert valid is not None
+            assert S_valid is not None
+            Z = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
+            temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
+            return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
+
         tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
 
         def fit(regularization: Regularization, start: JointFit | None) -> JointFit:
@@ -279,7 +288,11 @@ class Trainer:
                 LbfgsSettings(steps, tolerance=0.0, gain=tolerance), threads, start, report,
                 self.checkpoint.within(_NOTED),
             )  # fmt: skip
-            return fit_jointly(problem if self.earlier is None else self.earlier.held(problem), S, examples, options)
+            found = fit_jointly(problem if self.earlier is None else self.earlier.held(problem), S, examples, options)
+            if valid is None:
+                return found
+            valid_loss = float(validation_losses(found).sum() / valid.weights.sum())
+            return replace(found, valid_losses=[*found.valid_losses, valid_loss])
 
         first = regularization or self._first_regularization(is_second=done > 0)
         past = self._past_moves(network, examples)
@@ -287,13 +300,6 @@ class Trainer:
             found = past.fit if past else fit(first, begin)
             self._note_moves(Moves((), found))
             return Choice(first, found, tried)
-        S_valid = valid.words.times(E, threads=threads)
-
-        def validation_losses(found: JointFit) -> Array:
-            Z = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
-            temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
-            return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
-
         choice = choose_regularization(first, fit, validation_losses, past=past, after_move=self._note_moves)
         chosen = choice.regularization
         said = [
@@ -305,7 +311,7 @@ class Trainer:
 
     def _note_moves(self, moves: Moves[JointFit]) -> None:
         fit = moves.fit
-        arrays = {"network": fit.network.theta, "U": fit.U, "losses": np.array(fit.losses)}
+        arrays = fit.as_arrays()
         self.checkpoint.save(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
 
     def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
@@ -313,10 +319,8 @@ class Trainer:
         state = self.checkpoint.load(_NOTED)
         if state is None:
             return None
-        U = state.array("U", np.empty((examples.ngrams.width, len(self.labels)), np.float32))
-        fitted = replace(network, theta=state.array("network", network.theta))
-        losses = [float(value) for value in state.arrays["losses"]]
-        return Moves(tuple(map(bool, state.facts["kept"])), JointFit(fitted, U, losses))
+        U = np.empty((examples.ngrams.width, len(self.labels)), np.float32)
+        return Moves(tuple(map(bool, state.facts["kept"])), JointFit.from_state(state, network, U))
 
     def _may_choose(self, examples: Examples) -> bool:
         return self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
@@ -361,6 +365,17 @@ class SampledFit:
 
     trainer: Trainer
     examples: Examples
+
+
+def list_steps(found: JointFit, done: int) -> list[EpochFigures]:
+    """Return the steps of a fit, and of those that it continued, numbered from the one after `done` epochs."""
+    steps: list[EpochFigures] = []
+    for fit, length in enumerate(found.lengths, 1):
+        for loss in found.losses[len(steps) : len(steps) + length]:
+            steps.append(EpochFigures(done + len(steps) + 1, loss, fit=fit))
+        if length and fit <= len(found.valid_losses):
+            steps[-1] = replace(steps[-1], valid_loss=found.valid_losses[fit - 1])
+    return steps
 
 
 def joint_tolerance(settings: Settings) -> float:

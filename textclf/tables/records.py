@@ -240,7 +240,10 @@ class Notes:
 
 @dataclass(frozen=True)
 class LoadedTable:
-    """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in."""
+    """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in.
+
+    `text_columns` and `label_columns` are the columns that texts and labels were read from.
+    """
 
     name: str
     texts: Sequence[str]
@@ -249,6 +252,8 @@ class LoadedTable:
     rows: Sequence[int]
     refused: list[Refusal] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
+    text_columns: tuple[str, ...] = ("text",)
+    label_columns: tuple[str, ...] = ("label",)
 
     def __len__(self) -> int:
         return len(self.texts)

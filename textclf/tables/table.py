@@ -246,7 +246,14 @@ def read_examples(path: Origin, options: TableOptions, store: "ArrayStore | None
             raise DataError(
                 f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused; {first}."
             )
-        weighted = weights if options.weight_column is not None else None
         return LoadedTable(
-            table.name, texts if packed is None else packed.whole(), labels, weighted, rows, table.refused, table.notes
+            table.name,
+            texts if packed is None else packed.whole(),
+            labels,
+            weights if options.weight_column is not None else None,
+            rows,
+            table.refused,
+            table.notes,
+            (table.text_column,),
+            options.label_columns or (table.label_column or "",),
         )

@@ -51,6 +51,8 @@ from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
     from textclf.distributed import TrainedFar
+    from textclf.metrics.multi_label import MultiLabelEvaluation
+    from textclf.metrics.single_label import Evaluation
     from textclf.model.model import Model
     from textclf.storage.array_store import ArrayStore
     from textclf.tables import LoadedTable, TableOptions
@@ -188,9 +190,6 @@ class TrainOptions(ReadingOptions, ClusterOptions):
         """The files that are read, but for the vectors."""
         return [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
 
-
-_MOST_COMPARED = 1_000
-_SLIPS = 5  # misspelt labels that are named
 
 _OF_MINI_BATCHES = (
     "learning_rate", "vector_rate", "freeze_vectors", "batch_size", "patience", "dropout", "word_dropout"
@@ -422,7 +421,7 @@ def _train_on_table(
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     start: Start | None = None if old is None else Start(old, None if rows.old is None else _take_examples(rows.old))
     valid = None if rows.valid is None else _take_examples(rows.valid)
-    _warn_of_labels(rows.train, multi_label=reading.multi_label)
+    _say_what_is_read(rows.train, reading, options)
     with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
         trained = train(
@@ -466,25 +465,13 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     return rows
 
 
-def _warn_of_labels(examples: "LoadedTable", *, multi_label: bool) -> None:
-    """Warn of labels that may be several, a slip of another, or no label at all: one line for each kind."""
-    from collections import Counter
+def _say_what_is_read(examples: "LoadedTable", reading: "TableOptions", options: TrainOptions) -> None:
+    """Say which columns are read, and warn of what makes it doubtful that they are those meant."""
+    from textclf.check.first_look import describe_table, doubt_table
 
-    from textclf.check.label_variants import variants
-    from textclf.labels import find_joined_labels, label_sets, missing_labels
-
-    counts = Counter(label for row in label_sets(examples.labels, multi_label=multi_label) for label in row)
-    for label, sign in list(find_joined_labels(counts.keys()).items())[:1]:
-        advice = "Separate the labels of a row by |." if multi_label else "Train with --multi-label if they are."
-        warn(f"{examples.name}: labels such as {label!r} look like several, separated by {sign!r}. {advice}")
-    for label in missing_labels(counts.keys()):
-        rows = counted(counts[label], "row")
-        warn(f"{examples.name}: the label {label!r} ({rows}) looks like a missing value. `textclf check` tells more.")
-    slips = variants(counts) if len(counts) <= _MOST_COMPARED else {}  # each label is held against each
-    if slips:
-        listed = ", ".join(f"{slip!r} (of {original!r})" for slip, original in sorted(slips.items())[:_SLIPS])
-        more = f" and {len(slips) - _SLIPS:,} more" if len(slips) > _SLIPS else ""
-        warn(f"{examples.name}: labels that look misspelt: {listed}{more}. `textclf check` tells more.")
+    say(spell(describe_table(examples, multi_label=reading.multi_label)), quiet=options.quiet)
+    for doubt in doubt_table(examples, multi_label=reading.multi_label, vectors=options.settings.vectors):
+        warn(f"{examples.name}: {doubt}")
 
 
 def _take_examples(examples: "LoadedTable") -> "LabelledTexts":
@@ -510,7 +497,10 @@ def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTable
 
 
 def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
+    from textclf.metrics.multi_label import MultiLabelEvaluation
+
     model, validation = trained.model, trained.validation
+    _warn_of_baseline(validation)
     size = options.target.stat().st_size
     if options.as_json:
         described = model.card.as_dict()
@@ -521,10 +511,29 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
     if validation is not None:
         found = validation.summary()
         first = ("micro-F1", "micro_f1") if model.is_multi_label else ("accuracy", "accuracy")
-        scores = f"validation {first[0]} {found[first[1]]:.4f}, macro-F1 {found['macro_f1']:.4f}"
+        baseline = validation.baseline if isinstance(validation, MultiLabelEvaluation) else validation.majority
+        beside = f"majority baseline {baseline[1]:.4f}"
+        scores = f"validation {first[0]} {found[first[1]]:.4f} ({beside}), macro-F1 {found['macro_f1']:.4f}"
         figures = f"{scores} ({counted(validation.n, 'text')})"
     target = options.settings.target_precision
     if target is not None and model.record is not None:
         coverage = model.record.coverage(target, len(model.labels))
         say(f"target precision {target:g}: {coverage:.1%} of rows like these would be answered", quiet=options.quiet)
     say(f"{spell(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)
+
+
+def _warn_of_baseline(validation: "Evaluation | MultiLabelEvaluation | None") -> None:
+    """Warn where a model of one label a text does no better than an answer that is always the same."""
+    from textclf.metrics.single_label import Evaluation
+
+    if not isinstance(validation, Evaluation):
+        return
+    label, share = validation.majority
+    given = validation.matrix.sum(axis=0)
+    if (given > 0).sum() == 1:
+        found = f"every validation text is labelled {validation.labels[int(given.argmax())]!r}"
+    elif validation.accuracy <= share:
+        found = f"validation accuracy is no better than that of always answering {label!r}"
+    else:
+        return
+    warn(f"{found}. Check that text and label columns are right, and add rows of the rarer labels.")

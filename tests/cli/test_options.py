@@ -1,6 +1,7 @@
 """Each command has one typed object of its options, and an option that cannot act is refused."""
 
 import ast
+import gzip
 import inspect
 from collections import Counter
 from dataclasses import fields, is_dataclass
@@ -143,33 +144,81 @@ def test_a_sentence_about_a_table_is_a_sentence(tmp_path, monkeypatch):
 # --- URLs -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def at_url(tmp_path):
+    """Return a function that puts a file on the network, where every word of the URL counts."""
+    import fsspec
+
+    def put(content, name="t.csv"):
+        url = f"memory://{tmp_path.name}/{name}"
+        with fsspec.open(url, "wb") as stream:
+            stream.write(content)
+        return url
+
+    yield put
+    fsspec.filesystem("memory").store.clear()
+
+
+ROWS = (DATA / "reviews-test.csv").read_bytes()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["check", "https://example.org/t.csv"],
-        ["curve", "https://example.org/t.csv"],
-        ["tune", "https://example.org/t.csv", "-o", "m"],
-        ["train", DATA / "reviews-test.csv", "-o", "m", "--valid", "https://example.org/t.csv"],
-        ["predict", "https://example.org/t.csv", "good"],
-        ["compare", MODEL, "https://example.org/t.csv"],
-        ["explain", MODEL, "-i", "https://example.org/t.csv"],
+        ["evaluate", MODEL],
+        ["compare", MODEL],
+        ["check"],
+        ["split", "--test-output", "b.csv", "--train-output", "a.csv"],
+        ["predict", MODEL, "-o", "o.csv", "-i"],
+        ["explain", MODEL, "--top", "1", "-i"],
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_a_url_where_a_file_is_read_is_named_with_all_its_slashes(arguments):
-    outcome = textclf(*arguments)
-    assert outcome.code == 2
-    assert "found the URL 'https://example.org/t.csv'" in outcome.err
+def test_a_table_at_a_url_is_read_and_called_by_its_url(arguments, at_url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    url = at_url(ROWS)
+    accepted(*arguments, url)
+    refused(f"{url}: no column 'nothing'", *arguments, url, "--text-column", "nothing")
+
+
+def test_training_reads_tables_and_models_at_urls_and_names_them(at_url, tmp_path):
+    url = at_url(gzip.compress(ROWS), "reviews.csv.gz")
+    train = ["train", url, "--valid", url, "-o", tmp_path / "m", "--recipe", "fast"]
+    said = accepted(*train).err
+    assert "200 of 200 validation rows have the text of a training row" in said
+    model = at_url((tmp_path / "m").read_bytes(), "m.safetensors")
+    assert accepted("predict", model, "A good film.").out
+    for missing, said in ((url.replace("reviews", "no"), "cannot be fetched"), (f"{url}x", "cannot be listed")):
+        refused(f"{missing}: {said}", "train", missing, "-o", tmp_path / "m")
+
+
+def test_no_copy_of_what_was_fetched_is_left(at_url, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    accepted("check", at_url(ROWS))
+    refused("no column", "check", at_url(ROWS), "--text-column", "nothing")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_parts_of_a_table_at_a_url_are_written_here(at_url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    accepted("split", at_url(ROWS), "-q")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["t-test.csv", "t-train.csv"]
 
 
 def test_a_url_of_an_unknown_kind_is_named_whole(tmp_path):
     refused("nope://bucket/t.csv: .*Protocol not known", "train", "nope://bucket/t.csv", "-o", tmp_path / "m")
 
 
-@pytest.mark.parametrize(("url", "extra"), [("https://example.org/t.csv", "http"), ("s3://bucket/t.csv", "s3")])
+@pytest.mark.parametrize(
+    ("url", "extra"),
+    [
+        ("https://example.org/t.csv", r"'textclf-nn\[url\]'\."),
+        ("s3://bucket/t.csv", r"'textclf-nn\[url\]' 'fsspec\[s3\]'\."),
+    ],
+)
 def test_a_url_whose_package_is_missing_is_answered_with_what_installs_it(url, extra, tmp_path, monkeypatch):
     def fail(_url):
         raise ImportError("Install something to access this")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", fail)
-    refused(rf"{url}: .*pip install 'fsspec\[{extra}\]'", "train", url, "-o", tmp_path / "m")
+    refused(rf"{url}: .*pip install {extra}", "train", url, "-o", tmp_path / "m")

@@ -23,17 +23,25 @@ FILE = click.Path(path_type=Path)
 
 
 class _InputFile(click.Path):
-    """A file to read, on this machine: a path would lose a slash of a URL, and the file would not be found."""
+    """A file to read; one at a URL is copied to this machine."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path."""
-        if isinstance(value, str) and "://" in value:
-            self.fail(f"expected a file, found the URL {value!r}. Download it, and give the file.", param, ctx)
+        """Return the path; raises DataError when the file cannot be fetched."""
+        if isinstance(value, str) and "://" in value and ctx is not None and not ctx.resilient_parsing:
+            return _fetch(value, ctx)
         return super().convert(value, param, ctx)
 
 
+def _fetch(url: str, ctx: click.Context) -> Path:
+    """Return a copy of the file at a URL, which is gone when the command ends."""
+    from textclf.storage.files import temporary_folder
+    from textclf.storage.remote import fetch
+
+    return fetch(url, ctx.with_resource(temporary_folder()))
+
+
 INPUT = _InputFile(path_type=Path)
-"""A file to read, or "-" for standard input where a table is read."""
+"""A file to read, here or at a URL, or "-" for standard input where a table is read."""
 
 # --- commands and their options -----------------------------------------------------------------------------------
 
@@ -267,7 +275,7 @@ class ClusterOptions:
 
     def locate(self, place: str) -> str:
         """Return a place as workers name it, who may run in another folder."""
-        from textclf.tables.inputs import is_url
+        from textclf.storage.remote import is_url
 
         return str(Path(place).absolute()) if self.is_named and not is_url(place) else place
 
@@ -409,16 +417,23 @@ _OTHER_ENDINGS = (".txt", ".json", ".xlsx", ".gz", ".bz2", ".xz", ".zst", ".zip"
 
 
 def origin(path: str | Path) -> "Origin":
-    """Return where a table comes from: a path, or "-" for standard input."""
-    return "-" if str(path) == "-" else Path(path)
+    """Return where a table comes from: a path, or "-" for standard input; a table at a URL is fetched."""
+    return "-" if str(path) == "-" else fetched(path)
+
+
+def fetched(path: str | Path) -> Path:
+    """Return a path as it is, and what stands at a URL as a copy on this machine."""
+    if isinstance(path, str) and "://" in path:
+        return _fetch(path, click.get_current_context())
+    return Path(path) if isinstance(path, str) else path
 
 
 def check_outputs(read: Sequence[str | Path], *outputs: Path | None) -> None:
     """Refuse, before any work is done, an output that cannot be written, is one of the files read, or stands twice."""
     from textclf.errors import OutputError
     from textclf.storage.files import check_writable
+    from textclf.storage.remote import is_url
     from textclf.tables import check_not_same
-    from textclf.tables.inputs import is_url
 
     seen = set()
     for output in outputs:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from textclf.errors import DataError, OutputError, require_packages, spell
+from textclf.errors import DataError, OutputError, spell
 from textclf.storage.files import check_writable, temporary_folder, write_whole
+from textclf.storage.remote import fetch, is_url, open_filesystem
 from textclf.tables import is_table_name
-from textclf.tables.inputs import WILD, is_url
+from textclf.tables.inputs import WILD
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -42,13 +43,7 @@ class Shard:
             yield Path(self.url)
             return
         with temporary_folder() as folder:
-            copy = folder / PurePosixPath(self.name).name
-            try:
-                filesystem, path = _filesystem(self.url)
-                filesystem.get_file(path, str(copy))
-            except Exception as error:  # each file system has errors of its own
-                raise DataError(f"{spell(self.url)}: cannot be fetched ({spell(str(error))[:200]}).") from error
-            yield copy
+            yield Path(fetch(self.url, folder))
 
 
 def find_shards(source: str) -> list[Shard]:
@@ -57,9 +52,8 @@ def find_shards(source: str) -> list[Shard]:
     Raises DataError when there is none.
     """
     if is_url(source):
-        require_packages(source, "fsspec", extra="dask")
-        filesystem, path = _filesystem(source)
-        found = _remote(filesystem, path)
+        filesystem, path = open_filesystem(source)
+        found = _remote(filesystem, path, source)
     else:
         found = _local(Path(source))
     if not found:
@@ -91,7 +85,7 @@ def _state(path: Path) -> str:
     return f"{status.st_size}/{status.st_mtime_ns}"
 
 
-def _remote(filesystem: "AbstractFileSystem", path: str) -> list[Shard]:
+def _remote(filesystem: "AbstractFileSystem", path: str, url: str) -> list[Shard]:
     try:
         if any(sign in path for sign in WILD):
             details = filesystem.glob(path, detail=True)
@@ -104,7 +98,7 @@ def _remote(filesystem: "AbstractFileSystem", path: str) -> list[Shard]:
             details = {path: filesystem.info(path)}
             root = path.rpartition("/")[0]
     except Exception as error:  # each file system has errors of its own
-        raise DataError(f"{spell(path)}: cannot be listed ({spell(str(error))[:200]}). Check the address.") from error
+        raise DataError(f"{spell(url)}: cannot be listed ({spell(str(error))[:200]}). Check the address.") from error
     shards = []
     for name in sorted(details):
         below = name[len(root) :].lstrip("/")
@@ -143,7 +137,7 @@ class Folder:
         if self.is_local:
             path = Path(self.place) / name
             return path.read_bytes() if path.is_file() else None
-        filesystem, root = _filesystem(self.place)
+        filesystem, root = open_filesystem(self.place)
         try:
             content: bytes = filesystem.cat_file(f"{root}/{name}")
         except FileNotFoundError:
@@ -172,7 +166,7 @@ class Folder:
         with temporary_folder() as folder:
             path = folder / PurePosixPath(name).name
             yield path
-            filesystem, root = _filesystem(self.place)
+            filesystem, root = open_filesystem(self.place)
             try:
                 filesystem.makedirs(f"{root}/{name}".rpartition("/")[0], exist_ok=True)
                 filesystem.put_file(str(path), f"{root}/{name}")
@@ -183,24 +177,3 @@ class Folder:
         """Write a small file."""
         with self.writing(name) as path, write_whole(path) as stream:
             stream.write(content)
-
-
-_EXTRAS = {"https": "http", "s3a": "s3", "az": "abfs", "abfss": "abfs"}
-"""The extra of fsspec that installs what a protocol needs, where it has another name."""
-
-
-def _filesystem(url: str) -> "tuple[AbstractFileSystem, str]":
-    from fsspec.core import url_to_fs
-
-    try:
-        filesystem, path = url_to_fs(url)
-    except ImportError as error:
-        protocol = url.partition("://")[0]
-        extra = _EXTRAS.get(protocol, protocol)
-        raise DataError(
-            f"{spell(url)}: expected the packages that read {spell(protocol)}, found one missing"
-            f" ({spell(str(error))[:200]}). Install them with: pip install 'fsspec[{spell(extra)}]'."
-        ) from error
-    except ValueError as error:
-        raise DataError(f"{spell(url)}: expected an address that can be read ({spell(str(error))[:200]}).") from error
-    return filesystem, str(path)

@@ -32,6 +32,7 @@ from textclf.cli.options import (
     check_refused,
     cluster_options,
     drift_option,
+    fetched,
     json_option,
     origin,
     quiet_option,
@@ -223,7 +224,7 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
 
         check_report_available()
         gathered = Gathered(model)
-    table = Path(options.table)
+    table = fetched(options.table)
     check_outputs([options.model, table], options.errors, options.report, options.refused, options.drift)
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), reading, labelled=True))

@@ -30,6 +30,7 @@ from textclf.cli.options import (
     check_sentences,
     cluster_options,
     drift_option,
+    fetched,
     origin,
     quiet_option,
     refused_option,
@@ -196,7 +197,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     from textclf.model.label_table import label_rows, make_writer
     from textclf.tables import open_table, open_writer
 
-    source = Path(str(options.source))
+    source = fetched(str(options.source))
     output = None if options.output is None else Path(options.output)
     check_outputs([options.model, source], output, options.refused, options.drift)
 

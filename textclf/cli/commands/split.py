@@ -41,13 +41,15 @@ class SplitOptions(ReadingOptions):
         """The two tables to write: those named, or the table's name with ``-train`` and ``-test``."""
         if str(self.table) == "-":
             raise click.UsageError("the table is read twice, and standard input cannot be. Name a file.")
+        from textclf.storage.remote import is_url
         from textclf.tables import strip_compression
 
         name = self.table.name
         unpacked = Path(strip_compression(name))
         packed = name[len(unpacked.name) :]
         parts = [f"{unpacked.stem}-{part}{unpacked.suffix}{packed}" for part in ("train", "test")]
-        beside = [self.table.with_name(part) for part in parts]
+        folder = Path() if is_url(str(self.table)) else self.table.parent
+        beside = [folder / part for part in parts]
         return self.train_output or beside[0], self.test_output or beside[1]
 
 

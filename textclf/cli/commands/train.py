@@ -31,6 +31,7 @@ from textclf.cli.options import (
     check_outputs,
     check_refused,
     cluster_options,
+    fetched,
     given_options,
     json_option,
     multi_label_option,
@@ -402,8 +403,9 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
 
 
 class TrainingTables(NamedTuple):
-    """The rows to train on, those to validate on, and earlier ones."""
+    """The rows to train on, their file, those to validate on, and earlier ones."""
 
+    source: Path
     train: "LoadedTable"
     valid: "LoadedTable | None"
     old: "LoadedTable | None"
@@ -452,12 +454,13 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
         return None if path is None else read_examples(origin(path), reading, store)
 
     reading = replace(reading, known_labels=tuple(old), may_be_new=True)
-    train = read_examples(origin(options.table), reading, store)
+    source = fetched(options.table)
+    train = read_examples(origin(source), reading, store)
     known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
     of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
     valid = examples(options.valid, of_valid)
-    rows = TrainingTables(train, valid, examples(options.replay, replace(reading, weight_column=None)))
-    read = [each for each in rows if each is not None]
+    rows = TrainingTables(source, train, valid, examples(options.replay, replace(reading, weight_column=None)))
+    read = [each for each in (rows.train, rows.valid, rows.old) if each is not None]
     for each in read:
         report_table(each.name, each.refused, each.notes.sentences())
     if options.refused is not None:
@@ -488,7 +491,7 @@ def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTable
 
     named = {
         "model": options.target,
-        "data": Path(options.table),
+        "data": rows.source,
         "validation data": options.valid,
         "model before": options.init_from,
         "old data": options.replay,

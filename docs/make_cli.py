@@ -12,15 +12,19 @@ from textclf.cli.options import sections
 
 HEAD = """# The command line
 
-Made from the program by `python docs/make_cli.py`; a test holds this page to it. What the commands are for, and what
-comes out, is told in [usage](../how-to/usage.md).
+`python docs/make_cli.py` generates this page from the program, and a test compares the two.
 
     textclf [--version] [--help] COMMAND [OPTIONS] [ARGUMENTS]
 
-Results go to standard output, talk to standard error. The exit code is 0 when the work is done, 1 when data or files
-are wrong, 2 when the call is, 130 after Ctrl-C. `NO_COLOR` in the environment turns colours off; without a terminal
-there are none. Names are completed by the shell after `eval "$(_TEXTCLF_COMPLETE=bash_source textclf)"` in `.bashrc`
-(`zsh_source` in `.zshrc`, `fish_source` likewise).
+* **Streams.** Results go to stdout, messages and progress to stderr.
+* **Exit codes.** 0: done. 1: the data or the files are wrong. 2: the call is wrong. 130, 143, 129: stopped by Ctrl-C,
+  SIGTERM, SIGHUP.
+* **Outputs.** An output is written whole or not at all. Until it is complete, an old file of that name stays.
+* **Options from a file.** `--config FILE` reads options from TOML; options of the call win. `--print-config` prints the
+  TOML of a call.
+* **Colours.** `NO_COLOR` turns colours off. Without a terminal there are none.
+* **Completion.** Put `eval "$(_TEXTCLF_COMPLETE=bash_source textclf)"` into `.bashrc` (`zsh_source` for zsh,
+  `fish_source` for fish).
 """
 
 

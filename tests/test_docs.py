@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -35,17 +36,31 @@ def without_numbers(text):
     return [re.sub(r"[\d.,]+", "#", " ".join(line.split())) for line in text.strip().splitlines() if line.strip()]
 
 
+def furnish(folder):
+    """Give a folder what a reader has: the data, textclf and Python."""
+    (folder / "data").symlink_to(ROOT / "data")
+    for name, arguments in (("textclf", "-m textclf"), ("python3", "")):
+        (folder / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
+        (folder / name).chmod(0o755)
+
+
 @pytest.fixture
 def place(tmp_path):
-    """Make a folder as a reader has it, with the data, textclf and Python; what is left running there is ended."""
-    (tmp_path / "data").symlink_to(ROOT / "data")
-    for name, arguments in (("textclf", "-m textclf"), ("python3", "")):
-        (tmp_path / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {arguments} "$@"\n')
-        (tmp_path / name).chmod(0o755)
+    """Make a folder as a reader has it; what is left running there is ended."""
+    furnish(tmp_path)
     yield tmp_path
     if (tmp_path / "serve.pid").exists():
         with suppress(ProcessLookupError):
             os.kill(int((tmp_path / "serve.pid").read_text()), signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def readme_place(tmp_path_factory):
+    """Return a folder in which the README's commands were run: how-to pages go on from there."""
+    folder = tmp_path_factory.mktemp("readme")
+    furnish(folder)
+    follow(ROOT / "README.md", folder)
+    return folder
 
 
 def follow(page, place):
@@ -72,10 +87,17 @@ def follow(page, place):
     return [command for command, _ in steps(page)]
 
 
-def test_the_readmes_tour_runs_and_prints_what_it_shows(place):
-    assert len(follow(ROOT / "README.md", place)) == 8
-    assert (place / "labelled.csv").read_text("utf-8").startswith("text,label,label_2,confidence\n")
-    assert (place / "wrong.csv").exists()
+def test_the_readmes_tour_runs_and_prints_what_it_shows(readme_place):
+    assert len(steps(ROOT / "README.md")) == 7
+    assert (readme_place / "labelled.csv").read_text("utf-8").startswith("text,label,label_2,confidence\n")
+    assert (readme_place / "wrong.csv").exists()
+
+
+def test_the_how_to_pages_run_with_the_readmes_models(readme_place, place):
+    for model in readme_place.glob("*.safetensors"):
+        (place / model.name).symlink_to(model)
+    pages = [page for page in DOCUMENTS if page.parent.name == "how-to" and not page.name.startswith("from_")]
+    assert sum(len(follow(page, place)) for page in pages) >= 10
 
 
 def test_the_tutorial_leads_from_raw_rows_to_a_service(place):
@@ -192,6 +214,25 @@ def test_links_into_a_page_lead_to_headings_that_are_there(document):
     for target, heading in re.findall(r"\]\((?!https:)([^)#]*)#([^)]+)\)", document.read_text("utf-8")):
         page = document.parent / target if target else document
         assert heading in headings(page), f"{target}#{heading}"
+
+
+def textclf_lines(page):
+    """Return the calls of textclf in a page's blocks of code, those of one line."""
+    blocks = re.findall(r"^(?:    \$? ?|\$ )(textclf .*)$", page.read_text("utf-8"), re.MULTILINE)
+    return [re.split(r" [|>&#] ?| 2>", line)[0] for line in blocks if not line.endswith("\\") and "[" not in line]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_call_that_a_page_shows_is_one_that_the_program_understands(document, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("weights.json").write_text('{"spam": 5, "ham": 1}', "utf-8")  # read as soon as the option is
+    for line in textclf_lines(document):
+        words = shlex.split(line)[1:]
+        name = f"textclf {words.pop(0)}"
+        while name not in EVERY:
+            name = f"{name} {words.pop(0)}"
+        if not {"--config", "--print-config", "--help"} & set(words):
+            EVERY[name].make_context(name, words)
 
 
 def options():

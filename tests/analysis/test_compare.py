@@ -68,7 +68,7 @@ def test_two_rows_of_a_hundred_may_be_chance():
     found = compared(Y, Y, SLIGHTLY_WORSE)
     assert found.duels[0].p == 0.5
     assert not found.duels[0].is_significant
-    assert "a and b: the difference may be chance (p 0.5000)" in comparison_text(found, None)
+    assert "a and b: the difference is not statistically significant (p 0.5000)" in comparison_text(found, None)
 
 
 def test_classifiers_right_on_the_same_rows_differ_by_no_more_than_n_rows_can_tell():

@@ -93,13 +93,13 @@ def test_in_a_clean_table_nothing_is_found():
     assert found(clean(1000), clean(200, first=5000)) == {}
 
 
-def test_the_same_text_with_two_labels_is_serious_and_all_its_rows_are_named():
+def test_the_same_text_with_two_labels_is_an_error_and_all_its_rows_are_named():
     rows = [*clean(), (sentence(0), "even"), (sentence(0).title(), "odd one")]
     checked = check(examples(rows), None, None)
     kinds = {finding.kind: finding for finding in checked.findings}
     assert list(kinds["contradiction"].rows) == [1, 201, 202]
     assert list(kinds["duplicate"].rows) == [202]
-    assert checked.is_serious
+    assert checked.has_errors
 
 
 def test_the_same_text_with_two_spellings_of_one_label_is_no_contradiction():
@@ -129,10 +129,10 @@ def test_texts_without_a_letter_are_in_no_script():
     assert list(script_counts(mixed, ["LATIN", "GREEK"]).values()) == [30, 10]
 
 
-def test_one_label_alone_is_serious():
+def test_one_label_alone_is_an_error():
     checked = check(examples([(sentence(i), "same") for i in range(30)]), None, None)
     assert [finding.kind for finding in checked.findings] == ["one-class"]
-    assert checked.is_serious
+    assert checked.has_errors
 
 
 def test_a_class_whose_words_the_vectors_do_not_know_is_named_by_its_label():
@@ -322,7 +322,7 @@ def test_rows_that_cannot_be_used_are_a_finding_and_are_not_written(tmp_path, ca
     assert run(["check", str(table), "--fix", str(tmp_path / "b.csv"), "--vectors", "none", "--json", "--strict"]) == 1
     result = json.loads(capsys.readouterr().out)
     assert [(f["kind"], f["rows"]) for f in result["findings"]] == [("unusable", [31])]
-    assert result["dropped"] == [{"row": 31, "reason": "cannot be used"}]
+    assert result["dropped"] == [{"row": 31, "reason": "invalid"}]
     assert len((tmp_path / "b.csv").read_text().splitlines()) == 31
 
 
@@ -337,14 +337,14 @@ def test_only_what_is_named_is_dropped_and_of_a_chain_of_copies_one_stays():
     assert 31 not in rows_to_drop(linked, ["near-duplicate"])
 
 
-def test_strict_says_by_the_exit_code_whether_something_is_serious(tmp_path, capsys):
+def test_strict_says_by_the_exit_code_whether_there_is_an_error(tmp_path, capsys):
     good, bad = write(tmp_path / "good.csv", clean(30)), write(tmp_path / "bad.csv", [*clean(30), ("", "even")])
     assert run(["check", str(good), "--strict", "--vectors", "none"]) == 0
     assert run(["check", str(bad), "--vectors", "none"]) == 0
     assert run(["check", str(bad), "--strict", "--vectors", "none"]) == 1
     shown = capsys.readouterr().out
     assert "nothing found" in shown
-    assert "serious: empty texts, nothing but blanks: 1\n" in shown
+    assert "error: empty texts: 1\n" in shown
     assert "    rows 31\n" in shown
 
 

@@ -344,7 +344,7 @@ def test_the_command_says_what_was_kept_and_lost(folder, capsys):
     assert "s.safetensors: 0.0" in said
     assert "accuracy 1.0000 → 1.0000 (+0.00 points), log loss" in said
     assert run(command) == 0
-    assert "what is lost was not measured: give labelled rows with --validation" in capsys.readouterr().out
+    assert "the loss was not measured: give labelled rows with --validation" in capsys.readouterr().out
     assert run([*command, "--max-size", "11kB", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found["bytes"] == (folder / "s.safetensors").stat().st_size <= 11_000

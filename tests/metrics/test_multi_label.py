@@ -124,7 +124,7 @@ def test_evaluation_says_the_same_to_people_and_to_programs(place, capsys):
     assert figures["exact_match"] > 0.9 > figures["baseline"]["exact_match"]
     assert f"{figures['micro_precision']:.4f}  {figures['micro_recall']:.4f}  {figures['micro_f1']:.4f}" in text
     assert f"exact match {figures['exact_match']:.4f}   Hamming loss {figures['hamming_loss']:.4f}" in text
-    assert "commonest set baseline: always " in text
+    assert "majority baseline: always " in text
     assert set(figures["per_class"]["film|tv"]) == {
         "precision", "recall", "f1", "support", "log_loss", "roc_auc", "average_precision",
     }  # fmt: skip

@@ -151,10 +151,12 @@ def test_of_many_classes_the_commonest_confusions_are_listed():
     counted = Tally(labels)
     y = np.arange(40)
     said = np.where(y < 2, 3, y)
-    for predicted, expected in ((y, "no text is labelled wrongly"), (said, "class 0")):
+    for predicted, expected in ((y, "no errors"), (said, "class 0")):
         counted = Tally(labels)
         counted.add(y, np.eye(40)[predicted], words=y + 1, known=y)
         text = measurement_text(Measurement(counted.evaluation(), [], None, None))
         assert text.splitlines()[-1 if predicted is y else -2].startswith(expected)
-    assert re.search(r"commonest confusions: truth +predicted +texts\nclass 0 +class 3 +1\nclass 1 +class 3 +1$", text)
+    assert re.search(
+        r"most frequent confusions: true +predicted +texts\nclass 0 +class 3 +1\nclass 1 +class 3 +1$", text
+    )
     assert "1 text without a known word" in text

@@ -212,7 +212,7 @@ def test_a_row_of_json_is_read_or_refused_for_what_it_is(row, reason, write):
     if reason is None:
         assert len(read_examples(path, TableOptions())) == 2
         return
-    with pytest.raises(DataError, match=rf"t\.jsonl:2: row 2: .*{reason}.*\. Mend"):
+    with pytest.raises(DataError, match=rf"t\.jsonl:2: row 2: .*{reason}.*\. Fix"):
         read_examples(path, TableOptions())
 
 

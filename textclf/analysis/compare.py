@@ -99,7 +99,7 @@ class Duel:
             return f"{first} and {other} are right on the same texts: no difference is seen."
         low, high = (100 * (bound or 0.0) for bound in (self.accuracy.low, self.accuracy.high))
         return (
-            f"{first} and {other}: the difference may be chance (p {p});"
+            f"{first} and {other}: the difference is not statistically significant (p {p});"
             f" {first}'s lead lies between {low:+.1f} and {high:+.1f} points."
         )
 

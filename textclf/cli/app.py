@@ -19,20 +19,20 @@ from textclf.errors import TextclfError, spell
 
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
-    "train": ("The main job", "Train a classifier on a table of texts and labels."),
-    "tune": ("The main job", "Search for settings in the time given, and train with the best."),
-    "evaluate": ("The main job", "Measure a model on a table of texts and labels."),
-    "predict": ("The main job", "Label sentences, or every row of a table."),
-    "serve": ("The main job", "Answer over HTTP, with a page to try models on."),
-    "explain": ("Understand", "Show which words and n-grams moved a prediction."),
-    "check": ("Understand", "Look at a table before training: what is damaged, doubled or odd."),
-    "split": ("Understand", "Split a table into one to train on and one to test on."),
-    "compare": ("Understand", "Tell which model is better, or whether it may be chance."),
-    "curve": ("Understand", "Tell whether more rows would help, and how much."),
-    "suggest": ("Label rows", "Choose the rows to label next: those that teach a model most."),
+    "train": ("Main commands", "Train a classifier on a table of texts and labels."),
+    "tune": ("Main commands", "Search settings for a given time, and train with the best."),
+    "evaluate": ("Main commands", "Measure a model on a table of texts and labels."),
+    "predict": ("Main commands", "Label sentences, or every row of a table."),
+    "serve": ("Main commands", "Serve models over HTTP, with a page to try them."),
+    "explain": ("Data and quality", "Show what each word adds to the score of a label."),
+    "check": ("Data and quality", "Find errors in a table before training: copies, typos, damage."),
+    "split": ("Data and quality", "Split a table into a training table and a test table."),
+    "compare": ("Data and quality", "Compare models on the same rows, with significance tests."),
+    "curve": ("Data and quality", "Forecast how much more rows would help."),
+    "suggest": ("Data and quality", "Choose the rows to label next: those that teach a model most."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
-    "export": ("Models and vectors", "Write a model for elsewhere: small, or as ONNX."),
-    "vectors": ("Models and vectors", "Look into, train and cache word vectors."),
+    "export": ("Models and vectors", "Write a smaller model, or ONNX."),
+    "vectors": ("Models and vectors", "Inspect, train and cache word vectors."),
 }
 
 
@@ -45,7 +45,7 @@ class LazyGroup(click.Group):
         return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands, the main job first."""
+        """Return the commands, the main ones first."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

@@ -211,20 +211,20 @@ target_precision_option = click.option(
     "--target-precision",
     type=NumberRange(0.5, 0.999),
     metavar="SHARE",
-    help="Answer only where at least this share of answers is right (a promise held 95% of the time).",
+    help="Answer only where at least this share of answers is right, with 95% certainty.",
 )
 refused_option = click.option(
     "--refused",
     type=FILE,
     metavar="FILE",
-    help="With --on-error skip: write the skipped rows, each with its reason, as CSV.",
+    help="Write the rows that --on-error skip skips, with their reasons, as CSV.",
 )
 drift_option = click.option(
-    "--drift", type=FILE, metavar="FILE", help="Write how the texts differ from the training data, as JSON."
+    "--drift", type=FILE, metavar="FILE", help="Write a comparison with the training data, as JSON."
 )
 report_option = click.option("--report", type=FILE, metavar="FILE", help="Write a report to open in a browser (HTML).")
 multi_label_option = click.option(
-    "--multi-label", is_flag=True, help="Texts have several labels or none: a|b, or a JSON list of them."
+    "--multi-label", is_flag=True, help="Allow several labels or none for each text: a|b, or a JSON list."
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Write results, warnings and errors only.")
@@ -234,9 +234,7 @@ def vectors_options(text: str) -> Decorator:
     """Return the options that name pretrained vectors; `text` says what they are for."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option(
-            "--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder."
-        )(command)
+        command = click.option("--no-cache", is_flag=True, help="Do not use the cache of converted vectors.")(command)
         return click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help=text)(
             command
         )
@@ -350,7 +348,7 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
         ),
         click.option("--no-header", is_flag=True, help="Read the first row as data; columns are numbered from 1."),
         click.option("--sheet", metavar="NAME", help="Sheet of an Excel workbook. [default: the only one with rows]"),
-        click.option("--no-quotes", is_flag=True, help='Read a " like any other character, as many TSV files need.'),
+        click.option("--no-quotes", is_flag=True, help='Read " as a plain character, as many TSV files need.'),
         click.option("--encoding", default="utf-8", show_default=True, metavar="NAME", help="Encoding of the file."),
         click.option(
             "--on-error",

@@ -200,7 +200,7 @@ class Table:
         place = self.name if refusal.line is None else f"{self.name}:{refusal.line}"
         stop = "" if refusal.reason.endswith("?") else "."
         return (
-            f"{place}: row {refusal.row}: {refusal.reason}{stop} Mend the row, or pass over such rows with"
+            f"{place}: row {refusal.row}: {refusal.reason}{stop} Fix the row, or skip invalid rows with"
             " --on-error skip."
         )
 

@@ -79,15 +79,15 @@ class CheckOptions(ReadingOptions):
             refuse_idle(("seed", "threads"), "only --labels trains models")
 
 
-@click.command("check", cls=Command, short_help="Look at a table before training: what is damaged, doubled or odd.")
+@click.command("check", cls=Command, short_help="Find errors in a table before training: copies, typos, damage.")
 @click.argument("table", type=INPUT)
 @section(
     "What is looked for",
     click.option("--against", type=INPUT, metavar="TEST", help="Also find rows that are in this test table."),
     multi_label_option,
-    vectors_options("Word vectors whose unknown words are counted."),
+    vectors_options("Word vectors to look words up in."),
     click.option(
-        "--labels", type=FILE, metavar="FILE", help="Write rows whose label is probably wrong, surest first, as CSV."
+        "--labels", type=FILE, metavar="FILE", help="Write rows whose label is probably wrong, clearest first, as CSV."
     ),
     seed_option("Random seed of the folds of --labels."),
     threads_option,
@@ -99,16 +99,16 @@ class CheckOptions(ReadingOptions):
         "--drop",
         type=FindingKinds(),
         metavar="KIND,KIND…",
-        help="Kinds of rows that --fix leaves out. [default: empty,duplicate,leak]",
+        help="Kinds of rows that --fix drops. [default: empty,duplicate,leak]",
     ),
-    click.option("--strict", is_flag=True, help="Exit with 1 when something serious is found."),
+    click.option("--strict", is_flag=True, help="Exit with 1 if there is an error."),
     json_option,
     quiet_option,
 )
 @table_options(labelled=True, may_stop=False)
 @takes(CheckOptions)
 def command(options: CheckOptions) -> None:
-    """Look at TABLE before training on it, and say what to do about what is found.
+    """Find errors in TABLE before training, and say what to do.
 
     \b
     textclf check reviews.csv --against test.csv
@@ -140,7 +140,7 @@ def command(options: CheckOptions) -> None:
         click.echo(json_line(checked.as_dict() | listed))
     else:
         click.echo(checked_text(checked))
-    if options.strict and checked.is_serious:
+    if options.strict and checked.has_errors:
         click.get_current_context().exit(1)
 
 
@@ -157,7 +157,7 @@ def _add_label_errors(
     texts = LabelledTexts(data.texts, data.labels)
     found = find_label_errors(texts, settings, vectors, say=lambda text: say(text, quiet=quiet))
     write_label_errors(target, data.rows, data.texts, found)
-    say(f"{spell(str(target))}: rows listed, surest first: {len(found):,}", quiet=quiet)
+    say(f"{spell(str(target))}: rows listed, clearest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
 

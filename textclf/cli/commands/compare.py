@@ -62,7 +62,7 @@ class CompareOptions(ReadingOptions):
             raise click.UsageError("--changed lists the rows on which models differ: name two models or more.")
 
 
-@click.command("compare", cls=Command, short_help="Tell which model is better, or whether it may be chance.")
+@click.command("compare", cls=Command, short_help="Compare models on the same rows, with significance tests.")
 @click.argument("models", type=INPUT, nargs=-1, required=True, metavar="MODEL...")
 @click.argument("table", type=INPUT)
 @section(
@@ -84,7 +84,7 @@ class CompareOptions(ReadingOptions):
 @table_options(labelled=True)
 @takes(CompareOptions)
 def command(options: CompareOptions) -> None:
-    """Measure each MODEL on the labelled rows of TABLE, beside baselines, and the first against each other.
+    """Compare MODELs and baselines on the labelled rows of TABLE, the first against each other.
 
     Intervals hold the true figure in 95 of 100 cases; p is how often models that are equally good would part as far.
 

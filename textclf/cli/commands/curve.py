@@ -37,7 +37,7 @@ class CurveOptions(ReadingOptions):
     quiet: bool
 
 
-@click.command("curve", cls=Command, short_help="Tell whether more rows would help, and how much.")
+@click.command("curve", cls=Command, short_help="Forecast how much more rows would help.")
 @click.argument("table", type=INPUT)
 @section(
     "Measuring",
@@ -52,7 +52,7 @@ class CurveOptions(ReadingOptions):
 @section("Output", json_option, quiet_option)
 @takes(CurveOptions)
 def command(options: CurveOptions) -> None:
-    """Train on growing shares of TABLE's rows, measure on rows left out, and forecast figures for more rows.
+    """Train on growing parts of TABLE, measure on held-out rows, and forecast figures for more rows.
 
     The time is that of about ten trainings, no file is written.
 

@@ -106,7 +106,9 @@ class EvaluateOptions(ReadingOptions, ClusterOptions):
 @section(
     "Figures and files",
     target_precision_option,
-    click.option("--errors", type=FILE, metavar="FILE", help="Write the wrongly labelled rows, worst first, as CSV."),
+    click.option(
+        "--errors", type=FILE, metavar="FILE", help="Write the rows with a wrong label, most confident first, as CSV."
+    ),
     report_option,
     drift_option,
     refused_option,

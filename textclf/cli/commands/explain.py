@@ -74,7 +74,7 @@ class ExplainOptions(ReadingOptions):
             raise click.UsageError("--global shows every label by what adds up: it goes without --label and --method.")
 
 
-@click.command("explain", cls=Command, short_help="Show which words and n-grams moved a prediction.")
+@click.command("explain", cls=Command, short_help="Show what each word adds to the score of a label.")
 @click.argument("model", type=INPUT)
 @click.argument("sentences", nargs=-1)
 @section(
@@ -86,11 +86,16 @@ class ExplainOptions(ReadingOptions):
         type=click.Choice(get_args(Method)),
         default="gradients",
         show_default=True,
-        help="Method: contributions that add up, or how far the score falls without each word.",
+        help="Method: contributions that add up, or the fall of the score without each word.",
     ),
-    click.option("--global", "overall", is_flag=True, help="Show what speaks most for each class, over all."),
-    click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of words to name."),
-    click.option("--like", type=INPUT, metavar="TABLE", help="Name the labelled rows of TABLE nearest to each text."),
+    click.option("--global", "overall", is_flag=True, help="Show the words that speak most for each class."),
+    click.option("--top", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of words to show."),
+    click.option(
+        "--like",
+        type=INPUT,
+        metavar="TABLE",
+        help="Show the labelled rows of TABLE that are most similar to each text.",
+    ),
     click.option("--label-column", metavar="NAME", help="Column of labels of --like. [default: detected]"),
     click.option("--html", type=FILE, metavar="FILE", help="Write a page to open in a browser."),
     json_option,
@@ -98,7 +103,7 @@ class ExplainOptions(ReadingOptions):
 @table_options(labelled=False)
 @takes(ExplainOptions)
 def command(options: ExplainOptions) -> None:
-    """Show which words and n-grams of SENTENCES, or of a table's texts (-i), moved what MODEL says of them.
+    """Show what the words and n-grams of SENTENCES, or of a table's texts (-i), add to the label that MODEL gives.
 
     The score of a label is its logit minus the mean of the other labels'. It is the sum of what the words add and of
     the base, the score of an empty text: exactly without hidden layers, to 0.001 with them (integrated gradients).

@@ -61,7 +61,7 @@ class ExportOptions(ReadingOptions):
             refuse_idle((*READING, "threads"), "it is for the rows of --validation")
 
 
-@click.command("export", cls=Command, short_help="Write a model for elsewhere: small, or as ONNX.")
+@click.command("export", cls=Command, short_help="Write a smaller model, or ONNX.")
 @click.argument("model", type=INPUT)
 @section(
     "What is written",
@@ -79,13 +79,13 @@ class ExportOptions(ReadingOptions):
         "--max-size",
         type=Bytes(),
         metavar="SIZE",
-        help="Leave out what has least effect until the file fits, such as 1MB.",
+        help="Drop the least useful words and n-grams until the file fits, such as 1MB.",
     ),
     click.option(
         "--validation",
         type=INPUT,
         metavar="TABLE",
-        help="Labelled rows, not trained on, to measure by what is lost.",
+        help="Labelled rows, not used in training, to measure the loss in accuracy.",
     ),
     threads_option,
     json_option,
@@ -134,7 +134,7 @@ def _write_small(options: ExportOptions) -> None:
 
 
 def _read_rows(path: Path, model: "Model", options: ExportOptions) -> "LabelledRows":
-    """Return the labelled rows of a table that judge what is lost."""
+    """Return the labelled rows of a table that measure the loss."""
     from textclf.export import LabelledRows
     from textclf.tables import read_examples
 
@@ -153,7 +153,7 @@ def _change_text(shrunk: "Shrunk") -> str:
     change = shrunk.change
     if change is None:
         lost = "" if shrunk.model.record is not None or shrunk.model.is_multi_label else "; it promises no precision"
-        return f"what is lost was not measured{lost}: give labelled rows with --validation"
+        return f"the loss was not measured{lost}: give labelled rows with --validation"
     name = change.name.replace("micro_f1", "micro-F1")
     return (
         f"{name} {change.before:.4f} → {change.after:.4f} ({100 * (change.after - change.before):+.2f} points), "

@@ -113,7 +113,7 @@ class PredictOptions(ReadingOptions, ClusterOptions):
         "-i",
         "source",
         metavar="FILE",
-        help="Table whose rows are labelled; - for standard input; or many: a folder, a pattern, a URL.",
+        help="Table to label; - for standard input; or many files: a folder, a pattern, a URL.",
     ),
     click.option(
         "--output",

@@ -61,7 +61,7 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
         raise click.BadParameter(str(error)) from None
 
 
-@click.command("serve", cls=Command, short_help="Answer over HTTP, with a page to try models on.")
+@click.command("serve", cls=Command, short_help="Serve models over HTTP, with a page to try them.")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @section(
     "Address and access",
@@ -71,7 +71,7 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
     click.option(
         "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0 for any."
     ),
-    click.option("--token-file", type=INPUT, help="Answer only requests that carry the token in this file."),
+    click.option("--token-file", type=INPUT, help="Require the token in this file from every client."),
     click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Host name of the service; repeatable."),
     click.option(
         "--allow-origin",
@@ -79,7 +79,7 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
         multiple=True,
         metavar="ORIGIN",
         callback=_check_origins,
-        help="Web page that may ask, such as https://app.example.org, or * for all; repeatable.",
+        help="Origin of web pages that may send requests, such as https://app.example.org; * for all; repeatable.",
     ),
     click.option(
         "--keep-alive",
@@ -87,7 +87,7 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
         default=5,
         show_default=True,
         metavar="SECONDS",
-        help="How long an idle connection stays open; more than that of a proxy before it.",
+        help="Time that an idle connection stays open; longer than the proxy keeps one.",
     ),
 )
 @section(
@@ -101,7 +101,7 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
     click.option("--max-characters", type=click.IntRange(1, 1 << 24), default=_LIMITS.characters, show_default=True,
                  help="Largest number of characters in a text."),
     click.option("--max-seconds", type=click.FloatRange(0.1, 3600), default=_LIMITS.seconds, show_default=True,
-                 help="Longest time that a request may wait for its turn."),
+                 help="Longest time that a request may wait."),
 )  # fmt: skip
 @section(
     "Running",

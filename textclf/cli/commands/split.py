@@ -53,7 +53,7 @@ class SplitOptions(ReadingOptions):
         return self.train_output or beside[0], self.test_output or beside[1]
 
 
-@click.command("split", cls=Command, short_help="Split a table into one to train on and one to test on.")
+@click.command("split", cls=Command, short_help="Split a table into a training table and a test table.")
 @click.argument("table", type=INPUT)
 @section(
     "Splitting",

@@ -212,7 +212,7 @@ _OF_MINI_BATCHES = (
     multi_label_option,
     click.option("--weight-column", metavar="NAME", help="Column of the examples' weights. [default: all weigh 1]"),
     click.option(
-        "--init-from", type=INPUT, metavar="MODEL", help="Continue from this model; what it knows is preserved."
+        "--init-from", type=INPUT, metavar="MODEL", help="Continue from this model; earlier knowledge is preserved."
     ),
     click.option(
         "--replay", type=INPUT, metavar="FILE", help="With --init-from: a table of earlier rows to train on again."
@@ -242,7 +242,7 @@ _OF_MINI_BATCHES = (
         show_default=True,
         help="Dimension of random vectors (--vectors none).",
     ),
-    _choice("weighting", "sif", "Weights of the words in a text's average."),
+    _choice("weighting", "sif", "Weighting of the words in a text's average vector."),
     _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
     click.option(
         "--char-ngrams",
@@ -271,7 +271,7 @@ _OF_MINI_BATCHES = (
 )
 @section(
     "Training",
-    _choice("recipe", "auto", "Search effort: fast does no search, auto a quick one, best a thorough one."),
+    _choice("recipe", "auto", "Search effort: fast does no search, auto a quick search, best a thorough search."),
     _choice("optimizer", "lbfgs", "Optimizer: lbfgs takes all rows at once, the others mini-batches."),
     _number(
         "learning_rate", NumberRange, help="Learning rate of the mini-batch optimizers. [default: suits the optimizer]"
@@ -521,7 +521,7 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
     target = options.settings.target_precision
     if target is not None and model.record is not None:
         coverage = model.record.coverage(target, len(model.labels))
-        say(f"target precision {target:g}: {coverage:.1%} of rows like these would be answered", quiet=options.quiet)
+        say(f"target precision {target:g}: coverage {coverage:.1%} on validation rows", quiet=options.quiet)
     say(f"{spell(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)
 
 

@@ -59,7 +59,7 @@ class TuneOptions(ReadingOptions):
         return self.metric or ("micro-f1" if self.multi_label else "accuracy")
 
 
-@click.command("tune", cls=Command, short_help="Search for settings in the time given, and train with the best.")
+@click.command("tune", cls=Command, short_help="Search settings for a given time, and train with the best.")
 @click.argument("table", type=INPUT)
 @section(
     "Output",

@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 _SAMPLE = 10
 
 
-@click.group("vectors", cls=CommandGroup, short_help="Look into, train and cache word vectors.")
+@click.group("vectors", cls=CommandGroup, short_help="Inspect, train and cache word vectors.")
 def command() -> None:
-    """Look into, train and cache word vectors."""
+    """Inspect, train and cache word vectors."""
 
 
 @command.command("info")
@@ -39,7 +39,7 @@ def command() -> None:
 @section(
     "Output",
     click.option("--nearest", multiple=True, metavar="WORD", help="Show the nearest words of WORD; repeatable."),
-    click.option("--no-cache", is_flag=True, help="Neither use nor keep converted vectors in the user's cache folder."),
+    click.option("--no-cache", is_flag=True, help="Do not use the cache of converted vectors."),
     json_option,
 )
 def info(source: str, nearest: tuple[str, ...], no_cache: bool, as_json: bool) -> None:
@@ -135,10 +135,10 @@ class VectorTrainingOptions(ReadingOptions):
         "--epochs", type=click.IntRange(1, 1000), default=5, show_default=True, help="Passes over the corpus."
     ),
     click.option(
-        "--min-count", type=click.IntRange(1), default=5, show_default=True, help="Leave out words rarer than this."
+        "--min-count", type=click.IntRange(1), default=5, show_default=True, help="Drop words that occur less often."
     ),
     click.option(
-        "--max-words", type=click.IntRange(1), help="Keep only this many words, the commonest. [default: all]"
+        "--max-words", type=click.IntRange(1), help="Keep only this many words, the most frequent. [default: all]"
     ),
     click.option("--cbow", is_flag=True, help="Train a continuous bag of words instead of skip-gram."),
     click.option(

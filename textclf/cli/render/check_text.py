@@ -14,8 +14,8 @@ _LONGEST = 40
 
 
 def checked_text(checked: "Checked") -> str:
-    """Return the figures of the table, then each finding: how serious, how often, what to do, the first rows."""
-    lines = [f"{spell(checked.name)}: rows that can be used: {checked.rows:,}", *_figures(checked.figures)]
+    """Return the figures of the table, then each finding: how severe, how often, what to do, the first rows."""
+    lines = [f"{spell(checked.name)}: valid rows: {checked.rows:,}", *_figures(checked.figures)]
     for finding in checked.findings:
         lines += ["", f"{finding.severity}: {finding.sentence}", f"    {finding.advice}"]
         lines += [f"    {line}" for line in _rows(finding)] if finding.rows else []
@@ -29,13 +29,15 @@ def _figures(figures: dict[str, Any]) -> list[str]:
     scripts = [f"{script} {count:,}" for script, count in figures["scripts"].items()]
     lines = [
         f"labels: {len(labels):,} ({_first(labels)})",
-        f"characters a text: {size['shortest']:,} to {size['longest']:,}, median {size['median']:,.0f}",
+        f"characters per text: {size['shortest']:,} to {size['longest']:,}, median {size['median']:,.0f}",
         f"scripts: {_first(scripts) or 'none'}",
     ]
     unknown = figures.get("unknown_words")
     if unknown:
         shares = [f"{_short(label)} {share:.1%}" for label, share in unknown["by_label"].items()]
-        lines.append(f"words unknown to {spell(unknown['vectors'])}: {unknown['share']:.1%} ({_first(shares)})")
+        lines.append(
+            f"words without a vector in {spell(unknown['vectors'])}: {unknown['share']:.1%} ({_first(shares)})"
+        )
     return lines
 
 
@@ -73,11 +75,11 @@ def _value(value: Any) -> str:
 def _summary(checked: "Checked") -> str:
     if not checked.findings:
         return "nothing found"
-    counts = [sum(f.severity == severity for f in checked.findings) for severity in ("serious", "look", "note")]
+    counts = [sum(f.severity == severity for f in checked.findings) for severity in ("error", "warning", "info")]
     near = checked.figures["near_from"]
     return (
-        f"{counts[0]} serious, {counts[1]} to look at, {counts[2]} to note."
-        f" Nearly the same: a Jaccard similarity of {near} or more."
+        f"errors: {counts[0]}, warnings: {counts[1]}, infos: {counts[2]}."
+        f" Nearly equal texts have a Jaccard similarity of {near} or more."
     )
 
 

@@ -26,7 +26,7 @@ def comparison_text(comparison: Comparison, slice_by: str | None) -> str:
     if sum(not score.is_baseline for score in comparison.scores) > 1:
         share = comparison.disagreeing / comparison.n
         lines.append(f"The models give different labels to {counted(comparison.disagreeing, 'text')} ({share:.1%}).")
-    lines += ["", *_slices("accuracy by words", comparison.by_words, names)]
+    lines += ["", *_slices("accuracy by length in words", comparison.by_words, names)]
     if comparison.by_column is not None:
         lines += ["", *_slices(f"accuracy by {short(slice_by or '')}", comparison.by_column, names)]
     return "\n".join(lines)
@@ -41,11 +41,11 @@ def _scores(comparison: Comparison, names: Sequence[str]) -> list[str]:
 
 def _duels(comparison: Comparison, first: str) -> list[str]:
     leads = [[f"{first} ahead of", "accuracy", "95% interval", "macro-F1", "95% interval"]]
-    rows = [["right where the other is wrong", first, "the other", "p"]]
+    rows = [["only one is right", first, "the other", "p"]]
     for duel in comparison.duels:
         leads.append([short(duel.other), *interval_columns(duel.accuracy, "+"), *interval_columns(duel.macro_f1, "+")])
-        parted = [f"{duel.only_first_right:,}", f"{duel.only_other_right:,}"]
-        rows.append([f"against {short(duel.other)}", *parted, format_p(duel.p_holm)])
+        split = [f"{duel.only_first_right:,}", f"{duel.only_other_right:,}"]
+        rows.append([f"against {short(duel.other)}", *split, format_p(duel.p_holm)])
     return [*columns_text(leads), "", *columns_text(rows)]
 
 

@@ -10,12 +10,12 @@ from textclf.labels import join_labels
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation
 
-_WIDEST_MATRIX = 12  # classes; of more, or wider than a terminal, the commonest confusions are listed instead
+_WIDEST_MATRIX = 12  # classes; beyond that, or wider than a terminal, the most frequent confusions are listed
 _CONFUSIONS = 10
 
 
 def measurement_text(measurement: Measurement) -> str:
-    """Return the figures as lines: overall, for each class, and who is taken for whom."""
+    """Return the figures as lines: overall, for each class, and the confusion matrix."""
     evaluation = measurement.evaluation
     if isinstance(evaluation, MultiLabelEvaluation):
         return _multi_label_text(evaluation)
@@ -82,19 +82,19 @@ def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
         lines.append(f"  before calibration: {figures(measurement.uncalibrated)}")
     answered = measurement.answered
     if answered is not None:
-        precision = "none" if answered.precision is None else f"{answered.precision:.4f} of them right"
-        lines.append(f"target precision {answered.target:g}: {answered.coverage:.1%} answered, {precision}")
+        precision = "nothing answered" if answered.precision is None else f"precision {answered.precision:.4f}"
+        lines.append(f"target precision {answered.target:g}: coverage {answered.coverage:.1%}, {precision}")
         if answered.is_broken and answered.p_value is not None:
+            lines.append(f"  significantly below the promise (binomial test: p {format_p(answered.p_value)})")
             lines.append(
-                f"  these rows break the promise by more than chance (binomial test: p {format_p(answered.p_value)})"
+                "  These rows may differ from the training data. Train on such rows, or ask for a higher precision."
             )
-            lines.append("  rows unlike the training data? Train on rows like these, or ask for a higher precision.")
     return lines
 
 
 def _answers(answered: Answered) -> list[str]:
-    """Return for each class from which confidence on its label is given, and how often it was, and rightly."""
-    rows = [["label given", "from", "rows", "answered", "precision"]]
+    """Return the threshold, coverage and precision of each class."""
+    rows = [["predicted", "threshold", "rows", "answered", "precision"]]
     for label, each in answered.per_class.items():
         if each.predicted:
             threshold = f"{each.threshold:.4f}" if math.isfinite(each.threshold) else "never"
@@ -123,7 +123,7 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
             *columns_text(overall),
             "",
             "   ".join(figures),
-            f"commonest set baseline: always {always}, exact match {exact:.4f}, micro-F1 {micro_f1:.4f}",
+            f"majority baseline: always {always}, exact match {exact:.4f}, micro-F1 {micro_f1:.4f}",
             *filter(None, [", ".join(_ranking(evaluation))]),
             _known_words(evaluation),
             "",
@@ -134,7 +134,7 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
 
 def _known_words(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     unknown = f"; {counted(evaluation.empty, 'text')} without a known word" if evaluation.empty else ""
-    return f"known words: {evaluation.known_words:.1%}{unknown}"
+    return f"vector coverage: {evaluation.known_words:.1%} of tokens{unknown}"
 
 
 def _per_class(evaluation: Evaluation | MultiLabelEvaluation) -> list[str]:
@@ -150,7 +150,7 @@ def _per_class(evaluation: Evaluation | MultiLabelEvaluation) -> list[str]:
 
 def _matrix(evaluation: Evaluation) -> list[str]:
     labels = [short(label) for label in evaluation.labels]
-    rows = [["truth \\ predicted", *labels]]
+    rows = [["true \\ predicted", *labels]]
     rows += [[label, *map(str, counts)] for label, counts in zip(labels, evaluation.matrix.tolist(), strict=True)]
     return columns_text(rows)
 
@@ -158,7 +158,7 @@ def _matrix(evaluation: Evaluation) -> list[str]:
 def _commonest_confusions(evaluation: Evaluation) -> list[str]:
     pairs = evaluation.commonest_confusions(_CONFUSIONS)
     if not pairs:
-        return ["no text is labelled wrongly"]
-    rows = [["commonest confusions: truth", "predicted", "texts"]]
+        return ["no errors"]
+    rows = [["most frequent confusions: true", "predicted", "texts"]]
     rows += [[short(truth), short(predicted), str(count)] for truth, predicted, count in pairs]
     return columns_text(rows)

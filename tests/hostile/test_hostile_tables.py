@@ -129,7 +129,7 @@ def test_t20_a_blank_line_of_a_single_column_is_an_empty_text(write):
 def test_t01_t20_t23_what_is_odd_is_counted(write):
     examples = read_examples(write(b"text,label\na\0,x\n\nb, x\n\n"), TableOptions())
     assert examples.notes.sentences() == [
-        "blank lines, passed over: 2",
+        "blank lines, skipped: 2",
         "labels that begin or end with a blank, kept as written: 1",
         "texts that hold a NUL character, kept: 1",
     ]

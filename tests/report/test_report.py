@@ -271,7 +271,7 @@ def test_pictures_have_words_for_who_cannot_see_them_and_take_the_pages_colours(
         assert re.search("<title>.+</title><desc>.+</desc>", svg)
         assert re.search(r"var\(--c[1-6]\)", svg)
         assert "#0" not in re.sub(r'href="#\w+"', "", svg)
-    assert "answered from 0.804<" in coverage_precision({"all": curve}, [Mark(0.8, "0.804", 0.5, 1.0)])
+    assert "threshold 0.804<" in coverage_precision({"all": curve}, [Mark(0.8, "0.804", 0.5, 1.0)])
 
 
 @pytest.mark.parametrize(

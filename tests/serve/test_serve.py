@@ -407,7 +407,7 @@ def test_a_changed_file_is_loaded_and_a_broken_one_leaves_the_old_model(folder, 
     expected = {"model": "one", "version": 2, "predictions": new}
     assert talk(made, conversation) == [expected, expected, expected]
     assert "one: loaded again, version 2" in caplog.text
-    assert "one: the changed file cannot be used, the old model stays: " in caplog.text
+    assert "one: the changed file is invalid, the old model stays: " in caplog.text
 
 
 def test_models_are_named_by_their_files_or_as_one_wishes(tmp_path):

@@ -52,7 +52,7 @@ def test_csv_is_counted_by_rows_and_lines_and_bytes(write):
         (7, 12, "expected a weight of at least 0, found '1e400'"),
         (8, 13, "expected a label, found none"),
     ]
-    assert notes == ["blank lines, passed over: 3", *ODD]
+    assert notes == ["blank lines, skipped: 3", *ODD]
 
 
 def test_a_table_of_one_column_has_a_row_in_every_line(write):
@@ -76,7 +76,7 @@ def test_json_lines_are_counted_by_rows_and_lines_and_bytes(write):
         (6, 9, "expected the key 'text', found no key"),
         (7, 10, "expected a weight of at least 0, found ''"),
     ]
-    assert notes == ["blank lines, passed over: 3", *ODD]
+    assert notes == ["blank lines, skipped: 3", *ODD]
 
 
 def test_fasttext_lines_are_counted_by_rows_and_lines_and_bytes(write):
@@ -90,7 +90,7 @@ def test_fasttext_lines_are_counted_by_rows_and_lines_and_bytes(write):
         (5, 7, "expected __label__ and a label at the start of the line, found 'd'"),
         (6, 8, "expected labels at the start of the line only, found one after the text"),
     ]
-    assert notes == ["blank lines, passed over: 2", ODD[1]]
+    assert notes == ["blank lines, skipped: 2", ODD[1]]
     several, refused, _ = in_every_way(
         write(content.replace(b"d\n", b"__label__a|b d\n"), "t.txt"), format="fasttext", multi_label=True
     )

@@ -205,12 +205,12 @@ def test_what_does_not_fit_the_model_is_refused(old):
     other = WordVectors(WORDS, VECTORS.matrix, "other", "another digest", "test")
     with pytest.raises(ModelError, match="vectors: expected those that the model was trained with"):
         go_on(old, NEW, vectors=other)
-    with pytest.raises(ModelError, match="multi_label: to go on from the model expected False, found True"):
+    with pytest.raises(ModelError, match="multi_label: to continue from the model expected False, found True"):
         kept_settings(old, Settings(multi_label=True, output="sigmoid"), frozenset({"multi_label"}))
     with pytest.raises(ModelError, match="n-grams: their lengths are the model's"):
         kept_settings(old, PLAIN, frozenset({"char_ngrams"}))
     for lacking in (ModelCard(), replace(old.card, data=None), replace(old.card, settings=None)):
-        with pytest.raises(ModelError, match="lacks what is needed to go on"):
+        with pytest.raises(ModelError, match="lacks what continuing needs"):
             kept_settings(replace(old, card=lacking), PLAIN)
 
 
@@ -236,7 +236,7 @@ def test_the_command_goes_on_and_the_same_rows_give_the_same_file(tmp_path):
     assert accuracy(model, OLD) == 1.0
     assert run("train", second, "-o", tmp_path / "x", "--replay", first).exit_code == 2
     refused = run("train", second, "-o", tmp_path / "x", "--init-from", tmp_path / "m", "--hidden", 8)
-    assert str(refused.exception).startswith("hidden: to go on from the model expected none, found 8")
+    assert str(refused.exception).startswith("hidden: to continue from the model expected none, found 8")
     assert not (tmp_path / "x").exists()
 
 
@@ -260,7 +260,7 @@ def test_settings_of_a_file_that_the_model_cannot_keep_are_refused_too(tmp_path,
     (tmp_path / "t.csv").write_text("text,label\nw1,a\nw2,b\n")
     more = ["--init-from", tmp_path / "m", "--config", tmp_path / "c.toml"]
     refused = run("train", tmp_path / "t.csv", "-o", tmp_path / "x", *more)
-    assert "hidden: to go on from the model expected none, found 8" in str(refused.exception) + refused.output
+    assert "hidden: to continue from the model expected none, found 8" in str(refused.exception) + refused.output
 
 
 class Stopped(CheckpointFile):
@@ -280,9 +280,9 @@ def test_going_on_that_was_stopped_goes_on_to_the_same_bytes_and_only_from_the_s
         train(NEW, settings, VECTORS, start=Start(old, few), checkpoint=stopped)
     stopped.write()
     others = [
-        (Start(go_on(old, NEW), few), "model to go on from"),
+        (Start(go_on(old, NEW), few), "model to continue from"),
         (Start(old), "old rows, weights of rows"),
-        (None, "model to go on from, old rows, weights of rows"),
+        (None, "model to continue from, old rows, weights of rows"),
     ]
     for start, named in others:
         with pytest.raises(ModelError, match=rf"found one with other {named}\."):

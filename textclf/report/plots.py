@@ -174,7 +174,7 @@ def coverage_precision(
             if mark.precision is not None:
                 axes.plot(
                     [mark.coverage], [mark.precision], marker="D", markersize=6, color=SERIES[1], linestyle="none",
-                    markeredgecolor=INK, markeredgewidth=0.7, zorder=5, label=f"answered from {mark.answer_from}",
+                    markeredgecolor=INK, markeredgewidth=0.7, zorder=5, label=f"threshold {mark.answer_from}",
                 )  # fmt: skip
                 axes.axvline(mark.coverage, color=SERIES[1], linewidth=0.9, linestyle=_DASHES[2])
         if len(curves) > 1 or marks:

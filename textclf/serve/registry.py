@@ -115,7 +115,7 @@ class ModelRegistry:
                 served = await asyncio.to_thread(self._load, name, self._served[name].version + 1)
             except (TextclfError, OSError, MemoryError, ValueError) as error:
                 self._counters.count_reload(name, is_used=False)
-                log.warning("%s: the changed file cannot be used, the old model stays: %s", name, error)
+                log.warning("%s: the changed file is invalid, the old model stays: %s", name, error)
                 continue
             self._served[name] = served
             self._counters.count_reload(name, is_used=True)

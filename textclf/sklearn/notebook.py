@@ -50,7 +50,7 @@ def _vectors(model: Model) -> str:
 
 def _validation(figures: ValidationFigures | None) -> str:
     if figures is None:
-        return "no rows held out"
+        return "no held-out rows"
     named = {"accuracy": figures.accuracy, "micro-F1": figures.micro_f1, "macro-F1": figures.macro_f1}
     found = [f"{name} {figure:.4f}" for name, figure in named.items() if figure is not None]
     return f"{', '.join(found)} ({figures.texts:,} texts)"

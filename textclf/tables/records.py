@@ -230,7 +230,7 @@ class Notes:
         """Return a line for each thing that was met, with how often."""
         said = [
             ("comment lines before the header, skipped", self.comment_lines),
-            ("blank lines, passed over", self.blank_lines),
+            ("blank lines, skipped", self.blank_lines),
             ("labels that begin or end with a blank, kept as written", self.labels_with_outer_blanks),
             ("texts that hold a NUL character, kept", self.texts_with_nul),
         ]

@@ -116,7 +116,7 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
         )
     card = model.card
     if card.settings is None or card.data is None:
-        raise ModelError("the model's description lacks what is needed to go on from it. Train anew.")
+        raise ModelError("the model's description lacks what continuing needs. Train from scratch.")
     stored = {name: getattr(card.settings, name) for name in KEPT}
     stored |= {"output": model.output, "multi_label": model.is_multi_label, "optimizer": "lbfgs"}
     fixed = replace(wanted, **stored)
@@ -124,10 +124,11 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
         if getattr(wanted, name) != getattr(fixed, name):
             expected, found = _plain(getattr(fixed, name)), _plain(getattr(wanted, name))
             raise ModelError(
-                f"{name}: to go on from the model expected {expected}, found {found}. Leave it out, or train anew."
+                f"{name}: to continue from the model expected {expected}, found {found}."
+                " Leave it out, or train from scratch."
             )
     if given & {"word_ngrams", "char_ngrams"}:
-        raise ModelError("n-grams: their lengths are the model's. Leave them out, or train anew.")
+        raise ModelError("n-grams: their lengths are the model's. Leave them out, or train from scratch.")
     return replace(fixed, vectors=wanted.vectors) if "vectors" in given else fixed
 
 
@@ -223,7 +224,7 @@ def _check_vectors(model: Model, vectors: WordVectors | None) -> None:
         found = vectors.name if vectors else "none"
         raise ModelError(
             f"vectors: expected those that the model was trained with ({name or 'none'}, SHA-256 {str(digest)[:12]}), "
-            f"found others ({found}). Give the same file, or train anew."
+            f"found others ({found}). Give the same file, or train from scratch."
         )
 
 

@@ -96,9 +96,9 @@ class ExportOptions(ReadingOptions):
 def command(options: ExportOptions) -> None:
     """Write MODEL small, or as ONNX.
 
-    With --quantize int8 it is a model again, which every command takes. --validation says what that costs, and without
-    --max-size decides how many words and n-grams are worth keeping; without --validation and --max-size all are kept.
-    NAME.onnx takes numbers of words and n-grams; NAME.tokenizer.json, written beside it, says how to get them.
+    With --quantize int8 the output is a model that every command takes. With --validation the loss in accuracy is
+    measured, and the words and n-grams that are not needed are dropped. With --max-size the file gets that size.
+    NAME.onnx computes probabilities from counts of words and n-grams. NAME.tokenizer.json says how to count them.
 
     \b
     textclf export model.safetensors -o small.safetensors --quantize int8 --validation valid.csv

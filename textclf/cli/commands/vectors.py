@@ -132,7 +132,7 @@ class VectorTrainingOptions(ReadingOptions):
         "--window", type=click.IntRange(1, 100), default=5, show_default=True, help="Context words on either side."
     ),
     click.option(
-        "--epochs", type=click.IntRange(1, 1000), default=5, show_default=True, help="Passes over the corpus."
+        "--epochs", type=click.IntRange(1, 1000), default=5, show_default=True, help="Number of training epochs."
     ),
     click.option(
         "--min-count", type=click.IntRange(1), default=5, show_default=True, help="Drop words that occur less often."

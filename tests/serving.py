@@ -16,6 +16,7 @@ import numpy as np
 
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
+from textclf.training.typical import keep_examples
 from textclf.vectors import WordVectors
 
 WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely", "dull"]
@@ -44,11 +45,12 @@ except KeyboardInterrupt:  # SIGTERM too: a process that ends by itself keeps wh
 """
 
 
-def save_model(path, labels=("up", "down"), **settings):
-    """Train a model of two classes and write it."""
+def save_model(path, labels=("up", "down"), kept=0, **settings):
+    """Train a model of two classes and write it, with so many kept texts a class."""
     rows = [labels[0], labels[0], labels[1], labels[1]] * 6
-    model = train(LabelledTexts(TEXTS, rows), Settings(**{"threads": 1, "char_ngrams": (2, 4), **settings}), VECTORS)
-    model.model.save(path)
+    chosen = Settings(**{"threads": 1, "char_ngrams": (2, 4), **settings})
+    model = train(LabelledTexts(TEXTS, rows), chosen, VECTORS).model
+    (keep_examples(model, TEXTS, rows, kept) if kept else model).save(path)
     return path
 
 

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from browsers import BROWSER, DRIVER, label_texts, open_browser, wait, webdriver
+from browsers import BROWSER, DRIVER, find_faint_text, label_texts, open_browser, wait, webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -19,7 +19,7 @@ TOKEN = "0123456789abcdef0123"
 @pytest.fixture(scope="module")
 def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
-    save_model(folder / "one.safetensors")
+    save_model(folder / "one.safetensors", kept=2)
     save_model(folder / "two.safetensors", labels=("down", "up"))  # says the opposite
     save_model(folder / "evil.safetensors", labels=(EVIL, "plain"))
     return folder
@@ -150,7 +150,8 @@ def test_what_is_wrong_with_a_table_is_said(browser, service, place):
     wait(browser).until(lambda _: status.text == "1 row labelled, 1 skipped.")
 
 
-def test_the_page_fits_a_phone_and_follows_dark_and_light(page):
+def test_the_page_fits_a_phone_and_follows_dark_and_light_with_no_faint_text(page, place):
+    (place / "few.csv").write_text("text,n\ngood film,1\nso bad,2\n")
     label_texts(page, f"good film {'x' * 300}\n{'bad film ' * 40}")
     for width in (390, 320):
         page.execute_cdp_cmd(
@@ -158,11 +159,15 @@ def test_the_page_fits_a_phone_and_follows_dark_and_light(page):
             {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True},
         )
         assert page.execute_script("return document.documentElement.scrollWidth") <= width
+    send_table(page, place / "few.csv")
+    page.find_element(By.CSS_SELECTOR, "#promise").send_keys("if 99")
+    wait(page).until(lambda _: page.find_elements(By.CSS_SELECTOR, ".verdict.unsure"))
     colours = []
     for scheme in ("dark", "light"):
         page.execute_cdp_cmd(
             "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         )
+        assert find_faint_text(page) == []
         colours.append(page.execute_script("return getComputedStyle(document.body).backgroundColor"))
     page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     assert colours[0] != colours[1]
@@ -184,7 +189,8 @@ def test_the_page_asks_for_the_token_and_keeps_it(browser, place):
 
 def test_labels_are_listed_with_words_that_a_click_labels(page):
     wait(page).until(lambda _: page.find_elements(By.CLASS_NAME, "chip"))
-    assert page.find_element(By.ID, "examples-title").text == "2 labels"
+    title = page.find_element(By.ID, "examples-title").text
+    assert re.fullmatch(r"2 labels · accuracy [\d.]+ %, macro-F1 [\d.]+ % on 24 validation rows", title)
     listed = {
         row.find_element(By.TAG_NAME, "dt").text: [one.text for one in row.find_elements(By.CLASS_NAME, "chip")]
         for row in page.find_elements(By.CSS_SELECTOR, "#examples-list > div")
@@ -197,6 +203,7 @@ def test_labels_are_listed_with_words_that_a_click_labels(page):
     wait(page).until(lambda _: page.find_elements(By.CLASS_NAME, "verdict"))
     assert page.find_element(By.CLASS_NAME, "verdict").text == "up"
     assert page.find_element(By.ID, "texts").get_attribute("value") == "good"
+    assert len({"good film", "the fine film", "good good", "fine!"} & set(listed["up"])) == 2  # the texts that it keeps
 
 
 def test_a_text_of_several_paragraphs_is_one_text_in_a_box_of_its_own(page):
@@ -287,6 +294,7 @@ def test_the_api_is_described_on_a_page_that_loads_nothing_from_elsewhere(page, 
     label = page.find_element(By.ID, "label").text
     assert "csv, tsv, jsonl" in label
     assert "predictions[].confidence" in page.find_element(By.ID, "predict").text
+    assert find_faint_text(page) == []
     page.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride", {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     )

@@ -20,6 +20,7 @@ from textclf.model.calibration import Scaling
 from textclf.model.card import AtMost, Bounds, ModelCard, read_as
 from textclf.model.drift import CELLS, Drift, Profile, measure_drift, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
+from textclf.model.kept_examples import KeptExamples
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
 from textclf.storage.packed_strings import PackedStrings
@@ -45,6 +46,7 @@ class Model:
     `thresholds`, shape (k,): a text gets each label whose probability reaches its threshold; None in a model that gives
     each text its likeliest label.
     `reference`: the profile of the training texts (see `drift`); None in models that were made before it was kept.
+    `examples`: typical texts of each label; None unless they were asked for.
     """
 
     labels: tuple[str, ...]
@@ -59,6 +61,7 @@ class Model:
     record: ConfidenceRecord | None = None
     thresholds: Array | None = None
     reference: Profile | None = None
+    examples: KeptExamples | None = None
 
     @property
     def is_in_bytes(self) -> bool:
@@ -242,6 +245,8 @@ class Model:
             arrays["thresholds"] = self.thresholds
         if self.reference is not None:
             arrays["usual.counts"] = self.reference.counts.astype(np.int32)
+        if self.examples is not None:
+            arrays |= self.examples.arrays()
         structure = {
             "tokenizer": TOKENIZER,
             "cased": self.features.words.cased,
@@ -342,6 +347,7 @@ def _from_file(file: ModelFile) -> Model:
         read_record(file, k, len(tables)),
         thresholds,
         read_reference(file, kinds),
+        read_kept_examples(file, k),
     )
     if not largest_sum(model) < _LARGEST_SUM:
         raise file.unlike("network: expected weights whose sums stay finite, found larger ones")
@@ -398,6 +404,14 @@ def read_reference(file: ModelFile, kinds: Sequence[str]) -> Profile | None:
     if (counts < 0).any():
         raise file.unlike("usual.counts: expected counts, found some below 0")
     return Profile(profile.quantities, counts.astype(np.int64))
+
+
+def read_kept_examples(file: ModelFile, k: int) -> KeptExamples | None:
+    """Return the texts that a model of k labels keeps; None where it keeps none."""
+    if "examples" not in file.arrays:
+        return None
+    texts = file.strings("examples")
+    return KeptExamples(texts, file.array("examples.classes", "I32", len(texts), bounds=Bounds(0, k - 1)))
 
 
 def read_record(file: ModelFile, k: int, kinds: int) -> ConfidenceRecord | None:

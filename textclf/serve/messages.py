@@ -161,6 +161,17 @@ class ExplainAnswer(BaseModel):
     explanations: list[dict[str, Any]]
 
 
+class ValidationAnswer(BaseModel):
+    """How good a model was on its validation rows."""
+
+    texts: int
+    macro_f1: float
+    log_loss: float
+    accuracy: float | None
+    micro_f1: float | None
+    exact_match: float | None
+
+
 class ModelAnswer(BaseModel):
     """A model of the service."""
 
@@ -171,6 +182,8 @@ class ModelAnswer(BaseModel):
     multi_label: bool
     words: int
     can_promise: bool = Field(description="Whether it takes target_precision.")
+    target_precision: float | None = Field(description="The one that it was trained for, if any.")
+    validation: ValidationAnswer | None
 
 
 class ModelsAnswer(BaseModel):
@@ -186,14 +199,15 @@ class ErrorAnswer(BaseModel):
 
 
 class LabelExamples(BaseModel):
-    """The words that speak most for a label, strongest first."""
+    """The words that speak most for a label, strongest first, and the texts that the model keeps of it."""
 
     label: str
     words: list[str]
+    texts: list[str]
 
 
 class ExamplesAnswer(BaseModel):
-    """Typical words of each label; of a multi-label or a very large model there are none."""
+    """Typical words of each label, unless the model is multi-label or very large, and the texts that it keeps."""
 
     model: str
     version: int

@@ -36,7 +36,7 @@ class ServedModel:
 
     def as_dict(self) -> dict[str, object]:
         """Return what a client may want to know of it, as plain values."""
-        model = self.model
+        model, settings = self.model, self.model.card.settings
         return {
             "name": self.name,
             "version": self.version,
@@ -45,6 +45,8 @@ class ServedModel:
             "multi_label": model.is_multi_label,
             "words": len(model.words),
             "can_promise": model.record is not None and not model.is_multi_label,
+            "target_precision": settings.target_precision if settings is not None else None,
+            "validation": None if model.card.validation is None else vars(model.card.validation),
         }
 
     def find_promise(self, target_precision: float) -> Array:
@@ -65,14 +67,16 @@ class ServedModel:
 
     @cached_property
     def examples(self) -> list[dict[str, object]]:
-        """The words that speak most for each label, found when first asked for.
+        """The words that speak most for each label, found when first asked for, and the texts that the model keeps.
 
-        A multi-label model, and one of very many words, has none.
+        A multi-label model, and one of very many words, has no such words.
         """
-        if self.model.is_multi_label or len(self.model.words) > _MOST_WORDS:
-            return []
-        found = strongest_words(self.model, _EXAMPLES)
-        return [{"label": one.label, "words": [word.string for word in one.sums]} for one in found]
+        model = self.model
+        words: list[list[str]] = [[] for _ in model.labels]
+        if not model.is_multi_label and len(model.words) <= _MOST_WORDS:
+            words = [[word.string for word in one.sums] for one in strongest_words(model, _EXAMPLES)]
+        texts = [[] if model.examples is None else model.examples.of_class(j) for j in range(len(model.labels))]
+        return [{"label": label, "words": words[j], "texts": texts[j]} for j, label in enumerate(model.labels)]
 
 
 class ModelRegistry:

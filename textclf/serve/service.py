@@ -73,7 +73,7 @@ class Service:
                       query=LabelQuery, tables=TABLE_TYPES, answers=TABLE_TYPES),
             Operation("/models", "GET", self.list_models, "List the models; the first answers where none is named.",
                       answers=messages.ModelsAnswer),
-            Operation("/examples", "GET", self.give_examples, "Give words that are typical of each label.",
+            Operation("/examples", "GET", self.give_examples, "Give words and texts that are typical of each label.",
                       query=ExamplesQuery, answers=messages.ExamplesAnswer),
             Operation("/healthz", "GET", self.tell_health, "Tell that the service runs.",
                       is_open=True, answers=messages.HealthAnswer),
@@ -143,7 +143,7 @@ class Service:
         return write_json({"models": [self.take(name).as_dict() for name in self.models.names]})
 
     async def give_examples(self, request: Request) -> Response:
-        """Give words that are typical of each label."""
+        """Give words and texts that are typical of each label."""
         served = self.take(parse_query(ExamplesQuery, request.query_params).model)
         found = await self.batcher.run(lambda: served.examples, _EXAMPLES_SIZE)
         return write_json({"model": served.name, "version": served.version, "examples": found})

@@ -141,6 +141,7 @@ class TrainOptions(ReadingOptions, ClusterOptions):
     no_cache: bool
     max_memory: int | None
     resume: bool
+    keep_examples: int | None
     report: Path | None
     as_json: bool
     quiet: bool
@@ -313,7 +314,18 @@ _OF_MINI_BATCHES = (
     click.option("--resume", is_flag=True, help="Resume a training that was stopped. The model is the same."),
 )
 @cluster_options
-@section("Output", report_option, json_option, quiet_option)
+@section(
+    "Output",
+    click.option(
+        "--keep-examples",
+        type=click.IntRange(1, 20),
+        metavar="N",
+        help="Keep N typical texts of each label in the model, for people who try it out (see serve).",
+    ),
+    report_option,
+    json_option,
+    quiet_option,
+)
 @takes(TrainOptions.of)
 def command(options: TrainOptions) -> None:
     """Train a classifier on TABLE, which has a column of texts and one of labels.
@@ -363,7 +375,16 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 
         check_report_available()
     if options.is_far:
-        for name in ("valid", "init_from", "replay", "report", "refused", "weight_column", "max_memory"):
+        for name in (
+            "valid",
+            "init_from",
+            "replay",
+            "keep_examples",
+            "report",
+            "refused",
+            "weight_column",
+            "max_memory",
+        ):
             if getattr(options, name) is not None:
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
     check_outputs([*options.inputs, options.settings.vectors], options.target, options.report, options.refused)
@@ -417,6 +438,7 @@ def _train_on_table(
     """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
     from textclf.training.train import Start, train
     from textclf.training.trainer import Listener
+    from textclf.training.typical import keep_examples
 
     store = _store(options.max_memory)
     rows = _read(options, reading, old.labels if old else (), store)
@@ -430,6 +452,10 @@ def _train_on_table(
             _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener,
             store=store, checkpoint=checkpoint,
         )  # fmt: skip
+        if options.keep_examples:
+            examples = rows.train
+            model = keep_examples(trained.model, examples.texts, examples.labels, options.keep_examples)
+            trained = replace(trained, model=model)
         trained.model.save(options.target)  # before the checkpoint goes
     _write_report(trained, options, rows, started)
     return trained

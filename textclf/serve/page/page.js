@@ -24,32 +24,45 @@ async function loadModels() {
 const chosen = (name) => models.find((model) => model.name === name);
 
 // Show which labels the chosen model has, and words that are typical of each.
-async function showModel() {
+async function showModel(hasChanged = true) {
   const model = chosen(byId("model").value);
   const shown = [model, chosen(byId("other").value)].filter(Boolean);
   byId("promise-choice").hidden = !shown.every((one) => one.can_promise);
-  if (byId("promise-choice").hidden) byId("promise").value = "";
+  const promised = byId("promise-choice").hidden ? null : model.target_precision;
+  if (promised && !byId("promise").querySelector(`[value="${promised}"]`)) {
+    byId("promise").append(new Option(`if ${100 * promised} % will be right`, promised));
+  }
+  if (hasChanged || byId("promise-choice").hidden) byId("promise").value = promised ?? "";
   const { length } = model.labels;
-  byId("examples-title").textContent = `${length.toLocaleString("en")} ${length === 1 ? "label" : "labels"}`;
+  const known = `${length.toLocaleString("en")} ${length === 1 ? "label" : "labels"}`;
+  byId("examples-title").textContent = [known, quality(model)].filter(Boolean).join(" · ");
   byId("examples").open = length <= MOST_OPEN;
   byId("examples").hidden = false;
-  listLabels(model.labels.map((label) => ({ label, words: [] })));
+  listLabels(model.labels.map((label) => ({ label, words: [], texts: [] })));
   const { examples } = await ask(`examples?${new URLSearchParams({ model: model.name })}`);
   if (model !== chosen(byId("model").value)) return; // another one was chosen meanwhile
-  if (examples.length) listLabels(examples);
+  listLabels(examples);
+}
+
+// Return in a few words how the model did on its validation rows; nothing where there were none.
+function quality({ validation }) {
+  if (!validation) return "";
+  const [name, value] = validation.accuracy === null ? ["micro-F1", validation.micro_f1] : ["accuracy", validation.accuracy];
+  return `${name} ${percent(value)}, macro-F1 ${percent(validation.macro_f1)} on ${validation.texts.toLocaleString("en")} validation rows`;
 }
 
 function listLabels(examples) {
-  byId("examples-hint").hidden = !examples.some(({ words }) => words.length);
-  byId("examples-list").replaceChildren(...examples.map(({ label, words }) => {
+  byId("examples-hint").hidden = !examples.some(({ words, texts }) => words.length || texts.length);
+  byId("examples-list").replaceChildren(...examples.map(({ label, words, texts }) => {
     const name = make("dt", "", label);
     name.title = label;
-    return make("div", "", name, make("dd", "", ...words.map(chip)));
+    return make("div", "", name, make("dd", "", ...[...texts, ...words].map(chip)));
   }));
 }
 
 function chip(word) {
   const button = make("button", "chip", word);
+  button.title = word;
   button.type = "button";
   button.addEventListener("click", () => {
     const boxes = [...document.querySelectorAll("textarea.text")];
@@ -124,7 +137,7 @@ async function answersOf(model, texts) {
 function card(text, names, answers) {
   const sides = answers.map((answer, i) => side(text, names.length > 1 ? names[i] : "", answer));
   const article = make("article", "card");
-  const verdicts = new Set(answers.map(({ prediction }) => verdict(prediction)));
+  const verdicts = new Set(answers.map(({ prediction }) => verdict({ ...prediction, abstained: false })));
   if (verdicts.size > 1 && haveSameLabels(names)) article.append(make("p", "differ", "The models differ."));
   article.append(make("div", sides.length > 1 ? "sides two" : "sides", ...sides));
   return article;
@@ -219,7 +232,7 @@ async function start() {
   byId("add").addEventListener("click", addBox);
   for (const id of ["model", "other", "promise"]) {
     byId(id).addEventListener("change", async () => {
-      if (id !== "promise") await tryTo(showModel);
+      if (id !== "promise") await tryTo(() => showModel(id === "model"));
       if (byId("answers").childElementCount) showAnswers();
     });
   }

@@ -48,7 +48,11 @@ def _is_printed(character: str) -> bool:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a number and what it counts: ``1 text``, ``2 texts``, ``3 classes``."""
+    """Return a number and what it counts: ``1 text``, ``2 texts``, ``3 classes``.
+
+    >>> counted(1, "row"), counted(1200, "class")
+    ('1 row', '1,200 classes')
+    """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"
 
 

@@ -29,6 +29,11 @@ def cut_labels(cell: str, separator: str = SEPARATOR) -> LabelSet:
     """Return the labels of a cell; blanks around the parts of `a|b` go, parts that are empty too.
 
     Raises DataError, a phrase without a place, when the cell begins with `[` and is no JSON list of labels.
+
+    >>> cut_labels("billing | refund")
+    ('billing', 'refund')
+    >>> cut_labels('["a|b", "c"]')
+    ('a|b', 'c')
     """
     stripped = cell.strip()
     if not stripped.startswith(_LIST):
@@ -44,7 +49,13 @@ def cut_labels(cell: str, separator: str = SEPARATOR) -> LabelSet:
 
 
 def join_labels(labels: Sequence[str]) -> str:
-    """Return the cell from which `cut_labels` makes these labels, which must differ and not be blank."""
+    """Return the cell from which `cut_labels` makes these labels, which must differ and not be blank.
+
+    >>> join_labels(["billing", "refund"])
+    'billing|refund'
+    >>> join_labels(["a|b", "c"])
+    '["a|b", "c"]'
+    """
     if all(SEPARATOR not in label and label == label.strip() and not label.startswith(_LIST) for label in labels):
         return SEPARATOR.join(labels)
     return json.dumps(list(labels), ensure_ascii=False)
@@ -71,6 +82,9 @@ def find_joined_labels(labels: Set[str]) -> dict[str, str]:
     """Return the labels that are others with a sign between them, each with the sign: such a label may be several.
 
     With one label a text `|` is such a sign too.
+
+    >>> find_joined_labels({"neg", "travel", "neg,travel"})
+    {'neg,travel': ','}
     """
     found: dict[str, str] = {}
     for label in sorted(labels):
@@ -82,12 +96,22 @@ def find_joined_labels(labels: Set[str]) -> dict[str, str]:
 
 
 def missing_labels(labels: Set[str]) -> list[str]:
-    """Return the labels that other programs write where there is no value."""
+    """Return the labels that other programs write where there is no value.
+
+    >>> missing_labels({"spam", "NaN", "n/a"})
+    ['NaN', 'n/a']
+    """
     return sorted(label for label in labels if label.strip().casefold() in _MISSING)
 
 
 def multi_hot(sets: Sequence[LabelSet], labels: Sequence[str]) -> Array:
-    """Return Y, shape (n, k): 1 in the column of each label that a row has, 0 elsewhere."""
+    """Return Y, shape (n, k): 1 in the column of each label that a row has, 0 elsewhere.
+
+    >>> multi_hot([("a",), (), ("a", "b")], ["a", "b"])
+    array([[1., 0.],
+           [0., 0.],
+           [1., 1.]], dtype=float32)
+    """
     numbers = {label: number for number, label in enumerate(labels)}
     columns = np.array([numbers[label] for row in sets for label in row], np.int64)
     Y: Array = np.zeros((len(sets), len(labels)), np.float32)
@@ -103,7 +127,11 @@ _WHOLE = re.compile(r"([+-]?\d+)\.0+")
 
 
 def spelling_key(label: str) -> str:
-    """Return what the spellings of a truth value (True, TRUE, true) and of a whole number (1.0, 1) have in common."""
+    """Return what the spellings of a truth value (True, TRUE, true) and of a whole number (1.0, 1) have in common.
+
+    >>> spelling_key("True"), spelling_key("1.0"), spelling_key("Spam")
+    ('true', '1', 'Spam')
+    """
     if label.lower() in ("true", "false"):
         return label.lower()
     whole = _WHOLE.fullmatch(label)
@@ -115,6 +143,9 @@ class KnownLabels:
 
     pandas writes True and 1.0 where JSON has true and a table without gaps has 1. A label that is known as it stands
     is never taken for another.
+
+    >>> KnownLabels(["true", "false"]).find("True")
+    'true'
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
@@ -165,7 +196,11 @@ def classes_of(sets: Sequence[LabelSet], multi_label: bool, known: Set[str]) -> 
 
 
 def what_labels(sets: Sequence[LabelSet], k: int, multi_label: bool) -> str:
-    """Return in words how many labels there are, and how many a text has."""
+    """Return in words how many labels there are, and how many a text has.
+
+    >>> what_labels([("a",), ("a", "b"), ()], 2, multi_label=True)
+    '2 labels, 1.0 a text; without any: 1'
+    """
     if not multi_label:
         return f"{k} classes"
     without = sum(not row for row in sets)
@@ -177,6 +212,9 @@ def class_weights(chosen: str | Mapping[str, float], labels: Sequence[str], rows
     """Return what a row of each class weighs, shape (k,), 1 in the mean, given how many rows, or what weight, each has.
 
     Raises TrainingError when a weight is chosen for an unknown label, or no row would weigh anything.
+
+    >>> class_weights("balanced", ["ham", "spam"], np.array([80, 20]))
+    array([0.625, 2.5  ])
     """
     if chosen == "none":
         return np.ones(len(labels))

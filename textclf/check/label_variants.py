@@ -15,6 +15,9 @@ def variants(counts: Counter[str]) -> dict[str, str]:
 
     Labels that differ in case, blanks, hyphens and underscores alone are variants however common they are; labels one
     letter apart (one more, one less, one other, two neighbours exchanged) if one is rare beside the other.
+
+    >>> variants(Counter({"not-spam": 90, "Not spam": 3, "other": 5}))
+    {'Not spam': 'not-spam'}
     """
     ranked = sorted(counts, key=lambda label: (-counts[label], label))
     found: dict[str, str] = {}

@@ -26,7 +26,13 @@ class Bin:
 
 @dataclass
 class Reliability:
-    """Counts of confidences: rows, sums and right rows, one column for each fine bin."""
+    """Counts of confidences: rows, sums and right rows, one column for each fine bin.
+
+    >>> found = Reliability()
+    >>> found.add(np.array([0.9, 0.9, 0.9, 0.9]), np.array([True, True, True, False]))
+    >>> round(found.ece, 2)  # 0.9 said, 0.75 right
+    0.15
+    """
 
     counts: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, _FINE)))
 

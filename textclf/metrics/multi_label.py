@@ -40,6 +40,9 @@ def strata(Y: Array) -> Integers:
     """Return the number of each row's rarest label, shape (n,), k for a row without: what a split keeps the shares of.
 
     For one-hot Y these are the class numbers.
+
+    >>> strata(np.array([[1, 1], [1, 0], [0, 0]]))
+    array([1, 0, 2])
     """
     has = Y > 0
     rows_of = np.where(has, has.sum(axis=0), np.iinfo(np.int64).max)
@@ -56,6 +59,9 @@ def choose_thresholds(P: Array, Y: Array) -> Array:
     Of a grid, the one with the highest F1 over the label's own rows together with those of all labels, scaled to
     `COMMON_ROWS` rows that have one: a label with few rows gets nearly the common threshold, which has the highest
     micro-F1, one with very many its own. 0.5 on fewer than `FEWEST_ROWS` rows, or where none has a label.
+
+    >>> choose_thresholds(np.array([[0.9], [0.2]]), np.array([[1], [0]]))  # too few rows to choose
+    array([0.5], dtype=float32)
     """
     has = Y > 0
     support = has.sum(axis=0)
@@ -92,7 +98,11 @@ def cross_validate(
 
 
 def decisions(P: Array, thresholds: Array) -> Decisions:
-    """Return which labels each text gets, shape (n, k): those whose probability reaches the threshold."""
+    """Return which labels each text gets, shape (n, k): those whose probability reaches the threshold.
+
+    >>> decisions(np.array([[0.7, 0.4]]), np.array([0.5, 0.3]))
+    array([[ True,  True]])
+    """
     given: Decisions = np.greater_equal(P, thresholds)
     return given
 
@@ -282,7 +292,11 @@ def new_tally(labels: Sequence[str], thresholds: Array | None) -> Tally | MultiL
 
 
 def log_losses(Y: Array, P: Array) -> Array:
-    """Return −log of the probability of each decision's truth, shape (n, k)."""
+    """Return −log of the probability of each decision's truth, shape (n, k).
+
+    >>> log_losses(np.array([[1, 0]]), np.array([[0.5, 0.5]])).round(4)
+    array([[0.6931, 0.6931]])
+    """
     P = P.astype(np.float64)
     truth: Array = np.maximum(np.where(Y > 0, P, 1.0 - P), _LEAST)
     return -np.log(truth)

@@ -302,6 +302,9 @@ def count_first(y: Integers, P: Array, most: int) -> int:
     """Return for how many rows fewer than `most` classes are likelier than their own, shape (n,) and (n, k).
 
     Of classes that are as likely, those of lower number come first.
+
+    >>> count_first(np.array([2]), np.array([[0.2, 0.5, 0.3]]), most=2)
+    1
     """
     own = P[np.arange(len(y)), y][:, None]
     ahead = (own < P) | ((own == P) & (np.arange(P.shape[1]) < y[:, None]))
@@ -309,18 +312,31 @@ def count_first(y: Integers, P: Array, most: int) -> int:
 
 
 def losses(y: Integers, P: Array) -> Array:
-    """Return −log p of each text's true class, shape (n,)."""
+    """Return −log p of each text's true class, shape (n,).
+
+    >>> losses(np.array([0]), np.array([[0.5, 0.5]])).round(4)
+    array([0.6931])
+    """
     truth: Array = np.maximum(P[np.arange(len(y)), y].astype(np.float64), _LEAST)
     return -np.log(truth)
 
 
 def confusion(y: Integers, predicted: Integers, k: int) -> npt.NDArray[np.int64]:
-    """Return the confusion matrix, shape (k, k): truth in rows, prediction in columns."""
+    """Return the confusion matrix, shape (k, k): truth in rows, prediction in columns.
+
+    >>> confusion(np.array([0, 0, 1]), np.array([0, 1, 1]), 2)
+    array([[1, 1],
+           [0, 1]])
+    """
     return np.bincount(y.astype(np.int64) * k + predicted, minlength=k * k).reshape(k, k)
 
 
 def macro_f1(matrix: npt.NDArray[np.int64]) -> float:
-    """Return the mean F1 over the classes that occur in a confusion matrix."""
+    """Return the mean F1 over the classes that occur in a confusion matrix.
+
+    >>> round(macro_f1(np.array([[1, 1], [0, 1]])), 4)
+    0.6667
+    """
     occurrences = matrix.sum(axis=0) + matrix.sum(axis=1)
     f1 = share_of(2 * np.diag(matrix), occurrences)
     return float(f1[occurrences > 0].mean())

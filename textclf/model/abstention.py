@@ -101,6 +101,13 @@ def selective_threshold(confidence: Array, right: BoolArray, target: float, doub
     """Return the lowest confidence found from which on precision is at least `target`, but for a chance of `doubt`.
 
     Returns inf when there is none: the rows are too few, or too often wrong.
+
+    >>> confidence = np.repeat([0.9, 0.6], 200)
+    >>> right = np.repeat([True, False], 200)
+    >>> selective_threshold(confidence, right, target=0.95, doubt=0.05)
+    0.9
+    >>> selective_threshold(confidence[:10], right[:10], target=0.95, doubt=0.05)  # too few rows
+    inf
     """
     if not len(confidence):
         return math.inf
@@ -125,6 +132,11 @@ def precision_bound(hits: int, n: int, doubt: float) -> float:
     """Return the lower bound of a share of which `hits` of n were seen, wrong with the chance `doubt` at most.
 
     Clopper & Pearson 1934.
+
+    >>> round(precision_bound(95, 100, doubt=0.05), 3)
+    0.898
+    >>> round(precision_bound(950, 1000, doubt=0.05), 3)
+    0.937
     """
     from scipy.special import betaincinv
 

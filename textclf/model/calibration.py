@@ -35,7 +35,14 @@ _STEPS = 100
 
 @dataclass(frozen=True)
 class Scaling:
-    """What vector scaling makes of Z, shape (n, k): Z ⊙ a + b; `factors` a > 0 and `biases` b, shape (k,)."""
+    """What vector scaling makes of Z, shape (n, k): Z ⊙ a + b; `factors` a > 0 and `biases` b, shape (k,).
+
+    >>> scaling = Scaling(np.array([2.0, 1.0]), np.array([0.5, 0.0]))
+    >>> scaling.apply(np.array([[1.0, 1.0]]))
+    array([[2.5, 1. ]])
+    >>> scaling.undo(scaling.apply(np.array([[1.0, 1.0]])))
+    array([[1., 1.]])
+    """
 
     factors: Array
     biases: Array
@@ -116,6 +123,13 @@ def fit_temperature(Z: Array, Y: Array, weights: Array, loss: Loss) -> tuple[flo
     """Return the temperature T and the mean loss of Z / T over the rows.
 
     `Z`, `Y`: shape (n, k); `weights`, shape (n,). Without rows T is 1 and the loss 0.
+
+    >>> from textclf.nn.network import LOSSES
+    >>> Z, Y = np.tile([4.0, 0.0], (100, 1)), np.zeros((100, 2))
+    >>> Y[:80, 0] = Y[80:, 1] = 1.0  # 80% right where 98% is said
+    >>> T, loss = fit_temperature(Z, Y, np.ones(100), LOSSES["cross-entropy", "softmax"])
+    >>> round(T, 1)
+    2.6
     """
     total = float(weights.sum())
     if not total > 0:

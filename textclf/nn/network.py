@@ -31,7 +31,11 @@ from textclf.types import Array, Integers
 
 
 def sigmoid(Z: Array) -> Array:
-    """Return σ(z) = 1 / (1 + e⁻ᶻ) of every element, written with tanh so that no Z overflows."""
+    """Return σ(z) = 1 / (1 + e⁻ᶻ) of every element, written with tanh so that no Z overflows.
+
+    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
     A: Array = np.tanh(0.5 * Z)
     A += 1.0
     A *= 0.5
@@ -39,18 +43,30 @@ def sigmoid(Z: Array) -> Array:
 
 
 def sigmoid_prime(Z: Array) -> Array:
-    """Return σ′(z) = σ(z) (1 − σ(z))."""
+    """Return σ′(z) = σ(z) (1 − σ(z)).
+
+    >>> sigmoid_prime(np.array([0.0]))
+    array([0.25])
+    """
     A = sigmoid(Z)
     return A * (1.0 - A)
 
 
 def relu(Z: Array) -> Array:
-    """Return max(0, z)."""
+    """Return max(0, z).
+
+    >>> relu(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
     return np.maximum(Z, 0.0)
 
 
 def relu_prime(Z: Array) -> Array:
-    """Return 1 where z > 0, else 0: the derivative from the left at the kink."""
+    """Return 1 where z > 0, else 0: the derivative from the left at the kink.
+
+    >>> relu_prime(np.array([-2.0, 0.0, 3.0]))
+    array([0., 0., 1.])
+    """
     return (Z > 0.0).astype(Z.dtype)
 
 
@@ -61,7 +77,11 @@ def tanh(Z: Array) -> Array:
 
 
 def tanh_prime(Z: Array) -> Array:
-    """Return 1 − tanh²(z)."""
+    """Return 1 − tanh²(z).
+
+    >>> tanh_prime(np.array([0.0]))
+    array([1.])
+    """
     return 1.0 - np.tanh(Z) ** 2
 
 
@@ -80,12 +100,20 @@ class ActivationFunction:
 
 
 def he(n_in: int, n_out: int) -> float:
-    """Return the variance 2 / n_in that keeps the signal's size through ReLU layers (He et al. 2015, eq. 10)."""
+    """Return the variance 2 / n_in that keeps the signal's size through ReLU layers (He et al. 2015, eq. 10).
+
+    >>> he(50, 10)
+    0.04
+    """
     return 2.0 / n_in
 
 
 def glorot(n_in: int, n_out: int) -> float:
-    """Return the variance 2 / (n_in + n_out) (Glorot & Bengio 2010, eq. 12)."""
+    """Return the variance 2 / (n_in + n_out) (Glorot & Bengio 2010, eq. 12).
+
+    >>> glorot(30, 10)
+    0.05
+    """
     return 2.0 / (n_in + n_out)
 
 
@@ -103,14 +131,22 @@ ACTIVATIONS = {
 
 
 def log_softmax(Z: Array) -> Array:
-    """Return the log softmax of each row of Z, shape (n, k); a row's maximum is taken off first, so none overflows."""
+    """Return the log softmax of each row of Z, shape (n, k); a row's maximum is taken off first, so none overflows.
+
+    >>> log_softmax(np.array([[1000.0, 0.0]]))
+    array([[    0., -1000.]])
+    """
     shifted: Array = Z - Z.max(axis=1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     return shifted
 
 
 def softmax(Z: Array) -> Array:
-    """Return the softmax of each row of Z, shape (n, k): ŷⱼ = eᶻʲ / Σ eᶻ."""
+    """Return the softmax of each row of Z, shape (n, k): ŷⱼ = eᶻʲ / Σ eᶻ.
+
+    >>> softmax(np.array([[0.0, np.log(3.0)]]))
+    array([[0.25, 0.75]])
+    """
     P: Array = np.exp(Z - Z.max(axis=1, keepdims=True))
     P /= P.sum(axis=1, keepdims=True)
     return P
@@ -128,6 +164,14 @@ class Loss:
 
     A loss is made for one output function: its δ is the loss's derivative times the output's, and for cross-entropy
     the two cancel to ŷ − y.
+
+    >>> Z, Y = np.array([[0.0, 0.0]]), np.array([[1.0, 0.0]])
+    >>> LOSSES["cross-entropy", "softmax"].value(Z, Y).round(4)
+    array([0.6931])
+    >>> LOSSES["cross-entropy", "softmax"].delta(Z, Y)
+    array([[-0.5,  0.5]])
+    >>> LOSSES["squared-error", "sigmoid"].value(Z, Y), LOSSES["squared-error", "sigmoid"].delta(Z, Y)
+    (array([0.25]), array([[-0.125,  0.125]]))
     """
 
     name: str
@@ -276,6 +320,10 @@ class Network:
         `wide`, shape (n, k), is added to Z[L]: the sum of features that go straight to the output.
         `dropout` is the share of hidden neurons silenced (Srivastava et al. 2014); those left are scaled up by
         1 / (1 − dropout), so that prediction needs no change. It needs `rng`.
+
+        >>> network = Network.start((2, 3, 2), "relu", np.random.default_rng(1))
+        >>> network.forward(np.ones((4, 2), np.float32)).Z[-1].shape
+        (4, 2)
         """
         A, Z, masks = [X], [], [None]  # type: tuple[list[Array], list[Array], list[Array | None]]
         for layer in self.layers[:-1]:
@@ -334,7 +382,11 @@ class Gradients:
 
 
 def parameter_count(sizes: Sequence[int]) -> int:
-    """Return how many weights and biases a network of these layer sizes has."""
+    """Return how many weights and biases a network of these layer sizes has.
+
+    >>> parameter_count((2, 3, 2))  # 3 × 2 + 3 + 2 × 3 + 2
+    17
+    """
     return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
 
 
@@ -350,7 +402,12 @@ def layer_views(theta: Array, sizes: Sequence[int]) -> list[Layer]:
 
 
 def one_hot(y: Integers, k: int, dtype: npt.DTypeLike = np.float32) -> Array:
-    """Return Y, shape (n, k): 1 in the column of each example's class number, 0 elsewhere."""
+    """Return Y, shape (n, k): 1 in the column of each example's class number, 0 elsewhere.
+
+    >>> one_hot(np.array([1, 0]), 3)
+    array([[0., 1., 0.],
+           [1., 0., 0.]], dtype=float32)
+    """
     Y: Array = np.zeros((len(y), k), dtype)
     Y[np.arange(len(y)), y] = 1.0
     return Y

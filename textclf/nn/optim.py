@@ -30,7 +30,13 @@ class Optimizer(Protocol):
 
 @dataclass
 class GradientDescent:
-    """θ ← θ − η ∂L/∂θ."""
+    """θ ← θ − η ∂L/∂θ.
+
+    >>> theta = np.array([1.0])
+    >>> GradientDescent(learning_rate=0.1).step(theta, np.array([2.0]))
+    >>> theta
+    array([0.8])
+    """
 
     learning_rate: float
 
@@ -48,7 +54,14 @@ class GradientDescent:
 
 @dataclass
 class Momentum:
-    """v ← μ v + ∂L/∂θ; θ ← θ − η v (Polyak 1964, in the form of Sutskever et al. 2013)."""
+    """v ← μ v + ∂L/∂θ; θ ← θ − η v (Polyak 1964, in the form of Sutskever et al. 2013).
+
+    >>> momentum, theta = Momentum(learning_rate=0.1), np.array([1.0])
+    >>> for _ in range(2):
+    ...     momentum.step(theta, np.array([1.0]))
+    >>> theta.round(3)
+    array([0.71])
+    """
 
     learning_rate: float
     mu: float = 0.9

@@ -14,7 +14,12 @@ _FIRST_BYTES = -64  # as numbers with a sign, the bytes of UTF-8 that follow the
 
 @dataclass(frozen=True)
 class PackedStrings(Sequence[str]):
-    """A list of strings kept as one run of UTF-8 bytes and where each begins; one is decoded when it is asked for."""
+    """A list of strings kept as one run of UTF-8 bytes and where each begins; one is decoded when it is asked for.
+
+    >>> packed = PackedStrings.of(["naïve", "", "ok"])
+    >>> packed[0], len(packed), packed.offsets.tolist()
+    ('naïve', 3, [0, 6, 6, 8])
+    """
 
     blob: npt.NDArray[np.uint8]
     offsets: npt.NDArray[np.int64]

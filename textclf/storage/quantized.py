@@ -23,6 +23,10 @@ class ByteRows:
 
     `codes`: int8, shape (n, d). `scales`: float16, shape (n,). Rows in use are taken with ``rows[numbers]``; all of
     them at once by `numpy.asarray`, which keeps them for the next time.
+
+    >>> rows = ByteRows.of(np.array([[1.27, -0.5]], np.float32))
+    >>> rows.codes, np.asarray(rows).round(2)
+    (array([[127, -50]], dtype=int8), array([[ 1.27, -0.5 ]], dtype=float32))
     """
 
     codes: npt.NDArray[np.int8]
@@ -77,7 +81,11 @@ class ByteRows:
 
 
 def few_values(values: Array) -> Array:
-    """Return the nearest values of at most 256 distinct ones: the same where there are no more, else evenly spread."""
+    """Return the nearest values of at most 256 distinct ones: the same where there are no more, else evenly spread.
+
+    >>> len(np.unique(few_values(np.linspace(0, 1, 1000, dtype=np.float32))))
+    256
+    """
     distinct = np.unique(values)
     if len(distinct) <= _MOST_VALUES:
         return values

@@ -60,6 +60,9 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     A label is looked for when `labelled`, or when the options name one. The plain names `text` and `label` win; then a
     column is guessed when exactly one has a usual name, then, for texts, when exactly one ends with such a name as a
     word (`comment_text`), then when it is the only one left.
+
+    >>> choose(["id", "review", "stars"], TableOptions(label_column="stars"), labelled=True, name="t.csv")
+    ColumnChoice(text='review', label='stars', weight=None)
     """
     given = {option: getattr(options, option) for option in ("text_column", "label_column", "weight_column")}
     for option, column in given.items():
@@ -101,7 +104,11 @@ def check_header(columns: Sequence[str], name: str) -> None:
 
 
 def list_names(columns: Sequence[str], most: int = 8) -> str:
-    """Return the names of columns as a person writes a list, cut after `most`."""
+    """Return the names of columns as a person writes a list, cut after `most`.
+
+    >>> list_names(["id", "review", "stars"])
+    "'id', 'review' and 'stars'"
+    """
     names = [clip(column, 30) for column in columns[:most]]
     if len(columns) > most:
         return f"{', '.join(names)} and {len(columns) - most:,} more"
@@ -109,7 +116,11 @@ def list_names(columns: Sequence[str], most: int = 8) -> str:
 
 
 def separator_hint(columns: Sequence[str], separator: str) -> str:
-    """Return advice when the only column's name looks like a header in another separator, else an empty string."""
+    """Return advice when the only column's name looks like a header in another separator, else an empty string.
+
+    >>> separator_hint(["text;label"], ",")
+    "Is the separator ';'? Then give --separator ';'."
+    """
     if len(columns) == 1:
         for other in ";\t|,":
             names = [part.strip(' "').lower() for part in columns[0].split(other)]

@@ -147,7 +147,12 @@ LONGEST_MAGIC = max(len(each.magic) for each in COMPRESSIONS)
 
 
 def find_compression(head: bytes) -> Compression | None:
-    """Return how a file that begins so is compressed, if it is."""
+    """Return how a file that begins so is compressed, if it is.
+
+    >>> found = find_compression(bytes([0x1F, 0x8B, 0x08]))
+    >>> found.name if found else None
+    'gzip'
+    """
     found = next((each for each in COMPRESSIONS if head.startswith(each.magic)), None)
     is_text = found is not None and found.name == "bzip2" and not head[3:4].isdigit()
     return None if is_text else found
@@ -159,7 +164,11 @@ def compression_of_name(name: str) -> Compression | None:
 
 
 def strip_compression(name: str) -> str:
-    """Return a file's name without the ending of a compression: `t.csv` of `t.csv.gz`."""
+    """Return a file's name without the ending of a compression: `t.csv` of `t.csv.gz`.
+
+    >>> strip_compression("reviews.csv.gz")
+    'reviews.csv'
+    """
     found = compression_of_name(name)
     return name if found is None else name[: -len(found.suffix)]
 

@@ -28,7 +28,12 @@ def find_format(name: str) -> TableFormat:
 
 
 def format_by_suffix(name: str) -> TableFormat | None:
-    """Return the format that a file's name shows, if any; `t.csv.gz` is CSV."""
+    """Return the format that a file's name shows, if any; `t.csv.gz` is CSV.
+
+    >>> found = format_by_suffix("reviews.tsv.gz")
+    >>> found.name if found else None
+    'tsv'
+    """
     suffix = PurePath(strip_compression(name)).suffix.lower()
     return next((each for each in FORMATS if suffix in each.suffixes), None)
 
@@ -41,7 +46,11 @@ def format_of_output(name: str) -> TableFormat | None:
 
 
 def is_table_name(name: str) -> bool:
-    """Return whether a file of that name is a table, so that a folder's tables are known among other files."""
+    """Return whether a file of that name is a table, so that a folder's tables are known among other files.
+
+    >>> is_table_name("reviews.csv"), is_table_name("photo.png")
+    (True, False)
+    """
     return format_of_output(name) is not None
 
 

@@ -37,7 +37,13 @@ class SparseRows:
         return len(self.offsets) - 1
 
     def times(self, E: Array | ByteRows, *, threads: int = 1) -> Array:
-        """Return S = C E, shape (n, d), for a dense E of shape (V, d)."""
+        """Return S = C E, shape (n, d), for a dense E of shape (V, d).
+
+        >>> C = SparseRows(np.array([0, 2, 2]), np.array([0, 2]), np.array([0.5, 0.5]), width=3)
+        >>> C.times(np.array([[1.0], [2.0], [3.0]]))
+        array([[2.],
+               [0.]])
+        """
         n = len(self)
         if len(self.data) * E.shape[1] <= _SMALL:
             return self._times_small(E)
@@ -63,12 +69,21 @@ class SparseRows:
         """Return Cᵀ D, shape (V, m), for a dense D of shape (n, m): for each column the sum over rows, in their order.
 
         C itself serves: Cᵀ kept by rows would take as much room again, and hardly less time.
+
+        >>> C = SparseRows(np.array([0, 2]), np.array([0, 2]), np.array([1.0, 2.0]), width=3)
+        >>> C.transposed_times(np.array([[10.0]])).ravel()
+        array([10.,  0., 20.])
         """
         product: Array = self._transposed_scipy @ D
         return product
 
     def slice(self, start: int, stop: int) -> "SparseRows":
-        """Return rows start … stop - 1 without copying their entries."""
+        """Return rows start … stop - 1 without copying their entries.
+
+        >>> C = SparseRows(np.array([0, 1, 2]), np.array([0, 1]), np.array([5.0, 6.0]), width=2)
+        >>> C.slice(1, 2).scipy.toarray()
+        array([[0., 6.]])
+        """
         first, last = self.offsets[start], self.offsets[stop]
         offsets = self.offsets[start : stop + 1] - first
         return SparseRows(offsets, self.columns[first:last], self.data[first:last], self.width)
@@ -95,6 +110,10 @@ class SparseRows:
         """Return the matrix, now of `width`, with each column where `places`, shape (V,), puts it, without those at -1.
 
         Places rise as the columns do.
+
+        >>> C = SparseRows(np.array([0, 2]), np.array([0, 2]), np.array([5.0, 6.0]), width=3)
+        >>> C.renumber(np.array([-1, -1, 0]), width=1).scipy.toarray()
+        array([[6.]])
         """
         columns = places[self.columns]
         kept = columns >= 0
@@ -138,6 +157,11 @@ def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> Sparse
 
     Columns below 0 are left out. Pairs are counted by sorting them as one number each, of 32 bits where they fit,
     which sort in half the time of 64.
+
+    >>> C = sum_entries(np.array([0, 0, 1]), np.array([2, 2, 0]), n=2, width=3)
+    >>> C.scipy.toarray()
+    array([[0., 0., 2.],
+           [1., 0., 0.]], dtype=float32)
     """
     bits = max(width, 1).bit_length()
     kind: type[np.unsignedinteger[Any]] = np.uint32 if (n + 1) << bits <= 1 << 32 else np.uint64
@@ -160,7 +184,13 @@ def empty_rows(n: int, width: int) -> SparseRows:
 
 
 def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
-    """Return the matrix that has the rows of all parts, which are of one width, in their order."""
+    """Return the matrix that has the rows of all parts, which are of one width, in their order.
+
+    >>> C = SparseRows(np.array([0, 1]), np.array([1]), np.array([5.0]), width=2)
+    >>> stack_rows([C, C]).scipy.toarray()
+    array([[0., 5.],
+           [0., 5.]])
+    """
     if len(parts) == 1:
         return parts[0]
     return SparseRows(
@@ -183,7 +213,11 @@ def places_within(starts: Integers, lengths: Integers) -> Integers:
 
 
 def offsets_of(lengths: Integers) -> Integers:
-    """Return where each row begins, and where the last ends, from how many entries each has."""
+    """Return where each row begins, and where the last ends, from how many entries each has.
+
+    >>> offsets_of(np.array([2, 0, 3])).tolist()
+    [0, 2, 2, 5]
+    """
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return _narrow(offsets)

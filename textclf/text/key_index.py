@@ -30,7 +30,11 @@ class KeyIndex:
         return len(self.keys)
 
     def rows(self, keys: Keys) -> Integers:
-        """Return the row of each 64-bit key, or -1 for a key that is not there; shape of `keys`."""
+        """Return the row of each 64-bit key, or -1 for a key that is not there; shape of `keys`.
+
+        >>> KeyIndex(np.array([3, 7, 9], np.uint64)).rows(np.array([9, 4, 3], np.uint64)).tolist()
+        [2, -1, 0]
+        """
         if not len(self.keys):
             return np.full(len(keys), -1, np.int32)
         wanted = short_keys(keys) if self.keys.dtype == np.uint32 else keys
@@ -74,12 +78,21 @@ class KeyIndex:
 
 
 def short_keys(keys: Keys | ShortKeys) -> ShortKeys:
-    """Return the first 32 bits of each key; keys that are short already are given back."""
+    """Return the first 32 bits of each key; keys that are short already are given back.
+
+    >>> short_keys(np.array([5 << 32], np.uint64)).tolist()
+    [5]
+    """
     return keys.astype(np.uint32) if keys.dtype == np.uint32 else (keys >> np.uint64(32)).astype(np.uint32)
 
 
 def count_keys(keys: Keys) -> tuple[Keys, Integers]:
-    """Return the distinct keys in rising order and how often each stands there."""
+    """Return the distinct keys in rising order and how often each stands there.
+
+    >>> keys, counts = count_keys(np.array([7, 3, 7], np.uint64))
+    >>> keys.tolist(), counts.tolist()
+    ([3, 7], [1, 2])
+    """
     # By sorting, which runs on whole vector registers: on millions of distinct keys much faster than np.unique's table.
     ordered = np.sort(keys)
     starts = run_starts(ordered)
@@ -87,7 +100,12 @@ def count_keys(keys: Keys) -> tuple[Keys, Integers]:
 
 
 def sum_keys(keys: Keys, times: Integers) -> tuple[Keys, Integers]:
-    """Return the distinct keys in rising order, and the sum of each one's times."""
+    """Return the distinct keys in rising order, and the sum of each one's times.
+
+    >>> keys, sums = sum_keys(np.array([7, 3, 7], np.uint64), np.array([1, 5, 2]))
+    >>> keys.tolist(), sums.tolist()
+    ([3, 7], [5, 3])
+    """
     order = np.argsort(keys)
     keys = keys.take(order)
     starts = run_starts(keys)
@@ -95,7 +113,13 @@ def sum_keys(keys: Keys, times: Integers) -> tuple[Keys, Integers]:
 
 
 class KeyCounter:
-    """Counts keys that come part by part, each range of them by itself: a sixteenth, as keys are random enough."""
+    """Counts keys that come part by part, each range of them by itself: a sixteenth, as keys are random enough.
+
+    >>> counter = KeyCounter()
+    >>> counter.add(*count_keys(np.array([7, 3, 7], np.uint64)))
+    >>> [array.tolist() for array in counter.counts()]
+    [[3, 7], [1, 2]]
+    """
 
     def __init__(self, threads: int = 1) -> None:
         self._threads = threads

@@ -61,7 +61,11 @@ _LEAST_KANA = 0.1
 
 
 def guess_language(texts: Iterable[str]) -> str | None:
-    """Return the English name of the language that most of the texts seem to be in, None when that is in doubt."""
+    """Return the English name of the language that most of the texts seem to be in, None when that is in doubt.
+
+    >>> guess_language(["Das ist nicht gut, und es war auch nicht billig."] * 5)
+    'German'
+    """
     sample = " ".join(text[:_MOST_CHARACTERS] for text in islice(texts, _MOST_TEXTS)).lower()
     letters = len(re.findall(r"[^\W\d_]", sample))
     of_script = {name: len(re.findall(f"[{span}]", sample)) for name, span in _SCRIPTS}

@@ -68,7 +68,13 @@ class Words:
 
 
 def ngrams(tokens: Tokens, shortest: int, longest: int) -> tuple[Integers, Keys]:
-    """Return all word n-grams: for each the number of its text, and its key."""
+    """Return all word n-grams: for each the number of its text, and its key.
+
+    >>> from textclf.text.tokenizer import tokenize
+    >>> numbers, keys = ngrams(tokenize(["not good", "good"]), 1, 2)
+    >>> numbers.tolist()  # not, good; good; START not, not good; START good
+    [0, 0, 1, 0, 0, 1]
+    """
     found = list(ngrams_by_length(tokens, longest))[shortest - 1 :]
     return np.concatenate([each.text_numbers for each in found]), np.concatenate([each.keys for each in found])
 

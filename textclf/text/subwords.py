@@ -100,7 +100,13 @@ class Spelling:
 
 
 def subwords(spelling: Spelling, shortest: int, longest: int) -> tuple[Integers, Keys]:
-    """Return all sub-words: for each the number of its piece, and its key; the marks alone are none."""
+    """Return all sub-words: for each the number of its piece, and its key; the marks alone are none.
+
+    >>> from textclf.text.tokenizer import tokenize
+    >>> pieces, keys = subwords(Spelling.of_tokens(tokenize(["ab"])), 2, 3)
+    >>> len(keys)  # _a, ab, b_, _ab, ab_
+    5
+    """
     pieces, starts, ends, sums = _mark(spelling)
     numbers, keys = [], []
     for n in range(shortest, longest + 1):
@@ -202,7 +208,13 @@ class KnownPieces:
 
 
 def piece_keys(tokens: Tokens) -> tuple[Integers, Keys]:
-    """Return all pieces of some texts: for each the number of its text, and its key."""
+    """Return all pieces of some texts: for each the number of its text, and its key.
+
+    >>> from textclf.text.tokenizer import tokenize
+    >>> numbers, keys = piece_keys(tokenize(["Good, ok!!", "fine"]))
+    >>> numbers.tolist()  # good, ok, fine; then the comma and !!
+    [0, 0, 1, 0, 0]
+    """
     runs = np.repeat(np.arange(len(tokens), dtype=np.int32), np.diff(tokens.runs.offsets))
     return (
         np.concatenate([tokens.text_numbers[tokens.is_word], runs]),

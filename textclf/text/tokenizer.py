@@ -84,7 +84,12 @@ class Tokens:
 
 
 def tokenize(texts: Sequence[str], *, lower: bool = True) -> Tokens:
-    """Cut texts into tokens; with ``lower=False`` the letters' case stands, and the cuts are the same."""
+    """Cut texts into tokens; with ``lower=False`` the letters' case stands, and the cuts are the same.
+
+    >>> tokens = tokenize(["Don't stop!", "お茶"])
+    >>> tokens.strings(range(5)), tokens.offsets.tolist()
+    (["don't", 'stop', '!', 'お', '茶'], [0, 3, 5])
+    """
     blocks = list(tokenize_blocks(texts, lower=lower))
     if len(blocks) == 1:
         return blocks[0]
@@ -101,6 +106,9 @@ def text_blocks(texts: Iterable[str], *, parts: int = 1) -> Iterator[Sequence[st
     """Give the texts that are worked on together: consecutive ones, as many as memory near the processor serves.
 
     With `parts`, so many times fewer: for work that makes so much more of each character.
+
+    >>> [len(block) for block in text_blocks(["a", "b"])]
+    [2]
     """
     most = _BLOCK // parts
     if isinstance(texts, PackedStrings):
@@ -123,7 +131,11 @@ def text_blocks(texts: Iterable[str], *, parts: int = 1) -> Iterator[Sequence[st
 
 
 def keys_of(words: Sequence[str]) -> Keys:
-    """Return the key of each string taken whole, shape (len(words),): the key that the word has as a token."""
+    """Return the key of each string taken whole, shape (len(words),): the key that the word has as a token.
+
+    >>> bool(keys_of(["film"])[0] == tokenize(["A film"]).keys[1])
+    True
+    """
     if not words:
         return np.zeros(0, np.uint64)
     words = list(words)
@@ -134,7 +146,12 @@ def keys_of(words: Sequence[str]) -> Keys:
 
 
 def combine(first: Keys, second: Keys) -> Keys:
-    """Return the keys of pairs, (a, b) and (b, a) told apart: a word n-gram's key is built from left to right."""
+    """Return the keys of pairs, (a, b) and (b, a) told apart: a word n-gram's key is built from left to right.
+
+    >>> a, b = keys_of(["not"]), keys_of(["good"])
+    >>> bool(combine(a, b) == combine(b, a))
+    False
+    """
     return mix(first * BASE + mix(second))
 
 
@@ -161,7 +178,11 @@ def stretch_keys(R: Keys, starts: Integers, ends: Integers) -> Keys:
 
 
 def normal_form(text: str, *, lower: bool = True) -> str:
-    """Return the text as it is cut: lower-cased (unless told otherwise), composed (NFC), without ignored characters."""
+    """Return the text as it is cut: lower-cased (unless told otherwise), composed (NFC), without ignored characters.
+
+    >>> normal_form("CAFÉ, IT’S")
+    "café, it's"
+    """
     return decode(_codes_of(text, lower))
 
 
@@ -169,6 +190,9 @@ def origins(text: str, codes: CodePoints) -> Integers | None:
     """Return where in `text` each code point of its normal form, `codes`, comes from; shape of `codes`.
 
     None where that cannot be told from single characters: letters were composed, or lower-cased by their neighbours.
+
+    >>> origins("It’s", normal_codes(["It’s"])[:-1]).tolist()
+    [0, 1, 2, 3]
     """
     if text.isascii():
         return np.arange(len(codes))

@@ -48,7 +48,11 @@ class Examples:
 
 
 def group_copies(texts: Sequence[str]) -> Integers:
-    """Return for each text the number of the first text that is the same, case and blanks aside; shape (n,)."""
+    """Return for each text the number of the first text that is the same, case and blanks aside; shape (n,).
+
+    >>> group_copies(["Good film.", "Bad film.", "good  film."]).tolist()
+    [0, 1, 0]
+    """
     return group_keys(text_keys(texts))
 
 

@@ -57,6 +57,7 @@ def place(tmp_path_factory):
 
 
 EXAMPLES_THAT_STAY = {
+    "label": "it runs until it is stopped",
     "serve": "it runs until it is stopped",
 }
 

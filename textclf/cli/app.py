@@ -29,6 +29,7 @@ COMMANDS = {
     "split": ("Data and quality", "Split a table into a training table and a test table."),
     "compare": ("Data and quality", "Compare models on the same rows, with significance tests."),
     "curve": ("Data and quality", "Forecast how much more rows would help."),
+    "label": ("Data and quality", "Label rows on a page in the browser, the most useful first."),
     "suggest": ("Data and quality", "Choose the rows to label next: those that teach a model most."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
     "export": ("Models and vectors", "Write a smaller model, or ONNX."),

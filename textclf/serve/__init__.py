@@ -1,7 +1,7 @@
-"""Serve models over HTTP: an API in JSON, tables that come back labelled, and a page to try models on.
+"""Serve models over HTTP: an API in JSON, tables that come back labelled, and pages to try models and to label rows.
 
-It checks who asks and how much, predicts requests together, and loads changed model files. It does not train models,
-does not speak TLS, and keeps no text.
+It checks who asks and how much, predicts requests together, and loads changed model files; labels go to the disk before
+they are answered. It does not speak TLS, and keeps no text but that of rows labelled.
 """
 
 from textclf.serve.listening import check_serve_available, serve

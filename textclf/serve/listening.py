@@ -4,9 +4,14 @@ import logging
 import socket
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from textclf.errors import TextclfError, require_packages
 from textclf.serve.service_settings import ServeSettings
+
+if TYPE_CHECKING:
+    from textclf.serve.counters import Counters
+    from textclf.serve.guard import Guard
 
 _SECONDS_TO_END = 5  # for requests that are being answered when the service is stopped
 
@@ -16,20 +21,37 @@ def check_serve_available() -> None:
     require_packages("serve", "starlette", "pydantic", "uvicorn", "prometheus_client", extra="serve")
 
 
+class Application(Protocol):
+    """What is served: an ASGI application, and its counters."""
+
+    asgi: "Guard"
+    counters: "Counters"
+
+
 def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
+    """Serve models as `listen` says; raises ModelError when one cannot be read."""
+
+    def make() -> Application:
+        from textclf.serve.service import Service
+
+        return Service(settings)
+
+    listen(settings, make, ready)
+
+
+def listen(settings: ServeSettings, make: Callable[[], Application], ready: Callable[[str], None]) -> None:
     """Serve until SIGTERM or Ctrl-C, then end what is begun; `ready` gets the address once it can be reached.
 
-    Raises ModelError when a model cannot be read, TextclfError when the address cannot be listened on. Ends as uvicorn
-    does: by the signal that stopped it.
+    Raises what `make` raises, and TextclfError when the address cannot be listened on. Ends as uvicorn does: by the
+    signal that stopped it.
     """
     import uvicorn
 
     from textclf.serve.connections import Connection, Server
-    from textclf.serve.service import Service
 
     _log_to_stderr()
     with _open_listener(settings) as listener:
-        service = Service(settings)
+        service = make()
         config = uvicorn.Config(
             service.asgi,
             http=Connection.with_limits(settings.limits),

@@ -134,6 +134,26 @@ class ExamplesQuery(_Strict):
     model: str | None = Field(None, description="The model's name; the first model when left out.")
 
 
+class GiveRequest(_Strict):
+    """A person's labels for the row that the labelling page shows."""
+
+    row: Whole = Field(description="The row's number.", ge=0)
+    labels: list[str] = Field(description="Its labels.", max_length=1000)
+    unsure: bool = Field(False, description="Whether the row is to come back for a second look.")
+    note: str = Field("", description="A note on the row.", max_length=10_000)
+    seconds: float = Field(0.0, description="How long the row was shown.", ge=0, le=86_400)
+
+
+class SkipRequest(_Strict):
+    """A row of the labelling page that is to come later."""
+
+    row: Whole = Field(description="The row's number.", ge=0)
+
+
+class NoContent(_Strict):
+    """A request of the labelling page that says all by its address."""
+
+
 class PredictionAnswer(BaseModel):
     """What the model says of one text; a multi-label model gives `labels`, another `label`."""
 
@@ -221,6 +241,7 @@ class HealthAnswer(BaseModel):
 
 
 Texts = TypeVar("Texts", PredictRequest, ExplainRequest)
+Message = TypeVar("Message", bound=BaseModel)
 Query = TypeVar("Query", LabelQuery, ExamplesQuery)
 
 
@@ -242,11 +263,8 @@ def format_prediction(one: Prediction, top_k: int | None) -> dict[str, Any]:
 
 
 def parse_request(kind: type[Texts], body: bytes, limits: ServeLimits, most_texts: int) -> Texts:
-    """Return what a body says; raises HttpError 400 when it is no JSON, 422 when it is not what is asked for."""
-    try:
-        request = kind.model_validate_json(body)
-    except ValidationError as error:
-        raise _name_mistake(error) from None
+    """Return what a body says, as `parse_body` does; raises HttpError 422, too, at too many or too long texts."""
+    request = parse_body(kind, body)
     if len(request.texts) > most_texts:
         raise HttpError(
             422, f"texts: expected at most {most_texts:,}, found {len(request.texts):,}. Send several requests."
@@ -257,6 +275,14 @@ def parse_request(kind: type[Texts], body: bytes, limits: ServeLimits, most_text
             422, f"texts: expected at most {limits.characters:,} characters in a text, found {longest:,}. Cut it."
         )
     return request
+
+
+def parse_body(kind: type[Message], body: bytes) -> Message:
+    """Return what a body says; raises HttpError 400 when it is no JSON, 422 when it is not what is asked for."""
+    try:
+        return kind.model_validate_json(body)
+    except ValidationError as error:
+        raise _name_mistake(error) from None
 
 
 def parse_query(kind: type[Query], query: QueryParams) -> Query:

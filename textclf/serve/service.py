@@ -174,7 +174,11 @@ class Service:
 
 
 def _serve_file(path: str) -> Operation:
-    name, kind = PAGE[path]
+    return serve_file(path, *PAGE[path])
+
+
+def serve_file(path: str, name: str, kind: str) -> Operation:
+    """Return what answers a path with a file of the folder `page`."""
     return Operation(path, "GET", _give((files("textclf.serve") / "page" / name).read_bytes(), kind), is_open=True)
 
 

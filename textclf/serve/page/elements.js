@@ -45,3 +45,45 @@ export async function ask(path, body) {
   const { error } = await response.json().catch(() => ({ error: `The service answers ${response.status}.` }));
   throw new Refused(error);
 }
+
+const SHADES = 5;
+
+export const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
+
+// A text, its words coloured by what they add to the label that is explained.
+export function passage(text, explanation) {
+  const paragraph = make("p", "passage");
+  paragraph.dir = "auto";
+  if (!explanation) {
+    paragraph.append(text);
+    return paragraph;
+  }
+  const points = Array.from(explanation.normal_form ?? text); // places are counted in code points
+  const parts = [...explanation.tokens, ...explanation.between].sort((a, b) => a.start - b.start || a.end - b.end);
+  const largest = Math.max(...parts.map(({ contribution }) => Math.abs(contribution)), 1e-9);
+  let place = 0;
+  for (const { start, end, contribution } of parts) {
+    paragraph.append(points.slice(place, start).join(""));
+    const string = points.slice(start, end).join("");
+    const level = Math.round((SHADES * Math.abs(contribution)) / largest);
+    if (level && string.trim()) {
+      const word = make("mark", `${contribution > 0 ? "f" : "a"}${level}`, string);
+      word.title = signed(contribution);
+      paragraph.append(word);
+    } else paragraph.append(string);
+    place = end;
+  }
+  paragraph.append(points.slice(place).join(""));
+  return paragraph;
+}
+
+// One line of a list of bars: a name, a bar of this share, and what is said of it.
+export function bar(name, share, said) {
+  const fill = make("span", "fill");
+  fill.style.width = `${100 * share}%`;
+  const track = make("span", "track", fill);
+  track.ariaHidden = "true";
+  const label = make("span", "name", name);
+  label.title = name;
+  return make("li", "", label, track, make("span", "share", said));
+}

@@ -1,11 +1,10 @@
 // The texts: ask for labels and for what moved them, and show both.
-import { ask, byId, make, percent, Refused, say } from "./elements.js";
+import { ask, bar, byId, make, passage, percent, Refused, say, signed } from "./elements.js";
 import { startTable } from "./table.js";
 
 const MOST_TEXTS = 100; // the service explains as many in one request
 const MOST_BARS = 5;
 const MOST_OPEN = 8; // labels whose examples are shown at once
-const SHADES = 5;
 
 let models = [];
 let asked = 0;
@@ -161,44 +160,10 @@ function side(text, name, { prediction, explanation }) {
   return box;
 }
 
-function passage(text, explanation) {
-  const paragraph = make("p", "passage");
-  paragraph.dir = "auto";
-  if (!explanation) {
-    paragraph.append(text);
-    return paragraph;
-  }
-  const points = Array.from(explanation.normal_form ?? text); // places are counted in code points
-  const parts = [...explanation.tokens, ...explanation.between].sort((a, b) => a.start - b.start || a.end - b.end);
-  const largest = Math.max(...parts.map(({ contribution }) => Math.abs(contribution)), 1e-9);
-  let place = 0;
-  for (const { start, end, contribution } of parts) {
-    paragraph.append(points.slice(place, start).join(""));
-    const string = points.slice(start, end).join("");
-    const level = Math.round((SHADES * Math.abs(contribution)) / largest);
-    if (level && string.trim()) {
-      const word = make("mark", `${contribution > 0 ? "f" : "a"}${level}`, string);
-      word.title = signed(contribution);
-      paragraph.append(word);
-    } else paragraph.append(string);
-    place = end;
-  }
-  paragraph.append(points.slice(place).join(""));
-  return paragraph;
-}
-
 function bars(probabilities) {
   const list = make("ol", "bars");
   const ranked = Object.entries(probabilities).sort((a, b) => b[1] - a[1]);
-  for (const [label, p] of ranked.slice(0, MOST_BARS)) {
-    const fill = make("span", "fill");
-    fill.style.width = `${100 * p}%`;
-    const track = make("span", "track", fill);
-    track.ariaHidden = "true";
-    const name = make("span", "name", label);
-    name.title = label;
-    list.append(make("li", "", name, track, make("span", "share", percent(p))));
-  }
+  list.append(...ranked.slice(0, MOST_BARS).map(([label, p]) => bar(label, p, percent(p))));
   const more = ranked.length - MOST_BARS;
   if (more > 0) list.append(make("li", "", make("span", "share", `and ${more} more`)));
   return list;
@@ -218,8 +183,6 @@ function strongest({ tokens }) {
   const [speakFor, against] = [ranked.filter(([, sum]) => sum > 0), ranked.filter(([, sum]) => sum < 0)];
   return [["For", speakFor], ["Against", against]].filter(([, words]) => words.length).map((pair) => line(...pair));
 }
-
-const signed = (value) => (value < 0 ? "−" : "+") + Math.abs(value).toFixed(2);
 
 async function start() {
   byId("texts-form").addEventListener("submit", (event) => {

@@ -1,0 +1,168 @@
+"""``textclf label``: a page to label rows on, the most useful first."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from textclf.cli.console import open_chosen_vectors, report_table, say
+from textclf.cli.options import (
+    FILE,
+    INPUT,
+    Command,
+    NumberRange,
+    ReadingOptions,
+    check_outputs,
+    multi_label_option,
+    origin,
+    quiet_option,
+    section,
+    seed_option,
+    table_options,
+    takes,
+    threads_option,
+    vectors_options,
+)
+from textclf.errors import counted, spell
+
+if TYPE_CHECKING:
+    from textclf.serve.label_journal import LabelJournal
+    from textclf.serve.label_session import LabelSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelOptions(ReadingOptions):
+    """Which rows are labelled with what, where labels go, and how the model is trained meanwhile."""
+
+    pool: Path
+    output: Path
+    labels: str | None
+    multi_label: bool
+    model: Path | None
+    every: int
+    goal: float | None
+    port: int
+    vectors: str
+    no_cache: bool
+    seed: int
+    threads: int
+    quiet: bool
+
+    def settings(self, labels: tuple[str, ...]) -> "LabelSettings":
+        """Return the settings of a session with these labels."""
+        from textclf.serve.label_session import LabelSettings
+        from textclf.settings import Settings
+
+        training = Settings(
+            vectors=self.vectors,
+            seed=self.seed,
+            threads=self.threads,
+            multi_label=self.multi_label,
+            output="sigmoid" if self.multi_label else "softmax",
+        )
+        return LabelSettings(labels, self.multi_label, self.every, self.goal, training)
+
+
+@click.command("label", cls=Command, short_help="Label rows on a page in the browser, the most useful first.")
+@click.argument("pool", type=INPUT)
+@section(
+    "Labelling",
+    click.option(
+        "--output",
+        "-o",
+        type=FILE,
+        required=True,
+        metavar="FILE",
+        help="CSV of labelled rows; one that exists goes on.",
+    ),
+    click.option("--labels", metavar="A,B,…", help="Labels to choose from. [default: those of FILE or of --model]"),
+    multi_label_option,
+    click.option("--model", type=INPUT, metavar="FILE", help="Model to begin with. [default: none]"),
+    click.option(
+        "--every",
+        type=click.IntRange(5, 10_000),
+        default=20,
+        show_default=True,
+        metavar="N",
+        help="Train again after so many labels.",
+    ),
+    click.option("--goal", type=NumberRange(0.5, 0.999), metavar="SHARE", help="Accuracy that the forecast aims at."),
+    vectors_options("Pretrained word vectors."),
+    seed_option("Random seed of the training and of the rows drawn by chance."),
+)
+@section(
+    "Running",
+    click.option(
+        "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0 for any."
+    ),
+    threads_option,
+    quiet_option,
+)
+@table_options(labelled=False)
+@takes(LabelOptions)
+def command(options: LabelOptions) -> None:
+    """Label the rows of POOL on a page in the browser, by the keyboard, the most useful rows first.
+
+    Each label is on the disk before the next row is shown. A model is trained again in the background, guesses labels,
+    and puts the rows in order. Every fifth row is drawn by chance: accuracy is measured on these. The page can be
+    reached from this machine only. Ctrl-C stops; the same command goes on.
+
+    \b
+    textclf label reviews.csv -o labelled.csv --labels positive,negative
+    textclf train labelled.csv -o model.safetensors
+    """
+    from textclf.serve import ServeSettings, check_serve_available
+    from textclf.tables import open_table
+
+    check_serve_available()
+    check_outputs([options.pool, *([options.model] if options.model else [])], options.output)
+    _check_is_csv(options.output)
+    rows: list[list[str | None]] = []
+    texts: list[str] = []
+    with open_table(origin(options.pool), options.table_options(), labelled=False) as table:
+        for batch in table.batches():
+            rows += table.cells(batch)
+            texts += batch.texts
+    report_table(table.name, table.refused, table.notes.sentences())
+
+    from textclf.model.model import Model
+    from textclf.serve.label_journal import LabelJournal
+    from textclf.serve.label_service import LabelService
+    from textclf.serve.label_session import LabelSession
+    from textclf.serve.listening import listen
+
+    model = None if options.model is None else Model.load(options.model)
+    vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
+    with LabelJournal(options.output, table.columns, table.text_column, multi_label=options.multi_label) as journal:
+        labels = _choose_labels(options, journal, () if model is None else model.labels)
+        session = LabelSession(rows, texts, journal, options.settings(labels), vectors, model)
+        served = ServeSettings({}, port=options.port)
+        done = f"{counted(len(texts), 'row')}, {len(journal.texts):,} labelled"
+        listen(
+            served,
+            lambda: LabelService(session, served),
+            lambda address: say(f"{spell(table.name)}: {done}, at {address} (Ctrl-C stops)", quiet=options.quiet),
+        )
+
+
+def _check_is_csv(output: Path) -> None:
+    from textclf.errors import OutputError
+
+    if output.suffix.lower() != ".csv":
+        raise OutputError(
+            f"{spell(str(output))}: expected an output that ends in .csv, found the ending {output.suffix!r}."
+            " Rows are added one by one, and CSV can take them."
+        )
+
+
+def _choose_labels(options: LabelOptions, journal: "LabelJournal", known: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the labels to choose from: those given, then those of the model and of the rows labelled already."""
+    from textclf.errors import DataError
+
+    given = tuple(name.strip() for name in (options.labels or "").split(",") if name.strip()) or known
+    found = sorted({label for verdict in journal.verdicts for label in verdict.labels} - {*given})
+    labels = tuple(dict.fromkeys([*given, *found]))
+    if len(labels) < (1 if options.multi_label else 2):
+        raise DataError(f"labels: expected two or more, found {len(labels)}. Give --labels A,B.")
+    return labels

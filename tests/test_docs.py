@@ -115,7 +115,7 @@ def follow(page, place):
 
 
 def test_the_readmes_tour_runs_and_prints_what_it_shows(readme_place):
-    assert len(steps(ROOT / "README.md")) == 7
+    assert len(steps(ROOT / "README.md")) == 8
     assert (readme_place / "labelled.csv").read_text("utf-8").startswith("text,label,label_2,confidence\n")
     assert (readme_place / "wrong.csv").exists()
 

@@ -12,7 +12,7 @@ DISTRIBUTION = "textclf-nn"
 
 
 class TextclfError(Exception):
-    """Something that the user can mend: the message says where it is, what is wrong and what to do."""
+    """Something that the user can fix: the message says where it is, what is wrong and what to do."""
 
 
 class DataError(TextclfError):
@@ -20,15 +20,15 @@ class DataError(TextclfError):
 
 
 class VectorsError(TextclfError):
-    """A file of word vectors cannot be used."""
+    """A file of word vectors is invalid."""
 
 
 class ModelError(TextclfError):
-    """A model file cannot be used."""
+    """A model file is invalid."""
 
 
 class TrainingError(TextclfError):
-    """Training cannot start, or cannot go on, with these rows and settings."""
+    """Training cannot start or continue with these rows and settings."""
 
 
 class OutputError(TextclfError):

@@ -46,7 +46,7 @@ RANGES: dict[str, tuple[float, float]] = {
 class Settings:
     """How a classifier is trained. None means: what suits the data and the optimizer.
 
-    `recipe` says how much the program tries out: ``fast`` nothing, ``auto`` what takes seconds, ``best`` all it knows.
+    `recipe` is the search effort: ``fast`` no search, ``auto`` a search that takes seconds, ``best`` a thorough one.
     `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
     `class_weight` is ``none``, ``balanced`` (each class counts alike) or what one row of each label weighs.
     `calibrate`: the temperature of the probabilities is fitted on validation rows.

@@ -1,4 +1,4 @@
-"""What any classifier should beat: always the commonest label, and TF-IDF with logistic regression."""
+"""Baselines: the majority class, and TF-IDF with logistic regression."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -9,7 +9,7 @@ from textclf.tables import LoadedTable, Origin, TableOptions, open_table, open_w
 
 
 def rows_to_drop(checked: Checked, kinds: Collection[str]) -> dict[int, str]:
-    """Return the rows that these kinds of findings name, and those that cannot be used, each with the reason.
+    """Return the rows that these kinds of findings name, and invalid rows, each with the reason.
 
     A copy goes only where the row that it is a copy of stays: of a chain of near-duplicates not all are lost.
     """
@@ -31,9 +31,9 @@ def rows_to_drop(checked: Checked, kinds: Collection[str]) -> dict[int, str]:
 def write_without(
     origin: Origin, options: TableOptions, data: LoadedTable, dropped: Collection[int], target: Path
 ) -> None:
-    """Write the table without the dropped rows and without those that cannot be used.
+    """Write the table without the dropped and the invalid rows.
 
-    The format is told from the target's suffix, else it is the table's own; a row keeps its bytes where both have the
+    The target's suffix decides the format, else it is the table's own; a row keeps its bytes where both have the
     same format. Raises DataError when the table is not as it was when it was checked, OutputError as `open_writer`.
     """
     at = 0

@@ -190,7 +190,7 @@ def _same_keys(tokens: Tokens) -> Keys:
 
 
 def _short_shingles(tokens: Tokens, counts: Integers, first: int) -> Shingles:
-    """Return the stretches of `CHARS` characters of short texts, their tokens parted by one blank and nothing else."""
+    """Return the stretches of `CHARS` characters of short texts, their tokens joined by one blank."""
     chosen = (counts > 0) & (counts <= MOST_SHORT)
     of_token = np.flatnonzero(chosen[tokens.text_numbers])
     lengths = tokens.ends[of_token] - tokens.starts[of_token] + 1  # and the blank

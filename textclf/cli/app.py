@@ -154,7 +154,7 @@ def _system_fault(error: OSError) -> str:
 
 
 def _unexpected(error: Exception) -> str:
-    """Return what to say: that memory was not enough, or the place of a fault for whoever mends it."""
+    """Return what to say: that memory was not enough, or the place of a fault for whoever fixes it."""
     if _is_lack_of_memory(error):
         return "the memory is not enough for this. Use fewer rows, smaller vectors, or a larger machine."
     import traceback

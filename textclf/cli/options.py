@@ -304,7 +304,7 @@ class ReadingOptions:
     def table_options(
         self, *, multi_label: bool = False, weight_column: str | None = None, known: Iterable[str] | None = None
     ) -> "TableOptions":
-        """Return the options as the reader takes them; rows with labels beyond those `known` cannot be used."""
+        """Return the options as the reader takes them; rows with labels beyond those `known` are invalid."""
         from textclf.tables import TableOptions
 
         return TableOptions(
@@ -335,7 +335,7 @@ READING = (
 def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
     """Add the options that say how a table is read; they reach the command as those of `ReadingOptions`.
 
-    With `may_stop` False a row that cannot be used never stops the command, and there is no option to say so.
+    With `may_stop` False an invalid row never stops the command, and there is no option for it.
     """
     options = [
         click.option("--text-column", metavar="NAME", help="Column of texts. [default: detected from the header]"),

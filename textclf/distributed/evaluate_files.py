@@ -44,7 +44,7 @@ def evaluate_files(
     """Return the figures of a model, of SHA-256 `digest`, over the labelled rows of all files.
 
     Counts are added in the order of the files' names, so that the figures do not depend on who was faster. Where the
-    options skip rows that cannot be used, a file that cannot be read is set aside; else it ends the run with its error.
+    options skip invalid rows, an unreadable file is skipped; else it ends the run with its error.
     """
     job = _EvaluationJob(model, digest, options, target_precision)
     found: dict[str, tuple[EvaluationCounts, int, Array | None]] = {}

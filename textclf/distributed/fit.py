@@ -123,7 +123,7 @@ class FarFit:
         self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
     def run(self) -> tuple[Model, Evaluation | None]:
-        """Return the fitted model, its probabilities calibrated, and the figures of the rows held out."""
+        """Return the fitted model, its probabilities calibrated, and the figures of the held-out rows."""
         ask = self._cluster.ask
         n, total, squares = worker.add_sums(ask(worker.moments))
         standard = Standardizer.of_sums(int(n), total, float(squares), length=JOINT_LENGTH)
@@ -190,7 +190,7 @@ class FarFit:
         return None if state is None else JointFit.from_state(state, self._start.network, np.asarray(self._start.U))
 
     def _validate(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
-        """Return the model with what the rows held out teach about its answers, and how it does on them."""
+        """Return the model with what the held-out rows teach about its answers, and how it does on them."""
         Z, scaling = judged.Z, None
         if self._settings.calibrate:
             loss = LOSSES["cross-entropy", self._settings.output]

@@ -1,7 +1,7 @@
 """Label many files: each one is a task, and what is done stays done when a run is stopped and started again.
 
 Beside each finished output a record is kept (``.textclf/NAME.json``) with its counts and checksum, and with what it was
-made from. A task whose record and output are sound is passed over. At the end the records make up ``manifest.json``.
+made from. A task whose record and output are sound is skipped. At the end the records make up ``manifest.json``.
 """
 
 import hashlib

@@ -36,14 +36,14 @@ from textclf.training.vocabulary import learn_words, least_texts, mean_length, n
 from textclf.vectors import WordVectors
 
 _FIRST_ROWS = 4096
-"""By so many rows it is told how long texts are, which decides on n-grams of characters."""
+"""So many rows decide whether texts are short enough for sub-words."""
 MOST_HELD_OUT = 500_000
 """More rows would tell the validation figures no better, and all that is said of them comes to one machine."""
 
 
 @dataclass(frozen=True)
 class TrainedFar:
-    """The model, and how it did on the rows held out."""
+    """The model, and how it did on the held-out rows."""
 
     model: Model
     validation: Evaluation | None
@@ -64,10 +64,10 @@ def train_files(
     """Train a model on the labelled rows of all files.
 
     Gradients are added up at every step, which is what one machine does up to the order in which numbers are added.
-    What `checkpoint` was told by an earlier call of the same identity is gone on from, whoever works now; the model is
-    the same to the last bit.
+    The run resumes from what `checkpoint` saved in an earlier call of the same identity, whoever works now. The model
+    is the same to the last bit.
 
-    Raises TextclfError when a file cannot be used, TrainingError when the rows cannot be trained on.
+    Raises TextclfError when a file is invalid, TrainingError when the rows cannot be trained on.
     """
     _check(settings)
     rng = np.random.default_rng(settings.seed)

@@ -192,7 +192,7 @@ def columns(plan: ShardPlan, partition: Partition) -> Integers:
 
 
 def profile(plan: ShardPlan, partition: Partition) -> Profile:
-    """Return what these texts are like, rows held out and others."""
+    """Return what these texts are like, held-out rows and others."""
     rows = read_held_rows(plan, partition)
     found = rows.model.profile()
     found.add_texts(rows.matrix.tokens, rows.matrix.known, rows.matrix.known_shares)
@@ -234,7 +234,7 @@ class Judged:
 
 
 def judge(plan: ShardPlan, partition: Partition, parameters: SharedParameters) -> Judged:
-    """Return what the model says of the rows held out."""
+    """Return what the model says of the held-out rows."""
     rows = read_held_rows(plan, partition)
     assert plan.standard is not None
     chosen, matrix = rows.valid, rows.matrix.take(rows.valid)

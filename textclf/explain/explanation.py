@@ -27,7 +27,7 @@ class TextPart(NamedTuple):
 class Sum(NamedTuple):
     """All occurrences in a text of one word, or one n-gram: its kind, its string, how many, and what they add.
 
-    `kind` is "words", "chars" (n-grams of words and characters, as in `NgramTable`) or "vector" (a word's vector).
+    `kind` is "words", "chars" (word n-grams and sub-words, as in `NgramTable`) or "vector" (a word's vector).
     """
 
     kind: str

@@ -1,4 +1,4 @@
-"""The report of a comparison: classifiers side by side, the first against each other, and where they disagree."""
+"""The report of a comparison: classifiers on the same rows, the first against each other, and where they disagree."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

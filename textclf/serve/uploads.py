@@ -1,7 +1,7 @@
 """POST /label: a table comes, the same table with its labels goes back as it is made, in constant memory.
 
 The table goes to a temporary file first, because a client sends all of it before it reads. Then it is read through
-once: a row that cannot be used is told in a clean answer before the first labelled row leaves, and the number of rows
+once: an invalid row is reported in a clean answer before the first labelled row leaves, and the number of rows
 stands in the answer's head. What is written is what ``textclf predict -i`` writes.
 """
 
@@ -75,7 +75,7 @@ class _TableJob:
     counters: Counters
 
     def count_rows(self) -> tuple[int, int]:
-        """Read through the table and return how many rows it has and how many more cannot be used."""
+        """Read through the table and return how many rows it has and how many more are invalid."""
         with open_table(self._name_stream(), self.options, labelled=False, batch_rows=BATCH_ROWS) as table:
             rows = sum(len(batch) for batch in table.batches())
             return rows, len(table.refused)

@@ -54,7 +54,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     values. With `multi_label` a text has several labels or none: y is a list of labels for each text, or a matrix of 0
     and 1, shape (n, k), and `predict` answers in the same form.
 
-    `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: how much is tried out,
+    `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: search effort,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
     for none; None for what suits the texts. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights
     cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `valid_fraction`: the share of
@@ -112,10 +112,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None  # noqa: ANN401
     ) -> Self:  # fmt: skip
-        """Train, or go on from what was trained: what is known is held, new words and new labels are added.
+        """Train, or continue training: earlier knowledge is preserved, new words and labels are added.
 
-        `classes`: labels that are to be known though no row may have them yet. Goes on from parameters and settings as
-        ``textclf train --init-from`` does, but keeps no rows aside: the temperature stays what it was.
+        `classes`: labels to know even if no row has them yet. Parameters and settings are those of ``textclf train
+        --init-from``, but no rows are held out: the temperature stays as it was.
         """
         if not hasattr(self, "model_"):
             if read_truth("multi_label", self.multi_label):

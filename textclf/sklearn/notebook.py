@@ -11,7 +11,7 @@ _MOST_LABELS, _LONGEST_LABEL = 20, 40
 
 
 def card(model: Model) -> str:
-    """Return what the model is: labels, vectors, n-grams, rows, and how it did on rows held out."""
+    """Return what the model is: labels, vectors, n-grams, rows, and how it did on held-out rows."""
     lines = {
         "labels": _labels(model),
         "trained on": f"{_rows(model.card)} texts",

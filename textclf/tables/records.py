@@ -19,12 +19,12 @@ class TableOptions:
     `text_column` and `label_column` are guessed from the header when None. `separator` is one character, by default a
     comma (a tab in TSV), or the one that the first rows show. Without a `header` the columns of CSV and TSV are called
     1, 2 and so on. With `quotes` False a quote is a character like any other, as in many TSV files. `format` is told
-    from the suffix, then from the content, when None. `on_error` says what happens when a row cannot be used:
+    from the suffix, then from the content, when None. `on_error` says what happens at an invalid row:
     "fail" stops at the first, "skip" lists it and goes on.
     With `multi_label` a row may have several labels, or none; they come as `labels.join_labels` writes them, cut at
     `label_separator`, by default `|`. With `label_columns` a row has the labels that are the names of those of these
     columns that hold 1 or true. A row with a label that is not one of `known_labels`, in any spelling of a truth value
-    or a whole number, cannot be used, unless labels `may_be_new`. `sheet` is the name of the sheet of an Excel
+    or a whole number, are invalid, unless labels `may_be_new`. `sheet` is the name of the sheet of an Excel
     workbook, by default the only one that has rows. Raises DataError on a value that cannot be.
     """
 
@@ -260,7 +260,7 @@ class LoadedTable:
 
 
 class RowRefused(Exception):  # noqa: N818 -- it is no error of the program: it carries a reason to whoever lists refusals
-    """A row cannot be used, for the reason that is its message."""
+    """A row is invalid, for the reason that is its message."""
 
 
 def clip(value: str, width: int = 60) -> str:

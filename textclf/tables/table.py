@@ -115,9 +115,9 @@ class Table:
         return self.parser.chosen.label
 
     def batches(self) -> Iterator[Batch]:
-        """Give the rows that can be used, in order, at most `batch_rows` at a time.
+        """Give the valid rows, in order, at most `batch_rows` at a time.
 
-        Raises DataError at a row that cannot be used, unless refused rows are skipped; where the rest of the file
+        Raises DataError at an invalid row, unless invalid rows are skipped; where the rest of the file
         cannot be read; when the file changes meanwhile; and, at the end, when there was no row at all.
         """
         table = self._input

@@ -36,7 +36,7 @@ def open_writer(
 ) -> Iterator[TableWriter]:
     """Give a writer of the table's rows with the columns `added`; a file appears whole, when the block ends well.
 
-    The format is told from the ending; without an ending, or with the table's own, it is that of the table. Where
+    The ending decides the format; without an ending, or with the table's own, it is that of the table. Where
     input and output have the same format each row keeps its bytes and its line end; else its values are written as
     text. Parquet is held in memory until the end; from Parquet to Parquet the columns keep their types. Raises
     OutputError when the target cannot be written, cannot hold the rows or has an ending that no format has, and

@@ -12,7 +12,7 @@ import numpy.typing as npt
 SEPARATOR, WORD, ALONE, MARK, APOSTROPHE, IGNORED, BLANK = range(7)
 """The classes. SEPARATOR: punctuation. BLANK: white space, control characters, and the mark after a text. WORD: letters
 and numbers. ALONE: a token by itself (Han, kana, Thai-like letters; ! ? symbols, emoji). MARK: combining marks, which
-go on with the token before them. APOSTROPHE: part of a word between two of its letters. IGNORED: joiners, variation
+continue the token before them. APOSTROPHE: part of a word between two of its letters. IGNORED: joiners, variation
 selectors, skin tones and soft hyphens, which are left out before anything else."""
 
 END_OF_TEXT = 0x10FFFF

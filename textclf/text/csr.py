@@ -235,7 +235,7 @@ _LARGEST_BLOCK = 1 << 23
 
 
 def blocks_of(matrices: Sequence[SparseRows]) -> list[slice]:
-    """Return the rows of each block that matrices of equally many rows are passed over in.
+    """Return the rows of each block in which matrices with the same number of rows are processed.
 
     Blocks have like numbers of entries, their number is even, and they are large enough for the sums over a block, one
     number a column, to cost little beside it.

@@ -189,7 +189,7 @@ def normal_form(text: str, *, lower: bool = True) -> str:
 def origins(text: str, codes: CodePoints) -> Integers | None:
     """Return where in `text` each code point of its normal form, `codes`, comes from; shape of `codes`.
 
-    None where that cannot be told from single characters: letters were composed, or lower-cased by their neighbours.
+    None if single characters do not show that: letters were composed, or lower-cased by their neighbours.
 
     >>> origins("It’s", normal_codes(["It’s"])[:-1]).tolist()
     [0, 1, 2, 3]

@@ -72,7 +72,7 @@ NO_CHECKPOINT = Checkpoint()
 
 
 class CheckpointFile(Checkpoint):
-    """Keeps states in the memory, and now and then writes them to a file beside the model."""
+    """Keeps states in memory, and writes them to a file beside the model from time to time."""
 
     def __init__(self, model: Path, *, resume: bool = False) -> None:
         self.path = model.with_name(model.name + _SUFFIX)
@@ -84,7 +84,7 @@ class CheckpointFile(Checkpoint):
         self._next_writing = time.monotonic() + SECONDS_BETWEEN
 
     def begin(self, identity: Callable[[], Mapping[str, Any]]) -> None:
-        """Take up what the file holds, if training is to go on from there and there is one.
+        """Load what the file holds, if there is one and training is to resume from it.
 
         Raises ModelError when the file is damaged, or of a training with another identity: the message says in what.
         """

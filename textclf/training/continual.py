@@ -1,4 +1,4 @@
-"""Going on from a trained model with new rows: its words, n-grams and labels, and those that the new rows add.
+"""Continue from a trained model with new rows: keep its words, n-grams and labels, and add those of the new rows.
 
 Old words keep their vectors and old n-grams their idf, so that old texts look to the model as they did; new words get
 pretrained vectors, moved and scaled as the old ones were.
@@ -7,9 +7,9 @@ New rows then pull one way, and what was learnt before holds. Near its minimum �
 ½ Σ h (θ − θ⁰)², where h is the diagonal of its curvature. That sum stands for the rows, which are no longer there
 (elastic weight consolidation, Kirkpatrick et al. 2017, eq. 3).
 
-The curvature that holds old numbers in place is not stored, so any model will do. It is told from what there is: the
-idf of an n-gram tells in how many old texts it stood, and so its share in Σ C², which is 1 for each text and kind of
-n-grams; how sure the model is, and what goes into its network, is told from the new rows.
+The curvature that holds old numbers in place is not stored, so any model will do. It is estimated. The
+idf of an n-gram gives the number of old texts with it, and so its share in Σ C², which is 1 for each text and kind of
+n-grams. The new rows show how sure the model is, and what goes into its network.
 """
 
 from collections.abc import Callable, Sequence
@@ -94,7 +94,7 @@ class Grown:
 
 
 def rows_seen(model: Model) -> int:
-    """Return how many rows the model was trained on, those of the models that it goes on from too."""
+    """Return how many rows the model was trained on, those of the models that it continues, too."""
     return sum(table.texts for table in (*model.card.before, model.card.data) if table is not None)
 
 
@@ -200,7 +200,7 @@ def _add_ngrams(
 
 
 def as_before(model: Model, old: Model) -> Model:
-    """Return the model with the temperature and the thresholds of the one before, until rows held out tell others."""
+    """Return the model with the temperature and the thresholds of the one before, until held-out rows give others."""
     thresholds = model.thresholds
     if thresholds is not None and old.thresholds is not None:
         thresholds = thresholds.copy()

@@ -85,7 +85,7 @@ def train_network(
     """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
 
     The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
-    copied, not changed. After each epoch `checkpoint` notes all that is needed to go on; what it finds is gone on from.
+    copied, not changed. After each epoch `checkpoint` saves all that resuming needs; training resumes from it.
     Raises TrainingError when the loss is no longer finite.
     """
     network = Network(network.sizes, network.activation, network.theta.copy())

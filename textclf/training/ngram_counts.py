@@ -132,7 +132,7 @@ def learn_subwords(
 ) -> LearnedSubwords:
     """Return the sub-words that stand in at least `least` texts, given the counts of pieces and their `spelling`.
 
-    In how many texts a sub-word stands is told from its pieces, as if no text had two of them.
+    The document frequency of a sub-word is the sum over its pieces, as if no text had two of them.
     """
     table, frequency = subword_table(found, spelling, kind, least, threads)
     G, facts = piece_rows(spelling, table, frequency > least)

@@ -5,7 +5,7 @@ pieces and ``G`` their sub-words, ``Y`` the truth, ``U`` the rows of word n-gram
 
     Z[L] = W[L] A[L-1] + b[L] + C U + C' G U'        dU = Cᵀ δ        dU' = Gᵀ (C'ᵀ δ)
 
-The examples are passed over in blocks of rows, several at once where threads are given. The blocks depend on the data
+The examples are processed in blocks of rows, several at once where threads are given. The blocks depend on the data
 alone and their sums are added in their order, so the number of threads, and whether the arrays lie in memory or in a
 file, do not change a bit of the result.
 """

@@ -76,7 +76,7 @@ class LabelledTexts:
 
 @dataclass(frozen=True)
 class Start:
-    """A model to go on from, and, if some are still at hand, rows it was trained on: they stand for all of those."""
+    """A model to continue from, and, if there are some, rows that it was trained on: they stand for all of those."""
 
     model: Model
     replay: LabelledTexts | None = None
@@ -115,11 +115,11 @@ def train(
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
     The matrices are kept on the `store`, in memory or in files, which does not change the model. What `checkpoint` was
-    told by an earlier call of the same identity is gone on from; the model is the same. The BLAS library runs
+    saved in an earlier call of the same identity is resumed; the model is the same. The BLAS library runs
     in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
     each other around the small products of the blocks, which `settings.threads` of our own work on.
 
-    With `start` it goes on from a model, as `continuing` tells; `settings` must then be the `kept_settings`.
+    With `start` it continues from a model, as `continual` describes; `settings` must then be the `kept_settings`.
 
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, or no text with a word.

@@ -135,7 +135,7 @@ class Trainer:
     ) -> FitResult:
         """Return the model fitted to these examples: epochs, and regularization if none is given, chosen on `valid`.
 
-        The joint fit goes on from `start`, where one is given.
+        The joint fit starts from `start`, if one is given.
         """
         settings = self.settings
         loss = LOSSES[settings.loss, settings.output]
@@ -161,7 +161,7 @@ class Trainer:
         return FitResult(model, regularization)
 
     def calibrated(self, fitted: FitResult, held_out: HeldOut) -> tuple[FitResult, HeldOut]:
-        """Return the model with the temperature, and the scaling if any, that suits the rows held out.
+        """Return the model with the temperature, and the scaling if any, that suits the held-out rows.
 
         With it those rows, whose weighted sums are then that model's.
         """
@@ -315,7 +315,7 @@ class Trainer:
         self.checkpoint.save(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
 
     def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
-        """Return the moves of a training that is gone on with, or None where no fit of it was finished."""
+        """Return the moves of a resumed training, or None if no fit of it was finished."""
         state = self.checkpoint.load(_NOTED)
         if state is None:
             return None

@@ -46,7 +46,7 @@ _OVERHEAD = 1.6
 class Tuning:
     """How long to search, in seconds, for what; `max_size`: the most bytes that the model's file may have.
 
-    `study`: an SQLite file that keeps the trials, so that a later run goes on with them.
+    `study`: an SQLite file that keeps the trials, so that a later run continues with them.
     """
 
     duration: float
@@ -331,7 +331,7 @@ FIRST: dict[str, Any] = {"kind": "linear", "l2": 0.15, "word_ngrams": 2, "char_n
 
 
 def suggest(trial: "optuna.trial.BaseTrial", base: Settings, *, weigh_classes: bool, allow_chars: bool) -> Settings:
-    """Return `base` with what the trial proposes. Without `allow_chars` long texts get no n-grams of characters."""
+    """Return `base` with what the trial proposes. Without `allow_chars` there are no sub-words."""
     kind = trial.suggest_categorical("kind", ["linear", "network"])
     chars = trial.suggest_categorical("char_ngrams", list(_CHARS)) if allow_chars else "none"
     chosen: dict[str, Any] = {

@@ -349,7 +349,7 @@ def command(options: TrainOptions) -> None:
 
 
 def _go_on_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]:
-    """Return the model to go on from, if any, and the options with the settings that it fixes."""
+    """Return the model to continue from, if any, and the options with the settings that it fixes."""
     if options.init_from is None:
         return None, options
     from textclf.model.model import Model
@@ -435,7 +435,7 @@ class TrainingTables(NamedTuple):
 def _train_on_table(
     options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
 ) -> "Trained":
-    """Train and save, showing how far it is, in a way that can be gone on with when it is stopped."""
+    """Train and save, with progress and a checkpoint to resume from."""
     from textclf.training.train import Start, train
     from textclf.training.trainer import Listener
     from textclf.training.typical import keep_examples
@@ -471,7 +471,7 @@ def _store(max_memory: int | None) -> "ArrayStore":
 def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], store: "ArrayStore") -> TrainingTables:
     """Return the rows, their texts on the store; say, and write, which rows are not used.
 
-    Rows to validate on have the labels of training rows, or the `old` ones of the model that is gone on from.
+    Rows to validate on have the labels of training rows, or the `old` ones of the model to continue from.
     """
     from textclf.labels import label_sets
     from textclf.tables import read_examples

@@ -191,10 +191,10 @@ def _before_training(
         idf = inverse_document_frequency(np.minimum(found.counts[kept], survey.rows), survey.rows)
         tables.append(NgramTable(kind, shortest, longest, KeyIndex(found.keys[kept]), idf))
     counted = (survey.words.keys, survey.words.counts)
-    table, words, E = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
-    network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+    words = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
+    network = Network.start((words.E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
-    return Model(labels, Features(table, tuple(tables)), words, E, U, network, settings.output)
+    return Model(labels, Features(words.table, tuple(tables)), words.words, words.E, U, network, settings.output)
 
 
 def _class_weights(survey: CorpusCounts, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:

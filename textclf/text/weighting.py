@@ -10,22 +10,39 @@ from textclf.text.csr import SparseRows
 from textclf.types import Array, BoolArray, Integers
 
 _SIF_A = 1e-3  # Arora et al. 2017, eq. 3: a / (a + p(w)), a between 1e-4 and 1e-3
+_PRIOR_TOKENS = 3_000
+_ZIPF_SHIFT = 2.7
 
 
 def word_weights(
-    weighting: Weighting, occurrences: npt.NDArray[Any], document_frequency: npt.NDArray[Any], n: int
+    weighting: Weighting, occurrences: npt.NDArray[Any], n: int, expected: npt.NDArray[Any] | None = None
 ) -> Array:
-    """Return what one occurrence of each word weighs, shape (V,), from counts over the n training texts.
+    """Return the weight of one occurrence of each word, shape (V,), from counts over the n training texts.
 
-    >>> word_weights("sif", np.array([90, 10]), np.array([9, 5]), n=10).round(4)
+    `expected`, shape (V,): pseudo-counts that the probabilities of SIF start from, as `expected_counts` returns them.
+
+    >>> word_weights("sif", np.array([90, 10]), n=10).round(4)
     array([0.0011, 0.0099], dtype=float32)
     """
     if weighting == "tfidf":
-        return inverse_document_frequency(document_frequency, n)
+        return inverse_document_frequency(np.minimum(occurrences, n), n)
     if weighting == "sif":
-        probability = occurrences / max(float(occurrences.sum()), 1.0)
+        counts = occurrences if expected is None else occurrences + expected
+        probability = counts / max(float(counts.sum()), 1.0)
         return (_SIF_A / (_SIF_A + probability)).astype(np.float32)
     return np.ones(len(occurrences), np.float32)
+
+
+def expected_counts(ranks: Integers, words: int) -> npt.NDArray[np.float64]:
+    """Return how often words of these ranks stand in 3,000 tokens of a language with so many words, shape (V,).
+
+    By the Zipf–Mandelbrot law, p ∝ 1 / (rank + 2.7), rank 1 being the commonest word: files of pretrained vectors list
+    the commonest words first. A few training texts say little about how common words are: without these counts, *the*
+    would weigh more in a new text than a rare word that stands once in the training texts.
+    """
+    total = (1.0 / (np.arange(1, words + 1) + _ZIPF_SHIFT)).sum()
+    expected: npt.NDArray[np.float64] = _PRIOR_TOKENS / total / (ranks + _ZIPF_SHIFT)
+    return expected
 
 
 def weighted_mean(counts: SparseRows, weights: Array) -> SparseRows:

@@ -306,7 +306,7 @@ def _more_words(
         added, occurrences, new = keys[rows >= 0], occurrences[rows >= 0], places[rows[rows >= 0]]
         new_strings = [all_words[place] for place in new.tolist()]
         E = _as_the_old(old, vectors, table.index.rows(known), places, new)
-    weights = word_weights(settings.weighting, occurrences, np.minimum(occurrences, n), n)
+    weights = word_weights(settings.weighting, occurrences, n)
     dictionary, origin = _merge(table.index, added)
     old_strings = list(model.words)
     strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from textclf.errors import TrainingError
 from textclf.settings import Settings
@@ -17,16 +18,16 @@ from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.subwords import WideRows, piece_keys
 from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
-from textclf.text.weighting import word_weights
+from textclf.text.weighting import expected_counts, word_weights
 from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces, learn_ngrams, learn_subwords
 from textclf.training.tokenized_corpus import TokenBlock, TokenizedCorpus
 from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import find_parts
 
-MOST_UNSEEN_WORDS, UNSEEN_WORDS_A_TEXT = 30_000, 100
-"""Of the words that training did not see but the vectors know, this many of the commonest are kept, and no more than
-so many for each text: what two lines teach needs no file of megabytes."""
+MOST_UNSEEN_WORDS = 60_000
+"""Of the words that the vectors know and the texts lack, this many of the commonest are kept. With few labels they are
+most of what a model knows of other texts."""
 LONGEST_SHORT = 600
 """Texts of up to this many characters on average are short. Of long ones an n-gram of few texts tells less than the
 others of the same text do (see `least_texts`)."""
@@ -67,20 +68,19 @@ def learn_vocabulary(
     has_subwords = any(kind == "chars" for kind, *_ in kinds)
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or has_subwords)
     found = count_all(corpus, kinds, is_cased=vectors is not None and vectors.is_cased)
-    most_unseen = UNSEEN_WORDS_A_TEXT * n
-    word_table, words, E = learn_words(
-        len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys), most_unseen
+    learned = learn_words(
+        len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys)
     )
-    if weights is not None:
-        word_table = weigh_words(corpus, word_table, settings, weights)
+    word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights)
     least = least_texts(n, length)
     matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters_of(kinds, found, least, store, weights),
                                   least, store)  # fmt: skip
-    return Vocabulary(Features(word_table, tables), words, E, matrix)
+    return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
 
 
-def weigh_words(corpus: TokenizedCorpus, table: WordTable, settings: Settings, weights: Array) -> WordTable:
+def weigh_words(corpus: TokenizedCorpus, learned: "LearnedWords", settings: Settings, weights: Array) -> WordTable:
     """Return the table with the weights of words that texts of these weights, shape (n,), call for."""
+    table = learned.table
     counts, first = np.zeros(len(table.index)), 0
 
     def count(block: TokenBlock) -> tuple[Tokens, Integers]:
@@ -91,7 +91,7 @@ def weigh_words(corpus: TokenizedCorpus, table: WordTable, settings: Settings, w
         counts += np.bincount(rows[rows >= 0], weights=of_tokens[rows >= 0], minlength=len(counts))
         first += len(tokens)
     n = round(float(weights.sum()))
-    return replace(table, weights=word_weights(settings.weighting, counts, np.minimum(counts, n), n))
+    return replace(table, weights=word_weights(settings.weighting, counts, n, learned.expected))
 
 
 def learn_matrix(
@@ -258,6 +258,20 @@ def least_texts(n: int, mean_length: float) -> int:
     return 3 if n < MANY_TEXTS else 5
 
 
+@dataclass(frozen=True)
+class LearnedWords:
+    """The words with a row of E, and E before training.
+
+    `expected`, shape (V,): how often a language's own frequencies let one expect each word (`expected_counts`); None
+    without pretrained vectors.
+    """
+
+    table: WordTable
+    words: PackedStrings
+    E: Array
+    expected: npt.NDArray[np.float64] | None
+
+
 def learn_words(
     n: int,
     counted: Counted,
@@ -265,17 +279,16 @@ def learn_words(
     vectors: WordVectors | None,
     rng: np.random.Generator,
     spell: Callable[[Keys], list[str]],
-    most_unseen: int | None = None,
-) -> tuple[WordTable, PackedStrings, Array]:
-    """Return the table of E's words, those words, and E before training, for n texts.
+) -> LearnedWords:
+    """Return the words of E for n texts, and E before training.
 
     `counted`: the words' keys and how often each stands in the texts; `spell` gives the words of keys.
-    `most_unseen`: how many of the commonest that the texts lack are kept at the most, None for what suits n.
 
     The words are those of the texts that have a vector, and the commonest others that have; their rows are the
     pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
     """
     keys, occurrences = counted
+    expected = None
     if vectors is None:
         kept, strings = keys, spell(keys)
         counts = occurrences
@@ -286,14 +299,14 @@ def learn_words(
         all_words += made
         known, places = np.unique(keys_of(all_words), return_index=True)
         rows = KeyIndex(keys).rows(known)
-        unseen = UNSEEN_WORDS_A_TEXT * n if most_unseen is None else most_unseen
-        keep = (rows >= 0) | (places < min(MOST_UNSEEN_WORDS, unseen))
+        keep = (rows >= 0) | (places < MOST_UNSEEN_WORDS)
         kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
         E = unit_vectors(vectors.matrix, places[keep], parts)
-    weights = word_weights(settings.weighting, counts, np.minimum(counts, n), n)
+        expected = expected_counts(places[keep] + 1, len(vectors.words))
+    weights = word_weights(settings.weighting, counts, n, expected)
     is_cased = vectors is not None and vectors.is_cased
-    return WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), E
+    return LearnedWords(WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), E, expected)
 
 
 def unit_vectors(matrix: Array, places: Integers, parts: Sequence[Sequence[int]] = ()) -> Array:

@@ -8,7 +8,7 @@ from textclf.settings import Weighting
 from textclf.text.features import Features, WordTable
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import keys_of, tokenize_blocks
-from textclf.text.weighting import word_weights
+from textclf.text.weighting import expected_counts, word_weights
 from textclf.types import Array
 from textclf.vectors.word_vectors import WordVectors
 
@@ -23,6 +23,6 @@ def averaging_features(vectors: WordVectors, texts: Sequence[str], weighting: We
     counts = np.zeros(len(keys), np.int64)
     counts[rows[rows >= 0]] = occurrences[rows >= 0]
     n = max(len(texts), 1)
-    weights = word_weights(weighting, counts, np.minimum(counts, n), n)
+    weights = word_weights(weighting, counts, n, expected_counts(places + 1, len(vectors.words)))
     E = np.ascontiguousarray(vectors.matrix[places], np.float32)
     return Features(WordTable(index, weights, vectors.is_cased), ()), E

@@ -49,6 +49,7 @@ class Settings:
     `recipe` is the search effort: ``fast`` no search, ``auto`` a search that takes seconds, ``best`` a thorough one.
     `vectors` is a file, ``starter``, a name of gensim's downloader, or ``none``; `dimension` counts only with none.
     `class_weight` is ``none``, ``balanced`` (each class counts alike) or what one row of each label weighs.
+    `label_names`: words that say what each label is about, for tables with few rows; None takes the labels themselves.
     `calibrate`: the temperature of the probabilities is fitted on validation rows.
     `target_precision`: the precision that answers are to have (see `abstention`); all rows are then cross-validated.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
@@ -77,6 +78,7 @@ class Settings:
     word_dropout: float = 0.3
     l2: float | None = None
     class_weight: Literal["none", "balanced"] | Mapping[str, float] = "none"
+    label_names: Mapping[str, str] | None = None
     calibrate: bool = True
     target_precision: float | None = None
     valid_fraction: float = 0.1
@@ -104,10 +106,12 @@ class Settings:
             raise TextclfError("class_weight: expected none, as texts may have several labels. Leave it out.")
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the settings as plain values; what changes nothing is left out: threads, and one label a text."""
+        """Return the settings as plain values; what changes nothing is left out."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
         if not self.multi_label:
             del values["multi_label"]
+        if self.label_names is None:
+            del values["label_names"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 

@@ -57,8 +57,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: search effort,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
     for none; None for what suits the texts. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights
-    cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `valid_fraction`: the share of
-    each class that regularization and temperature are chosen on. `calibrate`: whether the temperature is.
+    cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `label_names`: words that say
+    what each label is about, for few rows; None takes the labels themselves. `valid_fraction`: the share of each class
+    that regularization and temperature are chosen on. `calibrate`: whether the temperature is.
     `random_state`: the seed.
 
     Fitted, it has `classes_`, shape (k,); `model_`, all that a model file holds; and `validation_`, the figures on rows
@@ -80,6 +81,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         activation: Activation = "relu",
         l2: float | None = None,
         class_weight: Literal["balanced"] | Mapping[Any, float] | None = None,
+        label_names: Mapping[Any, str] | None = None,
         valid_fraction: float = 0.1,
         calibrate: bool = True,
         random_state: Any = 1,  # noqa: ANN401 - a number, NumPy's RandomState, or None
@@ -94,6 +96,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.activation = activation
         self.l2 = l2
         self.class_weight = class_weight
+        self.label_names = label_names
         self.valid_fraction = valid_fraction
         self.calibrate = calibrate
         self.random_state = random_state

@@ -20,6 +20,7 @@ def read_settings(parameters: Mapping[str, Any], kind: str) -> Settings:
     """Return the settings that parameters stand for, with labels of this kind; raises InputError at a wrong one."""
     values = {name: read(name, parameters[name]) for name, read in _READERS.items() if name in parameters}
     values["class_weight"] = _class_weight(parameters["class_weight"], kind)
+    values["label_names"] = _label_names(parameters["label_names"], kind)
     values["seed"] = _seed(parameters["random_state"])
     if values["multi_label"]:
         if values["class_weight"] != "none":
@@ -115,6 +116,14 @@ def _class_weight(value: Any, kind: str) -> Any:  # noqa: ANN401
     return {
         name_of(label, kind, "class_weight"): read_number("class_weight", weight) for label, weight in value.items()
     }
+
+
+def _label_names(value: Any, kind: str) -> dict[str, str] | None:  # noqa: ANN401
+    if value is None:
+        return None
+    if not isinstance(value, Mapping):
+        refuse("label_names", "None, or a dict from labels to words", value)
+    return {name_of(label, kind, "label_names"): read_string("label_names", words) for label, words in value.items()}
 
 
 def _seed(value: Any) -> int:  # noqa: ANN401

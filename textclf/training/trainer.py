@@ -21,6 +21,7 @@ from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.continual import EarlierKnowledge
 from textclf.training.data import Examples, deal
+from textclf.training.label_names import NamePrior, guess_by_names, name_vectors
 from textclf.training.minibatch import Epoch, EpochSettings, Standardizer, row_parts, train_network
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly
@@ -261,6 +262,7 @@ class Trainer:
             floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
         )  # fmt: skip
         scales = columns_moved(scales, loss)
+        guess = self._guess_by_names(network, E, S, examples)
         sizes = [len(table.index) for table in self.features.ngrams]
 
         S_valid = None if valid is None else valid.words.times(E, threads=threads)
@@ -283,7 +285,8 @@ class Trainer:
             def report(number: int, value: float) -> None:
                 self.listener.epoch(Epoch(done + number, value), done + steps)
 
-            problem = Problem(network, free, loss, regularization.l2)
+            prior = guess.around(regularization.l2, (len(free), len(self.labels))) if guess else None
+            problem = Problem(network, free, loss, regularization.l2, prior)
             options = FitOptions(
                 LbfgsSettings(steps, tolerance=0.0, gain=tolerance), threads, start, report,
                 self.checkpoint.within(_NOTED),
@@ -308,6 +311,17 @@ class Trainer:
         ]
         self.listener.say(f"regularization, best of {choice.tried}: L2 {chosen.l2:.3g}{''.join(said)}")
         return choice
+
+    def _guess_by_names(self, network: Network, E: Array, S: Array, examples: Examples) -> NamePrior | None:
+        settings = self.settings
+        if settings.hidden or self.earlier is not None or settings.optimizer != "lbfgs":
+            return None
+        vectors = name_vectors(self.features, E, self.labels, settings.label_names)
+        loss = LOSSES[settings.loss, settings.output]
+        guess = guess_by_names(vectors, network, S, examples.Y, examples.weights, loss)
+        if guess is not None:
+            self.listener.say(f"label names: a first guess of strength {guess.strength:.2g}")
+        return guess
 
     def _note_moves(self, moves: Moves[JointFit]) -> None:
         fit = moves.fit

@@ -103,17 +103,31 @@ class ClassWeight(click.ParamType[Any]):
         """Return the word, or the file's weights by label; raises DataError when the file is not as expected."""
         if value in ("none", "balanced"):
             return value
-        from textclf.errors import DataError
+        return _read_by_label(Path(value), float, 'labels and weights such as {"spam": 5}')
 
-        path = Path(value)
-        expected = f'{path}: expected a JSON object of labels and weights such as {{"spam": 5}}'
-        try:
-            weights = json.loads(path.read_text("utf-8-sig"), parse_int=float)
-        except (ValueError, RecursionError) as error:
-            raise DataError(f"{expected}, found something else ({error}). Correct the file.") from None
-        if not isinstance(weights, dict) or any(type(weight) is not float for weight in weights.values()):
-            raise DataError(f"{expected}, found other values. Correct the file.")
-        return weights
+
+class LabelNames(click.ParamType[Any]):
+    """A JSON file of labels and the words that say what each is about."""
+
+    name = "label names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the file's words by label; raises DataError when the file is not as expected."""
+        return _read_by_label(Path(value), str, 'labels and words such as {"LOC": "place city country"}')
+
+
+def _read_by_label(path: Path, kind: type, content: str) -> dict[str, Any]:
+    """Return what a JSON file says of each label, values of this `kind`; whole numbers become floats."""
+    from textclf.errors import DataError
+
+    expected = f"{path}: expected a JSON object of {content}"
+    try:
+        found = json.loads(path.read_text("utf-8-sig"), parse_int=float)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{expected}, found something else ({error}). Correct the file.") from None
+    if not isinstance(found, dict) or any(type(value) is not kind for value in found.values()):
+        raise DataError(f"{expected}, found other values. Correct the file.")
+    return found
 
 
 def _number(name: str, kind: type[click.IntRange] | type[NumberRange], **settings: Any) -> Decorator:
@@ -171,6 +185,8 @@ class TrainOptions(ReadingOptions, ClusterOptions):
             raise click.UsageError("--replay goes with --init-from: it stands for the rows of the model given there.")
         if settings.optimizer == "lbfgs":
             refuse_idle(_OF_MINI_BATCHES, "the optimizer lbfgs takes all rows at once (--optimizer adam takes batches)")
+        if settings.optimizer != "lbfgs" or settings.hidden or self.init_from is not None or self.is_far:
+            refuse_idle(("label_names",), "names guide a fit of one table by lbfgs from scratch, without hidden layers")
         if not settings.hidden and self.init_from is None:
             refuse_idle(("activation", "dropout"), "there is no hidden layer (--hidden)")
         if settings.freeze_vectors:
@@ -299,6 +315,12 @@ _OF_MINI_BATCHES = (
         show_default=True,
         metavar="balanced|FILE",
         help="Weights of the classes: balanced lets rare classes count more.",
+    ),
+    click.option(
+        "--label-names",
+        type=LabelNames(),
+        metavar="FILE",
+        help="JSON file with words for each label, a first guess where rows are few. [default: the labels' own words]",
     ),
     _number(
         "seed", click.IntRange, default=1, show_default=True, help="Random seed. The same seed gives the same model."

@@ -140,6 +140,11 @@ def test_the_tutorial_leads_from_raw_rows_to_a_service(place):
     assert "<html" in (place / "report.html").read_text("utf-8")
 
 
+def test_the_page_on_few_labels_names_labels_from_the_shell_and_from_python(place):
+    commands = follow(ROOT / "docs" / "how-to" / "few_labels.md", place)
+    assert "python3 few.py" in commands
+
+
 def test_a_reader_who_comes_from_fasttext_keeps_the_files(place):
     follow(ROOT / "docs" / "how-to" / "from_fasttext.md", place)
     assert (place / "reviews.train").read_text("utf-8").count("__label__") == 800
@@ -253,6 +258,7 @@ def textclf_lines(page):
 def test_every_call_that_a_page_shows_is_one_that_the_program_understands(document, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("weights.json").write_text('{"spam": 5, "ham": 1}', "utf-8")  # read as soon as the option is
+    Path("names.json").write_text('{"spam": "money"}', "utf-8")
     for line in textclf_lines(document):
         words = shlex.split(line)[1:]
         name = f"textclf {words.pop(0)}"

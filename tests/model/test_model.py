@@ -304,15 +304,18 @@ def test_a_model_is_not_changed_by_predicting(model):
     assert before.U.tobytes() == model.U.tobytes()
 
 
-def test_what_weights_cost_is_chosen_unless_it_is_given_or_the_recipe_is_fast():
+def test_the_regularization_is_searched_unless_it_is_given_the_recipe_is_fast_or_validation_rows_are_few(monkeypatch):
     said = []
     listener = Listener(say=said.append)
     data = LabelledTexts(TEXTS * 4, LABELS * 4)
+    train(data, Settings(), VECTORS, listener=listener)
+    assert not any(sentence.startswith("regularization") for sentence in said)
+    monkeypatch.setattr("textclf.training.trainer._FEWEST_JUDGES", 1)
     for settings, chosen in [({}, True), ({"recipe": "fast"}, False), ({"l2": 0.3}, False), ({"recipe": "best"}, True)]:
         said.clear()
         model = train(data, Settings(**settings), VECTORS, listener=listener).model
-        assert any(sentence.startswith("chosen of ") for sentence in said) == chosen
-        assert model.card.penalties.l2 > 0
+        assert any(sentence.startswith("regularization, best of ") for sentence in said) == chosen
+        assert model.card.regularization.l2 > 0
 
 
 def test_the_temperature_comes_from_validation_rows_and_is_kept_in_the_file(tmp_path):

@@ -44,6 +44,8 @@ JOINT_LENGTH = 1.0
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 4_000_000
 """The regularization is chosen by fits to so many entries of C times classes, which takes some seconds …"""
+_FEWEST_JUDGES = 50
+"""Fewer validation rows choose by chance: then the regularization stays where the search would start."""
 _FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
 """… but to no fewer rows than these, if there are more."""
 _LEAST_SHARE = 1 / 3
@@ -248,7 +250,7 @@ class Trainer:
         """
         network, E, done = stage.network, stage.E, stage.epochs
         threads, loss = self.settings.threads, LOSSES[self.settings.loss, self.settings.output]
-        worth = self.earlier is None and regularization is None and valid is not None and self._may_choose(examples)
+        worth = self.earlier is None and regularization is None and self._may_choose(examples, valid)
         work = examples.ngrams.entries * len(self.labels)
         tried = 1
         if worth and work > AUTO_WORK and self.settings.recipe != "best" and not self.is_sample:
@@ -336,8 +338,9 @@ class Trainer:
         U = np.empty((examples.ngrams.width, len(self.labels)), np.float32)
         return Moves(tuple(map(bool, state.facts["kept"])), JointFit.from_state(state, network, U))
 
-    def _may_choose(self, examples: Examples) -> bool:
-        return self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
+    def _may_choose(self, examples: Examples, valid: Examples | None) -> bool:
+        enough = valid is not None and len(valid) >= _FEWEST_JUDGES
+        return enough and self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
 
     def _sample(self, examples: Examples, share: float) -> "SampledFit":
         """Return a random share of the examples that weigh something, and the fit to do on them."""

@@ -151,7 +151,7 @@ def test_a_training_that_is_stopped_says_how_to_go_on_and_does(there):
     assert child.wait() == 143
     last = child.said().strip().splitlines()[-1]
     assert last == f"Error: stopped; resume with: textclf {' '.join(command)} --resume"
-    assert run(*command, "--resume", "--seed", "2", folder=there, code=1).endswith("to start anew.\n")
+    assert run(*command, "--resume", "--seed", "2", folder=there, code=1).endswith("to start from scratch.\n")
     warning = run(*command, folder=there, prepare=stop_soon, code=143).splitlines()[0]
     assert warning.startswith("Warning: out.checkpoint: found an unfinished training. This run")
     run(*command, "--resume", folder=there)

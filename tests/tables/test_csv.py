@@ -45,7 +45,7 @@ def test_a_quote_that_never_closes_is_an_error_even_when_rows_are_skipped(write)
 
 
 def test_a_table_without_a_single_usable_row_says_what_is_wrong_with_the_first(write):
-    with pytest.raises(DataError, match=r"all 2 are refused; line 2 \(row 1\): expected 2 fields"):
+    with pytest.raises(DataError, match=r"all 2 are invalid; line 2 \(row 1\): expected 2 fields"):
         rows_of(write(b"text,label\na\nb\n"), on_error="skip")
 
 

@@ -351,7 +351,7 @@ def test_a_row_that_is_lost_on_the_way_stops_the_command(write, monkeypatch):
 
     validate_rows = module.validate_rows
     monkeypatch.setattr(module, "validate_rows", losing)
-    with pytest.raises(DataError, match=r"expected 2 rows, found 2, of which 1 are used or refused\. This is a fault"):
+    with pytest.raises(DataError, match=r"expected 2 rows, found 2, of which 1 are used or skipped\. This is a fault"):
         rows_of(write(GOOD * 2))
 
 
@@ -361,7 +361,7 @@ def test_a_parquet_row_that_is_promised_and_not_there_stops_the_command(parquet,
 
     read_rows_of = TableInput.read_rows_of
     monkeypatch.setattr(TableInput, "read_rows_of", promising)
-    with pytest.raises(DataError, match=r"expected 3 rows, found 2, of which 2 are used or refused"):
+    with pytest.raises(DataError, match=r"expected 3 rows, found 2, of which 2 are used or skipped"):
         texts_of(parquet({"text": ["a", "b"]}))
 
 

@@ -241,7 +241,7 @@ def test_the_command_goes_on_and_the_same_rows_give_the_same_file(tmp_path):
 
 
 def test_a_model_that_was_made_small_cannot_go_on(old):
-    with pytest.raises(ModelError, match="expected one that can go on, found one that was made small"):
+    with pytest.raises(ModelError, match="expected one that can continue, found a small one"):
         go_on(shrink(old, "old").model, NEW)
 
 

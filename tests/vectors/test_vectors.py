@@ -518,7 +518,7 @@ def test_vectors_on_a_grid_pack_well_and_several_workers_are_warned_of(tmp_path,
     assert said.count("Warning: with more than one worker two runs give two results.\n") == 2
     assert (tmp_path / "8.bin.gz").stat().st_size < 0.8 * (tmp_path / "32.bin.gz").stat().st_size
     assert run([*command, "-o", str(tmp_path / "none.bin"), "--min-count", "1000"]) == 1
-    assert "no word stands there 1000 times. Lower --min-count." in capsys.readouterr().err
+    assert "no word occurs 1000 times. Lower --min-count." in capsys.readouterr().err
 
 
 def test_what_is_odd_about_vectors_is_told_where_they_are_used(own_cache, tmp_path, capsys):

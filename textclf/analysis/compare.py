@@ -190,7 +190,7 @@ def answer(
             column += table.values(batch, slice_by)
         progress(len(batch))
     if not rows:
-        raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
+        raise DataError(f"{table.name}: expected valid rows, found that all {len(table.refused)} are invalid.")
     truth = np.concatenate(y)
     return Answers(
         tuple(models), len(models), labels, rows, texts, truth, np.concatenate(given), np.concatenate(confidence),

@@ -242,7 +242,7 @@ def count_rows(
             watch(batch.texts, Y, predictions)
         progress(len(batch))
     if not counts.tally.n:
-        raise DataError(f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused.")
+        raise DataError(f"{table.name}: expected valid rows, found that all {len(table.refused)} are invalid.")
     return counts
 
 

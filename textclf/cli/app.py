@@ -20,17 +20,17 @@ from textclf.errors import TextclfError, spell
 # Each command: the heading it stands under, and its one line of help (kept here, so that --help imports no command).
 COMMANDS = {
     "train": ("Main commands", "Train a classifier on a table of texts and labels."),
-    "tune": ("Main commands", "Search settings for a given time, and train with the best."),
     "evaluate": ("Main commands", "Measure a model on a table of texts and labels."),
     "predict": ("Main commands", "Label sentences, or every row of a table."),
     "serve": ("Main commands", "Serve models over HTTP, with a page to try them."),
-    "explain": ("Data and quality", "Show what each word adds to the score of a label."),
+    "tune": ("Main commands", "Search settings for a given time, and train with the best."),
     "check": ("Data and quality", "Find errors in a table before training: copies, typos, damage."),
     "split": ("Data and quality", "Split a table into a training table and a test table."),
-    "compare": ("Data and quality", "Compare models on the same rows, with significance tests."),
-    "curve": ("Data and quality", "Forecast how much more rows would help."),
     "label": ("Data and quality", "Label rows on a page in the browser, the most useful first."),
     "suggest": ("Data and quality", "Choose the rows to label next: those that teach a model most."),
+    "curve": ("Data and quality", "Forecast how much more rows would help."),
+    "compare": ("Data and quality", "Compare models on the same rows, with significance tests."),
+    "explain": ("Data and quality", "Show what each word adds to the score of a label."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
     "export": ("Models and vectors", "Write a smaller model, or ONNX."),
     "vectors": ("Models and vectors", "Inspect, train and cache word vectors."),
@@ -83,7 +83,7 @@ class LazyGroup(click.Group):
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="textclf")
 def cli() -> None:
-    """Classify texts: train on a CSV, evaluate, and label new texts.
+    """Classify texts: train on a table of examples, evaluate, and label new texts.
 
     \b
     textclf train reviews.csv -o sentiment.safetensors

@@ -156,7 +156,7 @@ def _read_shard(plan: ShardPlan, model: Model, shard: Shard) -> tuple[TextMatrix
             texts += batch.texts
             labels += batch.labels or []
     if not texts:
-        raise DataError(f"{shard.url}: expected rows to use, found none.")
+        raise DataError(f"{shard.url}: expected valid rows, found none.")
     sets = label_sets(labels, multi_label=False)
     check_known(shard.url, range(1, len(sets) + 1), sets, model.labels)
     matrix = model.features.extract(texts, _common(plan, model))

@@ -144,7 +144,7 @@ class Uploads:
         job = _TableJob(stream, served, options, wanted, self._counters)
         rows, refused = await self._in_thread(job.count_rows)
         if not rows:
-            raise HttpError(422, f"table: expected rows to use, found that all {refused:,} are refused.")
+            raise HttpError(422, f"table: expected valid rows, found that all {refused:,} are invalid.")
         headers = {
             "content-disposition": f'attachment; filename="labelled.{options.format}"',
             "x-rows": str(rows),

@@ -244,7 +244,7 @@ def read_examples(path: Origin, options: TableOptions, store: "ArrayStore | None
         if not rows:
             first = table.refused[0]
             raise DataError(
-                f"{table.name}: expected rows to use, found that all {len(table.refused)} are refused; {first}."
+                f"{table.name}: expected valid rows, found that all {len(table.refused)} are invalid; {first}."
             )
         return LoadedTable(
             table.name,

@@ -37,7 +37,7 @@ class State:
         """Return a copy of the array of this name; raises ModelError when it has another shape or type than `like`."""
         found = self.arrays.get(name)
         if found is None or found.shape != like.shape or found.dtype != like.dtype:
-            raise ModelError(f"the checkpoint holds no {name!r} that fits. Leave out --resume to start anew.")
+            raise ModelError(f"the checkpoint holds no {name!r} that fits. Leave out --resume to start from scratch.")
         return np.array(found)
 
     def itself(self) -> "State":
@@ -104,7 +104,7 @@ class CheckpointFile(Checkpoint):
         if others:
             raise ModelError(
                 f"{self.path}: expected a checkpoint of this training, found one with other {', '.join(others)}. "
-                "Give what it was started with, or leave out --resume to start anew."
+                "Give what it was started with, or leave out --resume to start from scratch."
             )
         self._states = states
 

@@ -112,7 +112,7 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
     """
     if model.features.words.index.keys.dtype != np.uint64:
         raise ModelError(
-            "model: expected one that can go on, found one that was made small. Give the one that it was made of."
+            "model: expected one that can continue, found a small one from `textclf export`. Give the original."
         )
     card = model.card
     if card.settings is None or card.data is None:

@@ -71,7 +71,7 @@ def check_regular(path: Path) -> None:
         mode = path.stat().st_mode
     except FileNotFoundError:
         raise VectorsError(
-            f"{path}: no such file of word vectors. Check the name; `--vectors starter` are those that come along."
+            f"{path}: no such file of word vectors. Check the name, or use `--vectors starter`."
         ) from None
     except OSError as error:
         raise cannot_be_read(path, error) from None

@@ -63,7 +63,7 @@ def train_vectors(
     corpus = _Restartable(sentences)
     model.build_vocab(corpus)
     if not len(model.wv):
-        raise VectorsError(f"{name}: no word stands there {settings.min_count} times. Lower --min-count.")
+        raise VectorsError(f"{name}: no word occurs {settings.min_count} times. Lower --min-count.")
     model.train(corpus, total_examples=model.corpus_count, epochs=settings.epochs)
     matrix = np.asarray(model.wv.vectors, np.float32)
     return WordVectors(list(model.wv.index_to_key), matrix, name, sha256, "word2vec binary")

@@ -211,7 +211,7 @@ def _check_drop(result: "Measurement", earlier: dict[str, float], options: Evalu
     p = p_of_drop(earlier[name], n, found[name], found["n"])
     change = f"{name.replace('_', ' ')} {earlier[name]:.4f} → {found[name]:.4f} (p {p:.4f} for no drop)"
     if p < _SIGNIFICANT:
-        raise TextclfError(f"{spell(options.table)}: expected no drop beyond chance, found {change}. Look at --errors.")
+        raise TextclfError(f"{spell(options.table)}: expected no significant drop, found {change}. Look at --errors.")
     say(f"no significant drop: {change}", quiet=options.quiet)
 
 

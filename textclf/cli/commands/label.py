@@ -74,7 +74,7 @@ class LabelOptions(ReadingOptions):
         type=FILE,
         required=True,
         metavar="FILE",
-        help="CSV of labelled rows; one that exists goes on.",
+        help="CSV of labelled rows; an existing file is continued.",
     ),
     click.option("--labels", metavar="A,B,…", help="Labels to choose from. [default: those of FILE or of --model]"),
     multi_label_option,
@@ -106,7 +106,7 @@ def command(options: LabelOptions) -> None:
 
     Each label is on the disk before the next row is shown. A model is trained again in the background, guesses labels,
     and puts the rows in order. Every fifth row is drawn by chance: accuracy is measured on these. The page can be
-    reached from this machine only. Ctrl-C stops; the same command goes on.
+    reached from this machine only. Ctrl-C stops; the same command resumes.
 
     \b
     textclf label reviews.csv -o labelled.csv --labels positive,negative

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_models import KINDS, LABELS, SETS, TEXTS, trained
 
 from textclf.cli import run
 from textclf.errors import DataError, ModelError
@@ -18,16 +19,8 @@ from textclf.export.shrink import _strongest_of_each_key
 from textclf.labels import cut_labels, multi_hot
 from textclf.model.file import FORMAT, PLAIN, read_model, write_model
 from textclf.model.model import Model
-from textclf.settings import Settings
 from textclf.tables import LoadedTable, Notes
-from textclf.training.train import LabelledTexts, train
-from textclf.vectors import WordVectors
 
-WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely", "Film"]
-MOODS = [("good", "up"), ("fine", "up"), ("bad", "down"), ("ill", "down"), ("so so", "even"), ("middling", "even")]
-TEXTS = [f"{who} {mood}{mark}" for who in ("the film", "a play", "it is", "Film") for mood, _ in MOODS for mark in ".!"]
-LABELS = [label for _ in range(4) for _, label in MOODS for _ in ".!"]
-SETS = [label if "film" in text else f"{label}|other" for text, label in zip(TEXTS, LABELS, strict=True)]
 ODD = [
     "", " \n ", "lovely", "the film " * 300, "Don’t! it's 'good'", "CAFÉ cafe\u0301", "İSTANBUL ΣΟΦΟΣ",
     "好看的电影 film",
@@ -45,24 +38,6 @@ def reader():
 
 
 READER = reader()
-
-
-def trained(**settings):
-    vectors = np.random.default_rng(0).normal(size=(len(WORDS), 5)).astype(np.float32)
-    labels = SETS if settings.get("multi_label") else LABELS
-    found = WordVectors(WORDS, vectors, "few", "0" * 64, "word2vec")
-    return train(LabelledTexts(TEXTS, labels), Settings(threads=1, **settings), found).model
-
-
-KINDS = {
-    "plain": {},
-    "words alone": {"char_ngrams": (0, 0), "weighting": "tfidf"},
-    "no n-grams": {"word_ngrams": 0, "char_ngrams": (0, 0), "weighting": "sif"},
-    "relu": {"hidden": (4,), "activation": "relu", "l2": 0.01},
-    "tanh": {"hidden": (4, 3), "activation": "tanh", "l2": 0.01},
-    "sigmoid": {"output": "sigmoid", "hidden": (4,), "activation": "sigmoid"},
-    "several labels": {"multi_label": True, "output": "sigmoid"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -373,7 +348,11 @@ def test_every_command_takes_a_small_model(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["-o", "s.safetensors"], 2, "expected what to write: --quantize int8 for a small model, or -o NAME.onnx"),
+        (
+            ["-o", "s.safetensors"],
+            2,
+            "expected what to write: --quantize int8 for a small model, -o NAME.js, NAME.html or NAME.onnx",
+        ),
         (["-o", "s.onnx", "--quantize", "int8"], 2, "export the small model first"),
         (["-o", "s.safetensors", "--quantize", "int8", "--max-size", "two"], 2, "expected a size such as 2MB"),
         (["-o", "s.safetensors", "--quantize", "int8", "--max-size", "1kB"], 1, "--max-size: expected at least"),

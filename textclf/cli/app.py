@@ -32,7 +32,7 @@ COMMANDS = {
     "compare": ("Data and quality", "Compare models on the same rows, with significance tests."),
     "explain": ("Data and quality", "Show what each word adds to the score of a label."),
     "info": ("Models and vectors", "Show what a model file holds and how it was made."),
-    "export": ("Models and vectors", "Write a smaller model, or ONNX."),
+    "export": ("Models and vectors", "Write a smaller model, JavaScript, a page, or ONNX."),
     "vectors": ("Models and vectors", "Inspect, train and cache word vectors."),
 }
 

@@ -5,6 +5,7 @@ E' = E Wᵀ, W' = 1. What is left out lets the others' numbers in C grow, as row
 stay are scaled by what a text keeps of its length, and the sums of a text stay as large as they were.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -37,17 +38,20 @@ class Shrunk:
     change: Change | None
 
 
-def shrink(model: Model, source: str, *, rows: LabelledRows | None = None, max_size: int | None = None) -> Shrunk:
+def shrink(
+    model: Model, source: str, *, rows: LabelledRows | None = None, max_size: int | None = None,
+    size_of: Callable[[Model], int] = Model.file_size,
+) -> Shrunk:  # fmt: skip
     """Return the model in 8 bits, with the words and n-grams that have most effect for their bytes.
 
-    Those are as many as `max_size` bytes hold; without it, of all, a half, a quarter … the fewest with which the loss
-    on `rows` is less than a standard error above that of all; without `rows`, all. `rows` set the temperature of a
-    model that lost some, and its record; without them it has no record, and promises nothing. `source`, the checksum of
-    the model's file, is noted.
+    Those are as many as `max_size` bytes hold, `size_of` saying how many a model takes; without it, of all, a half, a
+    quarter … the fewest with which the loss on `rows` is less than a standard error above that of all; without `rows`,
+    all. `rows` set the temperature of a model that lost some, and its record; without them it has no record, and
+    promises nothing. `source`, the checksum of the model's file, is noted.
 
     Raises ModelError when no useful model has so few bytes.
     """
-    shrinker = _Shrinker(model, source, rows)
+    shrinker = _Shrinker(model, source, rows, size_of)
     if max_size is not None:
         count = shrinker.most_within(max_size)
     elif rows is not None:
@@ -82,8 +86,8 @@ def fold_layer(model: Model) -> Model:
 class _Shrinker:
     """Smaller and smaller models of one: which words and n-grams go first, and what is made of those that stay."""
 
-    def __init__(self, model: Model, source: str, rows: LabelledRows | None) -> None:
-        self.whole, self.source, self.rows = fold_layer(model), source, rows
+    def __init__(self, model: Model, source: str, rows: LabelledRows | None, size_of: Callable[[Model], int]) -> None:
+        self.whole, self.source, self.rows, self.size_of = fold_layer(model), source, rows, size_of
         V = len(model.words)
         of_words, of_ngrams = effects(self.whole)
         lengths = np.diff(model.words.offsets)
@@ -144,11 +148,11 @@ class _Shrinker:
     def _size(self, count: int) -> int:
         """Return the bytes of the model's file with so many words and n-grams, the figures of the rows guessed."""
         if self.rows is None:
-            return self.keeping(count).file_size()
+            return self.size_of(self.keeping(count))
         model = self._cut(count)
         if count < self.all:
             model = replace(model, record=self._record_of_rows)
-        return model.file_size() + _SPARE
+        return self.size_of(model) + _SPARE
 
     @cached_property
     def _record_of_rows(self) -> ConfidenceRecord | None:

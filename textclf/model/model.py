@@ -214,17 +214,17 @@ class Model:
     def save(self, path: Path) -> str:
         """Write the model file, whole or not at all, and return its SHA-256; raises ModelError where `load` would."""
         version = FORMAT if self.is_in_bytes else PLAIN
-        return write_model(path, *self._content(), version=version, check=_from_file)
+        return write_model(path, *self.content(), version=version, check=_from_file)
 
     def file_size(self) -> int:
         """Return how many bytes the model's file would have."""
-        return sum(map(len, model_bytes(*self._content())[0]))
+        return sum(map(len, model_bytes(*self.content())[0]))
 
     def digest(self) -> str:
         """Return the SHA-256 that the model's file would have."""
-        return model_bytes(*self._content())[1]
+        return model_bytes(*self.content())[1]
 
-    def _content(self) -> tuple[Arrays, dict[str, object]]:
+    def content(self) -> tuple[Arrays, dict[str, object]]:
         """Return the arrays and the description that the model's file has."""
         small = self.is_in_bytes
         arrays = {

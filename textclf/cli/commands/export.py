@@ -1,8 +1,8 @@
-"""``textclf export``: a model for elsewhere, small or as ONNX."""
+"""``textclf export``: a model for elsewhere: small, as JavaScript, as a page, or as ONNX."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 import click
 
@@ -22,6 +22,7 @@ from textclf.cli.options import (
     section,
     table_options,
     takes,
+    target_precision_option,
     threads_option,
 )
 from textclf.errors import counted, spell
@@ -29,8 +30,10 @@ from textclf.errors import counted, spell
 if TYPE_CHECKING:
     from textclf.export import LabelledRows, Shrunk
     from textclf.model.model import Model
+    from textclf.types import Array
 
-_ONNX = ".onnx"
+Kind = Literal["model", "js", "html", "onnx"]
+_KINDS: dict[str, Kind] = {".onnx": "onnx", ".js": "js", ".mjs": "js", ".html": "html", ".htm": "html"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,29 +42,52 @@ class ExportOptions(ReadingOptions):
 
     model: Path
     target: Path
+    to: Kind | None
     quantize: str | None
     max_size: int | None
     validation: Path | None
+    target_precision: float | None
     as_json: bool
     threads: int
     quiet: bool
 
     @property
-    def is_onnx(self) -> bool:
-        """Whether the model is written as ONNX."""
-        return self.target.suffix.lower() == _ONNX
+    def kind(self) -> Kind:
+        """What is written: as --to says, or as the file is named."""
+        return self.to or _KINDS.get(self.target.suffix.lower(), "model")
+
+    @property
+    def is_small(self) -> bool:
+        """Whether numbers are stored in 8 bits."""
+        return self.quantize == "int8" or (self.quantize is None and self.is_program)
+
+    @property
+    def is_program(self) -> bool:
+        """Whether JavaScript is written, alone or in a page."""
+        return self.kind in ("js", "html")
 
     def check_usage(self) -> None:
         """Raise UsageError where options do not go together."""
-        if self.is_onnx and (self.quantize or self.max_size is not None or self.validation is not None):
+        is_cut = self.max_size is not None or self.validation is not None
+        if self.kind == "onnx" and (self.quantize or is_cut):
             raise click.UsageError(f"{self.target}: export the small model first, and then that one as ONNX.")
-        if self.quantize is None and not self.is_onnx:
-            raise click.UsageError("expected what to write: --quantize int8 for a small model, or -o NAME.onnx.")
+        if self.kind == "model" and not self.is_small:
+            raise click.UsageError(
+                "expected what to write: --quantize int8 for a small model, -o NAME.js, NAME.html or NAME.onnx."
+            )
+        if self.is_program and is_cut and not self.is_small:
+            raise click.UsageError("--max-size and --validation make a model in 8 bits: leave out --quantize none.")
+        if not self.is_program and self.target_precision is not None:
+            raise click.UsageError(
+                "--target-precision is for NAME.js and NAME.html: a model file is asked for it by predict."
+            )
+        if self.target_precision is not None and self.max_size is not None and self.validation is None:
+            raise click.UsageError("--target-precision with --max-size: give labelled rows to --validation as well.")
         if self.validation is None:
             refuse_idle((*READING, "threads"), "it is for the rows of --validation")
 
 
-@click.command("export", cls=Command, short_help="Write a smaller model, or ONNX.")
+@click.command("export", cls=Command, short_help="Write a smaller model, JavaScript, a page, or ONNX.")
 @click.argument("model", type=INPUT)
 @section(
     "What is written",
@@ -72,9 +98,14 @@ class ExportOptions(ReadingOptions):
         type=FILE,
         required=True,
         metavar="OUT",
-        help="File to write: a model, or NAME.onnx.",
+        help="File to write: a model, NAME.js, NAME.html or NAME.onnx.",
     ),
-    click.option("--quantize", type=click.Choice(["int8"]), help="Store numbers in 8 bits, with a scale for each row."),
+    click.option("--to", type=click.Choice(get_args(Kind)), help="Format to write. [default: by the name of OUT]"),
+    click.option(
+        "--quantize",
+        type=click.Choice(["int8", "none"]),
+        help="Store numbers in 8 bits, with a scale for each row: the default of NAME.js and NAME.html.",
+    ),
     click.option(
         "--max-size",
         type=Bytes(),
@@ -87,6 +118,7 @@ class ExportOptions(ReadingOptions):
         metavar="TABLE",
         help="Labelled rows, not used in training, to measure the loss in accuracy.",
     ),
+    target_precision_option,
     threads_option,
     json_option,
     quiet_option,
@@ -94,22 +126,24 @@ class ExportOptions(ReadingOptions):
 @table_options(labelled=True)
 @takes(ExportOptions)
 def command(options: ExportOptions) -> None:
-    """Write MODEL small, or as ONNX.
+    """Write MODEL small, as JavaScript, as a page, or as ONNX.
 
     With --quantize int8 the output is a model that every command takes. With --validation the loss in accuracy is
     measured, and the words and n-grams that are not needed are dropped. With --max-size the file gets that size.
+    NAME.js is an ES module that labels texts in a browser, Node, Deno or a worker. NAME.d.ts has its types.
+    NAME.html is a page that labels texts offline, by double click.
     NAME.onnx computes probabilities from counts of words and n-grams. NAME.tokenizer.json says how to count them.
 
     \b
     textclf export model.safetensors -o small.safetensors --quantize int8 --validation valid.csv
     textclf export model.safetensors -o small.safetensors --quantize int8 --max-size 1MB
+    textclf export model.safetensors -o model.js
+    textclf export model.safetensors -o model.html
     textclf export model.safetensors -o model.onnx
     """
     options.check_usage()
-    if options.is_onnx:
-        _write_onnx(options)
-    else:
-        _write_small(options)
+    writers = {"model": _write_small, "js": _write_program, "html": _write_program, "onnx": _write_onnx}
+    writers[options.kind](options)
 
 
 def _write_small(options: ExportOptions) -> None:
@@ -117,29 +151,74 @@ def _write_small(options: ExportOptions) -> None:
     from textclf.model.model import Model
     from textclf.storage.files import sha256
 
-    path, target = options.model, options.target
-    check_outputs([path, *([options.validation] if options.validation else [])], target)
-    model = Model.load(path)
-    rows = None if options.validation is None else _read_rows(options.validation, model, options)
-    shrunk = shrink(model, sha256(path), rows=rows, max_size=options.max_size)
-    shrunk.model.save(target)
-    before, after = path.stat().st_size, target.stat().st_size
+    check_outputs(_inputs(options), options.target)
+    model = Model.load(options.model)
+    shrunk = shrink(model, sha256(options.model), rows=_read_rows(model, options), max_size=options.max_size)
+    shrunk.model.save(options.target)
+    _report(shrunk, options)
+
+
+def _write_program(options: ExportOptions) -> None:
+    """Write a model as JavaScript, or as a page."""
+    from textclf.export import html_page, javascript, shrink, types_path, write_javascript
+    from textclf.model.model import Model
+    from textclf.storage.files import sha256, write_whole
+
+    target = options.target
+    types = types_path(target) if options.kind == "js" else None
+    check_outputs(_inputs(options), target, types)
+    model, precision, shrunk = Model.load(options.model), options.target_precision, None
+
+    def content(model: Model, answer_from: "Array | None") -> bytes:
+        if options.kind == "js":
+            return javascript(model, answer_from)
+        return html_page(model, options.model.stem, answer_from)
+
+    answer_from = None if precision is None else model.answer_from(precision)
+    if options.is_small:
+        rows = _read_rows(model, options)
+        shrunk = shrink(
+            model, sha256(options.model), rows=rows, max_size=options.max_size,
+            size_of=lambda small: len(content(small, answer_from)),
+        )  # fmt: skip
+        model = shrunk.model
+        answer_from = None if precision is None else model.answer_from(precision)
+    if types is not None:
+        write_javascript(model, target, answer_from)
+    else:
+        with write_whole(target) as stream:
+            stream.write(content(model, answer_from))
+    _report(shrunk, options, types=types)
+
+
+def _inputs(options: ExportOptions) -> list[Path]:
+    return [options.model, *([options.validation] if options.validation else [])]
+
+
+def _report(shrunk: "Shrunk | None", options: ExportOptions, types: Path | None = None) -> None:
+    """Say what was written, and what was lost if the model was made smaller."""
+    target = options.target
+    before, after = options.model.stat().st_size, target.stat().st_size
     if options.as_json:
-        described = shrunk.model.card.as_dict()["export"]
+        described = {"validation": None, **shrunk.model.card.as_dict()["export"]} if shrunk else {}
         sizes = {"model": str(target), "bytes": after, "bytes_before": before}
-        click.echo(json_line({**sizes, "validation": None, **described}))
+        click.echo(json_line({**sizes, **({"types": str(types)} if types else {}), **described}))
         return
-    click.echo(f"{spell(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}; {_count_kept(shrunk)}")
-    click.echo(_change_text(shrunk))
+    kept = f"; {_count_kept(shrunk)}" if shrunk else ""
+    click.echo(f"{spell(str(target))}: {after / 1e6:.2f} MB of {before / 1e6:.2f}{kept}")
+    if shrunk:
+        click.echo(_change_text(shrunk))
 
 
-def _read_rows(path: Path, model: "Model", options: ExportOptions) -> "LabelledRows":
-    """Return the labelled rows of a table that measure the loss."""
+def _read_rows(model: "Model", options: ExportOptions) -> "LabelledRows | None":
+    """Return the labelled rows of a table that measure the loss; None where there is no table."""
+    if options.validation is None:
+        return None
     from textclf.export import LabelledRows
     from textclf.tables import read_examples
 
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
-    examples = read_examples(origin(path), reading)
+    examples = read_examples(origin(options.validation), reading)
     report_table(examples.name, examples.refused, examples.notes.sentences())
     return LabelledRows.of(examples, model, options.threads)
 
@@ -169,7 +248,7 @@ def _write_onnx(options: ExportOptions) -> None:
     check_onnx_available()
     target = options.target
     tokenizer = target.with_suffix(".tokenizer.json")
-    check_outputs([options.model], target, tokenizer)
+    check_outputs(_inputs(options), target, tokenizer)
     write_onnx(Model.load(options.model), target, tokenizer)
     if options.as_json:
         sizes = {"bytes": target.stat().st_size, "tokenizer_bytes": tokenizer.stat().st_size}

@@ -1,0 +1,31 @@
+"""Small models of every kind, trained on a few made texts."""
+
+import numpy as np
+
+from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
+from textclf.vectors import WordVectors
+
+WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely", "Film"]
+MOODS = [("good", "up"), ("fine", "up"), ("bad", "down"), ("ill", "down"), ("so so", "even"), ("middling", "even")]
+TEXTS = [f"{who} {mood}{mark}" for who in ("the film", "a play", "it is", "Film") for mood, _ in MOODS for mark in ".!"]
+LABELS = [label for _ in range(4) for _, label in MOODS for _ in ".!"]
+SETS = [label if "film" in text else f"{label}|other" for text, label in zip(TEXTS, LABELS, strict=True)]
+
+
+def trained(**settings):
+    vectors = np.random.default_rng(0).normal(size=(len(WORDS), 5)).astype(np.float32)
+    labels = SETS if settings.get("multi_label") else LABELS
+    found = WordVectors(WORDS, vectors, "few", "0" * 64, "word2vec")
+    return train(LabelledTexts(TEXTS, labels), Settings(threads=1, **settings), found).model
+
+
+KINDS = {
+    "plain": {},
+    "words alone": {"char_ngrams": (0, 0), "weighting": "tfidf"},
+    "no n-grams": {"word_ngrams": 0, "char_ngrams": (0, 0), "weighting": "sif"},
+    "relu": {"hidden": (4,), "activation": "relu", "l2": 0.01},
+    "tanh": {"hidden": (4, 3), "activation": "tanh", "l2": 0.01},
+    "sigmoid": {"output": "sigmoid", "hidden": (4,), "activation": "sigmoid"},
+    "several labels": {"multi_label": True, "output": "sigmoid"},
+}

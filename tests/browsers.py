@@ -50,7 +50,7 @@ const luminance = (colour) => colour
     .map((value) => value / 255)
     .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4))
     .reduce((sum, value, i) => sum + value * [0.2126, 0.7152, 0.0722][i], 0);
-const isHere = (element) => element.checkVisibility() && element.getClientRects().length;
+const isHere = (element) => element.checkVisibility() && element.getBoundingClientRect().width > 1;  // 1: read out only
 const paper = (element) => (!element ? [255, 255, 255]
     : over(channels(getComputedStyle(element).backgroundColor), paper(element.parentElement)));
 const faint = new Set();

@@ -85,8 +85,9 @@ def _panel(title: str, paint: "Callable[[Axes], None]", text: str) -> str:
     def paint_figure(figure: "Figure") -> None:
         axes = figure.add_subplot()
         axes.set_title(title, color=SOFT, fontsize=FONT)
-        axes.xaxis.set_major_locator(MaxNLocator(5))
         paint(axes)
+        counts = axes.get_xlim()[1] > 2  # epochs or steps, and no shares
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=counts))
 
     return draw(_WIDTH, 0.85 * _HEIGHT, paint_figure, title=title, text=text)
 

@@ -12,6 +12,7 @@ the drift check calls different; and whether explanations name the words that ma
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from peers import SETS, fasttext_confident, read
 
 from textclf.explain import Explanation, explain
 from textclf.metrics.calibration_error import Reliability
+from textclf.model.decision import DecisionSettings
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.settings import Settings
@@ -61,7 +63,7 @@ def promises(model: Model, found: Predictions, y: np.ndarray) -> str:
     right = found.classes == y
     rng, cells = np.random.default_rng(0), []
     for target in TARGETS:
-        answered = model.find_answered(found, model.answer_from(target))
+        answered = replace(found, decision=model.decide(DecisionSettings(target_precision=target))).answered
         if not answered.any():
             cells.append("nothing")
             continue
@@ -163,12 +165,12 @@ def main() -> None:
         training = LabelledTexts(*read(options.data / name / "train.csv"))
         plain, careful = (train(training, Settings(target_precision=t), vectors).model for t in (None, 0.95))
         texts, labels = tests[name]
-        found, answer_from = careful.predict(texts, threads=2), careful.answer_from(0.95)
+        found, promised = careful.predict(texts, threads=2), careful.decide(DecisionSettings(target_precision=0.95))
         others = [careful.predict(other, threads=2) for other in strangers.values()]
         rows = (
             calibration(plain, careful, training, texts, labels),
             promises(careful, found, careful.classes_of(labels)),
-            " | ".join(f"{careful.find_answered(other, answer_from).mean():.1%}" for other in others),
+            " | ".join(f"{replace(other, decision=promised).answered.mean():.1%}" for other in others),
             " | ".join("yes" if is_drift(careful, other) else "no" for other in others),
             false_alarms(training, vectors),
             explanations(plain, texts),

@@ -53,6 +53,8 @@ class Settings:
     `calibrate`: the temperature of the probabilities is fitted on validation rows.
     `target_precision`: the precision that answers are to have (see `abstention`); all rows are then cross-validated.
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
+    `ordinal`: labels have an order, that of their numbers or the one that is listed, and a text gets the label nearest
+    to its expected rank.
     With `multi_label` a text may have several labels or none, and each is a yes or no of its own: `output` is sigmoid.
     Raises TextclfError when a value is out of its range.
     """
@@ -85,6 +87,7 @@ class Settings:
     seed: int = 1
     threads: int = 2
     multi_label: bool = False
+    ordinal: bool | tuple[str, ...] = False
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in RANGES.items():
@@ -102,14 +105,17 @@ class Settings:
         _check_class_weight(self.class_weight)
         if self.multi_label and self.output != "sigmoid":
             raise TextclfError(f"output: expected sigmoid, as texts may have several labels, found {self.output!r}.")
+        if self.multi_label and self.ordinal:
+            raise TextclfError("ordinal: expected one label a text, found several. Leave it out.")
         if self.multi_label and self.class_weight != "none":
             raise TextclfError("class_weight: expected none, as texts may have several labels. Leave it out.")
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values; what changes nothing is left out."""
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
-        if not self.multi_label:
-            del values["multi_label"]
+        for name in ("multi_label", "ordinal"):
+            if not values[name]:
+                del values[name]
         if self.label_names is None:
             del values["label_names"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

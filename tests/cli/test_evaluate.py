@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 from hostile import MODEL, accepted, refused, textclf
@@ -79,6 +80,106 @@ def test_rows_to_validate_on_and_to_compare_on_are_skipped_alike(table, tmp_path
     assert "label 'neutral' was not in the training data" in said
     said = accepted("compare", MODEL, odd, "--on-error", "skip", "--json")
     assert json.loads(said.out)["n"] == 30
+
+
+# --- decisions ----------------------------------------------------------------------------------------------------
+
+
+def test_costs_are_told_to_people_and_to_programs_and_of_many_files_alike(table, tmp_path):
+    costs = tmp_path / "costs.json"
+    costs.write_text(json.dumps({"costs": {LABELS[0]: {LABELS[1]: 10}}, "abstain": 0.7}))
+    found = json.loads(accepted("evaluate", MODEL, table, "--costs", costs, "--json").out)
+    assert set(found["costs"]) == {
+        "per_1000", "interval", "expected", "likeliest", "cheapest", "constant", "abstained"
+    }  # fmt: skip
+    assert found["answered"]["target"] is None
+    said = accepted("evaluate", MODEL, table, "--costs", costs).out
+    assert f"cost of 1,000 rows: {found['costs']['per_1000']:.2f} (95% interval" in said
+    assert f"abstention: coverage {1 - found['costs']['abstained']:.1%}" in said
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "a.csv").write_text(table.read_text())
+    assert json.loads(accepted("evaluate", MODEL, tmp_path / "shards", "--costs", costs, "--json").out) == found
+    costs.write_text('{"costs": {"none": {"such": 1}}}')
+    refused("costs: label 'none' was not in the training data", "evaluate", MODEL, table, "--costs", costs)
+
+
+def test_the_label_that_is_looked_for_has_its_thresholds_by_recall(table):
+    found = json.loads(accepted("evaluate", MODEL, table, "--positive", LABELS[1], "--threshold", "0.3", "--json").out)
+    positive = found["positive"]
+    assert (positive["label"], positive["threshold"]) == (LABELS[1], 0.3)
+    assert positive["recall"] == found["per_class"][LABELS[1]]["recall"]
+    assert positive["curve"][-1]["recall"] == 1.0
+    said = accepted("evaluate", MODEL, table, "--positive", LABELS[1], "--threshold", "0.3").out
+    assert f"{LABELS[1]!r} from 0.3000 on: precision" in said
+    assert f"{LABELS[1]} from  precision  recall" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (
+            ("--threshold", "0.5", "--target-precision", "0.9"),
+            "expected one rule, found threshold and target precision",
+        ),
+        (("--threshold", "0.5", "--threshold", "0.6"), "--threshold is given twice"),
+        (("--threshold", "80"), "expected a number of 0 to 1 such as 0.8, or spam=0.9"),
+        (("--target-recall", "0.9"), "target recall: expected a positive label"),
+    ],
+)
+def test_rules_that_do_not_go_together_are_wrong_usage(options, said, table):
+    for arguments in (("evaluate", MODEL, table), ("predict", MODEL, "a text")):
+        outcome = textclf(*arguments, *options)
+        assert outcome.code == 2
+        assert said in outcome.err
+
+
+def test_rows_below_a_threshold_are_labelled_and_said_to_be_abstained(table, tmp_path):
+    out = tmp_path / "out.csv"
+    said = accepted("predict", MODEL, "-i", table, "-o", out, "--threshold", "0.6", "--threshold", f"{LABELS[0]}=1")
+    with out.open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    least = {LABELS[0]: 1.0, LABELS[1]: 0.6}
+    for row in rows:
+        assert (row["abstained"] == "false") == (float(row["confidence"]) >= least[row["label_2"]])
+    answered = sum(row["abstained"] == "false" for row in rows)
+    assert f"{answered} answered, {30 - answered} abstained." in said.err
+
+
+def test_a_promise_that_nothing_keeps_is_warned_of_with_one_that_can_be_kept(tmp_path):
+    train = tmp_path / "train.csv"
+    train.write_text("text,label\n" + "".join(f"good {n},up\nbad {n},down\n" for n in range(40)))
+    model = tmp_path / "m"
+    accepted("train", train, "-o", model, "--vectors", "none", "--recipe", "fast", "-q")
+    for command in (("predict", model, "good"), ("evaluate", model, train)):
+        said = accepted(*command, "--target-precision", "0.999").err
+        assert "Warning: target precision 0.999: 80 held-out rows cannot promise it: nothing is answered. They" in said
+    said = accepted("evaluate", model, train, "--target-precision", "0.999").out
+    assert re.search(r"never given at this target; the highest possible: 'down' 0\.\d+, 'up' 0\.\d+\n", said)
+
+
+def test_labels_in_an_order_get_the_one_nearest_to_the_expected_rank(tmp_path):
+    train = tmp_path / "train.csv"
+    words = {"bad": "awful dull", "fair": "plain usual", "good": "great fine"}
+    rows = [(f"{word} thing {n}", label) for n in range(30) for label, pair in words.items() for word in pair.split()]
+    train.write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    fast = ("--vectors", "none", "--recipe", "fast", "-q")
+    refused(r"ordinal: expected labels that are different numbers, found 'bad'", "train", train, "-o", tmp_path / "m",
+            "--ordinal", *fast)  # fmt: skip
+    refused(r"ordinal: expected each label once in the order, 'fair' not found in the order", "train", train, "-o",
+            tmp_path / "m", "--label-order", "bad,good", *fast)  # fmt: skip
+    accepted("train", train, "-o", tmp_path / "m", "--label-order", "bad, fair,good", *fast)
+    found = [
+        json.loads(line)
+        for line in accepted("predict", tmp_path / "m", "--json", "dull fine great", "dull").out.splitlines()
+    ]
+    for one in found:
+        expected = one["probabilities"].get("fair", 0) + 2 * one["probabilities"]["good"]
+        assert one["label"] == ["bad", "fair", "good"][round(expected)]
+        assert one["confidence"] == one["probabilities"][one["label"]]
+    assert found[0]["probabilities"]["fair"] < 0.01
+    assert found[0]["label"] == "fair", "between two extremes lies the middle, however unlikely"
+    ordinal = json.loads(accepted("evaluate", tmp_path / "m", train, "--json").out)["ordinal"]
+    assert ordinal["mean_absolute_error"] < 0.2
 
 
 # --- for CI -------------------------------------------------------------------------------------------------------

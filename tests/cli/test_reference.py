@@ -43,6 +43,7 @@ def place(tmp_path_factory):
     (folder / "lines.txt").write_text("A film that stays with you.\nNever again.\n")
     (folder / "tweets.tsv").write_text("text\tlabel\n" + "what a day\tgood\nso late again\tbad\n" * 10)
     (folder / "tickets.csv").write_text("text,labels\n" + "it broke and cost a lot,fault|price\nthanks,\n" * 10)
+    (folder / "costs.json").write_text('{"costs": {"positive": {"negative": 5}}}')
     (folder / "shards").mkdir()
     pl.DataFrame({"text": ["what a day", "so late again"]}).write_parquet(folder / "shards" / "a.parquet")
     (folder / "labelled").mkdir()

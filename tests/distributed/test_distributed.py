@@ -19,6 +19,7 @@ from textclf.distributed.corpus_counts import HeavyHitters
 from textclf.distributed.engines import DaskEngine
 from textclf.distributed.shards import Folder
 from textclf.errors import DataError, OutputError, TextclfError
+from textclf.model.decision import OWN_RULE
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions
 
@@ -49,7 +50,7 @@ def shards(tmp_path):
 
 def job(engine, model, folder, **options):
     digest = sha256(model)
-    return LabelJob(engine.share(model, digest), digest, TableOptions(**options), None, False, None, str(folder))
+    return LabelJob(engine.share(model, digest), digest, TableOptions(**options), None, False, OWN_RULE, str(folder))
 
 
 def contents(folder):

@@ -6,7 +6,7 @@ from sklearn import metrics
 
 from textclf.analysis.evaluate import Measurement
 from textclf.cli.render.evaluation_text import measurement_text
-from textclf.metrics.ordinal import measure_order
+from textclf.metrics.ordinal import measure_order, order_labels
 from textclf.metrics.single_label import Tally
 
 
@@ -16,7 +16,7 @@ def test_figures_are_those_of_scikit_learn_whatever_the_order_of_the_strings(lab
     y, given = rng.integers(0, len(labels), (2, 200))
     values = np.array([float(label) for label in labels])
     rank = np.searchsorted(np.sort(values), values)
-    found = measure_order(labels, metrics.confusion_matrix(y, given, labels=range(len(labels))))
+    found = measure_order(order_labels(labels), metrics.confusion_matrix(y, given, labels=range(len(labels))))
     exact = {"rel": 0, "abs": 1e-12}
     assert found.mean_absolute_error == pytest.approx(metrics.mean_absolute_error(values[y], values[given]), **exact)
     assert found.within_one == pytest.approx((np.abs(rank[y] - rank[given]) <= 1).mean(), **exact)
@@ -28,7 +28,7 @@ def test_figures_are_those_of_scikit_learn_whatever_the_order_of_the_strings(lab
     "labels", [("a", "b", "c"), ("0", "1"), ("1", "1.0", "2"), ("1", "2", "nan"), tuple("0123456789") * 3]
 )
 def test_labels_that_are_no_grades_have_no_such_figures(labels):
-    assert measure_order(labels, np.eye(len(labels), dtype=int)) is None
+    assert order_labels(labels) is None
 
 
 def test_the_figures_stand_in_what_people_and_programs_read():
@@ -37,7 +37,7 @@ def test_the_figures_stand_in_what_people_and_programs_read():
     found = counted.evaluation()
     assert found.as_dict()["ordinal"]["mean_absolute_error"] == pytest.approx(2 / 3)
     text = measurement_text(Measurement(found, [], None, None))
-    assert "labels as numbers: mean absolute error 0.6667, within one step 66.7%, quadratic kappa 0.0000" in text
+    assert "ordered labels: mean absolute error 0.6667, within one step 66.7%, quadratic kappa 0.0000" in text
     one = Tally(["1", "2", "3"])
     one.add(np.array([1]), np.eye(3)[[1]], words=np.ones(1, int), known=np.ones(1, int))
     assert one.evaluation().as_dict()["ordinal"]["quadratic_kappa"] is None

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from textclf.metrics import ranking
 from textclf.metrics.ranking import Ranking
@@ -68,6 +68,31 @@ def test_counts_of_several_processes_add_up_whether_scores_were_kept_or_not(monk
     first = Ranking(3)
     first.merge(counted[1])
     np.testing.assert_allclose(first.figures().roc_auc, witness(has[parts[1]], P[parts[1]])[0], atol=1e-12)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_precision_at_a_recall_is_that_of_scikit_learns_curve(ties):
+    has, P = scores(300, 2, 4, ties)
+    counted = Ranking(2)
+    for part in np.array_split(np.arange(300), 3):
+        counted.add(has[part], P[part])
+    precision, recall, thresholds = precision_recall_curve(has[:, 1], P[:, 1])
+    for wanted in (0.2, 0.5, 0.9, 0.95, 1.0):
+        place = np.flatnonzero(recall[:-1] >= wanted)[-1]  # the highest threshold that does
+        expected = thresholds[place], precision[place], recall[place]
+        assert counted.curve(1).at_recall(wanted) == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+def test_of_many_scores_thresholds_are_the_lower_ends_of_cells(monkeypatch):
+    monkeypatch.setattr(ranking, "MOST_EXACT", 0)
+    has, P = scores(4000, 2, 5)
+    counted = Ranking(2)
+    counted.add(has, P)
+    for wanted in (0.5, 0.9, 1.0):
+        threshold, precision, recall = counted.curve(1).at_recall(wanted)
+        reached = P[:, 1] >= threshold
+        assert wanted <= recall == pytest.approx(has[reached, 1].sum() / has[:, 1].sum(), abs=1e-12)
+        assert precision == pytest.approx(has[reached, 1].mean(), abs=1e-12)
 
 
 def test_a_class_without_rows_or_with_all_has_no_figure():

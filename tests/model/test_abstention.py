@@ -66,10 +66,12 @@ def test_a_class_with_many_rows_has_a_threshold_of_its_own():
 def test_a_record_knows_what_share_of_known_ngrams_is_usual():
     P = np.array([[0.9, 0.1]] * 1000)
     known_shares = np.linspace(0.0, 1.0, 1000)[:, None]
-    record = record_confidence(P, np.zeros(1000, int), known_shares)
+    record = record_confidence(P, np.zeros(1000, int), P.argmax(axis=1), known_shares)
     assert record.least_known_share == pytest.approx([0.05], abs=1e-3)
     assert record.right.all()
-    large = record_confidence(np.tile(P, (50, 1)), np.zeros(50_000, int), np.tile(known_shares, (50, 1)))
+    large = record_confidence(
+        np.tile(P, (50, 1)), np.zeros(50_000, int), np.zeros(50_000, int), np.tile(known_shares, (50, 1))
+    )
     assert len(large.confidence) == 20_000
 
 

@@ -16,6 +16,7 @@ from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.calibration_error import Reliability
 from textclf.metrics.single_label import Tally
 from textclf.model.card import EpochFigures
+from textclf.model.decision import DecisionSettings
 from textclf.model.model import Model
 from textclf.report import (
     Gathered,
@@ -96,7 +97,8 @@ def measured(tmp_path, labels, *, target=None, multi_label=False, mistakes=3, co
     gathered = Gathered(trained.model)
     with open_table(path, TableOptions(multi_label=multi_label), labelled=True) as table:
         found = measure(
-            trained.model, table, threads=1, keep_errors=True, target_precision=target, progress=lambda _: None,
+            trained.model, table, threads=1, keep_errors=True, asked=DecisionSettings(target_precision=target),
+            progress=lambda _: None,
             watch=gathered.watch,
         )  # fmt: skip
     return trained, LoadedTable("reviews.csv", texts, named, None, list(range(1, len(texts) + 1))), gathered, found

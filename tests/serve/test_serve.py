@@ -18,6 +18,7 @@ from serving import TEXTS, running, save_model
 
 from textclf.cli import run as run_textclf
 from textclf.errors import TextclfError
+from textclf.model.decision import DecisionSettings
 from textclf.model.model import Model
 from textclf.serve import ServeLimits, ServeSettings, name_models, read_token
 from textclf.serve.guard import SECURITY
@@ -137,13 +138,43 @@ def test_an_answer_that_cannot_be_promised_is_said_to_be_none(both, folder, mode
         for target in (0.99, 0.5)
     )
     for target, found in ((0.99, strict), (0.5, easy)):
-        given = model.each(texts, model.predict(texts), model.answer_from(target))
+        given = model.each(texts, model.predict(texts, model.decide(DecisionSettings(target_precision=target))))
         assert [one["abstained"] for one in found] == [one.abstained for one in given]
     assert [one["label"] for one in strict] == ["up", "down"]
     table = ask(both, "POST", "/label?target_precision=0.99", content=b"text\ngood film\n")
     assert table.text.splitlines()[0] == "text,label,confidence,abstained"
     assert ask(both, "POST", "/predict", json={"texts": texts, "target_precision": 1}).status_code == 422
     assert ask(both, "GET", "/models").json()["models"][0]["can_promise"]
+
+
+def test_requests_may_name_costs_thresholds_or_a_label_to_look_for(both, model):
+    texts = ["good film", "ill", "a film"]
+    P = model.predict(texts).P
+    bodies = {
+        "costs": {"costs": {"up": {"down": 30}}, "abstain": 0.4},
+        "threshold": 0.9,
+        "thresholds": {"up": 0.99},
+    }
+    for name, value in bodies.items():
+        found = ask(both, "POST", "/predict", json={"texts": texts, name: value}).json()["predictions"]
+        assert all(isinstance(one["abstained"], bool) for one in found)
+        if name == "costs":
+            expected = P @ [[0, 1], [30, 0]]
+            assert [one["label"] for one in found] == [model.labels[j] for j in expected.argmin(axis=1)]
+            assert [one["abstained"] for one in found] == (expected.min(axis=1) > 0.4).tolist()
+    found = ask(both, "POST", "/predict", json={"texts": texts, "positive": "up", "threshold": 1.0}).json()
+    assert [one["label"] for one in found["predictions"]] == ["down"] * 3
+    table = ask(both, "POST", "/label?threshold=0.9", content=b"text\ngood film\n")
+    assert table.text.splitlines()[0] == "text,label,confidence,abstained"
+    for body, said in (
+        ({"threshold": 0.9, "costs": {}}, "expected one rule, found threshold and costs"),
+        ({"costs": {"costs": {"x": {"up": 1}}}}, "label 'x' was not in the training data"),
+        ({"positive": "x", "threshold": 0.5}, "label 'x' was not"),
+        ({"costs": {"up": {"down": 1}}}, "expected only fields that are known here"),
+    ):
+        answer = ask(both, "POST", "/predict", json={"texts": texts, **body})
+        assert answer.status_code == 422
+        assert said in answer.json()["error"]
 
 
 def test_requests_with_and_without_a_promise_keep_apart_in_company(both):
@@ -186,6 +217,11 @@ def test_the_api_describes_itself_and_no_page_loads_its_description_from_elsewhe
         "model",
         "top_k",
         "target_precision",
+        "threshold",
+        "thresholds",
+        "costs",
+        "positive",
+        "target_recall",
     }
     assert "http" not in ask(both, "GET", "/docs").text
 

@@ -470,6 +470,37 @@ def test_a_notebook_shows_the_model_with_everything_escaped():
     assert "TextClassifier" in classifier()._repr_html_()
 
 
+def test_decisions_follow_costs_thresholds_and_a_label_to_look_for():
+    found = classifier().fit(TEXTS, LABELS)
+    texts = ["good", "bad", "good and bad", "a day"]
+    P = found.predict_proba(texts)
+    labels, answered = found.decide(texts, costs={"up": {"down": 20}}, abstain_cost=0.3)
+    expected = P @ [[0, 1], [20, 0]]
+    assert labels.tolist() == found.classes_[expected.argmin(axis=1)].tolist()
+    assert answered.tolist() == (expected.min(axis=1) <= 0.3).tolist()
+    labels, answered = found.decide(texts, threshold=0.8)
+    assert labels.tolist() == found.predict(texts).tolist()
+    assert answered.tolist() == (P.max(axis=1) >= 0.8).tolist()
+    assert found.decide(texts, positive="up", threshold=1.0)[0].tolist() == ["down"] * 4
+    with pytest.raises(TextclfError, match="expected one rule, found threshold and costs"):
+        found.decide(texts, threshold=0.8, costs={})
+
+
+@pytest.mark.parametrize("order", [True, [3, 10, 20]])
+def test_labels_with_an_order_are_predicted_by_the_expected_rank(tmp_path, order):
+    words = {3: "cold", 10: "mild", 20: "hot"}
+    y = [label for label in words for _ in range(20)]
+    texts = [f"{words[label]} day {number % 7}" for number, label in enumerate(y)]
+    found = classifier(ordinal=order).fit(texts, y)
+    found.save(tmp_path / "m")
+    for each in (found, load(tmp_path / "m")):
+        P = each.predict_proba(["cold hot", "mild", "hot"])
+        assert each.predict(["cold hot", "mild", "hot"]).tolist() == [[3, 10, 20][round(p @ [0, 1, 2])] for p in P]
+        assert each.evaluate(texts, y).ordinal.within_one == 1.0
+    with pytest.raises(TextclfError, match="ordinal: expected labels that are different numbers, found 'down'"):
+        classifier(ordinal=True).fit(TEXTS, LABELS)
+
+
 def test_batches_add_labels_and_keep_the_old():
     fitted = classifier().partial_fit(TEXTS[:16], LABELS[:16], classes=["down", "other", "up"])
     assert fitted.classes_.tolist() == ["down", "other", "up"]

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from textclf.errors import DataError
 from textclf.labels import LabelSet, label_sets, multi_hot, unknown_label
+from textclf.metrics.costs import CostFigures, CostTally
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.metrics.single_label import Evaluation, Tally, losses
 from textclf.model.bulk import predict_batches
+from textclf.model.decision import OWN_RULE, Decision, DecisionSettings, find_positive
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
@@ -41,12 +43,16 @@ class WrongRow:
 
 @dataclass(frozen=True)
 class AnsweredClass:
-    """Of one class: the confidence from which on its label is given (inf for never), rows given it, and rows right."""
+    """Of one class: the confidence from which on its label is given (inf for never), rows given it, and rows right.
+
+    `alternative`: the highest precision that can be promised of a label which is never given; None where there is none.
+    """
 
     threshold: float
     predicted: int
     answered: int
     right: int
+    alternative: float | None = None
 
     @property
     def precision(self) -> float | None:
@@ -57,17 +63,18 @@ class AnsweredClass:
         """Return plain values for JSON; the threshold of a label that is never given is None."""
         threshold = self.threshold if math.isfinite(self.threshold) else None
         counts = {"predicted": self.predicted, "answered": self.answered}
-        return {"threshold": threshold, **counts, "precision": self.precision}
+        figures = {"threshold": threshold, **counts, "precision": self.precision}
+        return figures if self.alternative is None else {**figures, "alternative": self.alternative}
 
 
 @dataclass(frozen=True)
 class Answered:
-    """How a promise was kept: of `n` rows `find_answered` got an answer, and `right` of these were right.
+    """What abstaining came to: of `n` rows `answered` got an answer, and `right` of these were right.
 
-    `per_class`: the same by the label that was given.
+    `target`: the precision that was promised, None where none was. `per_class`: the same by the label that was given.
     """
 
-    target: float
+    target: float | None
     n: int
     answered: int
     right: int
@@ -85,13 +92,15 @@ class Answered:
 
     @property
     def p_value(self) -> float | None:
-        """How often a promise that is kept gives so few right answers, or fewer, by chance; None without answers.
+        """How often a promise that is kept gives so few right answers, or fewer, by chance; None without any.
 
         The exact binomial test, one-sided.
         """
         from scipy.stats import binom
 
-        return float(binom.cdf(self.right, self.answered, self.target)) if self.answered else None
+        if self.target is None or not self.answered:
+            return None
+        return float(binom.cdf(self.right, self.answered, self.target))
 
     @property
     def is_broken(self) -> bool:
@@ -111,11 +120,44 @@ class Answered:
 
 
 @dataclass(frozen=True)
+class Operating:
+    """A threshold of one class, and the precision and recall that rows have from it on."""
+
+    threshold: float
+    precision: float
+    recall: float
+
+
+@dataclass(frozen=True)
+class PositiveFigures:
+    """The label that is looked for among two: precision, recall and F1 of the rule, and what thresholds would give.
+
+    `threshold`: the probability from which on the label is given. `curve`: the highest threshold for each of several
+    recalls on these rows; none where no row has the label.
+    """
+
+    label: str
+    threshold: float
+    precision: float
+    recall: float
+    f1: float
+    curve: tuple[Operating, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**vars(self), "curve": [vars(each) for each in self.curve]}
+
+
+_RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
+
+
+@dataclass(frozen=True)
 class Measurement:
     """The figures; the wrong rows, worst first (none unless they were asked for).
 
-    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `find_answered`: how the promise was
-    kept, if one was asked for. `profile`: what the texts are like (see `drift`).
+    `uncalibrated`: the figures without calibration (None for sigmoid outputs). `answered`, `costs`, `positive`: what
+    the decision rule came to, where it abstains, has costs, or looks for one label. `profile`: what the texts are like
+    (see `drift`).
     """
 
     evaluation: Evaluation | MultiLabelEvaluation
@@ -123,6 +165,8 @@ class Measurement:
     uncalibrated: Evaluation | None
     answered: Answered | None
     profile: Profile = field(default_factory=lambda: Profile(()))
+    costs: CostFigures | None = None
+    positive: PositiveFigures | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return all figures as plain values for JSON."""
@@ -132,70 +176,97 @@ class Measurement:
             figures["uncalibrated"] = {
                 "log_loss": before.log_loss, "brier": before.brier, "ece": before.reliability.ece
             }  # fmt: skip
-        if self.answered is not None:
-            figures["answered"] = self.answered.as_dict()
-        return figures
+        parts = {"answered": self.answered, "costs": self.costs, "positive": self.positive}
+        return {**figures, **{name: part.as_dict() for name, part in parts.items() if part is not None}}
 
 
 @dataclass
 class EvaluationCounts:
     """What is counted of labelled rows: it grows batch by batch, and several processes may add theirs up."""
 
+    decision: Decision
     tally: Tally | MultiLabelTally
     before: Tally | None
     """Without calibration; None for sigmoid outputs."""
     answers: npt.NDArray[np.int64]
     """By the label given: rows predicted, answered and right, shape (3, k)."""
+    costs: CostTally | None
     profile: Profile
     errors: list[WrongRow] = field(default_factory=list)
 
     @staticmethod
-    def start(model: Model) -> "EvaluationCounts":
+    def start(model: Model, decision: Decision) -> "EvaluationCounts":
         """Return counts of no rows yet."""
         return EvaluationCounts(
-            new_tally(model.labels, model.thresholds),
+            decision,
+            new_tally(model.labels, decision.each_from, model.values),
             Tally(model.labels) if model.output == "softmax" else None,
             np.zeros((3, len(model.labels)), np.int64),
+            None if decision.costs is None else CostTally(decision.costs, decision.abstain_cost),
             model.profile(),
         )
 
-    def add(self, model: Model, Y: Array, predictions: Predictions, answer_from: Array | None) -> None:
-        """Count rows of truth Y, shape (n, k); `answer_from`, shape (k,), is the confidence that an answer needs."""
+    def add(self, model: Model, Y: Array, predictions: Predictions) -> None:
+        """Count rows of truth Y, shape (n, k)."""
         counts = {"words": predictions.tokens, "known": predictions.known}
-        self.tally.add_rows(Y, predictions.P, **counts)
+        P, rule = predictions.P, self.decision
+        self.tally.add_rows(Y, P, given=predictions.given, **counts)
         if self.before is not None and predictions.Z is not None:
-            self.before.add_rows(Y, model.uncalibrated(predictions.Z), **counts)
+            Q = model.uncalibrated(predictions.Z)
+            self.before.add_rows(Y, Q, given=rule.give(Q), **counts)
         predictions.count(self.profile)
-        if answer_from is not None:
-            given, classes = model.find_answered(predictions, answer_from), predictions.classes
-            right = given & (classes == Y.argmax(axis=1))
-            for row, chosen in enumerate((np.ones(len(Y), np.bool_), given, right)):
+        y, classes, answered = Y.argmax(axis=1), predictions.classes, predictions.answered
+        if rule.may_abstain:
+            right = answered & (classes == y)
+            for row, chosen in enumerate((np.ones(len(Y), np.bool_), answered, right)):
                 self.answers[row] += np.bincount(classes[chosen], minlength=self.answers.shape[1])
+        if self.costs is not None:
+            self.costs.add(y, classes, answered, P, rule.expected_costs(P))
 
     def merge(self, other: "EvaluationCounts") -> None:
-        """Add other rows' counts, by a model of the same labels."""
+        """Add other rows' counts, by a model of the same labels and the same rule."""
         self.tally.merge(other.tally)  # type: ignore[arg-type] # one model makes tallies of one kind
         if self.before is not None and other.before is not None:
             self.before.merge(other.before)
+        if self.costs is not None and other.costs is not None:
+            self.costs.merge(other.costs)
         self.answers += other.answers
         self.profile.merge(other.profile)
         self.errors += other.errors
 
-    def measurement(self, target_precision: float | None, answer_from: Array | None) -> Measurement:
-        """Return the figures. At least one row must have been counted."""
-        answered = None
-        if target_precision is not None and answer_from is not None:
-            classes = zip(self.tally.labels, answer_from, self.answers.T.tolist(), strict=True)
-            per_class = {label: AnsweredClass(float(threshold), *counts) for label, threshold, counts in classes}
-            n, given, right = self.answers.sum(axis=1).tolist()
-            answered = Answered(target_precision, n, given, right, per_class)
+    def measurement(self, model: Model, asked: DecisionSettings) -> Measurement:
+        """Return the figures of the rule that was `asked` for. At least one row must have been counted."""
+        labels = tuple(self.tally.labels)
         return Measurement(
             self.tally.evaluation(),
             sorted(self.errors, key=lambda error: -error.loss),
             self.before.evaluation() if self.before is not None else None,
-            answered,
+            self._answered(model, asked.target_precision) if self.decision.may_abstain else None,
             self.profile,
+            None if self.costs is None else self.costs.figures(labels),
+            None if asked.positive is None else self._positive(asked.positive, labels),
         )
+
+    def _answered(self, model: Model, target: float | None) -> Answered:
+        k = len(self.tally.labels)
+        thresholds = self.decision.answer_from if self.decision.answer_from is not None else np.zeros(k)
+        alternatives = np.full(k, np.nan)
+        if target is not None and model.record is not None and not np.isfinite(thresholds).all():
+            alternatives = model.record.alternatives(target, k)
+        lower = [None if math.isnan(each) else each for each in np.where(np.isinf(thresholds), alternatives, np.nan)]
+        rows = zip(self.tally.labels, thresholds.tolist(), *self.answers.tolist(), lower, strict=True)
+        per_class = {label: AnsweredClass(*figures) for label, *figures in rows}
+        n, given, right = self.answers.sum(axis=1).tolist()
+        return Answered(target, n, given, right, per_class)
+
+    def _positive(self, label: str, labels: tuple[str, ...]) -> PositiveFigures:
+        number = find_positive(label, labels)
+        scores = self.tally.evaluation().per_class[label]
+        curve = self.tally.ranking.curve(number)
+        points = [curve.at_recall(recall) for recall in _RECALLS] if scores.support else []
+        _, threshold = self.decision.positive_from or (number, 0.5)
+        operating = tuple(Operating(*point) for point in dict.fromkeys(points))
+        return PositiveFigures(label, threshold, scores.precision, scores.recall, scores.f1, operating)
 
 
 def measure(
@@ -204,26 +275,27 @@ def measure(
     *,
     threads: int,
     keep_errors: bool,
-    target_precision: float | None = None,
+    asked: DecisionSettings = OWN_RULE,
     progress: Callable[[int], None],
     watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
 ) -> Measurement:
     """Predict every row of an open table and compare with its label.
 
     `watch` is handed each batch's texts, their truth Y, shape (n, k), and what the model says of them.
-    Raises DataError at a label that the model does not have, ModelError when it cannot promise a precision.
+    `asked`: what the user asks of decisions. Raises DataError at a label that the model does not have, ModelError when
+    it cannot follow the rule.
     """
-    answer_from = None if target_precision is None else model.answer_from(target_precision)
+    decision = model.decide(asked)
     counts = count_rows(
-        model, table, answer_from, threads=threads, keep_errors=keep_errors, progress=progress, watch=watch
+        model, table, decision, threads=threads, keep_errors=keep_errors, progress=progress, watch=watch
     )
-    return counts.measurement(target_precision, answer_from)
+    return counts.measurement(model, asked)
 
 
 def count_rows(
     model: Model,
     table: Table,
-    answer_from: Array | None,
+    decision: Decision,
     *,
     threads: int = 1,
     keep_errors: bool = False,
@@ -231,11 +303,11 @@ def count_rows(
     watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
 ) -> EvaluationCounts:
     """Predict every row of an open table and count how its label compares; raises DataError as `measure` does."""
-    counts = EvaluationCounts.start(model)
+    counts = EvaluationCounts.start(model, decision)
     ahead = isinstance(table.origin, Path)
-    for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
+    for batch, predictions in predict_batches(model, table.batches(), decision, threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)
-        counts.add(model, Y, predictions, answer_from)
+        counts.add(model, Y, predictions)
         if keep_errors:
             counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
         if watch is not None:

@@ -66,6 +66,14 @@ def warn_of_set_aside(set_aside: "Iterable[SetAside]") -> None:
         warn(f"skipped file: {aside.reason}")
 
 
+def warn_of_silence(model: "Model", target_precision: float | None) -> None:
+    """Warn where nothing can get an answer at the precision that is asked for."""
+    if target_precision is not None and model.record is not None:
+        reason = model.record.explain_silence(target_precision, len(model.labels))
+        if reason is not None:
+            warn(reason)
+
+
 def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
     """Write the skipped rows of tables as CSV: table, row (from 1), line, reason."""
     from textclf.storage.files import write_csv

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from textclf.distributed import Engine
+    from textclf.model.decision import DecisionSettings
     from textclf.tables import Origin, TableOptions
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -197,6 +198,24 @@ class Bytes(click.ParamType[int]):
 
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
 
+
+class Threshold(click.ParamType[tuple[str | None, float]]):
+    """A threshold such as ``0.8``, or ``spam=0.9`` for one label."""
+
+    name = "threshold"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str | None, float]:
+        """Return the label, None for all, and the threshold."""
+        label, sign, number = value.rpartition("=")
+        try:
+            threshold = float(number)
+        except ValueError:
+            threshold = -1.0
+        if not 0.0 <= threshold <= 1.0 or (sign and not label):
+            self.fail(f"expected a number of 0 to 1 such as 0.8, or spam=0.9, found {value!r}.", param, ctx)
+        return (label if sign else None), threshold
+
+
 # --- options that several commands have ---------------------------------------------------------------------------
 
 
@@ -206,12 +225,6 @@ threads_option = click.option(
     default=2,
     show_default=True,
     help="Number of threads. The result does not depend on it.",
-)
-target_precision_option = click.option(
-    "--target-precision",
-    type=NumberRange(0.5, 0.999),
-    metavar="SHARE",
-    help="Answer only where at least this share of answers is right, with 95% certainty.",
 )
 refused_option = click.option(
     "--refused",
@@ -324,6 +337,71 @@ class ReadingOptions:
             sheet=self.sheet,
         )
 
+
+@dataclass(frozen=True, kw_only=True)
+class DecisionOptions:
+    """Which label a text gets, and whether it gets one: what `decision_options` adds to a command."""
+
+    threshold: tuple[tuple[str | None, float], ...]
+    target_precision: float | None
+    costs: Path | None
+    positive: str | None
+    target_recall: float | None
+
+    @property
+    def rule_files(self) -> list[Path]:
+        """The files that rules are read from."""
+        return [] if self.costs is None else [self.costs]
+
+    def decision_settings(self) -> "DecisionSettings":
+        """Return what is asked of decisions; raises UsageError where two rules do not go together."""
+        from textclf.errors import TextclfError
+        from textclf.model.decision import Costs, DecisionSettings
+
+        common = [threshold for label, threshold in self.threshold if label is None]
+        of_labels = tuple((label, threshold) for label, threshold in self.threshold if label is not None)
+        if len(common) > 1 or len(dict(of_labels)) < len(of_labels):
+            raise click.UsageError("--threshold is given twice for the same labels. Give it once.")
+        costs = None if self.costs is None else Costs.read(self.costs)
+        threshold = common[0] if common else None
+        try:
+            return DecisionSettings(
+                threshold, of_labels, self.target_precision, costs, self.positive, self.target_recall
+            )
+        except TextclfError as error:
+            raise click.UsageError(str(error)) from None
+
+
+decision_options = section(
+    "Decisions",
+    click.option(
+        "--threshold",
+        type=Threshold(),
+        multiple=True,
+        metavar="P|LABEL=P",
+        help="Answer from this confidence on, such as 0.8, or spam=0.9 for one label; repeatable.",
+    ),
+    click.option(
+        "--target-precision",
+        type=NumberRange(0.5, 0.999),
+        metavar="SHARE",
+        help="Answer only where at least this share of answers is right, with 95% certainty.",
+    ),
+    click.option(
+        "--costs", type=INPUT, metavar="JSON", help="Give the label that costs least, or abstain: a file of costs."
+    ),
+    click.option(
+        "--positive",
+        metavar="LABEL",
+        help="One of two labels, to look for: given from --threshold on, or for a --target-recall.",
+    ),
+    click.option(
+        "--target-recall",
+        type=NumberRange(0.5, 0.999),
+        metavar="SHARE",
+        help="With --positive: find at least this share of its texts, with 95% certainty.",
+    ),
+)
 
 READING = (
     "text_column", "label_column", "label_columns", "label_separator", "table_format", "separator", "no_header",

@@ -1,7 +1,7 @@
 """The same commands on many files and many processes, through Dask (the extra ``dask``)."""
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
-from textclf.distributed.evaluate_files import Evaluated, evaluate_files
+from textclf.distributed.evaluate_files import Evaluated, EvaluationJob, evaluate_files
 from textclf.distributed.fit import StepListener
 from textclf.distributed.frames import predict
 from textclf.distributed.label import LabelJob, LabelledFiles, SetAside, label
@@ -11,6 +11,7 @@ from textclf.distributed.train_files import TrainedFar, train_files
 __all__ = [
     "Engine",
     "Evaluated",
+    "EvaluationJob",
     "LabelJob",
     "LabelledFiles",
     "Serial",

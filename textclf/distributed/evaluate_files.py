@@ -9,8 +9,9 @@ from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.label import SetAside, load_model
 from textclf.distributed.shards import Shard
 from textclf.errors import DataError, TextclfError
+from textclf.model.decision import DecisionSettings
+from textclf.model.model import Model
 from textclf.tables import TableOptions, open_table
-from textclf.types import Array
 
 
 @dataclass(frozen=True)
@@ -24,35 +25,34 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
-class _EvaluationJob:
+class EvaluationJob:
+    """What is done to every file; it travels to the workers."""
+
     model: SharedFile
     digest: str
     options: TableOptions
-    target_precision: float | None
+    decision: DecisionSettings
 
 
 def evaluate_files(
     engine: Engine,
     shards: Sequence[Shard],
-    model: SharedFile,
-    digest: str,
-    options: TableOptions,
+    model: Model,
+    job: EvaluationJob,
     *,
-    target_precision: float | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Evaluated:
-    """Return the figures of a model, of SHA-256 `digest`, over the labelled rows of all files.
+    """Return the figures of the job's model, which is here, too, over the labelled rows of all files.
 
     Counts are added in the order of the files' names, so that the figures do not depend on who was faster. Where the
     options skip invalid rows, an unreadable file is skipped; else it ends the run with its error.
     """
-    job = _EvaluationJob(model, digest, options, target_precision)
-    found: dict[str, tuple[EvaluationCounts, int, Array | None]] = {}
+    found: dict[str, tuple[EvaluationCounts, int]] = {}
     aside: list[SetAside] = []
     for shard, outcome in engine.run(partial(_count_shard, job), shards):
         if not isinstance(outcome, TextclfError):
             found[shard.name] = outcome
-        elif options.on_error == "skip":
+        elif job.options.on_error == "skip":
             aside.append(SetAside(shard.url, str(outcome)))
         else:
             raise outcome
@@ -60,18 +60,15 @@ def evaluate_files(
     if not found:
         raise DataError(f"{aside[0].reason} None of the {len(aside)} files could be used.")
     names = sorted(found)
-    total, _, answer_from = found[names[0]]
+    total, _ = found[names[0]]
     for name in names[1:]:
         total.merge(found[name][0])
-    refused = sum(count for _, count, _ in found.values())
-    return Evaluated(
-        total.measurement(target_precision, answer_from), len(found), refused, sorted(aside, key=lambda a: a.input)
-    )
+    refused = sum(count for _, count in found.values())
+    return Evaluated(total.measurement(model, job.decision), len(found), refused, sorted(aside, key=lambda a: a.input))
 
 
-def _count_shard(job: _EvaluationJob, shard: Shard) -> tuple[EvaluationCounts, int, Array | None]:
+def _count_shard(job: EvaluationJob, shard: Shard) -> tuple[EvaluationCounts, int]:
     """Return the counts of one file, and its number of refused rows; runs on a worker."""
     model = load_model(job.model.where(), job.digest)
-    answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
     with shard.local() as path, open_table(path, job.options, labelled=True) as table:
-        return count_rows(model, table, answer_from), len(table.refused), answer_from
+        return count_rows(model, table, model.decide(job.decision)), len(table.refused)

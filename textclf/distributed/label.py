@@ -19,6 +19,7 @@ from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.shards import Folder, Shard
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.model.bulk import BATCH_ROWS
+from textclf.model.decision import DecisionSettings
 from textclf.model.drift import Profile
 from textclf.model.label_table import PredictionColumns, label_rows, make_writer
 from textclf.model.model import Model
@@ -43,13 +44,13 @@ class LabelJob:
     options: TableOptions
     top_k: int | None
     proba: bool
-    target_precision: float | None
+    decision: DecisionSettings
     folder: str
 
     @property
     def marks(self) -> str:
         """What tells outputs of this job from others: the model, the settings and the version."""
-        settings = [self.digest, repr(self.options), self.top_k, self.proba, self.target_precision, __version__]
+        settings = [self.digest, repr(self.options), self.top_k, self.proba, repr(self.decision), __version__]
         return hashlib.sha256(json.dumps(settings).encode()).hexdigest()
 
 
@@ -174,8 +175,7 @@ def _label_shard(job: LabelJob, shard: Shard) -> FileRecord:
     if done is not None:
         return done
     model = load_model(job.model.where(), job.digest)
-    answer_from = None if job.target_precision is None else model.answer_from(job.target_precision)
-    wanted = PredictionColumns(job.top_k, job.proba, answer_from)
+    wanted = PredictionColumns(job.top_k, job.proba, model.decide(job.decision))
     with shard.local() as path, folder.writing(output) as target:
         with (
             open_table(path, job.options, labelled=False, batch_rows=BATCH_ROWS) as table,

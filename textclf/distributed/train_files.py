@@ -18,8 +18,9 @@ from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
 from textclf.labels import class_weights
+from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation
-from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
+from textclf.model.card import ModelCard, RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
@@ -79,6 +80,7 @@ def train_files(
     labels = tuple(sorted(survey.labels))
     if len(labels) < 2:
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
+    order_labels(labels, settings.ordinal)
     listener.say(
         f"{counted(survey.rows, 'text')} of {counted(len(shards), 'file')}, {counted(len(labels), 'class')},"
         f" {counted(len(partitions), 'group')}"
@@ -194,7 +196,8 @@ def _before_training(
     words = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
     network = Network.start((words.E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
-    return Model(labels, Features(words.table, tuple(tables)), words.words, words.E, U, network, settings.output)
+    features, card = Features(words.table, tuple(tables)), ModelCard(settings=settings)
+    return Model(labels, features, words.words, words.E, U, network, settings.output, card)
 
 
 def _class_weights(survey: CorpusCounts, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:

@@ -122,7 +122,7 @@ class AttributedTexts:
         Z = model.exact_network.forward(S, wide=wide).Z[-1]
         self.P = model.probabilities_of(Z)
         self.scale = 1.0 / model.temperature
-        self.classes: Integers = self.P.argmax(axis=1) if chosen is None else np.full(len(texts), chosen)
+        self.classes: Integers = model.decision.choose(self.P) if chosen is None else np.full(len(texts), chosen)
         self.scores = self.scale * scores(Z, self.classes)
         self.bases = self.scale * scores(_logits(model.exact_network, np.zeros_like(S)), self.classes)
         self.segments = Segments(tokens)

@@ -75,7 +75,8 @@ class LabelledRows:
         if model.is_multi_label:
             return model
         P = model.probabilities_of(Z)
-        return replace(model, record=record_confidence(P, self.Y.argmax(axis=1), matrix.known_shares))
+        record = record_confidence(P, self.Y.argmax(axis=1), model.decision.choose(P), matrix.known_shares)
+        return replace(model, record=record)
 
     def change(self, model: Model, smaller: Model) -> Change:
         """Return what became of the figures."""
@@ -83,7 +84,8 @@ class LabelledRows:
         name = "micro_f1" if model.is_multi_label else "accuracy"
         for each in (model, smaller):
             predictions, tally = self.predict(each), new_tally(each.labels, each.thresholds)
-            tally.add_rows(self.Y, predictions.P, words=predictions.tokens, known=predictions.known)
+            counts = {"words": predictions.tokens, "known": predictions.known}
+            tally.add_rows(self.Y, predictions.P, given=predictions.given, **counts)
             figures.append(tally.evaluation().summary())
             probabilities.append(predictions.P)
         before, after = figures

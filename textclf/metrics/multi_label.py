@@ -22,7 +22,7 @@ from textclf.metrics.single_label import (
     ranking_values,
     share_of,
 )
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 _LEAST = 1e-15  # a probability of 0 given to the truth would make the log loss infinite
 COMMON_ROWS = 100.0
@@ -32,8 +32,6 @@ FEWEST_ROWS = 25
 """On fewer rows than these a threshold that is chosen does worse than 0.5 as often as better."""
 _GRID = np.array(sorted(1.0 / (1.0 + np.exp(-np.linspace(-7.0, 7.0, 281))), key=lambda t: abs(t - 0.5)))
 """Thresholds to choose among; of those that do equally well, the first, the nearest to 0.5, is taken."""
-
-Decisions = npt.NDArray[np.bool_]
 
 
 def strata(Y: Array) -> Integers:
@@ -83,7 +81,7 @@ def _reaching(p: Array) -> Integers:
 
 
 def cross_validate(
-    labels: Sequence[str], Y: Array, P: Array, words: Integers, known: Integers, halves: Decisions
+    labels: Sequence[str], Y: Array, P: Array, words: Integers, known: Integers, halves: BoolArray
 ) -> "MultiLabelTally":
     """Count texts, each half of the rows with thresholds chosen on the other: figures of thresholds on unseen rows.
 
@@ -97,13 +95,13 @@ def cross_validate(
     return tally
 
 
-def decisions(P: Array, thresholds: Array) -> Decisions:
+def decisions(P: Array, thresholds: Array) -> BoolArray:
     """Return which labels each text gets, shape (n, k): those whose probability reaches the threshold.
 
     >>> decisions(np.array([[0.7, 0.4]]), np.array([0.5, 0.3]))
     array([[ True,  True]])
     """
-    given: Decisions = np.greater_equal(P, thresholds)
+    given: BoolArray = np.greater_equal(P, thresholds)
     return given
 
 
@@ -241,9 +239,12 @@ class MultiLabelTally:
         self.log_loss = np.zeros(len(self.labels))
         self.ranking = Ranking(len(self.labels))
 
-    def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers) -> None:
-        """Count texts whose truth is Y, predicted with P; `words` and `known` count each text's words."""
-        has, given = Y > 0, decisions(P, self.thresholds)
+    def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers, given: BoolArray | None = None) -> None:
+        """Count texts whose truth is Y, predicted with P; `words` and `known` count each text's words.
+
+        `given`, shape (n, k): the labels that texts got; by default those that reach their thresholds.
+        """
+        has, given = Y > 0, decisions(P, self.thresholds) if given is None else given
         self.n += len(Y)
         self.hits += (has & given).sum(axis=0)
         self.predicted += given.sum(axis=0)
@@ -286,9 +287,12 @@ class MultiLabelTally:
         )
 
 
-def new_tally(labels: Sequence[str], thresholds: Array | None) -> Tally | MultiLabelTally:
-    """Return an empty tally for a model that gives one label a text, or, with thresholds, any number."""
-    return Tally(labels) if thresholds is None else MultiLabelTally(labels, thresholds)
+def new_tally(labels: Sequence[str], thresholds: Array | None, values: Array | None = None) -> Tally | MultiLabelTally:
+    """Return an empty tally for a model that gives one label a text, or, with thresholds, any number.
+
+    `values`, shape (k,): what labels that have an order stand for (see `ordinal`).
+    """
+    return Tally(labels, values) if thresholds is None else MultiLabelTally(labels, thresholds)
 
 
 def log_losses(Y: Array, P: Array) -> Array:
@@ -302,7 +306,7 @@ def log_losses(Y: Array, P: Array) -> Array:
     return -np.log(truth)
 
 
-def exact_and_macro_f1(given: Decisions, Y: Array) -> tuple[float, float]:
+def exact_and_macro_f1(given: BoolArray, Y: Array) -> tuple[float, float]:
     """Return the share of texts that got exactly their labels, and the macro-F1, of these decisions, shape (n, k)."""
     tally = MultiLabelTally([""] * Y.shape[1], np.full(Y.shape[1], 0.5))
     none = np.zeros(len(Y), np.int64)

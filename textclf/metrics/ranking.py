@@ -90,6 +90,18 @@ class Ranking:
             self._cells += count_cells(has, P)
         self._scores, self._has = [], []
 
+    def curve(self, number: int) -> "PrecisionRecall":
+        """Return precision and recall of one class by the score from which on rows count as of it."""
+        if self._cells is not None:
+            of_class, others = self._cells[:, number, ::-1]
+            log_odds = (np.arange(_CELLS)[::-1] / _CELLS - 0.5) * (2 * _FARTHEST)  # a cell's lower end
+            thresholds = 1.0 / (1.0 + np.exp(-log_odds))
+        else:
+            scores, has = (np.concatenate([part[:, number] for part in parts]) for parts in (self._scores, self._has))
+            of_class, others = _by_score(scores, has)
+            thresholds = np.unique(scores)[::-1]
+        return PrecisionRecall(thresholds, np.cumsum(of_class), np.cumsum(others))
+
     def figures(self) -> RankingFigures:
         """Return the figures of all classes."""
         if self._cells is not None:
@@ -101,6 +113,27 @@ class Ranking:
         else:
             found = np.tile([np.nan, np.nan, 0.0, 0.0], (self.k, 1))
         return RankingFigures(*found.T)
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Of one class: falling `thresholds`, and how many rows of it and how many others score as much or more."""
+
+    thresholds: Array
+    hits: Integers
+    wrong: Integers
+
+    def at_recall(self, recall: float) -> tuple[float, float, float]:
+        """Return the highest threshold with at least this recall, its precision and its recall.
+
+        The class must have rows.
+        """
+        place = int(np.searchsorted(self.hits, recall * self.hits[-1] - _ROUNDING))
+        hits, wrong = int(self.hits[place]), int(self.wrong[place])
+        return float(self.thresholds[place]), hits / (hits + wrong), hits / int(self.hits[-1])
+
+
+_ROUNDING = 1e-9  # 0.95 of 20 rows are 19, whatever binary fractions make of it
 
 
 def count_cells(has: npt.NDArray[np.bool_], P: Array) -> npt.NDArray[np.int64]:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from textclf.metrics.bootstrap import Interval, RowPatterns, wilson_interval
 from textclf.metrics.calibration_error import Reliability
-from textclf.metrics.ordinal import OrdinalFigures, measure_order
+from textclf.metrics.ordinal import OrdinalFigures, measure_order, order_labels
 from textclf.metrics.ranking import Ranking, RankingFigures
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 _FEW_CLASSES = 5
 _RESAMPLES, _SEED = 2000, 1
@@ -60,6 +60,8 @@ class Evaluation:
     """ROC AUC and average precision of each class against the rest."""
     in_first_3: int
     """How many texts have their label among the three likeliest."""
+    values: Array | None = None
+    """What labels that have an order stand for, shape (k,)."""
 
     @property
     def n(self) -> int:
@@ -120,8 +122,8 @@ class Evaluation:
 
     @property
     def ordinal(self) -> OrdinalFigures | None:
-        """How far predictions are off, where labels are numbers such as grades; None of other labels."""
-        return measure_order(self.labels, self.matrix)
+        """How far predictions are off, where labels have an order, as grades do; None of other labels."""
+        return None if self.values is None else measure_order(self.values, self.matrix)
 
     @cached_property
     def intervals(self) -> Intervals:
@@ -193,6 +195,8 @@ class Tally:
     """Counts that grow batch by batch, and that several processes may add up."""
 
     labels: Sequence[str]
+    values: Array | None = None
+    """What labels that have an order stand for, shape (k,); by default their numbers (see `ordinal`)."""
     matrix: npt.NDArray[np.int64] = field(init=False)
     log_loss: float = 0.0
     brier: float = 0.0
@@ -207,22 +211,28 @@ class Tally:
         return int(self.matrix.sum())
 
     def __post_init__(self) -> None:
+        self.values = order_labels(self.labels) if self.values is None else self.values
         self.matrix = np.zeros((len(self.labels), len(self.labels)), np.int64)
         self.ranking = Ranking(len(self.labels))
 
-    def add(self, y: Integers, P: Array, *, words: Integers, known: Integers) -> None:
-        """Count texts of classes `y`, shape (n,), predicted with P; `words` and `known` count each text's words."""
-        self.matrix += confusion(y, P.argmax(axis=1), len(self.labels))
+    def add(self, y: Integers, P: Array, *, words: Integers, known: Integers, classes: Integers | None = None) -> None:
+        """Count texts of classes `y`, shape (n,), predicted with P; `words` and `known` count each text's words.
+
+        `classes`, shape (n,): the classes that texts got; by default the likeliest.
+        """
+        classes = P.argmax(axis=1) if classes is None else classes
+        self.matrix += confusion(y, classes, len(self.labels))
         self.log_loss += float(losses(y, P).sum())
         self.brier += float(((P.astype(np.float64) - np.eye(P.shape[1])[y]) ** 2).sum())
-        self.reliability.add(P.max(axis=1), P.argmax(axis=1) == y)
+        self.reliability.add(P[np.arange(len(y)), classes], classes == y)
         self.ranking.add(y[:, None] == np.arange(P.shape[1]), P)
         self.in_first_3 += count_first(y, P, 3)
         self.words.add(words, known)
 
-    def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers) -> None:
-        """Count texts as `add` does, the truth being one-hot Y, shape (n, k)."""
-        self.add(Y.argmax(axis=1), P, words=words, known=known)
+    def add_rows(self, Y: Array, P: Array, *, words: Integers, known: Integers, given: BoolArray | None = None) -> None:
+        """Count texts as `add` does, the truth being one-hot Y, shape (n, k), and so the labels that they got."""
+        classes = None if given is None else given.argmax(axis=1)
+        self.add(Y.argmax(axis=1), P, words=words, known=known, classes=classes)
 
     def merge(self, other: "Tally") -> None:
         """Add the counts of another tally over the same labels."""
@@ -247,6 +257,7 @@ class Tally:
             self.reliability,
             self.ranking.figures(),
             self.in_first_3,
+            self.values,
         )
 
 

@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.errors import ModelError
 from textclf.types import Array, BoolArray, Integers
 
 CERTAINTY = 0.95
+_TARGETS = (0.999, 0.995, *np.arange(99, 49, -1) / 100)
+"""Precisions that are tried where the one asked for cannot be promised."""
 _ROWS_FOR_OWN_THRESHOLD = 500
 _UNLIKE = 0.05
 _MOST_ROWS = 20_000
@@ -77,18 +80,62 @@ class ConfidenceRecord:
         """Return the share of these rows that gets an answer at the target."""
         return self._answer(self.thresholds(target, k))
 
+    def alternatives(self, target: float, k: int) -> Array:
+        """Return for each of k classes the highest precision below `target` that can be promised; NaN for none."""
+        found = np.full(k, np.nan)
+        for lower in (each for each in _TARGETS if each < target):
+            found = np.where(np.isnan(found) & np.isfinite(self.thresholds(lower, k)), lower, found)
+            if not np.isnan(found).any():
+                break
+        return found
+
+    def explain_silence(self, target: float, k: int) -> str | None:
+        """Return why nothing gets an answer at the target, and what could be promised; None where something does."""
+        if np.isfinite(self.thresholds(target, k)).any():
+            return None
+        said = f"target precision {target:g}: {len(self.right):,} held-out rows cannot promise it: nothing is answered."
+        lower = self.alternatives(target, k)
+        if np.isnan(lower).all():
+            return f"{said} They can promise no precision from 0.5 on. Train on more rows."
+        best = float(np.nanmax(lower))
+        return f"{said} They can promise {best:g}, with {self.coverage(best, k):.1%} of such rows answered."
+
+    def recall_threshold(self, target: float, positive: int, label: str) -> float:
+        """Return the probability of one of two classes from which on rows of it are found with the recall `target`.
+
+        It is the m-th lowest probability among n rows of the class. The share of all such texts below it has the
+        distribution Beta(m, n - m + 1), whatever that of the probabilities (Wilks 1941); m is the largest for which
+        that share is at most 1 - `target` with a certainty of 95%. Raises ModelError when these rows are too few.
+        """
+        from scipy.special import betainc
+
+        has = self.right == (self.classes == positive)
+        found = np.sort(np.where(self.classes == positive, self.confidence, 1.0 - self.confidence)[has])
+        m = np.arange(1, len(found) + 1)
+        allowed = int((betainc(m, len(found) - m + 1, 1.0 - target) >= CERTAINTY).sum())
+        if not allowed:
+            needed = math.ceil(math.log(1.0 - CERTAINTY) / math.log(target))
+            at_most = math.floor(1000 * (1.0 - CERTAINTY) ** (1 / len(found))) / 1000 if len(found) else 0.0
+            instead = (
+                f"At most {at_most:g} can be promised; or train on more rows." if at_most else "Train on more rows."
+            )
+            raise ModelError(
+                f"target recall {target:g}: expected {needed:,} held-out rows of {label!r} to promise it, found"
+                f" {len(found):,}. {instead}"
+            )
+        return float(found[allowed - 1])
+
     def _answer(self, thresholds: Array) -> float:
         return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
 
 
-def record_confidence(P: Array, y: Integers, known_shares: Array) -> ConfidenceRecord:
-    """Return the record of rows of classes `y`, shape (n,), predicted with P, shape (n, k).
+def record_confidence(P: Array, y: Integers, classes: Integers, known_shares: Array) -> ConfidenceRecord:
+    """Return the record of rows of classes `y`, predicted with P, shape (n, k), that get the labels `classes`.
 
     `known_shares`: the share of each row's n-grams that other rows have, shape (n, number of kinds). Of very many rows
     evenly spread ones are kept.
     """
-    confidence = P.max(axis=1)
-    classes = P.argmax(axis=1)
+    confidence = P[np.arange(len(P)), classes]
     right = classes == y
     least = np.quantile(known_shares, _UNLIKE, axis=0) if len(known_shares) else np.zeros(known_shares.shape[1])
     kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), _MOST_ROWS)).astype(np.int64)) if len(y) else np.arange(0)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from textclf.model.decision import Decision
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.tables import Batch
@@ -19,9 +20,9 @@ _PIECES_AHEAD = 8
 
 
 def predict_batches(
-    model: Model, batches: Iterable[Batch], *, threads: int, ahead: bool
+    model: Model, batches: Iterable[Batch], decision: Decision | None = None, *, threads: int, ahead: bool
 ) -> Iterator[tuple[Batch, Predictions]]:
-    """Give each piece of each batch with its predictions.
+    """Give each piece of each batch with its predictions, labelled by a rule as `Model.predict` says.
 
     With `ahead` the next batch is read while pieces before are predicted; else a batch is done first, as whoever writes
     to a pipe may wait for the answers before writing more.
@@ -31,7 +32,7 @@ def predict_batches(
     try:
         for batch in batches:
             for piece in _pieces(batch):
-                waiting.append((piece, pool.submit(model.predict, piece.texts)))
+                waiting.append((piece, pool.submit(model.predict, piece.texts, decision)))
                 while len(waiting) > _PIECES_AHEAD:
                     yield _take_done(waiting)
             while waiting and not ahead:

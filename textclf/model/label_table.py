@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from textclf.model.bulk import predict_batches
+from textclf.model.decision import Decision
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
@@ -18,20 +19,20 @@ from textclf.types import Array
 class PredictionColumns:
     """What is written for each row: the `top_k` likeliest labels, all probabilities with `proba`.
 
-    With `answer_from`, the confidence from which on each label is given, shape (k,), whether the model abstains, too.
+    `decision`: the rule that labels come from, the model's own if None; whether it abstains is written, too.
     """
 
     top_k: int | None = None
     proba: bool = False
-    answer_from: Array | None = None
+    decision: Decision | None = None
 
     def names(self, model: Model) -> list[str]:
         """Return the names of the added columns: label, confidence, then those of the likeliest labels.
 
-        Of a model that gives one label, that is the likeliest, and the next come after it; of a multi-label model
-        `label` holds the labels given, and all of the likeliest come after it.
+        Where the label is always the likeliest, the next come after it. Of a multi-label model, or by a rule with costs
+        or an order, `label` holds what is given, and all of the likeliest come after it.
         """
-        names = ["label", "confidence"] + (["abstained"] if self.answer_from is not None else [])
+        names = ["label", "confidence"] + (["abstained"] if self.may_abstain else [])
         for rank in range(self._first_rank(model), min(self.top_k or 1, len(model.labels)) + 1):
             names += [f"label_top{rank}", f"confidence_top{rank}"]
         return names + ([f"p_{label}" for label in model.labels] if self.proba else [])
@@ -39,9 +40,8 @@ class PredictionColumns:
     def values(self, model: Model, predictions: Predictions) -> list[Sequence[str | float]]:
         """Return the added columns, each with a value for every row."""
         columns: list[Sequence[str | float]] = [model.cells(predictions), _figures(predictions.confidence)]
-        if self.answer_from is not None:
-            answers = model.find_answered(predictions, self.answer_from).tolist()
-            columns.append(["false" if answer else "true" for answer in answers])
+        if self.may_abstain:
+            columns.append(["false" if answer else "true" for answer in predictions.answered.tolist()])
         first, last = self._first_rank(model) - 1, self.top_k or 1
         if last > first:
             ranked = (-predictions.P).argsort(axis=1, kind="stable")
@@ -50,8 +50,14 @@ class PredictionColumns:
                 columns.append(_figures(predictions.P[np.arange(len(best)), best]))
         return columns + (list(map(_figures, predictions.P.T)) if self.proba else [])
 
+    @property
+    def may_abstain(self) -> bool:
+        """Whether a row may get no answer."""
+        return self.decision is not None and self.decision.may_abstain
+
     def _first_rank(self, model: Model) -> int:
-        return 1 if model.is_multi_label and self.top_k else 2
+        rule = model.decision if self.decision is None else self.decision
+        return 2 if rule.gives_likeliest or not self.top_k else 1
 
 
 def _figures(probabilities: Array) -> list[float]:
@@ -62,7 +68,7 @@ def _figures(probabilities: Array) -> list[float]:
 
 @dataclass(frozen=True)
 class Labelled:
-    """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `find_answered` of them.
+    """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `answered` of them.
 
     `profile`: what the texts are like (see `drift`).
     """
@@ -86,10 +92,9 @@ def label_rows(
     rows = unknown = answered = 0
     profile = model.profile()
     ahead = isinstance(table.origin, Path)
-    for batch, predictions in predict_batches(model, table.batches(), threads=threads, ahead=ahead):
+    for batch, predictions in predict_batches(model, table.batches(), columns.decision, threads=threads, ahead=ahead):
         write(batch, predictions)
-        if columns.answer_from is not None:
-            answered += int(model.find_answered(predictions, columns.answer_from).sum())
+        answered += int(predictions.answered.sum())
         rows += len(batch)
         unknown += int((predictions.known == 0).sum())
         predictions.count(profile)

@@ -12,12 +12,13 @@ from typing import Annotated, Literal
 
 import numpy as np
 
-from textclf.errors import ModelError
+from textclf.errors import ModelError, TrainingError
 from textclf.labels import LabelSet, join_labels
-from textclf.metrics.multi_label import Decisions
+from textclf.metrics.ordinal import order_labels
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.calibration import Scaling
 from textclf.model.card import AtMost, Bounds, ModelCard, read_as
+from textclf.model.decision import LIKELIEST, Decision, DecisionSettings
 from textclf.model.drift import CELLS, Drift, Profile, measure_drift, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
 from textclf.model.kept_examples import KeptExamples
@@ -73,40 +74,38 @@ class Model:
         """Whether a text may get several labels or none."""
         return self.thresholds is not None
 
-    def predict(self, texts: Sequence[str], *, threads: int = 1) -> Predictions:
-        """Return the probabilities of every label for each text."""
+    def predict(self, texts: Sequence[str], decision: Decision | None = None, *, threads: int = 1) -> Predictions:
+        """Return the probabilities of every label for each text; labels come from a rule, the model's own if None."""
         # Words that are known need no spelling out, but making their rows takes as long as labelling many texts.
         known = self._known_pieces if len(texts) >= _MANY_TEXTS else None
         matrix = self.features.extract(texts, known=known)
         Z = self.logits(matrix, threads=threads)
-        return Predictions(
-            self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.known_shares, self.thresholds, Z
-        )
+        rule = self.decision if decision is None else decision
+        return Predictions(self.probabilities_of(Z), matrix.tokens, matrix.known, matrix.known_shares, rule, Z)
 
-    def answer_from(self, target: float) -> Array:
-        """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
+    @cached_property
+    def decision(self) -> Decision:
+        """The rule that labels come from unless another is asked for."""
+        if self.thresholds is not None:
+            return Decision(each_from=self.thresholds)
+        if self._ordinal and self.values is not None:
+            return Decision(ranks=self.values.argsort().argsort())
+        return LIKELIEST
 
-        Raises ModelError when the model was trained without validation rows, so that nothing can be promised, and when
-        it gives several labels.
-        """
-        self.require_one_label("target precision")
-        if self.record is None:
-            raise ModelError("target precision: expected a model with validation rows, found one without. Train again.")
-        return self.record.thresholds(target, len(self.labels))
+    @cached_property
+    def values(self) -> Array | None:
+        """The labels as numbers or as places in their order, shape (k,); None where they have no order."""
+        return None if self.is_multi_label else order_labels(self.labels, self._ordinal)
 
-    def require_one_label(self, purpose: str) -> None:
-        """Raise ModelError when the model gives several labels, which `purpose` cannot deal with."""
-        if self.is_multi_label:
-            raise ModelError(f"{purpose}: expected a model of one label a text, found a multi-label one. Name another.")
+    @property
+    def _ordinal(self) -> bool | tuple[str, ...]:
+        return False if self.card.settings is None else self.card.settings.ordinal
 
-    def find_answered(self, predictions: Predictions, answer_from: Array) -> BoolArray:
-        """Return which texts get an answer, shape (n,): confident enough, not all unknown, like those of training."""
-        enough = predictions.confidence >= answer_from[predictions.classes]
-        least = 0.0 if self.record is None else self.record.least_known_share
-        alike = (predictions.known_shares >= least).all(axis=1)
-        # With vectors of another language n-grams may be all that is known of a text.
-        anything_known = (predictions.known > 0) | (predictions.known_shares > 0).any(axis=1)
-        return enough & anything_known & alike
+    def decide(self, settings: DecisionSettings) -> Decision:
+        """Return the rule that a user asks for; raises ModelError where the model cannot follow it."""
+        if settings.purpose is not None:
+            self.require_one_label(settings.purpose)
+        return settings.make(self.labels, self.decision, self.record)
 
     def profile(self) -> Profile:
         """Return a profile without texts, of the quantities that this model compares."""
@@ -116,18 +115,31 @@ class Model:
         """Return how these texts compare with those of training; None when the model does not know what those were."""
         return None if self.reference is None else measure_drift(self.reference, found)
 
+    def require_one_label(self, purpose: str) -> None:
+        """Raise ModelError when the model gives several labels, which `purpose` cannot deal with."""
+        if self.is_multi_label:
+            raise ModelError(f"{purpose}: expected a model of one label a text, found a multi-label one. Name another.")
+
+    def answer_from(self, target: float) -> Array:
+        """Return the confidence from which on each label is right `target` of the time, shape (k,); inf for never.
+
+        Raises ModelError as `decide` does.
+        """
+        found = self.decide(DecisionSettings(target_precision=target)).answer_from
+        assert found is not None
+        return found
+
     def predict_stream(
-        self, batches: Iterable[Sequence[str]], answer_from: Array | None = None
+        self, batches: Iterable[Sequence[str]], decision: Decision | None = None
     ) -> Iterator[Prediction]:
         """Give the prediction of each text of each batch, in order, as the batches come."""
         for texts in batches:
-            yield from self.each(texts, self.predict(texts), answer_from)
+            yield from self.each(texts, self.predict(texts, decision))
 
-    def each(
-        self, texts: Sequence[str], predictions: Predictions, answer_from: Array | None = None
-    ) -> Iterator[Prediction]:
-        """Give the predictions of these texts one by one; with `answer_from`, shape (k,), whether it abstains."""
-        given = [None] * len(texts) if answer_from is None else (~self.find_answered(predictions, answer_from)).tolist()
+    def each(self, texts: Sequence[str], predictions: Predictions) -> Iterator[Prediction]:
+        """Give the predictions of these texts one by one."""
+        may_abstain = predictions.decision.may_abstain
+        abstained = (~predictions.answered).tolist() if may_abstain else [None] * len(texts)
         sets = self.label_sets(predictions.given)
         rows = zip(
             texts,
@@ -135,15 +147,15 @@ class Model:
             predictions.confidence.tolist(),
             predictions.P.tolist(),
             predictions.known.tolist(),
-            given,
+            abstained,
             strict=True,
         )
-        for text, labels, confidence, row, known, abstained in rows:
+        for text, labels, confidence, row, known, is_silent in rows:
             several = labels if self.is_multi_label else None
             probabilities = dict(zip(self.labels, row, strict=True))
-            yield Prediction(text, self.cell(labels), confidence, probabilities, known, several, abstained)
+            yield Prediction(text, self.cell(labels), confidence, probabilities, known, several, is_silent)
 
-    def label_sets(self, given: Decisions) -> list[LabelSet]:
+    def label_sets(self, given: BoolArray) -> list[LabelSet]:
         """Return the labels of each row of `given`, shape (n, k), in the model's order."""
         labels = [self.labels[j] for j in np.nonzero(given)[1].tolist()]
         ends = np.cumsum(given.sum(axis=1)).tolist()
@@ -349,6 +361,10 @@ def _from_file(file: ModelFile) -> Model:
         read_reference(file, kinds),
         read_kept_examples(file, k),
     )
+    try:
+        _ = model.values
+    except TrainingError as error:
+        raise file.unlike(f"settings.{str(error).rstrip('.')}") from None
     if not largest_sum(model) < _LARGEST_SUM:
         raise file.unlike("network: expected weights whose sums stay finite, found larger ones")
     return model

@@ -1,13 +1,14 @@
 """What a model says: of one text, and of many at once."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from textclf.labels import LabelSet
-from textclf.metrics.multi_label import Decisions, decisions
+from textclf.model.decision import LIKELIEST, Decision
 from textclf.model.drift import Profile
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Prediction:
 
     Of a multi-label model `labels` are the labels given, `label` is the cell that holds them, and `confidence` the
     probability of its least certain yes or no; of another `labels` is None.
-    `abstained`: whether the label is below what was promised; None when nothing was promised.
+    `abstained`: whether the decision rule gives no answer; None where it always gives one.
     """
 
     text: str
@@ -33,15 +34,15 @@ class Predictions:
     """What the model says of n texts: P, shape (n, k), and each text's number of words and of known words.
 
     `known_shares`, shape (n, kinds): the share of each text's n-grams that the model knows.
-    `thresholds`, shape (k,), are those of a multi-label model, None of another. `Z`, shape (n, k): the weighted sums
-    that P was made of, where they were kept.
+    `decision`: the rule that labels come from. `Z`, shape (n, k): the weighted sums that P was made of, where they
+    were kept.
     """
 
     P: Array
     tokens: Integers
     known: Integers
     known_shares: Array
-    thresholds: Array | None = None
+    decision: Decision = LIKELIEST
     Z: Array | None = None
 
     def __len__(self) -> int:
@@ -52,25 +53,26 @@ class Predictions:
         profile.add_texts(self.tokens, self.known, self.known_shares)
         profile.add_confidence(self.confidence)
 
-    @property
+    @cached_property
     def classes(self) -> Integers:
-        """The class number of each text's likeliest label, shape (n,)."""
-        classes: Integers = self.P.argmax(axis=1)
-        return classes
+        """The class number of each text's label, shape (n,); of a multi-label model that of the likeliest."""
+        return self.decision.choose(self.P)
+
+    @cached_property
+    def given(self) -> BoolArray:
+        """Which labels each text gets, shape (n, k)."""
+        return self.decision.give(self.P)
 
     @property
-    def given(self) -> Decisions:
-        """Which labels each text gets, shape (n, k): the likeliest, or those that reach their thresholds."""
-        if self.thresholds is None:
-            likeliest: Decisions = self.classes[:, None] == np.arange(self.P.shape[1])
-            return likeliest
-        return decisions(self.P, self.thresholds)
+    def answered(self) -> BoolArray:
+        """Which texts get an answer, shape (n,)."""
+        return self.decision.find_answered(self.P, self.known, self.known_shares)
 
     @property
     def confidence(self) -> Array:
         """The probability of each text's label, or of the least certain yes or no of its labels, shape (n,)."""
-        if self.thresholds is None:
-            highest: Array = self.P.max(axis=1)
-            return highest
+        if self.decision.each_from is None:
+            of_label: Array = self.P[np.arange(len(self.P)), self.classes]
+            return of_label
         lowest: Array = np.where(self.given, self.P, 1.0 - self.P).min(axis=1)
         return lowest

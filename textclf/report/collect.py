@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.metrics.calibration_error import Reliability
+from textclf.model.decision import find_familiar
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.types import Array, Integers
@@ -72,11 +73,12 @@ class JudgedRows:
 
     def add(self, Y: Array, predictions: Predictions) -> None:
         """Count rows whose truth is Y, shape (n, k)."""
-        given, k = predictions.given, len(self.model.labels)
+        given, k, record = predictions.given, len(self.model.labels), self.model.record
+        least = 0.0 if record is None else record.least_known_share
         self._classes.append(predictions.classes)
         self._confidence.append(predictions.confidence)
         self._right.append((given == (Y > 0)).all(axis=1))
-        self._may_answer.append(self.model.find_answered(predictions, np.zeros(k)))
+        self._may_answer.append(find_familiar(predictions.known, predictions.known_shares, least))
         if self.model.is_multi_label:
             self.decisions.add(predictions.P.ravel(), Y.ravel() > 0)
             self.have += np.bincount((Y > 0).sum(axis=1), minlength=k + 1)

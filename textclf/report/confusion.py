@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textclf.analysis.evaluate import WrongRow
-from textclf.metrics.ordinal import read_numbers
+from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation
 from textclf.types import Integers
 
@@ -109,7 +109,7 @@ def order_by_confusion(labels: Sequence[str], matrix: Integers) -> Integers:
 
     Two labels, and labels that are numbers such as grades, stay in their own order.
     """
-    numbers = read_numbers(labels)
+    numbers = order_labels(labels)
     if len(labels) <= 2 or numbers is not None:
         return np.arange(len(labels)) if numbers is None else np.argsort(numbers, kind="stable")
     wrong = matrix + matrix.T

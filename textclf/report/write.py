@@ -110,14 +110,14 @@ def _of_validation(trained: Trained, rows: LoadedTable) -> Judgement | None:
     chosen = range(len(rows)) if trained.held_out_rows is None else trained.held_out_rows.tolist()
     matrix, Y = held_out.matrix, held_out.examples.Y
     P = model.probabilities_of(held_out.logits)
-    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.known_shares, model.thresholds)
+    predictions = Predictions(P, matrix.tokens, matrix.known, matrix.known_shares, model.decision)
     judged = JudgedRows(model)
     judged.add(Y, predictions)
     wrong = wrong_rows(model, [rows.rows[i] for i in chosen], [rows.texts[i] for i in chosen], Y, predictions)
     before, settings = None, model.card.settings
     if model.output == "softmax":
-        tally = Tally(model.labels)
-        tally.add_rows(Y, trained.uncalibrated(), words=matrix.tokens, known=matrix.known)
+        tally, Q = Tally(model.labels), trained.uncalibrated()
+        tally.add_rows(Y, Q, words=matrix.tokens, known=matrix.known, given=model.decision.give(Q))
         before = tally.evaluation()
     return Judgement(trained.validation, before, judged, settings.target_precision if settings else None, wrong)
 
@@ -196,9 +196,9 @@ def _draw(
     if before is not None:
         series["before calibration"] = before.reliability
     marks = []
-    if kept is not None:
+    if kept is not None and (target := kept.answered.target) is not None:
         answered = kept.answered
-        marks.append(plots.Mark(answered.target, kept.answer_from, answered.coverage, answered.precision))
+        marks.append(plots.Mark(target, kept.answer_from, answered.coverage, answered.precision))
     return {
         "matrix": show_matrix(evaluation, anchors),
         "confusions": list_confusions(evaluation, anchors, _CONFUSIONS),

@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
+from textclf.model.decision import Decision
 from textclf.model.model import Model
 from textclf.model.prediction import Prediction
 from textclf.serve.counters import Counters
 from textclf.serve.messages import Busy
 from textclf.serve.service_settings import ServeLimits
-from textclf.types import Array
 
 _MOST_TEXTS = 128  # of a batch
 _MOST_CHARACTERS = 32 << 10  # of a batch, and of a request that is batched with others
@@ -31,7 +31,7 @@ Outcome = TypeVar("Outcome")
 class _Waiting(NamedTuple):
     model: Model
     texts: Sequence[str]
-    answer_from: Array | None
+    decision: Decision | None
     size: int
     since: float
     answer: "asyncio.Future[list[Prediction]]"
@@ -54,18 +54,18 @@ class Batcher:
         for pool in (self._batches, self._large):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def predict(self, model: Model, texts: Sequence[str], answer_from: Array | None = None) -> list[Prediction]:
+    async def predict(self, model: Model, texts: Sequence[str], decision: Decision | None = None) -> list[Prediction]:
         """Return the predictions of these texts, all by this model; raises Busy when too much waits.
 
-        With `answer_from`, shape (k,), they say whether the model abstains.
+        Their labels come from the `decision` rule, the model's own if None.
         """
         size = sum(map(len, texts)) + _A_TEXT * len(texts)
         if size > _MOST_CHARACTERS or len(texts) > _MOST_TEXTS:
-            return await self.run(lambda: self._predict_batch(model, texts, answer_from), size)
+            return await self.run(lambda: self._predict_batch(model, texts, decision), size)
         self._admit(size)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[list[Prediction]] = loop.create_future()
-        self._queue.append(_Waiting(model, texts, answer_from, size, loop.time(), answer))
+        self._queue.append(_Waiting(model, texts, decision, size, loop.time(), answer))
         if not self._is_predicting:
             self._is_predicting = True
             self._gather(seen=0, quiet=0)
@@ -113,11 +113,11 @@ class Batcher:
             return
         texts = [text for waiting in batch for text in waiting.texts]
         loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self._batches, self._predict_batch, batch[0].model, texts, batch[0].answer_from)
+        done = loop.run_in_executor(self._batches, self._predict_batch, batch[0].model, texts, batch[0].decision)
         done.add_done_callback(lambda future: self._hand_out(batch, future))
 
     def _take_batch(self) -> list[_Waiting]:
-        """Take requests for one model and promise from the queue, and send away those that have waited too long."""
+        """Take requests for one model and rule from the queue, and send away those that have waited too long."""
         batch: list[_Waiting] = []
         texts = characters = 0
         oldest = asyncio.get_running_loop().time() - self._limits.seconds
@@ -125,7 +125,7 @@ class Batcher:
             first = self._queue[0]
             if batch and (
                 first.model is not batch[0].model
-                or first.answer_from is not batch[0].answer_from
+                or first.decision is not batch[0].decision
                 or texts + len(first.texts) > _MOST_TEXTS
                 or characters + first.size > _MOST_CHARACTERS
             ):
@@ -157,6 +157,6 @@ class Batcher:
             first = stop
         self._gather(seen=0, quiet=0)
 
-    def _predict_batch(self, model: Model, texts: Sequence[str], answer_from: Array | None) -> list[Prediction]:
+    def _predict_batch(self, model: Model, texts: Sequence[str], decision: Decision | None) -> list[Prediction]:
         self._counters.count_batch(len(texts))
-        return list(model.each(texts, model.predict(texts), answer_from))
+        return list(model.each(texts, model.predict(texts, decision)))

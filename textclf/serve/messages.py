@@ -11,6 +11,7 @@ from starlette.datastructures import QueryParams
 from starlette.responses import Response
 
 from textclf.errors import TextclfError
+from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.prediction import Prediction
 from textclf.serve.service_settings import ServeLimits
 
@@ -84,12 +85,40 @@ RequestCount = Annotated[int, Field(ge=1), BeforeValidator(_read_whole)]
 Flag = Annotated[bool, BeforeValidator(_read_flag)]
 
 
-RequestedPrecision = Annotated[float, Field(ge=0.5, le=0.999)]  # as --target-precision
+RequestedShare = Annotated[float, Field(ge=0.5, le=0.999)]  # as --target-precision
+Probability = Annotated[float, Field(ge=0, le=1)]
 _PROMISE = "The share of answers that is to be right; abstained says where the model is not sure enough."
+_THRESHOLD = "The confidence that an answer needs; with positive, the probability that this label needs."
+_POSITIVE = "One of two labels, to be given from threshold on, or so that target_recall is reached."
+_RECALL = "The share of the positive label's texts that is to be found."
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CostsOfLabels(_Strict):
+    """What mistakes cost: `costs` by true and given label, 1 where none is given, and abstaining."""
+
+    costs: dict[str, dict[str, float]] = Field(default_factory=dict, description="Cost by true and by given label.")
+    abstain: float | None = Field(None, description="The cost of giving no answer. Left out, each text gets one.")
+
+
+def _make_rule(
+    asked: "PredictRequest | LabelQuery", of_labels: Mapping[str, float] | None, costs: CostsOfLabels | None
+) -> DecisionSettings:
+    """Return what a request asks of decisions; raises HttpError 422 where two rules do not go together."""
+    try:
+        return DecisionSettings(
+            asked.threshold,
+            tuple((of_labels or {}).items()),
+            asked.target_precision,
+            None if costs is None else Costs.of(costs.model_dump()),
+            asked.positive,
+            asked.target_recall,
+        )
+    except (TextclfError, ValueError) as error:
+        raise HttpError(422, f"{str(error).rstrip('.')}.") from None
 
 
 class PredictRequest(_Strict):
@@ -98,7 +127,16 @@ class PredictRequest(_Strict):
     texts: list[str] = Field(description="The texts to label.", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
     top_k: RequestCount | None = Field(None, description="Give the K likeliest labels only.")
-    target_precision: RequestedPrecision | None = Field(None, description=_PROMISE)
+    target_precision: RequestedShare | None = Field(None, description=_PROMISE)
+    threshold: Probability | None = Field(None, description=_THRESHOLD)
+    thresholds: dict[str, Probability] | None = Field(None, description="The confidence that single labels need.")
+    costs: CostsOfLabels | None = Field(None, description="Give the label that costs least, or abstain.")
+    positive: str | None = Field(None, description=_POSITIVE)
+    target_recall: RequestedShare | None = Field(None, description=_RECALL)
+
+    def rule(self) -> DecisionSettings:
+        """Return what is asked of decisions; raises HttpError 422 where two rules do not go together."""
+        return _make_rule(self, self.thresholds, self.costs)
 
 
 class ExplainRequest(_Strict):
@@ -125,7 +163,14 @@ class LabelQuery(_Strict):
     on_error: Literal["fail", "skip"] = Field("fail", description="What to do at an invalid row.")
     top_k: RequestCount | None = Field(None, description="Give the K likeliest labels.")
     proba: Flag = Field(False, description="Give the probability of every label.")
-    target_precision: RequestedPrecision | None = Field(None, description=_PROMISE)
+    target_precision: RequestedShare | None = Field(None, description=_PROMISE)
+    threshold: Probability | None = Field(None, description=_THRESHOLD)
+    positive: str | None = Field(None, description=_POSITIVE)
+    target_recall: RequestedShare | None = Field(None, description=_RECALL)
+
+    def rule(self) -> DecisionSettings:
+        """Return what is asked of decisions; raises HttpError 422 where two rules do not go together."""
+        return _make_rule(self, None, None)
 
 
 class ExamplesQuery(_Strict):
@@ -162,7 +207,7 @@ class PredictionAnswer(BaseModel):
     confidence: float = Field(description="The calibrated probability that the answer is right.")
     probabilities: dict[str, float] = Field(description="That of each label.")
     known_words: int = Field(description="How many words of the text the model knows.")
-    abstained: bool | None = Field(None, description="Whether the model is not sure enough for target_precision.")
+    abstained: bool | None = Field(None, description="Whether the rule gives no answer, where it may.")
 
 
 class PredictAnswer(BaseModel):

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from textclf.errors import TextclfError
 from textclf.explain.overall import strongest_words
+from textclf.model.decision import Decision, DecisionSettings
 from textclf.model.model import Model
 from textclf.serve.counters import Counters
-from textclf.types import Array
 
 SECONDS_BETWEEN_LOOKS = 0.5
-_MOST_PROMISES = 32  # kept of a model
+_MOST_DECISIONS = 32  # rules kept of a model
 _EXAMPLES = 6  # words for each label
 _MOST_WORDS = 200_000  # of a model that examples are looked for in: each is predicted
 
@@ -49,20 +49,20 @@ class ServedModel:
             "validation": None if model.card.validation is None else vars(model.card.validation),
         }
 
-    def find_promise(self, target_precision: float) -> Array:
-        """Return the confidence from which on each label is given, so that the share `target_precision` is right.
+    def decide(self, asked: DecisionSettings) -> Decision:
+        """Return the rule that is asked for; a promise takes a moment when first asked for.
 
-        Raises ModelError where nothing can be promised. Takes a moment when first asked for.
+        Raises ModelError where the model cannot follow it.
         """
-        found = self._promises.get(target_precision)
+        found = self._decisions.get(asked)
         if found is None:
-            found = self.model.answer_from(target_precision)
-            if len(self._promises) < _MOST_PROMISES:
-                self._promises[target_precision] = found
+            found = self.model.decide(asked)
+            if len(self._decisions) < _MOST_DECISIONS:
+                self._decisions[asked] = found
         return found
 
     @cached_property
-    def _promises(self) -> dict[float, Array]:
+    def _decisions(self) -> dict[DecisionSettings, Decision]:
         return {}
 
     @cached_property

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from textclf.explain import ExplainSettings, explain
+from textclf.model.decision import Decision, DecisionSettings
 from textclf.serve import messages
 from textclf.serve.batching import Batcher
 from textclf.serve.counters import Counters
@@ -28,7 +29,6 @@ from textclf.serve.operations import Operation, describe_operations
 from textclf.serve.registry import ModelRegistry, ServedModel
 from textclf.serve.service_settings import ServeSettings
 from textclf.serve.uploads import TABLE_TYPES, Uploads
-from textclf.types import Array
 
 PAGE = {
     "/": ("index.html", "text/html; charset=utf-8"),
@@ -106,8 +106,8 @@ class Service:
         limits = self.settings.limits
         asked = parse_request(PredictRequest, await request.body(), limits, limits.texts)
         served = self.take(asked.model)
-        answer_from = await self._find_promise(served, asked.target_precision)
-        predictions = await self.batcher.predict(served.model, asked.texts, answer_from)
+        decision = await self._decide(served, asked.rule())
+        predictions = await self.batcher.predict(served.model, asked.texts, decision)
         self.counters.count_texts(served.name, len(predictions))
         said = [format_prediction(one, asked.top_k) for one in predictions]
         return write_json({"model": served.name, "version": served.version, "predictions": said})
@@ -135,8 +135,8 @@ class Service:
         """Label the rows of a table."""
         query = parse_query(LabelQuery, request.query_params)
         served = self.take(query.model)
-        answer_from = await self._find_promise(served, query.target_precision)
-        return await self.uploads.label(served, query, answer_from, request)
+        decision = await self._decide(served, query.rule())
+        return await self.uploads.label(served, query, decision, request)
 
     async def list_models(self, _: Request) -> Response:
         """List the models; the first answers where none is named."""
@@ -160,10 +160,10 @@ class Service:
         """Give the description of the service."""
         return write_json(self._description)
 
-    async def _find_promise(self, served: ServedModel, target_precision: float | None) -> Array | None:
-        if target_precision is None:
-            return None
-        return await self.batcher.run(lambda: served.find_promise(target_precision), _PROMISE_SIZE)
+    async def _decide(self, served: ServedModel, asked: DecisionSettings) -> Decision:
+        if asked.target_precision is None:
+            return served.decide(asked)
+        return await self.batcher.run(lambda: served.decide(asked), _PROMISE_SIZE)
 
     def take(self, name: str | None) -> ServedModel:
         """Return the model of this name, or the first; raises HttpError 404 when there is none."""

@@ -20,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 
 from textclf.errors import TextclfError
 from textclf.model.bulk import BATCH_ROWS, predict_batches
+from textclf.model.decision import Decision
 from textclf.model.label_table import PredictionColumns
 from textclf.model.model import Model
 from textclf.serve.batching import Outcome
@@ -28,7 +29,6 @@ from textclf.serve.messages import HttpError, LabelQuery
 from textclf.serve.registry import ServedModel
 from textclf.serve.service_settings import ServeLimits
 from textclf.tables import TableOptions, find_compression, media_types, open_table, open_writer
-from textclf.types import Array
 
 _TYPES = media_types()
 _KNOWN = "CSV, TSV, JSON Lines or JSON"
@@ -113,7 +113,7 @@ class Uploads:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def label(
-        self, served: ServedModel, query: LabelQuery, answer_from: Array | None, request: Request
+        self, served: ServedModel, query: LabelQuery, decision: Decision | None, request: Request
     ) -> Response:
         """Return the table of the request's body with its labels; raises HttpError where that cannot be."""
         if request.headers.get("content-type", "").lower().startswith("multipart/"):
@@ -125,7 +125,7 @@ class Uploads:
         self._running += 1
         stream = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - it lives as long as the answer
         try:
-            return await self._start(stream, served, query, answer_from, request)
+            return await self._start(stream, served, query, decision, request)
         except TextclfError as error:
             self._end(stream)
             raise HttpError(422, _rename_options(str(error))) from None
@@ -137,9 +137,9 @@ class Uploads:
             raise
 
     async def _start(
-        self, stream: IO[bytes], served: ServedModel, query: LabelQuery, answer_from: Array | None, request: Request
+        self, stream: IO[bytes], served: ServedModel, query: LabelQuery, decision: Decision | None, request: Request
     ) -> Response:
-        options, wanted = _read_options(query, answer_from)
+        options, wanted = _read_options(query, decision)
         await self._receive(request, stream)
         job = _TableJob(stream, served, options, wanted, self._counters)
         rows, refused = await self._in_thread(job.count_rows)
@@ -190,7 +190,7 @@ class Uploads:
         stream.close()
 
 
-def _read_options(query: LabelQuery, answer_from: Array | None) -> tuple[TableOptions, PredictionColumns]:
+def _read_options(query: LabelQuery, decision: Decision | None) -> tuple[TableOptions, PredictionColumns]:
     options = TableOptions(
         text_column=query.text_column,
         separator=query.separator,
@@ -199,7 +199,7 @@ def _read_options(query: LabelQuery, answer_from: Array | None) -> tuple[TableOp
         format=query.format,
         on_error=query.on_error,
     )
-    return options, PredictionColumns(top_k=query.top_k, proba=query.proba, answer_from=answer_from)
+    return options, PredictionColumns(top_k=query.top_k, proba=query.proba, decision=decision)
 
 
 def _rename_options(message: str) -> str:

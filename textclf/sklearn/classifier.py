@@ -18,11 +18,12 @@ from textclf.explain import ExplainSettings, Explanation, Method, explain
 from textclf.labels import join_labels, multi_hot, unknown_label
 from textclf.metrics.multi_label import MultiLabelEvaluation, new_tally
 from textclf.metrics.single_label import Evaluation
+from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.settings import Activation, RecipeName, Settings
 from textclf.sklearn.notebook import card
-from textclf.sklearn.parameters import read_settings, read_truth, read_whole_number, refuse
+from textclf.sklearn.parameters import read_number, read_settings, read_truth, read_whole_number, refuse
 from textclf.sklearn.validation import (
     Classes,
     InputError,
@@ -40,7 +41,7 @@ from textclf.sklearn.validation import (
 from textclf.storage.files import temporary_folder
 from textclf.training.continual import kept_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors, open_vectors
 
 _OTHER = "\0other"
@@ -60,7 +61,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `label_names`: words that say
     what each label is about, for few rows; None takes the labels themselves. `valid_fraction`: the share of each class
     that regularization and temperature are chosen on. `calibrate`: whether the temperature is.
-    `random_state`: the seed.
+    `random_state`: the seed. `ordinal`: whether labels have an order, that of their numbers, or all labels in it;
+    `predict` then gives the label nearest to the expected rank.
 
     Fitted, it has `classes_`, shape (k,); `model_`, all that a model file holds; and `validation_`, the figures on rows
     held out, or None. Arguments that are wrong raise InputError, which is a ValueError and says what to do.
@@ -87,6 +89,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         random_state: Any = 1,  # noqa: ANN401 - a number, NumPy's RandomState, or None
         threads: int = 2,
         multi_label: bool = False,
+        ordinal: bool | Sequence[Any] = False,
     ) -> None:
         self.vectors = vectors
         self.recipe = recipe
@@ -102,6 +105,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.random_state = random_state
         self.threads = threads
         self.multi_label = multi_label
+        self.ordinal = ordinal
 
     # --- learning ---------------------------------------------------------------------------------------------------
 
@@ -173,14 +177,60 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         """
         predictions = self._predictions(X)
         if not self.model_.is_multi_label:
-            likeliest: Classes = self.classes_[predictions.P[:, self._columns].argmax(axis=1)]
-            return likeliest
+            return self._labels_of(predictions)
         given = predictions.given[:, self._columns]
         if getattr(self, "_answers_in_matrix", False):
             return given.astype(np.int64)
         listed, sets = self.classes_.tolist(), np.empty(len(given), object)
         sets[:] = [tuple(listed[j] for j in np.flatnonzero(row).tolist()) for row in given]
         return sets
+
+    def decide(
+        self,
+        X: Any,  # noqa: ANN401
+        *,
+        threshold: float | None = None,
+        target_precision: float | None = None,
+        costs: Mapping[Any, Mapping[Any, float]] | None = None,
+        abstain_cost: float | None = None,
+        positive: Any = None,  # noqa: ANN401
+        target_recall: float | None = None,
+    ) -> tuple[Classes, BoolArray]:
+        """Return the label of each text by a rule, and whether it is given as an answer, both of shape (n,).
+
+        `threshold`: the confidence that an answer needs; with `positive`, one of two labels, the probability from which
+        on that label is given, or `target_recall` finds it. `target_precision`: the precision that answers are to have.
+        `costs`: what each confusion costs, by true and by given label, 1 where none is listed; `abstain_cost`: what it
+        costs to give no answer. For a classifier of one label a text.
+        """
+        check_is_fitted(self, "model_")
+        self.model_.require_one_label("decide")
+        of_costs = None if costs is None and abstain_cost is None else self._costs(costs or {}, abstain_cost)
+        asked = DecisionSettings(
+            threshold=None if threshold is None else read_number("threshold", threshold),
+            target_precision=target_precision,
+            costs=of_costs,
+            positive=None if positive is None else name_of(positive, self._kind, "positive"),
+            target_recall=target_recall,
+        )
+        predictions = replace(self._predictions(X), decision=self.model_.decide(asked))
+        return self._labels_of(predictions), predictions.answered
+
+    def _costs(self, costs: Mapping[Any, Mapping[Any, float]], abstain_cost: float | None) -> Costs:
+        return Costs(
+            tuple(
+                (name_of(truth, self._kind, "costs"), name_of(given, self._kind, "costs"), read_number("costs", cost))
+                for truth, row in costs.items()
+                for given, cost in row.items()
+            ),
+            None if abstain_cost is None else read_number("abstain_cost", abstain_cost),
+        )
+
+    def _labels_of(self, predictions: Predictions) -> Classes:
+        """Return the label of each text, shape (n,), as one of `classes_`."""
+        own = self._columns.argsort()  # the place among `classes_` of each label of the model
+        labels: Classes = self.classes_[own[predictions.classes]]
+        return labels
 
     def _predictions(self, X: Any) -> Predictions:  # noqa: ANN401
         check_is_fitted(self, "model_")
@@ -233,9 +283,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         For a multi-label model y is what `fit` takes, or cells such as ``a|b``.
         """
         predictions, model = self._predictions(X), self.model_
-        tally = new_tally(model.labels, model.thresholds)
+        tally = new_tally(model.labels, model.thresholds, model.values)
         Y = multi_hot(self._known_sets(y, len(predictions)), model.labels)
-        tally.add_rows(Y, predictions.P, words=predictions.tokens, known=predictions.known)
+        counts = {"words": predictions.tokens, "known": predictions.known}
+        tally.add_rows(Y, predictions.P, given=predictions.given, **counts)
         return tally.evaluation()
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:  # noqa: ANN401

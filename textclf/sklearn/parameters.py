@@ -136,6 +136,15 @@ def _seed(value: Any) -> int:  # noqa: ANN401
         refuse("random_state", "a whole number, a RandomState, or None", value)
 
 
+def _read_order(name: str, value: Any) -> bool | tuple[str, ...]:  # noqa: ANN401
+    values = _scalar(value)
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        values = values.tolist()
+    if isinstance(values, Sequence) and not isinstance(values, str | bytes):
+        return tuple(map(str, values))
+    return read_truth(name, values)
+
+
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "vectors": read_source,
     "recipe": read_string,
@@ -148,4 +157,5 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "calibrate": read_truth,
     "threads": read_whole_number,
     "multi_label": read_truth,
+    "ordinal": _read_order,
 }

@@ -46,7 +46,7 @@ from textclf.training.vocabulary import (
 from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
 
-KEPT = ("vectors", "dimension", "weighting", "hidden", "activation", "loss", "output", "multi_label")
+KEPT = ("vectors", "dimension", "weighting", "hidden", "activation", "loss", "output", "multi_label", "ordinal")
 """Settings that a model cannot change when it goes on."""
 _FEWEST_WORDS, _ENOUGH_WORDS = 2, 5000  # to tell how old vectors were moved and scaled
 

@@ -20,6 +20,7 @@ from textclf import __version__
 from textclf.errors import TrainingError
 from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
 from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validate, strata
+from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
 from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
@@ -122,7 +123,7 @@ def train(
     With `start` it continues from a model, as `continual` describes; `settings` must then be the `kept_settings`.
 
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
-    the same text in every row, or no text with a word.
+    the same text in every row, no text with a word, or labels without the order that the settings say they have.
     """
     from threadpoolctl import threadpool_limits
 
@@ -143,6 +144,7 @@ def _train(
     rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, store)
     sets = label_sets(rows.labels, multi_label=settings.multi_label)
     labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
+    order_labels(labels, settings.ordinal)  # before any work: raises where these labels have no such order
     if start is None and all(text == data.texts[0] for text in data.texts):
         raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
     n = len(data.texts)
@@ -332,9 +334,10 @@ def with_record(
     Of n rows: the truth Y and probabilities P, shape (n, k), and words, known words and familiar n-grams as in a
     `TextMatrix`.
     """
-    tally = Tally(model.labels)
-    tally.add_rows(Y, P, words=tokens, known=known)
-    return replace(model, record=record_confidence(P, Y.argmax(axis=1), known_shares)), tally.evaluation()
+    tally, classes = Tally(model.labels, model.values), model.decision.choose(P)
+    y = Y.argmax(axis=1)
+    tally.add(y, P, words=tokens, known=known, classes=classes)
+    return replace(model, record=record_confidence(P, y, classes, known_shares)), tally.evaluation()
 
 
 def _with_reference(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:

@@ -159,7 +159,7 @@ class Trainer:
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
         model = Model(
             self.labels, self.features, self.words, E, U, network, settings.output,
-            ModelCard(tuple(history)), thresholds=thresholds,
+            ModelCard(tuple(history), settings=self.settings), thresholds=thresholds,
         )  # fmt: skip
         return FitResult(model, regularization)
 

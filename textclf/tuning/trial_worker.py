@@ -166,7 +166,8 @@ def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fo
     Y, done = multi_hot([sets[i] for i in known], model.labels), 0
     for predictions in predict_texts(model, [out.texts[i] for i in known], threads=settings.threads):
         rows = slice(done, done + len(predictions))
-        tally.add_rows(Y[rows], predictions.P, words=predictions.tokens, known=predictions.known)
+        counts = {"words": predictions.tokens, "known": predictions.known}
+        tally.add_rows(Y[rows], predictions.P, given=predictions.given, **counts)
         done += len(predictions)
     figures = {name: float(value) for name, value in tally.evaluation().summary().items()}
     return Measured(figures, model.file_size(), seconds)

@@ -20,6 +20,7 @@ from textclf.cli.console import (
     say,
     this_run,
     warn_of_set_aside,
+    warn_of_silence,
     write_refused,
 )
 from textclf.cli.options import (
@@ -27,10 +28,12 @@ from textclf.cli.options import (
     INPUT,
     ClusterOptions,
     Command,
+    DecisionOptions,
     ReadingOptions,
     check_outputs,
     check_refused,
     cluster_options,
+    decision_options,
     drift_option,
     fetched,
     json_option,
@@ -41,7 +44,6 @@ from textclf.cli.options import (
     section,
     table_options,
     takes,
-    target_precision_option,
     threads_option,
 )
 from textclf.errors import DataError, TextclfError, counted, spell
@@ -76,7 +78,7 @@ _LESS_IS_BETTER = ("ece", "log_loss", "brier", "hamming_loss")
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluateOptions(ReadingOptions, ClusterOptions):
+class EvaluateOptions(ReadingOptions, ClusterOptions, DecisionOptions):
     """Which model is measured on what, and where the figures go."""
 
     model: Path
@@ -85,7 +87,6 @@ class EvaluateOptions(ReadingOptions, ClusterOptions):
     report: Path | None
     refused: Path | None
     drift: Path | None
-    target_precision: float | None
     fail_under: tuple[tuple[str, float], ...]
     compare_to: Path | None
     as_json: bool
@@ -105,7 +106,6 @@ class EvaluateOptions(ReadingOptions, ClusterOptions):
 @click.argument("table")
 @section(
     "Figures and files",
-    target_precision_option,
     click.option(
         "--errors", type=FILE, metavar="FILE", help="Write the rows with a wrong label, most confident first, as CSV."
     ),
@@ -132,6 +132,7 @@ class EvaluateOptions(ReadingOptions, ClusterOptions):
         help="Exit with 1 if accuracy is significantly below that of an earlier evaluate --json.",
     ),
 )
+@decision_options
 @table_options(labelled=True)
 @cluster_options
 @takes(EvaluateOptions)
@@ -142,6 +143,7 @@ def command(options: EvaluateOptions) -> None:
     textclf evaluate model.safetensors test.csv
     textclf evaluate model.safetensors test.csv --errors wrong.csv --json
     textclf evaluate model.safetensors test.csv --target-precision 0.95
+    textclf evaluate model.safetensors test.csv --costs costs.json
     textclf evaluate model.safetensors test.csv --fail-under macro-f1=0.40 --fail-under ece=0.60
     textclf evaluate model.safetensors 'labelled/*.csv' --workers 2
     """
@@ -150,7 +152,9 @@ def command(options: EvaluateOptions) -> None:
     started = time.perf_counter()
     earlier = None if options.compare_to is None else _read_figures(options.compare_to)
     check_refused(options.refused, options.on_error)
+    options.decision_settings()  # before any work: raises where rules do not go together
     model = Model.load(options.model)
+    warn_of_silence(model, options.target_precision)
     check_knows_drift(model, options.drift)
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     if options.is_far:
@@ -227,7 +231,9 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
         check_report_available()
         gathered = Gathered(model)
     table = fetched(options.table)
-    check_outputs([options.model, table], options.errors, options.report, options.refused, options.drift)
+    check_outputs(
+        [options.model, table, *options.rule_files], options.errors, options.report, options.refused, options.drift
+    )
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), reading, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=options.quiet))
@@ -236,7 +242,7 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
             opened,
             threads=options.threads,
             keep_errors=options.errors is not None or options.report is not None,
-            target_precision=options.target_precision,
+            asked=options.decision_settings(),
             progress=count,
             watch=gathered.watch if gathered is not None else None,
         )
@@ -256,19 +262,17 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
 
 def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOptions) -> "Measurement":
     """Measure a model on the labelled rows of many files."""
-    from textclf.distributed import evaluate_files, find_shards
+    from textclf.distributed import EvaluationJob, evaluate_files, find_shards
     from textclf.storage.files import sha256
 
     if any((options.errors, options.report, options.refused)):
         raise click.UsageError("--errors, --report and --refused go with one table.")
-    check_outputs([options.model], options.drift)
+    check_outputs([options.model, *options.rule_files], options.drift)
     shards = find_shards(options.locate(options.table))
     digest = sha256(options.model)
     with options.engine() as workers, counting_steps("evaluating files", len(shards), quiet=options.quiet) as count:
-        shared = workers.share(options.model, digest)
-        done = evaluate_files(
-            workers, shards, shared, digest, reading, target_precision=options.target_precision, progress=count
-        )
+        job = EvaluationJob(workers.share(options.model, digest), digest, reading, options.decision_settings())
+        done = evaluate_files(workers, shards, model, job, progress=count)
     warn_of_set_aside(done.set_aside)
     result = done.measurement
     rows = f"{counted(result.evaluation.n, 'row')} of {counted(done.files, 'file')}"

@@ -18,17 +18,20 @@ from textclf.cli.console import (
     say,
     warn,
     warn_of_set_aside,
+    warn_of_silence,
     write_refused,
 )
 from textclf.cli.options import (
     INPUT,
     ClusterOptions,
     Command,
+    DecisionOptions,
     ReadingOptions,
     check_outputs,
     check_refused,
     check_sentences,
     cluster_options,
+    decision_options,
     drift_option,
     fetched,
     origin,
@@ -37,7 +40,6 @@ from textclf.cli.options import (
     section,
     table_options,
     takes,
-    target_precision_option,
     threads_option,
 )
 from textclf.cli.render.prediction_text import prediction_line, prediction_text
@@ -55,7 +57,7 @@ _SHOWN_FILES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(ReadingOptions, ClusterOptions):
+class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
     """What is labelled, by which model, and what is written of it."""
 
     model: Path
@@ -65,7 +67,6 @@ class PredictOptions(ReadingOptions, ClusterOptions):
     as_json: bool
     top_k: int | None
     proba: bool
-    target_precision: float | None
     drift: Path | None
     refused: Path | None
     threads: int
@@ -86,6 +87,8 @@ class PredictOptions(ReadingOptions, ClusterOptions):
         check_refused(self.refused, self.on_error)
         if self.refused is not None and self.sentences:
             raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
+        if self.positive is not None and not self.threshold and self.target_recall is None:
+            raise click.UsageError("--positive goes with --threshold or --target-recall: they say when it is given.")
         if self.is_far:
             if self.output is None or self.as_json or self.refused is not None:
                 raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
@@ -124,12 +127,12 @@ class PredictOptions(ReadingOptions, ClusterOptions):
     click.option("--json", "as_json", is_flag=True, help="Write one JSON object for each text."),
     click.option("--top-k", type=click.IntRange(1), metavar="K", help="Write the K most probable labels."),
     click.option("--proba", is_flag=True, help="Write the probability of every label."),
-    target_precision_option,
     drift_option,
     refused_option,
     threads_option,
     quiet_option,
 )
+@decision_options
 @table_options(labelled=False)
 @cluster_options
 @takes(PredictOptions)
@@ -141,22 +144,25 @@ def command(options: PredictOptions) -> None:
     textclf predict model.safetensors -i new.csv -o labelled.csv
     cat lines.txt | textclf predict model.safetensors --json
     textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
+    textclf predict model.safetensors -i new.csv -o labelled.csv --costs costs.json
     textclf predict model.safetensors -i 'shards/*.parquet' -o labelled --workers 2
     """
     options.check_usage()
+    asked = options.decision_settings()
     model = Model.load(options.model)
     check_knows_drift(model, options.drift)
-    answer_from = None if options.target_precision is None else model.answer_from(options.target_precision)
+    decision = model.decide(asked)
+    warn_of_silence(model, options.target_precision)
     if options.sentences:
-        _echo(model.predict_stream([options.sentences], answer_from), options)
+        _echo(model.predict_stream([options.sentences], decision), options)
     elif options.source is None:
-        _echo(model.predict_stream(_lines(options), answer_from), options)
+        _echo(model.predict_stream(_lines(options), decision), options)
     else:
         from textclf.model.label_table import (
             PredictionColumns,  # here: sentences are labelled without the code of tables
         )
 
-        wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, answer_from=answer_from)
+        wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, decision=decision)
         if options.is_far:
             _label_files(model, wanted, options)
         else:
@@ -199,10 +205,10 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
 
     source = fetched(str(options.source))
     output = None if options.output is None else Path(options.output)
-    check_outputs([options.model, source], output, options.refused, options.drift)
+    check_outputs([options.model, source, *options.rule_files], output, options.refused, options.drift)
 
     def echo(batch: "Batch", predictions: "Predictions") -> None:
-        for prediction in model.each(batch.texts, predictions, wanted.answer_from):
+        for prediction in model.each(batch.texts, predictions):
             click.echo(prediction_line(prediction, wanted.top_k))
 
     reading = options.table_options()
@@ -221,12 +227,12 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     report_drift(model, done.profile, table.name, options.drift, quiet=options.quiet)
     rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} skipped"
     say(f"{rows}, {done.unknown:,} without a known word.", quiet=options.quiet)
-    _say_answered(done.rows, done.answered, options)
+    _say_answered(done.rows, done.answered, wanted, options)
 
 
-def _say_answered(rows: int, answered: int, options: PredictOptions) -> None:
-    """Say how many rows were answered, where a precision was promised."""
-    if options.target_precision is not None:
+def _say_answered(rows: int, answered: int, wanted: "PredictionColumns", options: PredictOptions) -> None:
+    """Say how many rows were answered, where some may not be."""
+    if wanted.may_abstain:
         say(f"{answered:,} answered, {rows - answered:,} abstained.", quiet=options.quiet)
 
 
@@ -238,7 +244,7 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
     from textclf.distributed import LabelJob, find_shards, label
     from textclf.storage.files import sha256
 
-    check_outputs([options.model], options.drift)
+    check_outputs([options.model, *options.rule_files], options.drift)
     source, output = str(options.source), str(options.output)
     shards = find_shards(options.locate(source))
     digest = sha256(options.model)
@@ -250,7 +256,7 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
             reading,
             wanted.top_k,
             wanted.proba,
-            options.target_precision,
+            options.decision_settings(),
             options.locate(output),
         )
         run = label(workers, shards, job, skip=reading.on_error == "skip", progress=count)
@@ -265,4 +271,4 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
         f" {unknown:,} without a known word; {counted(len(run.set_aside), 'file')} skipped.",
         quiet=options.quiet,
     )
-    _say_answered(run.rows, sum(record.answered for record in run.records), options)
+    _say_answered(run.rows, sum(record.answered for record in run.records), wanted, options)

@@ -94,6 +94,19 @@ class Span(click.ParamType[tuple[int, int]]):
         return int(first), int(last)
 
 
+class LabelList(click.ParamType[tuple[str, ...]]):
+    """Labels such as ``bad,fair,good``."""
+
+    name = "labels"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
+        """Return the labels, without blanks around them."""
+        labels = tuple(part.strip() for part in value.split(","))
+        if len(set(labels)) < len(labels) or "" in labels or len(labels) < 2:
+            self.fail(f"expected different labels such as bad,fair,good, found {value!r}.", param, ctx)
+        return labels
+
+
 class ClassWeight(click.ParamType[Any]):
     """``none``, ``balanced``, or a JSON file of labels and weights."""
 
@@ -148,6 +161,7 @@ class TrainOptions(ReadingOptions, ClusterOptions):
     table: str
     target: Path
     weight_column: str | None
+    label_order: tuple[str, ...] | None
     refused: Path | None
     valid: Path | None
     init_from: Path | None
@@ -172,6 +186,9 @@ class TrainOptions(ReadingOptions, ClusterOptions):
             raise click.UsageError(
                 "--class-weight goes with one label a text: with several, thresholds weigh rare labels."
             )
+        values["ordinal"] = given["label_order"] or values["ordinal"]
+        if values["multi_label"] and values["ordinal"]:
+            raise click.UsageError("--ordinal goes with one label a text: of several, none is between two others.")
         values["output"] = values["output"] or ("sigmoid" if values["multi_label"] else "softmax")
         options = TrainOptions(**given, settings=Settings(**values))
         options.check_usage()
@@ -227,6 +244,15 @@ _OF_MINI_BATCHES = (
     "Data",
     refused_option,
     multi_label_option,
+    click.option(
+        "--ordinal", is_flag=True, help="Labels are numbers in an order, such as 1 to 5: give the expected rank."
+    ),
+    click.option(
+        "--label-order",
+        type=LabelList(),
+        metavar="A,B,…",
+        help="As --ordinal, for labels that are words: all of them, from the lowest to the highest.",
+    ),
     click.option("--weight-column", metavar="NAME", help="Column of the examples' weights. [default: all weigh 1]"),
     click.option(
         "--init-from", type=INPUT, metavar="MODEL", help="Continue from this model; earlier knowledge is preserved."

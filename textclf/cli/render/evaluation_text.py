@@ -1,9 +1,10 @@
 """The figures of an evaluation as text for a terminal."""
 
 import math
+from textwrap import wrap
 
 from textclf.analysis.compare import format_p
-from textclf.analysis.evaluate import Answered, Measurement
+from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
 from textclf.cli.render.text_table import WIDEST, columns_text, short
 from textclf.errors import counted
 from textclf.labels import join_labels
@@ -30,11 +31,13 @@ def measurement_text(measurement: Measurement) -> str:
         f"majority baseline: always {short(majority)!r}, accuracy {share:.4f}",
         *_further_figures(evaluation),
         *_calibration(measurement, evaluation),
+        *_decisions(measurement),
         _known_words(evaluation),
         "",
         *_per_class(evaluation),
         "",
         *(_answers(measurement.answered) if measurement.answered is not None else ()),
+        *(_positive_curve(measurement.positive) if measurement.positive is not None else ()),
     ]
     matrix = _matrix(evaluation)
     fits = len(evaluation.labels) <= _WIDEST_MATRIX and max(map(len, matrix)) <= WIDEST
@@ -56,7 +59,7 @@ def _further_figures(evaluation: Evaluation) -> list[str]:
     if order is not None:
         kappa = "" if order.quadratic_kappa is None else f", quadratic kappa {order.quadratic_kappa:.4f}"
         error = f"mean absolute error {order.mean_absolute_error:.4f}, within one step {order.within_one:.1%}"
-        lines.append(f"labels as numbers: {error}{kappa}")
+        lines.append(f"ordered labels: {error}{kappa}")
     return [line for line in lines if line]
 
 
@@ -80,15 +83,29 @@ def _calibration(measurement: Measurement, evaluation: Evaluation) -> list[str]:
     lines = [figures(evaluation)]
     if measurement.uncalibrated is not None:
         lines.append(f"  before calibration: {figures(measurement.uncalibrated)}")
-    answered = measurement.answered
+    return lines
+
+
+def _decisions(measurement: Measurement) -> list[str]:
+    """Return the lines of what the decision rule came to: answers and promise, costs, the label looked for."""
+    lines, answered, costs, positive = [], measurement.answered, measurement.costs, measurement.positive
     if answered is not None:
         precision = "nothing answered" if answered.precision is None else f"precision {answered.precision:.4f}"
-        lines.append(f"target precision {answered.target:g}: coverage {answered.coverage:.1%}, {precision}")
+        rule = "abstention" if answered.target is None else f"target precision {answered.target:g}"
+        lines.append(f"{rule}: coverage {answered.coverage:.1%}, {precision}")
         if answered.is_broken and answered.p_value is not None:
             lines.append(f"  significantly below the promise (binomial test: p {format_p(answered.p_value)})")
             lines.append(
                 "  These rows may differ from the training data. Train on such rows, or ask for a higher precision."
             )
+    if costs is not None:
+        low, high = costs.interval
+        lines.append(f"cost of 1,000 rows: {costs.per_1000:.2f} (95% interval {low:.2f} to {high:.2f})")
+        lines.append(f"  expected by the model {costs.expected:.2f}; with the likeliest label {costs.likeliest:.2f}")
+        lines.append(f"  always {short(costs.cheapest)!r} {costs.constant:.2f}")
+    if positive is not None:
+        lines.append(f"{short(positive.label)!r} from {positive.threshold:.4f} on: precision {positive.precision:.4f},"
+                     f" recall {positive.recall:.4f}, F1 {positive.f1:.4f}")  # fmt: skip
     return lines
 
 
@@ -100,6 +117,18 @@ def _answers(answered: Answered) -> list[str]:
             threshold = f"{each.threshold:.4f}" if math.isfinite(each.threshold) else "never"
             precision = "–" if each.precision is None else f"{each.precision:.4f}"
             rows.append([short(label), threshold, f"{each.predicted:,}", f"{each.answered:,}", precision])
+    lower = [f"{short(label)!r} {each.alternative:g}" for label, each in answered.per_class.items() if each.alternative]
+    more = f" and {len(lower) - _CONFUSIONS:,} more" if len(lower) > _CONFUSIONS else ""
+    alternatives = (
+        [f"never given at this target; the highest possible: {', '.join(lower[:_CONFUSIONS])}{more}"] if lower else []
+    )
+    return [*columns_text(rows), *(line for each in alternatives for line in wrap(each, WIDEST)), ""]
+
+
+def _positive_curve(positive: PositiveFigures) -> list[str]:
+    """Return what thresholds for the label that is looked for would give on these rows."""
+    rows = [[f"{short(positive.label)} from", "precision", "recall"]]
+    rows += [[f"{each.threshold:.4f}", f"{each.precision:.4f}", f"{each.recall:.4f}"] for each in positive.curve]
     return [*columns_text(rows), ""]
 
 

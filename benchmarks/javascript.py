@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -28,6 +29,7 @@ import numpy as np
 
 from textclf.explain import explain
 from textclf.export import shrink, write_javascript
+from textclf.model.decision import DecisionSettings
 from textclf.model.model import Model
 from textclf.tables import TableOptions, open_table
 from textclf.text.tokenizer import tokenize
@@ -100,7 +102,7 @@ def differences(
     ]
     answered = np.ones(len(texts), np.bool_)
     if precision is not None:
-        answered = model.find_answered(predictions, model.answer_from(precision))
+        answered = replace(predictions, decision=model.decide(DecisionSettings(target_precision=precision))).answered
     given = model.label_sets(predictions.given)
     others = 0
     for number, said in enumerate(told):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from textclf.analysis.evaluate import Answered, Measurement
+from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
 from textclf.cli.render.evaluation_text import measurement_text
 from textclf.metrics.single_label import Tally
 
@@ -34,3 +34,9 @@ def test_what_chance_may_do_breaks_no_promise(answered, right):
 def test_without_answers_nothing_is_broken():
     found = Answered(0.95, 100, 0, 0)
     assert (found.p_value, found.is_broken) == (None, False)
+
+
+def test_a_recall_far_below_the_promise_breaks_it():
+    found = PositiveFigures("b", 0.3, 0.5, 0.81, 0.6, (), 0.9, binomtest(81, 100, 0.9, alternative="less").pvalue)
+    assert found.as_dict()["is_broken"] is True
+    assert not PositiveFigures("b", 0.3, 0.5, 0.81, 0.6, ()).is_broken

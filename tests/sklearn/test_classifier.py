@@ -554,7 +554,7 @@ def test_the_pages_blocks_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     exec(compile("\n".join(blocks), "docs/reference/python.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "['positive' 'negative']" in printed

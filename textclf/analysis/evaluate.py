@@ -105,7 +105,7 @@ class Answered:
     @property
     def is_broken(self) -> bool:
         """Whether these rows tell that the promise is not kept: that they do by chance is less likely than 1 in 100."""
-        return self.p_value is not None and self.p_value < _BROKEN
+        return self.p_value is not None and bool(self.p_value < _BROKEN)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
@@ -142,10 +142,18 @@ class PositiveFigures:
     recall: float
     f1: float
     curve: tuple[Operating, ...]
+    target_recall: float | None = None
+    p_value: float | None = None
+    """How often a recall that is kept finds so few texts, or fewer, by chance; None without a target or texts."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether these rows tell that the promised recall is not kept."""
+        return self.p_value is not None and bool(self.p_value < _BROKEN)
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {**vars(self), "curve": [vars(each) for each in self.curve]}
+        return {**vars(self), "is_broken": self.is_broken, "curve": [vars(each) for each in self.curve]}
 
 
 _RECALLS = (0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 1.0)
@@ -244,7 +252,7 @@ class EvaluationCounts:
             self._answered(model, asked.target_precision) if self.decision.may_abstain else None,
             self.profile,
             None if self.costs is None else self.costs.figures(labels),
-            None if asked.positive is None else self._positive(asked.positive, labels),
+            None if asked.positive is None else self._positive(asked.positive, asked.target_recall, labels),
         )
 
     def _answered(self, model: Model, target: float | None) -> Answered:
@@ -259,14 +267,19 @@ class EvaluationCounts:
         n, given, right = self.answers.sum(axis=1).tolist()
         return Answered(target, n, given, right, per_class)
 
-    def _positive(self, label: str, labels: tuple[str, ...]) -> PositiveFigures:
+    def _positive(self, label: str, target: float | None, labels: tuple[str, ...]) -> PositiveFigures:
+        from scipy.stats import binom
+
         number = find_positive(label, labels)
         scores = self.tally.evaluation().per_class[label]
         curve = self.tally.ranking.curve(number)
         points = [curve.at_recall(recall) for recall in _RECALLS] if scores.support else []
         _, threshold = self.decision.positive_from or (number, 0.5)
         operating = tuple(Operating(*point) for point in dict.fromkeys(points))
-        return PositiveFigures(label, threshold, scores.precision, scores.recall, scores.f1, operating)
+        p_value = None
+        if target is not None and scores.support:
+            p_value = float(binom.cdf(round(scores.recall * scores.support), scores.support, target))
+        return PositiveFigures(label, threshold, scores.precision, scores.recall, scores.f1, operating, target, p_value)
 
 
 def measure(

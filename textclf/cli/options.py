@@ -226,6 +226,12 @@ threads_option = click.option(
     show_default=True,
     help="Number of threads. The result does not depend on it.",
 )
+target_precision_option = click.option(
+    "--target-precision",
+    type=NumberRange(0.5, 0.999),
+    metavar="SHARE",
+    help="Answer only where at least this share of answers is right, with 95% certainty.",
+)
 refused_option = click.option(
     "--refused",
     type=FILE,
@@ -381,12 +387,7 @@ decision_options = section(
         metavar="P|LABEL=P",
         help="Answer from this confidence on, such as 0.8, or spam=0.9 for one label; repeatable.",
     ),
-    click.option(
-        "--target-precision",
-        type=NumberRange(0.5, 0.999),
-        metavar="SHARE",
-        help="Answer only where at least this share of answers is right, with 95% certainty.",
-    ),
+    target_precision_option,
     click.option(
         "--costs", type=INPUT, metavar="JSON", help="Give the label that costs least, or abstain: a file of costs."
     ),

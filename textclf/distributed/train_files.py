@@ -104,7 +104,7 @@ def train_files(
         model.card,
         settings=settings,
         regularization=RegularizationFigures(fit.l2, (1.0,) * len(kinds)),
-        validation=ValidationFigures(**validation.summary()) if validation else None,
+        validation=ValidationFigures.of(validation) if validation else None,
         data=TrainingData(survey.rows, digest, len(labels), max(survey.labels.values()), len(shards), missing),
         provenance=provenance(vectors),
     )

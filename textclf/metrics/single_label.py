@@ -287,6 +287,12 @@ class WordCounts:
         return self.known / self.words if self.words else 0.0
 
 
+def find_weakest(per_class: Mapping[str, ClassScores]) -> tuple[str, ClassScores] | None:
+    """Return the class of the lowest F1 among those with texts, and its scores; None where none has any."""
+    found = [(label, scores) for label, scores in per_class.items() if scores.support]
+    return min(found, key=lambda item: item[1].f1) if found else None
+
+
 def ranking_values(ranking: RankingFigures) -> dict[str, Any]:
     """Return the means over the classes as plain values for JSON, and how far they may be off."""
     return {

@@ -13,6 +13,8 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from textclf.errors import TextclfError, spell
+from textclf.metrics.multi_label import MultiLabelEvaluation
+from textclf.metrics.single_label import Evaluation, find_weakest
 from textclf.settings import Settings
 
 T = TypeVar("T")
@@ -76,8 +78,20 @@ class RegularizationFigures:
 
 
 @dataclass(frozen=True)
+class WeakestClass:
+    """The label with the lowest F1 among those that validation rows have, and how many of them have it."""
+
+    label: str
+    f1: Share
+    texts: Count
+
+
+@dataclass(frozen=True)
 class ValidationFigures:
-    """The few figures that are kept of the validation rows: with one label a text the accuracy, else F1 and matches."""
+    """The few figures that are kept of the validation rows: with one label a text the accuracy, else F1 and matches.
+
+    `macro_f1_interval`: the 95% interval. `majority`: the accuracy of always answering with the commonest label.
+    """
 
     texts: Count
     macro_f1: Share
@@ -85,6 +99,25 @@ class ValidationFigures:
     accuracy: Share | None = None
     micro_f1: Share | None = None
     exact_match: Share | None = None
+    macro_f1_interval: tuple[Share, Share] | None = None
+    majority: Share | None = None
+    ece: Share | None = None
+    weakest: WeakestClass | None = None
+
+    @staticmethod
+    def of(found: Evaluation | MultiLabelEvaluation) -> "ValidationFigures":
+        """Return what is kept of these figures."""
+        weakest = find_weakest(found.per_class)
+        named = None if weakest is None else WeakestClass(weakest[0], weakest[1].f1, weakest[1].support)
+        if isinstance(found, MultiLabelEvaluation):
+            return ValidationFigures(**found.summary(), weakest=named)
+        return ValidationFigures(
+            **found.summary(),
+            macro_f1_interval=found.intervals.macro_f1,
+            majority=found.majority[1],
+            ece=found.reliability.ece,
+            weakest=named,
+        )
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from textclf.analysis.evaluate import Answered
+from textclf.errors import counted
 from textclf.labels import join_labels
 from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
-from textclf.metrics.single_label import Evaluation
+from textclf.metrics.single_label import Evaluation, find_weakest
 from textclf.model.model import Model
 from textclf.report.collect import JudgedRows
 from textclf.report.html import LONGEST_LABEL, truncate
@@ -122,7 +123,6 @@ def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
 
 def write_verdict(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     """Return the verdict in a sentence: how the model stands beside the baseline, and what is weakest."""
-    scores = {label: each for label, each in evaluation.per_class.items() if each.support}
     if isinstance(evaluation, MultiLabelEvaluation):
         _, baseline = evaluation.baseline
         name, value, low = "Micro-F1", evaluation.micro[2], None
@@ -134,11 +134,12 @@ def write_verdict(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     is_better = value > baseline and (low is None or low > baseline)
     better = "better" if is_better else "no better" if value <= baseline else "not significantly better"
     verdict = f"{name} {value:.3f} is {better} than {beside} ({baseline:.3f})"
-    if len(scores) > 1:
-        weakest = min(scores, key=lambda label: scores[label].f1)
-        texts = f"{scores[weakest].support:,} text{'s' * (scores[weakest].support > 1)}"
-        name = truncate(weakest, LONGEST_LABEL)
-        verdict += f"; the weakest {what} is “{name}” with F1 {scores[weakest].f1:.3f} ({texts})"
+    weakest = find_weakest(evaluation.per_class)
+    if weakest is not None and sum(scores.support > 0 for scores in evaluation.per_class.values()) > 1:
+        label, scores = weakest
+        texts = counted(scores.support, "text")
+        name = truncate(label, LONGEST_LABEL)
+        verdict += f"; the weakest {what} is “{name}” with F1 {scores.f1:.3f} ({texts})"
     return f"{verdict}."
 
 

@@ -363,7 +363,7 @@ def _described(
         model.card,
         settings=settings,
         regularization=RegularizationFigures(**vars(fitted.regularization)) if fitted.regularization else None,
-        validation=ValidationFigures(**validation.summary()) if validation else None,
+        validation=ValidationFigures.of(validation) if validation else None,
         data=summary,
         before=(*old.before, old.data) if old and old.data else (),
         provenance=provenance(vectors),

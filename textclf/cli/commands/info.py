@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.cli.console import json_line
-from textclf.cli.options import INPUT, Command, json_option, section
+from textclf.cli.options import FILE, INPUT, Command, check_outputs, json_option, refuse_idle, section
 from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
@@ -17,16 +17,36 @@ _SHOWN_LABELS = 20
 
 @click.command("info", cls=Command, short_help="Show what a model file holds and how it was made.")
 @click.argument("model", type=INPUT)
-@section("Output", json_option)
-def command(model: Path, as_json: bool) -> None:
+@section(
+    "Output",
+    click.option(
+        "--card", type=FILE, metavar="FILE", help="Write a model card: Markdown with the front matter that hubs read."
+    ),
+    click.option(
+        "--license",
+        "licence",
+        default="unknown",
+        show_default=True,
+        metavar="NAME",
+        help="With --card: the licence, such as apache-2.0.",
+    ),
+    json_option,
+)
+def command(model: Path, card: Path | None, licence: str, as_json: bool) -> None:
     """Show what MODEL holds and how it was made.
 
     \b
     textclf info model.safetensors
+    textclf info model.safetensors --card card.md --license apache-2.0
     """
     from textclf.model.model import Model
 
-    facts = _facts(Model.load(model), model)
+    loaded = Model.load(model)
+    if card is not None:
+        _write_card(loaded, model, card, licence)
+        return
+    refuse_idle(("licence",), "there is no --card to write it to")
+    facts = _facts(loaded, model)
     if as_json:
         click.echo(json_line(facts))
         return
@@ -42,6 +62,17 @@ def command(model: Path, as_json: bool) -> None:
         elif isinstance(value, dict):
             value = ", ".join(f"{key} {_shown_value(entry)}" for key, entry in value.items() if entry is not None)
         click.echo(f"{name}: {spell(_shown_value(value))}")
+
+
+def _write_card(model: "Model", path: Path, target: Path, licence: str) -> None:
+    """Write the model card."""
+    from textclf.report.model_card import CardFacts, write_model_card
+    from textclf.storage.files import sha256, write_whole
+
+    check_outputs([path], target)
+    text = write_model_card(model, CardFacts(path.name, sha256(path), licence))
+    with write_whole(target) as stream:
+        stream.write(text.encode())
 
 
 def _shown_value(value: object) -> str:

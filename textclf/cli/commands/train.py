@@ -597,6 +597,11 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
         coverage = model.record.coverage(target, len(model.labels))
         say(f"target precision {target:g}: coverage {coverage:.1%} on validation rows", quiet=options.quiet)
     say(f"{spell(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)
+    if validation is not None and not options.quiet:
+        from textclf.cli.render.training_text import training_text
+
+        for line in training_text(validation, str(options.target), options.table):
+            say(line)
 
 
 def _warn_of_baseline(validation: "Evaluation | MultiLabelEvaluation | None") -> None:

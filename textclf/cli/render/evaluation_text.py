@@ -106,6 +106,8 @@ def _decisions(measurement: Measurement) -> list[str]:
     if positive is not None:
         lines.append(f"{short(positive.label)!r} from {positive.threshold:.4f} on: precision {positive.precision:.4f},"
                      f" recall {positive.recall:.4f}, F1 {positive.f1:.4f}")  # fmt: skip
+        if positive.is_broken and positive.p_value is not None:
+            lines.append(f"  significantly below the promise (binomial test: p {format_p(positive.p_value)})")
     return lines
 
 

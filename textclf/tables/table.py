@@ -169,7 +169,7 @@ class Table:
             promised = self.rows_read if self._input.rows_promised is None else self._input.rows_promised
             raise DataError(
                 f"{self.name}: expected {promised:,} rows, found {self.rows_read:,}, of which {counted:,} are used or"
-                " refused. This is a fault in textclf: report it."
+                " skipped. This is a fault in textclf: report it."
             )
 
     def cells(self, batch: Batch) -> Iterator[list[str | None]]:

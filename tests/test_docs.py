@@ -149,6 +149,16 @@ def test_the_page_on_few_labels_names_labels_from_the_shell_and_from_python(plac
     assert "python3 few.py" in commands
 
 
+def test_the_tutorial_on_labelling_ends_with_a_classifier(place):
+    commands = follow(ROOT / "docs" / "tutorials" / "labelling.md", place)
+    called = {found[1] for command in commands if (found := re.match(r"textclf (\w+)", command))}
+    assert called == {"label", "train", "evaluate", "suggest"}
+    labelled, first, following = (
+        (place / name).read_text("utf-8").splitlines() for name in ("labelled.csv", "first.csv", "next.csv")
+    )
+    assert [len(labelled), len(first), len(following)] == [121, 51, 51]
+
+
 def test_a_reader_who_comes_from_fasttext_keeps_the_files(place):
     follow(ROOT / "docs" / "how-to" / "from_fasttext.md", place)
     assert (place / "reviews.train").read_text("utf-8").count("__label__") == 800

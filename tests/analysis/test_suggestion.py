@@ -44,7 +44,7 @@ def run(*arguments, code=0):
 
 def chosen(texts, model, n, labelled=()):
     predicted = ((batch, model.predict(batch.texts)) for batch in batches_of(texts))
-    return suggest_by_model(model, predicted, n, labelled=labelled)
+    return suggest_by_model(model, VECTORS, predicted, n, labelled=labelled)
 
 
 def test_the_first_row_is_the_one_with_the_smallest_margin(model):

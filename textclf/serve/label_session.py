@@ -173,13 +173,14 @@ class LabelSession:
         with self._lock:
             if self._review:
                 raise UnknownRow("undo: expected no second look, found one. Change a row when it comes back.")
+            why = self.journal.verdicts[-1].why if self.journal.verdicts else ""
             text = self.journal.undo()
             if text in self._numbers:
                 if self._current is not None:
                     self._queue.appendleft(self._current)
                 number = self._numbers[text]
                 self._labelled.discard(number)
-                self._current = (number, "taken back")
+                self._current = (number, why)
 
     def look_again(self) -> None:
         """Bring back the rows whose labels the model doubts, and those that were marked as unsure."""
@@ -349,7 +350,7 @@ class LabelSession:
         predicted = predict_batches(
             model, batches_of([self._texts[i] for i in rest]), threads=self.settings.training.threads, ahead=True
         )
-        found = suggest_by_model(model, predicted, _AHEAD, labelled=known)
+        found = suggest_by_model(model, self._vectors, predicted, _AHEAD, labelled=known)
         queue = deque((rest[row - 1], reason) for row, reason in zip(found.rows.rows, found.reasons, strict=True))
         with self._lock:
             self.model, self._queue = model, queue

@@ -268,13 +268,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         texts, known, n = _some(X), texts_of(labelled), read_whole_number("n", n)
         if n < 1:
             refuse("n", "a whole number above 0", n)
+        settings = self._settings("str")
+        vectors = open_source_vectors(settings.vectors)
         if hasattr(self, "model_"):
             predicted = ((batch, self._predictions(batch.texts)) for batch in batches_of(texts))
-            found = suggest_by_model(self.model_, predicted, n, labelled=known)
+            found = suggest_by_model(self.model_, vectors, predicted, n, labelled=known)
         else:
-            settings = self._settings("str")
-            vectors = open_source_vectors(settings.vectors)
-            found = suggest_cold(vectors, batches_of(texts), n, np.random.default_rng(settings.seed), labelled=known)
+            rng = np.random.default_rng(settings.seed)
+            found = suggest_cold(vectors, batches_of(texts), n, rng, labelled=known)
         return np.array(found.rows.rows, np.int64) - 1
 
     def evaluate(self, X: Any, y: Any) -> Evaluation | MultiLabelEvaluation:  # noqa: ANN401

@@ -59,7 +59,7 @@ class SuggestOptions(ReadingOptions):
         if not self.cold and len(self.inputs) != 2:
             raise click.UsageError("expected MODEL and POOL, found one file. Without a model, give --cold and POOL.")
         if not self.cold:
-            refuse_idle(("vectors", "no_cache", "seed"), "only --cold uses it; a model has vectors of its own")
+            refuse_idle(("seed",), "only --cold draws rows by chance")
 
 
 @click.command("suggest", cls=Command, short_help="Choose the rows to label next: those that teach a model most.")
@@ -71,7 +71,7 @@ class SuggestOptions(ReadingOptions):
     ),
     click.option("--cold", is_flag=True, help="Choose without a model: rows that are spread over POOL."),
     click.option("--labelled", type=INPUT, metavar="FILE", help="Leave out rows like those of this table."),
-    vectors_options("Word vectors that --cold compares texts by."),
+    vectors_options("Word vectors by which texts are compared."),
     seed_option("Random seed of --cold. The same seed chooses the same rows."),
     threads_option,
 )
@@ -129,12 +129,12 @@ def _choose(table: "Table", labelled: "Sequence[str]", options: SuggestOptions) 
                 yield batch
                 count(len(batch))
 
+        vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
         if options.cold:
-            vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
             return suggest_cold(vectors, batches(), n, np.random.default_rng(options.seed), labelled=labelled)
         model = Model.load(options.inputs[0])
         predicted = predict_batches(model, batches(), threads=options.threads, ahead=True)
-        return suggest_by_model(model, predicted, n, labelled=labelled)
+        return suggest_by_model(model, vectors, predicted, n, labelled=labelled)
 
 
 def _read_texts(path: Path, reading: "TableOptions") -> list[str]:

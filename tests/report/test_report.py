@@ -152,7 +152,7 @@ def test_a_long_text_is_folded(tmp_path):
     gathered = Gathered(trained.model)
     with open_table(path, TableOptions(), labelled=True) as table:
         found = measure(
-            trained.model, table, threads=1, keep_errors=True, target_precision=None, progress=lambda _: None,
+            trained.model, table, threads=1, keep_errors=True, progress=lambda _: None,
             watch=gathered.watch,
         )  # fmt: skip
     write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)

@@ -171,6 +171,15 @@ def test_a_reader_who_comes_from_scikit_learn_sees_both_run(place):
     assert {f"python3 {name}" for name in programs(page)} < set(commands)
 
 
+def test_the_page_on_columns_runs_in_the_shell_and_in_python(place):
+    page = ROOT / "docs" / "how-to" / "columns.md"
+    follow(page, place)
+    scripts = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    (place / "last.py").write_text(scripts[-1], "utf-8")
+    done = subprocess.run([sys.executable, "last.py"], cwd=place, capture_output=True, encoding="utf-8", check=True)
+    assert done.stdout.startswith("returned [('colour', ")
+
+
 def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_prints(place):
     page = ROOT / "docs" / "results" / "scale.md"
     follow(page, place)

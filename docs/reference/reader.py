@@ -19,6 +19,7 @@ UNSPACED = (
     "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR",
     "HALFWIDTH KATAKANA",
 )  # fmt: skip
+MISSING = ("", "nan", "na", "n/a", "null", "none")
 SIGMAS = {"sigmoid": lambda Z: 1 / (1 + np.exp(-Z)), "relu": lambda Z: np.maximum(Z, 0), "tanh": np.tanh}
 
 
@@ -164,8 +165,25 @@ def subwords(pieces, shortest, longest, row_of, idf):
     return found, np.array(CG) / np.sqrt(squares or 1.0)
 
 
-def predict(path, texts):
-    """Yield the probability of each label for each text, as a dictionary."""
+def other_columns(model, arrays, cells):
+    """Return D of a row, given its cells beside the text: categories, numbers, and which numbers are missing."""
+    columns = model.get("columns", {})
+    categories, scales = columns.get("categories", []), columns.get("numbers", [])
+    known = [strings(arrays, f"categories.{i}") for i in range(len(categories))]
+    marks = [value == cell for values, cell in zip(known, cells, strict=False) for value in values]
+    gaps = [cell.strip().lower() in MISSING for cell in cells[len(categories) :]]
+    numbers = [
+        0.0 if gap else min(max((float(cell) - scale["mean"]) / scale["spread"], -10.0), 10.0)
+        for gap, cell, scale in zip(gaps, cells[len(categories) :], scales, strict=True)
+    ]
+    gaps = [gap for gap, scale in zip(gaps, scales, strict=True) if scale.get("has_missing")]
+    return np.array(
+        [*(mark / np.sqrt(len(categories)) for mark in marks), *(x / np.sqrt(len(scales)) for x in [*numbers, *gaps])]
+    )
+
+
+def predict(path, rows):
+    """Yield the probability of each label for each row, as a dictionary; a row is a text, or cells joined by U+001F."""
     arrays, description = read(path)
     model, labels = description["model"], strings(arrays, "labels")
     E, U, weights = matrix(arrays, "E"), matrix(arrays, "U"), numbers(arrays, "words.weights")
@@ -174,7 +192,9 @@ def predict(path, texts):
         {kind: numbers(arrays, f"{kind}.idf") for kind, *_ in model["ngrams"]},
     )
     ngram_row = {kind: rows_of(arrays, f"{kind}.ngrams") for kind, *_ in model["ngrams"]}
-    for text in texts:
+    for row in rows:
+        text, *cells = row.split("\x1f") if "columns" in model else [row]
+        D = other_columns(model, arrays, cells)
         tokens, pieces = cut(normal_form(text))
         rows = [word_row(key_of(token)) for token in tokens]
         if model["cased"]:
@@ -184,20 +204,22 @@ def predict(path, texts):
         known = [row for row in rows if row is not None]
         C = weights[known]
         A = (C @ E[known]) / C.sum() if known else np.zeros(E.shape[1])  # S = C E
-        place, first = 0, 0
+        place = 0
         for n_in, n_out in pairwise(model["sizes"]):
             A = SIGMAS[model["activation"]](A) if place else A
             W = arrays["network"][place : place + n_in * n_out].reshape(n_out, n_in)
             place += n_in * n_out + n_out
             A = W.astype(np.float64) @ A + arrays["network"][place - n_out : place]  # Z[l] = W[l] A[l-1] + b[l]
+        words = len(idf.get("words", ()))
+        first = {"words": 0, "chars": words + len(D)}
+        A = A + D @ U[words : words + len(D)]  # … + D V
         for kind, shortest, longest in model["ngrams"]:
             if kind == "words":
                 found, C = tf_idf(ngram_keys(tokens, shortest, longest), ngram_row[kind], idf[kind])
             else:
                 found, C = subwords(pieces, shortest, longest, ngram_row[kind], idf[kind])
             if found:
-                A = A + C @ U[first + np.array(found)]  # … + C U, … + C' G U'
-            first += len(idf[kind])
+                A = A + C @ U[first[kind] + np.array(found)]  # … + C U, … + C' G U'
         Z = A / model["temperature"]
         P = np.exp(Z - Z.max()) if model["output"] == "softmax" else 1 / (1 + np.exp(-Z))
         yield dict(zip(labels, P if "thresholds" in arrays else P / P.sum(), strict=True))

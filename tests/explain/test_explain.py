@@ -20,6 +20,7 @@ from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, Network, parameter_count
 from textclf.report.explanations import shade, write_explanations
 from textclf.settings import Settings
+from textclf.text.features import CutRows
 from textclf.text.subwords import Spelling, piece_keys
 from textclf.text.tokenizer import normal_form, origins, tokenize
 from textclf.training.train import LabelledTexts, train
@@ -160,7 +161,7 @@ def test_a_word_gets_its_vectors_part_and_its_share_of_each_ngram():
 @pytest.mark.parametrize("text", ["good, ill...good", "fine!", "好看的 film", "!? good !?", "🙂❤️ éx"])
 def test_what_a_words_subwords_add_is_the_words_and_that_of_other_characters_is_shared_among_them(text):
     model = trained(word_ngrams=0, char_ngrams=(2, 4), valid_fraction=0.0)
-    block = AttributedTexts(model, [text], tokenize([text]), 1)
+    block = AttributedTexts(model, CutRows([text], [text], tokenize([text])), 1)
     pieces, tokens = block.sources[-1], block.tokens
     wide = block.matrix.ngrams
     R = wide.G.double().times(model.U.astype(np.float64))

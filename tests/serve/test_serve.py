@@ -20,9 +20,12 @@ from textclf.cli import run as run_textclf
 from textclf.errors import TextclfError
 from textclf.model.decision import DecisionSettings
 from textclf.model.model import Model
+from textclf.row_columns import RowColumns
 from textclf.serve import ServeLimits, ServeSettings, name_models, read_token
 from textclf.serve.guard import SECURITY
 from textclf.serve.service import Service
+from textclf.settings import Settings
+from textclf.training.train import LabelledTexts, train
 
 SECRET = "nobody may read this in a log"
 TOKEN = "0123456789abcdef0123"
@@ -129,6 +132,31 @@ def test_the_models_are_listed_in_order(both):
         ("one", 1, ["down", "up"]),
         ("two", 1, ["down", "up"]),
     ]
+
+
+def test_a_model_of_several_columns_takes_objects_and_tables_of_them(folder):
+    columns = RowColumns(("text",), ("colour",), ("price",))
+    rows = [f"a bag\x1f{('red', 'blue')[i % 2]}\x1f{i}" for i in range(40)]
+    data = LabelledTexts(rows, [("buy", "leave")[i % 2] for i in range(40)], columns=columns)
+    model = train(data, Settings(vectors="none", dimension=4, recipe="fast", valid_fraction=0.0), None).model
+    model.save(folder / "goods.safetensors")
+    made = service(folder, "goods")
+    goods = [{"text": "a bag", "colour": "red", "price": 8.5}, {"text": "a bag", "colour": "blue", "price": None}]
+    answer = ask(made, "POST", "/predict", json={"texts": goods}).json()
+    expected = model.predict(["a bag\x1fred\x1f8.5", "a bag\x1fblue\x1f"]).P.round(6).tolist()
+    assert [list(one["probabilities"].values()) for one in answer["predictions"]] == [
+        sorted(row, reverse=True) for row in expected
+    ]
+    why = ask(made, "POST", "/explain", json={"texts": goods}).json()["explanations"]
+    assert [part["value"] for part in why[1]["columns"]] == ["blue", ""]
+    table = ask(made, "POST", "/label", content=b"price,text,colour\n8.5,a bag,red\n,a bag,blue\n")
+    assert [line.split(",")[3] for line in table.text.splitlines()] == ["label", "buy", "leave"]
+    assert ask(made, "GET", "/models").json()["models"][0]["columns"] == ["text", "colour", "price"]
+    for texts, part in ((["a bag\x1fred\x1fx"], "an object with the columns"), ([{"text": "a bag"}], "an object with"),
+                        ([goods[0] | {"price": "cheap"}], "expected numbers in columns of numbers")):  # fmt: skip
+        refused = ask(made, "POST", "/predict", json={"texts": texts})
+        assert (refused.status_code, part in refused.json()["error"]) == (422, True)
+    assert "no column 'price'" in ask(made, "POST", "/label", content=b"text,colour\na bag,red\n").json()["error"]
 
 
 def test_an_answer_that_cannot_be_promised_is_said_to_be_none(both, folder, model):
@@ -239,7 +267,7 @@ WRONG = {
     "no JSON": (b"texts", 400, "body: expected JSON in UTF-8"),
     "no texts": (b"{}", 422, "texts: expected it, found nothing"),
     "an empty list": (b'{"texts": []}', 422, "texts: expected at least 1 item, found 0"),
-    "a text that is none": (b'{"texts": ["a", 7]}', 422, "texts[1]: expected a valid string, found something else"),
+    "a text that is none": (b'{"texts": ["a", 7]}', 422, "texts[1]: expected a text or an object of columns, found"),
     "a field unknown": (
         b'{"texts": ["a"], "%s": 1}' % SECRET.encode(),
         422,

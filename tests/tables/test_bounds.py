@@ -182,7 +182,12 @@ def test_keys_are_those_of_the_first_hundred_rows_in_their_order(write):
     assert read_keys(early + late[:-1], False, options, True, "t").columns == ("text",)
     assert read_keys(early + late[:-1], True, options, True, "t").columns == ("text", "late", "label")
     named = TableOptions(text_column="t", label_column="l", weight_column="w")
-    assert read_keys(early, True, named, True, "t").chosen.__dict__ == {"text": "t", "label": "l", "weight": "w"}
+    assert read_keys(early, True, named, True, "t").chosen.__dict__ == {
+        "text": "t",
+        "label": "l",
+        "weight": "w",
+        "others": (),
+    }
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,12 @@ def test_named_columns_are_taken_and_are_no_other_columns():
     assert chosen("text", "label", label_column="label", labelled=False) == ("text", "label", None)
     assert chosen("w", "text", "label", weight_column="w", labelled=False) == ("text", None, "w")
     for given in ({"text_column": "a", "label_column": "a"}, {"text_column": "a", "weight_column": "a"}):
-        refused(r"t: expected different columns for text, label and weight, found .*'a', 'a'.*\.", "a", "b", **given)
+        refused(
+            r"t: expected different columns, each for one purpose, found .*'a', 'a'.*\. Name each once\.",
+            "a",
+            "b",
+            **given,
+        )
 
 
 @pytest.mark.parametrize("option", ["text_column", "label_column", "weight_column"])

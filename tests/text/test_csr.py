@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf.text.csr import SparseRows, empty_rows, stack_rows, sum_entries
+from textclf.text.csr import SparseRows, beside, empty_rows, stack_rows, sum_entries
 
 
 @st.composite
@@ -49,6 +49,13 @@ def test_products_of_some_rows_copy_none_of_them():
 def test_a_stack_has_the_rows_of_its_parts_one_below_the_other(parts):
     stacked = stack_rows([oracles.sparse(part) for part in parts])
     np.testing.assert_array_equal(stacked.scipy.toarray(), np.vstack(parts))
+
+
+@given(st.data(), st.integers(1, 5))
+def test_two_matrices_stand_beside_each_other(data, n):
+    left, right = (data.draw(matrices(rows=n)).astype(np.float32) for _ in range(2))
+    both = beside(oracles.sparse(left), oracles.sparse(right))
+    np.testing.assert_array_equal(both.scipy.toarray(), np.hstack([left, right]))
 
 
 def test_a_matrix_without_columns_multiplies_to_zeros():

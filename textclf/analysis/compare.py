@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
-from textclf.errors import DataError
+from textclf.errors import DataError, ModelError
 from textclf.labels import unknown_label
 from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
 from textclf.model.model import Model
+from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
 from textclf.training.train import LabelledTexts
@@ -180,12 +181,16 @@ def answer(
     y, given, confidence, words = [], [], [], []
     for batch in table.batches():
         y.append(_class_numbers(batch, numbers, table.name))
-        predictions = [model.predict(batch.texts, threads=threads) for model in models.values()]
+        first_texts = table.row_columns.first_texts(batch.texts)
+        predictions = [
+            model.predict(first_texts if model.features.columns.is_plain else batch.texts, threads=threads)
+            for model in models.values()
+        ]
         given.append(np.column_stack([own[name][p.classes] for name, p in zip(models, predictions, strict=True)]))
         confidence.append(np.column_stack([p.confidence for p in predictions]))
         words.append(predictions[0].tokens)
         rows += batch.rows
-        texts += batch.texts
+        texts += map(table.row_columns.show, batch.texts)
         if slice_by is not None:
             column += table.values(batch, slice_by)
         progress(len(batch))
@@ -196,6 +201,18 @@ def answer(
         tuple(models), len(models), labels, rows, texts, truth, np.concatenate(given), np.concatenate(confidence),
         np.concatenate(words), column if slice_by is not None else None, list(_strangers(models, labels, truth)),
     )  # fmt: skip
+
+
+def common_columns(models: Mapping[str, Model]) -> RowColumns:
+    """Return the columns that the models read: those of all that read more than a text, or one text.
+
+    Raises ModelError when two of them read different ones.
+    """
+    found = {name: model.features.columns for name, model in models.items() if not model.features.columns.is_plain}
+    if len(set(found.values())) > 1:
+        listed = "; ".join(f"{name}: {', '.join(columns.names)}" for name, columns in found.items())
+        raise ModelError(f"models: expected ones that read the same columns, found {listed}. Name others.")
+    return next(iter(found.values()), ONE_TEXT)
 
 
 def _class_numbers(batch: Batch, numbers: Mapping[str, int], name: str) -> Integers:
@@ -221,7 +238,9 @@ def add_baselines(answers: Answers, train: LabelledTexts | None) -> Answers:
     """
     labels = train.labels if train is not None else [answers.labels[number] for number in answers.y]
     if train is not None:
-        answers = answers.beside(TFIDF, tfidf_logistic(train.texts, train.labels, answers.texts))
+        answers = answers.beside(
+            TFIDF, tfidf_logistic(list(map(train.columns.show, train.texts)), train.labels, answers.texts)
+        )
     return answers.beside(MAJORITY, [commonest(labels)] * len(answers.y))
 
 

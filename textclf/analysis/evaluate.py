@@ -347,7 +347,7 @@ def wrong_rows(
             model.cell(answers[i]),
             float(confidence[i]),
             float(costs[i]),
-            texts[i],
+            model.features.columns.show(texts[i]),
         )
         for i in np.flatnonzero((given != (Y > 0)).any(axis=1)).tolist()
     ]

@@ -100,14 +100,14 @@ def out_of_fold(
     labels = tuple(sorted(set(data.labels)))
     numbers = {label: number for number, label in enumerate(labels)}
     y = np.array([numbers[label] for label in data.labels], np.int64)
-    fold = deal_to_judge(y, group_copies(data.texts), np.random.default_rng(settings.seed))
+    fold = deal_to_judge(y, group_copies(data.only_texts), np.random.default_rng(settings.seed))
     P = np.full((len(data.texts), len(labels)), np.nan)
     for number in range(FOLDS):
         say(f"judging labels: fold {number + 1} of {FOLDS}")
         held_out = np.flatnonzero(fold == number)
         if not len(held_out):
             continue
-        model = train(_rows(data, np.flatnonzero(fold != number)), settings, vectors).model
+        model = train(data.take(np.flatnonzero(fold != number).tolist()), settings, vectors).model
         predicted = model.predict([data.texts[i] for i in held_out.tolist()], threads=settings.threads).P
         P[held_out] = 0.0
         columns = np.array([numbers[label] for label in model.labels])
@@ -173,11 +173,6 @@ def _suggest(P: Array, y: Integers) -> Integers:
     others[np.arange(len(y)), y] = -1.0
     likeliest: Integers = others.argmax(axis=1)
     return likeliest
-
-
-def _rows(data: LabelledTexts, numbers: Integers) -> LabelledTexts:
-    chosen = numbers.tolist()
-    return LabelledTexts([data.texts[i] for i in chosen], [data.labels[i] for i in chosen])
 
 
 def _log_odds(p: Array, q: Array) -> Array:

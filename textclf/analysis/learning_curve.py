@@ -141,7 +141,7 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Cur
     n, k = len(y), len(labels)
     if k < 2:
         raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add another class.")
-    fold = deal(y, folds, rng, groups=group_copies(data.texts))
+    fold = deal(y, folds, rng, groups=group_copies(data.only_texts))
     sizes_of_folds = np.bincount(fold[fold >= 0], minlength=folds)
     largest = n - int(sizes_of_folds.max())
     smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
@@ -231,8 +231,7 @@ def _classes(
     present = np.unique(plan.y[rows])
     if len(present) == 1:  # there is nothing to learn: this is what such rows lead to
         return np.full(len(held_out), present[0])
-    texts, labels = ([column[i] for i in rows] for column in (data.texts, data.labels))
-    model = train(LabelledTexts(texts, labels), settings, vectors).model
+    model = train(data.take(rows.tolist()), settings, vectors).model
     numbers = {label: number for number, label in enumerate(plan.labels)}
     own = np.array([numbers[label] for label in model.labels])
     return own[model.predict([data.texts[i] for i in held_out], threads=settings.threads).classes]

@@ -27,7 +27,7 @@ _OF_STARTER = "English"
 def describe_table(table: LoadedTable, *, multi_label: bool) -> str:
     """Return one line: the columns of texts and labels, the texts' language, and the rows of each label."""
     language = guess_language(table.texts)
-    texts = f"texts: {_name_columns(table.text_columns)}" + (f", in {language}" if language else "")
+    texts = f"texts: {_name_columns(table.columns.texts)}" + (f", in {language}" if language else "")
     counts = _count_labels(table.labels, multi_label=multi_label)
     listed = [f"{clip(label, _LONGEST_LISTED)[1:-1]} {n:,}" for label, n in counts.most_common(_LABELS_LISTED)]
     if len(counts) > _LABELS_LISTED:

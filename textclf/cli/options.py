@@ -319,6 +319,8 @@ class ReadingOptions:
     no_quotes: bool
     encoding: str
     on_error: Literal["fail", "skip"] = "skip"
+    category_column: tuple[str, ...] = ()
+    number_column: tuple[str, ...] = ()
 
     def table_options(
         self, *, multi_label: bool = False, weight_column: str | None = None, known: Iterable[str] | None = None
@@ -341,6 +343,8 @@ class ReadingOptions:
             label_separator=self.label_separator,
             header=not self.no_header,
             sheet=self.sheet,
+            category_columns=self.category_column,
+            number_columns=self.number_column,
         )
 
 
@@ -406,15 +410,16 @@ decision_options = section(
 
 READING = (
     "text_column", "label_column", "label_columns", "label_separator", "table_format", "separator", "no_header",
-    "sheet", "no_quotes", "encoding", "on_error",
+    "sheet", "no_quotes", "encoding", "on_error", "category_column", "number_column",
 )  # fmt: skip
 """The parameters of `table_options`."""
 
 
-def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
+def table_options(*, labelled: bool, may_stop: bool = True, others: bool = False) -> Decorator:
     """Add the options that say how a table is read; they reach the command as those of `ReadingOptions`.
 
-    With `may_stop` False an invalid row never stops the command, and there is no option for it.
+    With `may_stop` False an invalid row never stops the command, and there is no option for it. With `others` columns
+    beside the text can be named, for a model to be trained on.
     """
     options = [
         click.option("--text-column", metavar="NAME", help="Column of texts. [default: detected from the header]"),
@@ -445,6 +450,15 @@ def table_options(*, labelled: bool, may_stop: bool = True) -> Decorator:
             click.option("--label-column", metavar="NAME", help=text),
             click.option("--label-columns", metavar="A,B,…", help="Columns of 1 or 0, one for each label."),
             click.option("--label-separator", metavar="TEXT", help="Text between labels of a cell. [default: |]"),
+        ]
+    if others:
+        options += [
+            click.option(
+                "--category-column", multiple=True, metavar="NAME", help="Column of categories, used beside the text."
+            ),
+            click.option(
+                "--number-column", multiple=True, metavar="NAME", help="Column of numbers, used beside the text."
+            ),
         ]
     return section("Reading the table", *options)
 

@@ -39,6 +39,7 @@ def _label(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.Dat
 
     values = part[column]
     model = load_model(Path(path), digest)
+    model.require_one_text("predict of a data frame")
     texts = [
         "" if missing else _require_text(text, column) for text, missing in zip(values, values.isna(), strict=True)
     ]

@@ -5,6 +5,7 @@ The score of label c is its logit minus the mean of the other labels': a contras
 a label are measured with one yardstick, and what they show can be added up.) It is a sum; with T left out:
 
     v · Z[L] = v · f(S) + Σ_g C_g (U_g · v) + Σ_p C'_p (R_p · v)    over word n-grams g and pieces p; f is the network
+             + Σ_m D_m (V_m · v)             over the columns beside the text, if there are any
     v · f(S) = v · f(0) + Σ_w C_w (E_w · G)          over its words w
 
 `G`, one row a text, is the gradient of v · f with respect to S. Without hidden layers it is vᵀ W wherever S is, and
@@ -17,12 +18,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from textclf.explain.explanation import Explanation, Method, Sum
-from textclf.explain.sources import PieceSource, Segments, Source, TokenSource, place_ngrams, place_words, text_bounds
+from textclf.explain.explanation import ColumnPart, Explanation, Method, Sum
+from textclf.explain.sources import (
+    OtherSource,
+    PieceSource,
+    Segments,
+    Source,
+    TokenSource,
+    place_ngrams,
+    place_words,
+    text_bounds,
+)
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.text.csr import SparseRows
-from textclf.text.tokenizer import Tokens, decode, origins, tokenize_blocks
+from textclf.text.features import CutRows
+from textclf.text.tokenizer import decode, origins
 from textclf.types import Array, Integers
 
 SUM_TOLERANCE = 5e-4
@@ -46,27 +57,25 @@ class ExplainSettings:
     ngrams: int = 10
 
 
-def explain(model: Model, texts: Sequence[str], settings: ExplainSettings = ExplainSettings()) -> list[Explanation]:
-    """Return an explanation of each text, in order.
+def explain(model: Model, rows: Sequence[str], settings: ExplainSettings = ExplainSettings()) -> list[Explanation]:
+    """Return an explanation of each row, in order.
 
     Raises ValueError at a label that the model does not have, and ModelError when it gives several labels.
     """
     explanations: list[Explanation] = []
-    for block in attribute_blocks(model, texts, settings.label):
+    for block in attribute_blocks(model, rows, settings.label):
         explanations += block.explanations(settings.ngrams)
     if settings.method == "leave-one-out":
         return _leave_out(model, explanations)
     return explanations
 
 
-def attribute_blocks(model: Model, texts: Sequence[str], label: str | None) -> Iterator["AttributedTexts"]:
-    """Give the texts with what their words and n-grams add, a block of consecutive texts at a time."""
+def attribute_blocks(model: Model, rows: Sequence[str], label: str | None) -> Iterator["AttributedTexts"]:
+    """Give the rows with what their words, n-grams and other columns add, a block of consecutive rows at a time."""
     model.require_one_label("explain")
     chosen = None if label is None else model.labels.index(label)
-    first = 0
-    for tokens in tokenize_blocks(texts) if texts else ():
-        yield AttributedTexts(model, texts[first : first + len(tokens)], tokens, chosen)
-        first += len(tokens)
+    for block in model.features.cut(rows) if rows else ():
+        yield AttributedTexts(model, block, chosen)
 
 
 def scores(Z: Array, classes: Integers) -> Array:
@@ -115,18 +124,19 @@ def mean_gradient(network: Network, S: Array, classes: Integers) -> Array:
 class AttributedTexts:
     """Some consecutive texts and what adds to their scores for their own labels, or for the class `chosen`."""
 
-    def __init__(self, model: Model, texts: Sequence[str], tokens: Tokens, chosen: int | None) -> None:
-        self.model, self.texts, self.tokens = model, texts, tokens
-        self.matrix = model.features.extract_tokens([tokens], texts)
+    def __init__(self, model: Model, block: CutRows, chosen: int | None) -> None:
+        self.model, self.rows, self.texts, self.tokens = model, block.rows, block.texts, block.tokens
+        self.matrix = model.features.extract_tokens([block])
         S, wide = model.sums(self.matrix)
         Z = model.exact_network.forward(S, wide=wide).Z[-1]
         self.P = model.probabilities_of(Z)
         self.scale = 1.0 / model.temperature
-        self.classes: Integers = model.decision.choose(self.P) if chosen is None else np.full(len(texts), chosen)
+        self.classes: Integers = model.decision.choose(self.P) if chosen is None else np.full(len(block.rows), chosen)
         self.scores = self.scale * scores(Z, self.classes)
         self.bases = self.scale * scores(_logits(model.exact_network, np.zeros_like(S)), self.classes)
-        self.segments = Segments(tokens)
+        self.segments = Segments(block.tokens)
         self.sources: list[Source] = [self._vectors(S), *self._ngrams()]
+        self.others = self._other_columns()
 
     def explanations(self, most_ngrams: int) -> Iterator[Explanation]:
         """Give the explanation of each text."""
@@ -134,7 +144,7 @@ class AttributedTexts:
         shares = np.zeros(self.segments.count)
         for source in self.sources:
             shares += source.shares(len(shares))
-        ngrams = self._strongest(most_ngrams)
+        ngrams, columns = self._strongest(most_ngrams), self._columns_of_rows()
         for number, (text, begin, end) in enumerate(zip(self.texts, *text_bounds(tokens), strict=True)):
             first, last = tokens.offsets[number : number + 2]
             codes = tokens.codes[begin:end]
@@ -160,11 +170,12 @@ class AttributedTexts:
                 contributions=segments[1::2],
                 between=segments[::2],
                 ngrams=ngrams[number],
+                columns=columns[number],
             )
 
     def sums(self) -> Iterator[tuple[int, Sum]]:
-        """Give each word and n-gram with the class of the texts that it stands in, and what it adds to them all."""
-        for source in self.sources:
+        """Give each word, n-gram and other feature with the class of its texts, and what it adds to them all."""
+        for source in (*self.sources, *([] if self.others is None else [self.others])):
             ids = self.classes[source.matrix.row_numbers].astype(np.int64) << 32 | source.matrix.columns
             distinct, firsts, inverse = np.unique(ids, return_index=True, return_inverse=True)
             totals = np.bincount(inverse, weights=source.values, minlength=len(distinct)).tolist()
@@ -186,13 +197,40 @@ class AttributedTexts:
     def _ngrams(self) -> Iterator[Source]:
         features, wide = self.model.features, self.matrix.ngrams
         if features.word_ngrams is not None:
-            rows, columns = np.unique(wide.ngrams.columns, return_inverse=True)
-            values = self._values(wide.ngrams, self.model.U[rows], columns)
-            placed = place_ngrams(wide.ngrams, self.tokens, features.word_ngrams)
-            yield TokenSource("words", wide.ngrams, values, placed, self.segments.of_words())
+            C = _columns(wide.ngrams, slice(0, features.of_others.start))
+            placed = place_ngrams(C, self.tokens, features.word_ngrams)
+            yield TokenSource("words", C, self._straight(C, 0), placed, self.segments.of_words())
         if features.subwords is not None:
             _, R = wide.double().spread(self.model.U)
             yield PieceSource.of(wide.pieces, self._values(wide.pieces, R, wide.pieces.columns), self.segments)
+
+    def _other_columns(self) -> OtherSource | None:
+        """Return what columns beside the text add; None where there are none."""
+        features = self.model.features
+        if not features.others.width:
+            return None
+        D = _columns(self.matrix.ngrams.ngrams, features.of_others)
+        return OtherSource(D, self._straight(D, features.of_others.start), features.others.names)
+
+    def _columns_of_rows(self) -> list[tuple[ColumnPart, ...]]:
+        """Return what each other column of each row adds: its value, and that it is missing."""
+        columns, others = self.model.features.columns, self.model.features.others
+        if self.others is None:
+            return [()] * len(self.rows)
+        numbers = {name: number for number, name in enumerate((*columns.categories, *columns.numbers))}
+        owners = np.array([numbers[name] for name in others.owners], np.int64)
+        D = self.others.matrix
+        added = np.zeros((len(self.rows), len(numbers)))
+        np.add.at(added, (D.row_numbers, owners[D.columns]), self.others.values)
+        return [
+            tuple(ColumnPart(*part) for part in zip(numbers, cells, row, strict=True))
+            for cells, row in zip(columns.others(self.rows), added.tolist(), strict=True)
+        ]
+
+    def _straight(self, matrix: SparseRows, first: int) -> Array:
+        """Return what each entry of a matrix adds whose columns stand for the rows of U from `first` on."""
+        rows, columns = np.unique(matrix.columns, return_inverse=True)
+        return self._values(matrix, self.model.U[rows + first], columns)
 
     def _values(self, matrix: SparseRows, rows: Array, columns: Integers) -> Array:
         """Return what each entry of a matrix adds to its text's score, given the rows that its columns stand for."""
@@ -204,7 +242,7 @@ class AttributedTexts:
 
     def _strongest(self, most: int) -> list[tuple[Sum, ...]]:
         """Return the strongest word vectors and n-grams of each text, at most so many."""
-        found: list[list[Sum]] = [[] for _ in self.texts]
+        found: list[list[Sum]] = [[] for _ in self.rows]
         for source in self.sources:
             texts = source.matrix.row_numbers
             order = np.lexsort((-np.abs(source.values), texts))
@@ -218,16 +256,26 @@ class AttributedTexts:
         return [tuple(sorted(sums, key=lambda one: -abs(one.contribution))[:most]) for sums in found]
 
 
+def _columns(matrix: SparseRows, wanted: slice) -> SparseRows:
+    """Return these columns of a matrix."""
+    if wanted == slice(0, matrix.width):
+        return matrix
+    places = np.full(matrix.width, -1, np.int32)
+    places[wanted] = np.arange(wanted.stop - wanted.start)
+    return matrix.renumber(places, wanted.stop - wanted.start)
+
+
 def _logits(network: Network, S: Array) -> Array:
     return network.forward(S).Z[-1]
 
 
 def _leave_out(model: Model, explanations: list[Explanation]) -> list[Explanation]:
     """Return the explanations with what each token adds: the score's fall when it is left out of the text."""
-    texts, classes = [], []
+    texts, classes, columns = [], [], model.features.columns
     for explanation in explanations:
         for start, end in zip(explanation.starts.tolist(), explanation.ends.tolist(), strict=True):
-            texts.append(f"{explanation.shown[:start]} {explanation.shown[end:]}")
+            text = f"{explanation.shown[:start]} {explanation.shown[end:]}"
+            texts.append(columns.pack([text, *(part.cell for part in explanation.columns)]))
         classes += [model.labels.index(explanation.label)] * len(explanation.starts)
     without = np.empty(len(texts))
     for first in range(0, len(texts), _TEXTS_AT_ONCE):
@@ -239,7 +287,7 @@ def _leave_out(model: Model, explanations: list[Explanation]) -> list[Explanatio
     for explanation in explanations:
         falls = explanation.score - without[first : first + len(explanation.starts)]
         first += len(falls)
-        base = explanation.score - float(falls.sum())
+        base = explanation.score - float(falls.sum()) - sum(part.contribution for part in explanation.columns)
         between = np.zeros_like(explanation.between)
         explained.append(replace(explanation, method="leave-one-out", contributions=falls, between=between, base=base))
     return explained

@@ -27,7 +27,8 @@ class TextPart(NamedTuple):
 class Sum(NamedTuple):
     """All occurrences in a text of one word, or one n-gram: its kind, its string, how many, and what they add.
 
-    `kind` is "words", "chars" (word n-grams and sub-words, as in `NgramTable`) or "vector" (a word's vector).
+    `kind` is "words", "chars" (word n-grams and sub-words, as in `NgramTable`), "vector" (a word's vector) or
+    "column" (a column beside the text).
     """
 
     kind: str
@@ -36,9 +37,17 @@ class Sum(NamedTuple):
     contribution: float
 
 
+class ColumnPart(NamedTuple):
+    """A column beside the text, what stands there, and what it adds to the score."""
+
+    name: str
+    cell: str
+    contribution: float
+
+
 @dataclass(frozen=True)
 class Explanation:
-    """Why a text has this score for a label: ``base`` + the contributions of its parts = ``score``.
+    """Why a text has this score for a label: ``base`` + the contributions of its parts and columns = ``score``.
 
     The score is the label's calibrated logit minus the mean of the other labels'; `base` is the score of an empty text.
     With leave-one-out nothing makes contributions add up: `base` is then what is left over.
@@ -46,7 +55,7 @@ class Explanation:
     `spell` is what places refer to: the text, or its normal form where places in the text cannot be told.
     `starts`, `ends`, `contributions`, shape (T,): of the tokens. `between`, shape (T + 1,): what is added by that which
     stands before each token and after the last. `words_of_tokens`: the tokens in normal form.
-    `ngrams`: the strongest n-grams, strongest first.
+    `ngrams`: the strongest n-grams, strongest first. `columns`: what stands beside the text, and what it adds.
     """
 
     text: str
@@ -63,6 +72,7 @@ class Explanation:
     between: Array
     ngrams: tuple[Sum, ...]
     like: tuple[Neighbour, ...] = ()
+    columns: tuple[ColumnPart, ...] = ()
 
     @cached_property
     def parts(self) -> list[TextPart]:
@@ -116,8 +126,13 @@ class Explanation:
             "ngrams": [
                 {**ngram._asdict(), "contribution": round(ngram.contribution, _DIGITS)} for ngram in self.ngrams
             ],
+            **({"columns": list(map(_column, self.columns))} if self.columns else {}),
             **({"like": [neighbour.as_dict() for neighbour in self.like]} if self.like else {}),
         }
+
+
+def _column(part: ColumnPart) -> dict[str, Any]:
+    return {"column": part.name, "value": part.cell, "contribution": round(part.contribution, _DIGITS)}
 
 
 def _part(part: TextPart) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def find_nearest(
     model: Model, texts: Sequence[str], batches: Iterable[Batch], most: int
 ) -> list[tuple[Neighbour, ...]]:
     """Return for each text the rows nearest to it, nearest first, at most so many; of equally near ones the first."""
-    queries = _Directions.of(model, texts)
+    queries, columns = _Directions.of(model, texts), model.features.columns
     found: list[list[Neighbour]] = [[] for _ in texts]
     farthest = np.full(len(texts), -np.inf)  # of those found, where they are as many as are to be
     for batch in batches:
@@ -46,16 +46,19 @@ def find_nearest(
             for number, similarities in enumerate(near, start):
                 nearer = np.flatnonzero(similarities > farthest[number])
                 best = nearer[np.argsort(-similarities[nearer], kind="stable")[:most]]
-                new = [_neighbour(batch, place, float(similarities[place])) for place in best.tolist()]
+                new = [
+                    _neighbour(batch, place, float(similarities[place]), columns.show(batch.texts[place]))
+                    for place in best.tolist()
+                ]
                 found[number] = sorted(found[number] + new, key=lambda one: -one.similarity)[:most]
                 if len(found[number]) == most:
                     farthest[number] = found[number][-1].similarity
     return [tuple(nearest) for nearest in found]
 
 
-def _neighbour(batch: Batch, place: int, similarity: float) -> Neighbour:
+def _neighbour(batch: Batch, place: int, similarity: float, text: str) -> Neighbour:
     label = batch.labels[place] if batch.labels is not None else ""
-    return Neighbour(batch.rows[place], label, similarity, batch.texts[place])
+    return Neighbour(batch.rows[place], label, similarity, text)
 
 
 @dataclass(frozen=True)

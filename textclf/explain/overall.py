@@ -36,10 +36,9 @@ def strongest_words(model: Model, most: int) -> list[ClassSummary]:
     """
     model.require_one_label("explain")
     words = list(model.words)
-    matrix = model.features.extract(words)
-    S, wide = model.sums(matrix)
-    Z = model.exact_network.forward(S, wide=wide).Z[-1] - model.exact_network.forward(np.zeros_like(S[:1])).Z[-1]
-    Z /= model.temperature
+    matrix = model.features.extract(model.features.columns.fill(["", *words]))
+    Z = model.logits(matrix) / model.temperature
+    Z, matrix = Z[1:] - Z[0], matrix.slice(1, len(matrix))
     k = len(model.labels)
     added = (k * Z - Z.sum(axis=1, keepdims=True)) / (k - 1)
     added[matrix.tokens != 1] = 0.0  # what the tokenizer would not leave whole never stands in a text

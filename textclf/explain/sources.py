@@ -5,7 +5,7 @@ equally among its tokens. The sub-words of a word belong to the word; those of a
 its characters, which hand their share on to the token that they stand in. What is between tokens is punctuation.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -188,6 +188,28 @@ class PieceSource:
         firsts = np.zeros(len(self.values), np.int64)
         firsts[self.entries[::-1]] = np.arange(len(self.entries))[::-1]
         return [decode(tokens.codes[starts[i] : ends[i]]) for i in firsts[wanted].tolist()]
+
+
+@dataclass
+class OtherSource:
+    """What the columns beside the text add, in no segment of it; `names` are those of D's columns. See `Source`."""
+
+    matrix: SparseRows
+    values: Array
+    names: Sequence[str]
+    kind: str = "column"
+
+    def counts(self) -> Integers:
+        """Return how often each entry occurs, shape of `values`."""
+        return np.ones(len(self.values), np.int64)
+
+    def shares(self, segments: int) -> Array:
+        """Return what the columns give to each segment: nothing."""
+        return np.zeros(segments)
+
+    def strings(self, tokens: Tokens, wanted: Integers) -> list[str]:
+        """Return the names of these entries' columns, with the value of a category."""
+        return [self.names[column] for column in self.matrix.columns[wanted].tolist()]
 
 
 def place_words(matrix: SparseRows, tokens: Tokens, rows: Integers) -> list[Placed]:

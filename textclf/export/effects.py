@@ -12,7 +12,6 @@ alone does as well on IMDB and better on Banking77, but worse on SST-2.
 """
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -31,17 +30,11 @@ class Usage:
     """What a text has of each row of E and U on average.
 
     `words`, shape (V,): their numbers in C by words, the sum over all being 1. `ngrams`, shape (N,): the squares of
-    theirs in C by n-grams, the sum over those of one kind being 1.
+    theirs in C by n-grams, the sum over those of one kind being 1. Columns beside the text are no n-grams.
     """
 
     words: Array
     ngrams: Array
-
-
-def kinds_of(features: Features) -> list[slice]:
-    """Return the rows of U that the n-grams of each kind have."""
-    stops = np.cumsum([0, *(len(table.index) for table in features.ngrams)]).tolist()
-    return [slice(start, stop) for start, stop in pairwise(stops)]
 
 
 def measure_usage(matrix: TextMatrix, features: Features) -> Usage:
@@ -73,11 +66,11 @@ def estimate_usage(model: Model) -> Usage:
 
 def _squares_a_text(features: Features) -> Array:
     """Return what a text of training has of the square of each n-gram's number in C, but for the texts' lengths."""
-    squares = [np.zeros(0)]
-    for table in features.ngrams:
+    squares = np.zeros(features.height)
+    for kind, table in zip(features.kinds, features.ngrams, strict=True):
         number = table.idf.astype(np.float64) ** (2 if table.kind == "chars" else 1)
-        squares.append(np.exp(1.0 - table.idf) * number**2)  # idf = log((1 + n) / (1 + df)) + 1
-    return np.concatenate(squares)
+        squares[kind] = np.exp(1.0 - table.idf) * number**2  # idf = log((1 + n) / (1 + df)) + 1
+    return squares
 
 
 def between_classes(rows: Array, model: Model) -> Array:
@@ -100,6 +93,6 @@ def _shares_of_words(features: Features, words: PackedStrings) -> npt.NDArray[np
 
 def _scale(words: Array, ngrams: Array, features: Features) -> Usage:
     of_kinds = ngrams.astype(np.float64)
-    for kind in kinds_of(features):
+    for kind in features.kinds:
         of_kinds[kind] /= max(of_kinds[kind].sum(), 1e-300)
     return Usage(words / max(words.sum(), 1e-300), of_kinds)

@@ -66,6 +66,7 @@ def classifier_source() -> str:
 
 def model_content(model: Model, answer_from: Array | None = None) -> bytes:
     """Return the bytes of the model file, without what a classifier has no use for."""
+    model.require_one_text("export to JavaScript")
     arrays, description = model.content()
     kept = {name: array for name, array in arrays.items() if name not in _LEFT_OUT}
     if answer_from is not None:

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError, require_packages
-from textclf.export.effects import kinds_of
 from textclf.export.tokenizer_json import INPUTS, PIECES, tokenizer_json
 from textclf.model.model import Model, largest_sum
 from textclf.storage.files import write_whole
@@ -46,6 +45,7 @@ def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
     """
     _check_known("activation", model.network.activation.name, _ACTIVATIONS)
     _check_known("output", model.output, _OUTPUTS)
+    model.require_one_text("export to ONNX")
     if not largest_sum(model) < _LARGEST_SUM:
         raise ModelError(f"{path}: expected weights whose sums are finite in float32, found larger ones. Train again.")
     described, digest = tokenizer_json(model)
@@ -206,7 +206,8 @@ class _Graph:
 
 
 def _rows_of_kind(model: Model, number: int) -> Array | ByteRows:
-    return model.U[kinds_of(model.features)[number]]
+    rows: Array | ByteRows = model.U[model.features.kinds[number]]
+    return rows
 
 
 def _byte_count(matrix: Array | ByteRows) -> int:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from textclf.errors import ModelError
-from textclf.export.effects import between_classes, effects, estimate_usage, kinds_of, measure_usage
+from textclf.export.effects import between_classes, effects, estimate_usage, measure_usage
 from textclf.export.measured_rows import Change, LabelledRows
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.card import ExportFacts
@@ -20,7 +20,6 @@ from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, few_values
-from textclf.text.features import Features
 from textclf.text.key_index import KeyIndex, short_keys
 from textclf.types import Array, BoolArray, Keys, ShortKeys
 
@@ -95,9 +94,11 @@ class _Shrinker:
         # A key of 4 bytes, a weight or idf of 1, a scale of 2; a word's letters, and 4 bytes for where they begin.
         gain = np.concatenate([of_words / (4 + 1 + 2 + width + 4 + lengths), of_ngrams / (4 + 1 + 2 + k)])
         tables = [self.whole.features.words.index, *(table.index for table in self.whole.features.ngrams)]
-        parts = [slice(0, V), *(slice(V + kind.start, V + kind.stop) for kind in kinds_of(model.features))]
-        told_apart = [_strongest_of_each_key(table.keys, gain[part]) for table, part in zip(tables, parts, strict=True)]
-        gain[~np.concatenate(told_apart)] = -1.0
+        parts = [slice(0, V), *(slice(V + kind.start, V + kind.stop) for kind in model.features.kinds)]
+        told_apart = np.zeros(len(gain), np.bool_)  # columns beside the text are none of those that may go
+        for table, part in zip(tables, parts, strict=True):
+            told_apart[part] = _strongest_of_each_key(table.keys, gain[part])
+        gain[~told_apart] = -1.0
         self._order = np.argsort(-gain, kind="stable")[: int((gain >= 0).sum())]
         matrix = None if rows is None else model.features.extract(rows.texts)
         self._usage = estimate_usage(self.whole) if matrix is None else measure_usage(matrix, model.features)
@@ -165,9 +166,10 @@ class _Shrinker:
         kept = np.zeros(V + len(whole.U), np.bool_)
         kept[self._order[:count]] = True
         words, ngrams = np.flatnonzero(kept[:V]), kept[V:]
+        ngrams[whole.features.of_others] = True
         U = np.array(whole.U, np.float32)
         tables = []
-        for kind, table in zip(kinds_of(whole.features), whole.features.ngrams, strict=True):
+        for kind, table in zip(whole.features.kinds, whole.features.ngrams, strict=True):
             of_kind = ngrams[kind]
             U[kind] *= np.sqrt(self._usage.ngrams[kind][of_kind].sum())  # lengths are roots of sums of squares
             tables.append(replace(table, index=_short(table.index, of_kind), idf=few_values(table.idf[of_kind])))
@@ -177,7 +179,9 @@ class _Shrinker:
         facts = ExportFacts("int8", self.source, folded_in, len(words), int(ngrams.sum()))
         return replace(
             whole,
-            features=Features(replace(of_words, index=dictionary, weights=weights), tuple(tables)),
+            features=replace(
+                whole.features, words=replace(of_words, index=dictionary, weights=weights), ngrams=tuple(tables)
+            ),
             words=PackedStrings.of([whole.words[number] for number in words.tolist()]),
             E=ByteRows.of(np.asarray(whole.E)[words] * np.float32(self._usage.words[words].sum())),
             U=ByteRows.of(U[ngrams]),

@@ -8,27 +8,29 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
-from textclf.errors import ModelError, TrainingError
+from textclf.errors import DataError, ModelError, TrainingError
 from textclf.labels import LabelSet, join_labels
 from textclf.metrics.ordinal import order_labels
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.calibration import Scaling
-from textclf.model.card import AtMost, Bounds, ModelCard, read_as
+from textclf.model.card import AtMost, Bounds, ModelCard, plain, read_as
 from textclf.model.decision import LIKELIEST, Decision, DecisionSettings
 from textclf.model.drift import CELLS, Drift, Profile, measure_drift, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
 from textclf.model.kept_examples import KeptExamples
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
+from textclf.row_columns import LARGEST_NUMBER, MOST_CATEGORIES, ONE_TEXT, RowColumns
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, row_arrays, value_arrays
 from textclf.text.features import Features, TextMatrix, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
+from textclf.text.other_columns import FURTHEST, NO_OTHERS, CategoryColumn, NumberColumn, OtherColumns
 from textclf.text.subwords import KnownPieces
 from textclf.text.tokenizer import NAME as TOKENIZER
 from textclf.types import Array, BoolArray, Integers
@@ -107,6 +109,15 @@ class Model:
             self.require_one_label(settings.purpose)
         return settings.make(self.labels, self.decision, self.record)
 
+    def require_one_text(self, purpose: str) -> None:
+        """Raise ModelError when the model reads several columns, which `purpose` cannot deal with."""
+        columns = self.features.columns
+        if not columns.is_plain:
+            raise ModelError(
+                f"{purpose}: expected a model that reads one text, found one that reads {', '.join(columns.names)}."
+                " Name another."
+            )
+
     def profile(self) -> Profile:
         """Return a profile without texts, of the quantities that this model compares."""
         return Profile(quantities([table.kind for table in self.features.ngrams]))
@@ -153,7 +164,8 @@ class Model:
         for text, labels, confidence, row, known, is_silent in rows:
             several = labels if self.is_multi_label else None
             probabilities = dict(zip(self.labels, row, strict=True))
-            yield Prediction(text, self.cell(labels), confidence, probabilities, known, several, is_silent)
+            shown = self.features.columns.show(text)
+            yield Prediction(shown, self.cell(labels), confidence, probabilities, known, several, is_silent)
 
     def label_sets(self, given: BoolArray) -> list[LabelSet]:
         """Return the labels of each row of `given`, shape (n, k), in the model's order."""
@@ -267,7 +279,10 @@ class Model:
             "activation": self.network.activation.name,
             "output": self.output,
             "temperature": self.temperature,
+            **_columns_structure(self.features),
         }
+        for i, column in enumerate(self.features.others.categories):
+            arrays |= PackedStrings.of(column.values).arrays(f"categories.{i}")
         return arrays, {"model": structure, **self.card.as_dict()}
 
     @staticmethod
@@ -320,6 +335,26 @@ class Structure:
     activation: str
     output: Literal["softmax", "sigmoid"]
     temperature: Annotated[float, Bounds(1e-3, 1e3)]
+    columns: "ColumnStructure | None" = None
+
+
+@dataclass(frozen=True)
+class NumberStructure:
+    """A column of numbers as a file describes it: see `NumberColumn`."""
+
+    name: str
+    mean: Annotated[float, Bounds(-LARGEST_NUMBER, LARGEST_NUMBER)]
+    spread: Annotated[float, Bounds(1e-200, LARGEST_NUMBER)]
+    has_missing: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnStructure:
+    """The columns of a row as a file describes them; the values of categories are arrays."""
+
+    texts: tuple[str, ...]
+    categories: Annotated[tuple[str, ...], AtMost(MOST_CATEGORIES)] = ()
+    numbers: tuple[NumberStructure, ...] = ()
 
 
 def _from_file(file: ModelFile) -> Model:
@@ -343,12 +378,12 @@ def _from_file(file: ModelFile) -> Model:
     if card.regularization is not None and len(card.regularization.ngram_scales) != len(tables):
         found = len(card.regularization.ngram_scales)
         raise file.unlike(f"regularization.ngram_scales: expected {len(tables)} numbers, found {found}")
-    N = sum(len(table.index) for table in tables)
-    E, U = file.rows("E", V, d, _PARAMETERS), file.rows("U", N, k, _PARAMETERS)
+    features = Features(word_table, tables, *_read_columns(file, structure.columns))
+    E, U = file.rows("E", V, d, _PARAMETERS), file.rows("U", features.height, k, _PARAMETERS)
     theta = file.array("network", "F32", parameter_count(structure.sizes), bounds=_PARAMETERS)
     model = Model(
         labels,
-        Features(word_table, tables),
+        features,
         words,
         E,
         U,
@@ -397,12 +432,45 @@ def _read_labels(file: ModelFile, k: int, *, at_least: int) -> tuple[str, ...]:
     return labels
 
 
+def _columns_structure(features: Features) -> dict[str, Any]:
+    """Return what a description says of columns: nothing where a row is one text called `text`."""
+    columns, others = features.columns, features.others
+    if columns == ONE_TEXT:
+        return {}
+    numbers = tuple(NumberStructure(**vars(column)) for column in others.numbers)
+    return {"columns": plain(ColumnStructure(columns.texts, columns.categories, numbers))}
+
+
+def _read_columns(file: ModelFile, structure: ColumnStructure | None) -> tuple[RowColumns, OtherColumns]:
+    """Return the columns of rows, and what is known of those beside the text."""
+    if structure is None:
+        return ONE_TEXT, NO_OTHERS
+    try:
+        columns = RowColumns(structure.texts, structure.categories, tuple(number.name for number in structure.numbers))
+    except DataError as error:
+        raise file.unlike(f"model.columns: {str(error).rstrip('.')}") from None
+    if len(columns.texts) != 1:
+        raise file.unlike(f"model.columns.texts: expected one column, found {len(columns.texts)}")
+    categories = []
+    for i, name in enumerate(structure.categories):
+        values = tuple(file.strings(f"categories.{i}"))
+        if list(values) != sorted(set(values)):
+            raise file.unlike(f"categories.{i}: expected different values in rising order, found others")
+        categories.append(CategoryColumn(name, values))
+    numbers = tuple(NumberColumn(**vars(number)) for number in structure.numbers)
+    return columns, OtherColumns(tuple(categories), numbers)
+
+
 def largest_sum(model: Model) -> float:
-    """Return what no weighted sum of the network can exceed, whatever the text; rows of C are of length 1 at most."""
+    """Return what no weighted sum of the network can exceed, whatever the row; rows of C are of length 1 at most.
+
+    No entry of D is above `FURTHEST`.
+    """
     largest = _magnitude(model.E)
     for layer in model.network.layers:
         largest = largest * layer.W.shape[1] * _magnitude(layer.W) + _magnitude(layer.b)
-    return largest + len(model.U) * _magnitude(model.U)
+    furthest = FURTHEST if model.features.others.width else 1.0
+    return largest + len(model.U) * furthest * _magnitude(model.U)
 
 
 def _magnitude(numbers: Array | ByteRows) -> float:

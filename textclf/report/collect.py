@@ -118,5 +118,5 @@ class Gathered:
 
     def watch(self, texts: Sequence[str], Y: Array, predictions: Predictions) -> None:
         """Take in a batch, its truth Y, shape (n, k), and what the model said of it."""
-        self.texts.add(texts, Y, predictions.tokens, predictions.known)
+        self.texts.add(self.model.features.columns.only_texts(texts), Y, predictions.tokens, predictions.known)
         self.judged.add(Y, predictions)

@@ -73,7 +73,7 @@ def write_training_report(
     texts = TextTotals(len(model.labels))
     matrix = model.features.extract(examples.texts)
     sets = label_sets(examples.labels, multi_label=model.is_multi_label)
-    texts.add(examples.texts, multi_hot(sets, model.labels), matrix.tokens, matrix.known)
+    texts.add(examples.columns.only_texts(examples.texts), multi_hot(sets, model.labels), matrix.tokens, matrix.known)
     history = model.card.history
     _write(
         path, model, texts, _of_validation(trained, examples if valid is None else valid),

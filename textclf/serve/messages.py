@@ -2,7 +2,7 @@
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from textclf.errors import TextclfError
 from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.prediction import Prediction
+from textclf.row_columns import RowColumns, parse_number
 from textclf.serve.service_settings import ServeLimits
 
 
@@ -97,6 +98,10 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+Fields = dict[str, str | int | float | None]
+_TEXTS = "Each is a text, or an object with the columns that the model reads."
+
+
 class CostsOfLabels(_Strict):
     """What mistakes cost: `costs` by true and given label, 1 where none is given, and abstaining."""
 
@@ -124,7 +129,7 @@ def _make_rule(
 class PredictRequest(_Strict):
     """Texts to label."""
 
-    texts: list[str] = Field(description="The texts to label.", min_length=1)
+    texts: list[str | Fields] = Field(description=f"The texts to label. {_TEXTS}", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
     top_k: RequestCount | None = Field(None, description="Give the K likeliest labels only.")
     target_precision: RequestedShare | None = Field(None, description=_PROMISE)
@@ -142,7 +147,7 @@ class PredictRequest(_Strict):
 class ExplainRequest(_Strict):
     """Texts to explain."""
 
-    texts: list[str] = Field(description="The texts to explain.", min_length=1)
+    texts: list[str | Fields] = Field(description=f"The texts to explain. {_TEXTS}", min_length=1)
     model: str | None = Field(None, description="The model's name; the first model when left out.")
     label: str | None = Field(None, description="Explain this label; each text's own when left out.")
     ngrams: Whole = Field(10, ge=0, le=100, description="How many n-grams to list for each text.")
@@ -246,6 +251,7 @@ class ModelAnswer(BaseModel):
     labels: list[str]
     multi_label: bool
     words: int
+    columns: list[str] = Field(description="The columns that it reads of a row.")
     can_promise: bool = Field(description="Whether it takes target_precision.")
     target_precision: float | None = Field(description="The one that it was trained for, if any.")
     validation: ValidationAnswer | None
@@ -314,7 +320,7 @@ def parse_request(kind: type[Texts], body: bytes, limits: ServeLimits, most_text
         raise HttpError(
             422, f"texts: expected at most {most_texts:,}, found {len(request.texts):,}. Send several requests."
         )
-    longest = max(map(len, request.texts))
+    longest = max(map(_count_characters, request.texts))
     if longest > limits.characters:
         raise HttpError(
             422, f"texts: expected at most {limits.characters:,} characters in a text, found {longest:,}. Cut it."
@@ -328,6 +334,29 @@ def parse_body(kind: type[Message], body: bytes) -> Message:
         return kind.model_validate_json(body)
     except ValidationError as error:
         raise _name_mistake(error) from None
+
+
+def _count_characters(text: str | Fields) -> int:
+    return len(text) if isinstance(text, str) else sum(len(str(value)) for value in text.values())
+
+
+def pack_texts(texts: Sequence[str | Fields], columns: RowColumns) -> list[str]:
+    """Return the rows that a model of these columns reads; raises HttpError 422 where a column is missing."""
+    rows = []
+    for place, text in enumerate(texts):
+        if isinstance(text, str) and columns.is_plain:
+            rows.append(text)
+            continue
+        if isinstance(text, str) or not set(columns.names) <= set(text):
+            raise HttpError(422, f"texts[{place}]: expected an object with the columns of the model, see /models.")
+        cells = ["" if text[name] is None else str(text[name]) for name in columns.names]
+        for cell in cells[len(columns) - len(columns.numbers) :]:
+            try:
+                parse_number(cell)
+            except ValueError:
+                raise HttpError(422, f"texts[{place}]: expected numbers in columns of numbers, found others.") from None
+        rows.append(cells[0] if columns.is_plain else columns.pack(cells))
+    return rows
 
 
 def parse_query(kind: type[Query], query: QueryParams) -> Query:
@@ -347,6 +376,9 @@ def _name_mistake(error: ValidationError, whole: str = "body") -> HttpError:
         return HttpError(400, f"body: expected JSON in UTF-8, found something else ({first['msg']}).")
     if first["type"] == "extra_forbidden":  # its place is a name that the client chose
         return HttpError(422, f"{whole}: expected only fields that are known here, found another. See /openapi.json.")
+    if first["loc"][:1] == ("texts",) and len(first["loc"]) > 2:  # what is wrong with each kind that it may be
+        place = f"texts[{first['loc'][1]}]"
+        return HttpError(422, f"{place}: expected a text or an object of columns, found something else.")
     place = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"]) or whole
     return HttpError(422, f"{place}: {_reword(first['msg'])}.")
 

@@ -44,6 +44,7 @@ class ServedModel:
             "labels": list(model.labels),
             "multi_label": model.is_multi_label,
             "words": len(model.words),
+            "columns": list(model.features.columns.names),
             "can_promise": model.record is not None and not model.is_multi_label,
             "target_precision": settings.target_precision if settings is not None else None,
             "validation": None if model.card.validation is None else vars(model.card.validation),
@@ -127,7 +128,7 @@ class ModelRegistry:
 
     def _load(self, name: str, version: int) -> ServedModel:
         model = Model.load(self._paths[name])
-        model.predict(["a first text, which shows that the model answers"])
+        model.predict(model.features.columns.fill(["a first text, which shows that the model answers"]))
         return ServedModel(name, model, version, datetime.now(UTC).isoformat(timespec="seconds"))
 
 

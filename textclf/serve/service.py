@@ -21,6 +21,7 @@ from textclf.serve.messages import (
     LabelQuery,
     PredictRequest,
     format_prediction,
+    pack_texts,
     parse_query,
     parse_request,
     write_json,
@@ -107,7 +108,8 @@ class Service:
         asked = parse_request(PredictRequest, await request.body(), limits, limits.texts)
         served = self.take(asked.model)
         decision = await self._decide(served, asked.rule())
-        predictions = await self.batcher.predict(served.model, asked.texts, decision)
+        texts = pack_texts(asked.texts, served.model.features.columns)
+        predictions = await self.batcher.predict(served.model, texts, decision)
         self.counters.count_texts(served.name, len(predictions))
         said = [format_prediction(one, asked.top_k) for one in predictions]
         return write_json({"model": served.name, "version": served.version, "predictions": said})
@@ -125,8 +127,9 @@ class Service:
                 422, "explain: expected a model of one label a text, found a multi-label one. Name another."
             )
         settings = ExplainSettings(asked.label, "gradients", asked.ngrams)
-        size = _EXPLAINING * sum(map(len, asked.texts))
-        found = await self.batcher.run(lambda: [one.as_dict() for one in explain(model, asked.texts, settings)], size)
+        texts = pack_texts(asked.texts, model.features.columns)
+        size = _EXPLAINING * sum(map(len, texts))
+        found = await self.batcher.run(lambda: [one.as_dict() for one in explain(model, texts, settings)], size)
         for one in found:
             del one["text"]  # whoever asks has it
         return write_json({"model": served.name, "version": served.version, "explanations": found})

@@ -140,6 +140,7 @@ class Uploads:
         self, stream: IO[bytes], served: ServedModel, query: LabelQuery, decision: Decision | None, request: Request
     ) -> Response:
         options, wanted = _read_options(query, decision)
+        options = options.read_for(served.model.features.columns)
         await self._receive(request, stream)
         job = _TableJob(stream, served, options, wanted, self._counters)
         rows, refused = await self._in_thread(job.count_rows)

@@ -21,9 +21,11 @@ from textclf.metrics.single_label import Evaluation
 from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
+from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Activation, RecipeName, Settings
 from textclf.sklearn.notebook import card
 from textclf.sklearn.parameters import read_number, read_settings, read_truth, read_whole_number, refuse
+from textclf.sklearn.row_tables import pack_table, read_columns
 from textclf.sklearn.validation import (
     Classes,
     InputError,
@@ -54,6 +56,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     X is a list or a column of texts (NumPy, pandas, Polars, Arrow), y one label a text: strings, whole numbers, truth
     values. With `multi_label` a text has several labels or none: y is a list of labels for each text, or a matrix of 0
     and 1, shape (n, k), and `predict` answers in the same form.
+
+    With `text_columns` X is a table: of pandas, Polars or Arrow, an array, whose columns have numbers, a dict of
+    columns, or a list of dicts. `category_columns` and `number_columns` are used beside the text; their cells may be
+    missing.
 
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: search effort,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
@@ -90,6 +96,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         threads: int = 2,
         multi_label: bool = False,
         ordinal: bool | Sequence[Any] = False,
+        text_columns: Sequence[str | int] | None = None,
+        category_columns: Sequence[str | int] = (),
+        number_columns: Sequence[str | int] = (),
     ) -> None:
         self.vectors = vectors
         self.recipe = recipe
@@ -106,6 +115,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.threads = threads
         self.multi_label = multi_label
         self.ordinal = ordinal
+        self.text_columns = text_columns
+        self.category_columns = category_columns
+        self.number_columns = number_columns
 
     # --- learning ---------------------------------------------------------------------------------------------------
 
@@ -148,12 +160,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self, X: Any, y: Any, classes: Any, sample_weight: Any  # noqa: ANN401
     ) -> tuple[LabelledTexts, Classes, bool]:  # fmt: skip
         """Return the rows that weigh something, all labels, rising, and whether y was a matrix."""
-        texts = _some(X)
+        columns = self._row_columns()
+        texts = self._some(X, columns)
         if read_truth("multi_label", self.multi_label):
-            sets, columns = label_sets_of(y, len(texts))
-            known = distinct_labels(sets) if columns is None else np.sort(columns)
+            sets, in_columns = label_sets_of(y, len(texts))
+            known = distinct_labels(sets) if in_columns is None else np.sort(in_columns)
             cells = [join_labels(list(map(str, labels))) for labels in sets]
-            return _weigh(texts, cells, known, sample_weight), known, columns is not None
+            return self._weigh(texts, cells, known, sample_weight), known, in_columns is not None
         y = labels_of(y, len(texts))
         known = np.unique(y if classes is None else np.concatenate([y, np.asarray(classes)]))
         if kind_of(known) != kind_of(y) or (classes is not None and kind_of(np.asarray(classes)) != kind_of(y)):
@@ -162,7 +175,32 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             raise InputError(
                 f"y: expected two classes or more, found one class, {known.tolist()[0]!r}. Add texts of another."
             )
-        return _weigh(texts, names_of(y), known, sample_weight), known, False
+        return self._weigh(texts, names_of(y), known, sample_weight), known, False
+
+    def _weigh(
+        self, texts: list[str], names: list[str], known: Classes, sample_weight: Any  # noqa: ANN401
+    ) -> LabelledTexts:  # fmt: skip
+        """Return the rows that weigh something; the model is to know all labels."""
+        more, weights = tuple(sorted(names_of(known))), weights_of(sample_weight, len(texts))
+        columns = self._row_columns()
+        if weights is None:
+            return LabelledTexts(texts, names, None, more, columns)
+        used: npt.NDArray[np.intp] = np.flatnonzero(weights)
+        if not len(used):
+            raise InputError("sample_weight: expected some weights above 0, found them all zero: no row is left.")
+        kept = used.tolist()
+        chosen = [texts[i] for i in kept], [names[i] for i in kept], weights[used].tolist()
+        return LabelledTexts(*chosen, more, columns)
+
+    def _some(self, X: Any, columns: RowColumns) -> list[str]:  # noqa: ANN401
+        is_named = self.text_columns is not None or not columns.is_plain
+        texts = pack_table(X, columns) if is_named else texts_of(X)
+        if not texts:
+            raise InputError("X: expected texts, found array with 0 sample(s), while a minimum of 1 is required.")
+        return texts
+
+    def _row_columns(self) -> RowColumns:
+        return read_columns(self.text_columns, self.category_columns, self.number_columns)
 
     def _settings(self, kind: str) -> Settings:
         return read_settings(self.get_params(deep=False), kind)
@@ -234,7 +272,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 
     def _predictions(self, X: Any) -> Predictions:  # noqa: ANN401
         check_is_fitted(self, "model_")
-        return self.model_.predict(_some(X), threads=read_whole_number("threads", self.threads))
+        return self.model_.predict(
+            self._some(X, self.model_.features.columns), threads=read_whole_number("threads", self.threads)
+        )
 
     def predict_proba(self, X: Any) -> Array:  # noqa: ANN401
         """Return the probability of each label for each text, shape (n, k), columns in the order of `classes_`."""
@@ -243,19 +283,24 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def decision_function(self, X: Any) -> Array:  # noqa: ANN401
         """Return Z[L] / T, shape (n, k), in the order of `classes_`; with two labels their difference, shape (n,)."""
         check_is_fitted(self, "model_")
-        matrix = self.model_.features.extract(_some(X))
+        matrix = self.model_.features.extract(self._some(X, self.model_.features.columns))
         threads = read_whole_number("threads", self.threads)
         Z = self.model_.logits(matrix, threads=threads)[:, self._columns] / self.model_.temperature
         is_binary = Z.shape[1] == 2 and not self.model_.is_multi_label
         return Z[:, 1] - Z[:, 0] if is_binary else Z
 
-    def explain(self, text: str, *, label: Any = None, method: Method = "gradients") -> Explanation:  # noqa: ANN401
-        """Return what each word and n-gram of a text adds to its label's score, or to that of another `label`."""
+    def explain(
+        self, text: str | Mapping[str, Any], *, label: Any = None, method: Method = "gradients"  # noqa: ANN401
+    ) -> Explanation:  # fmt: skip
+        """Return what each word and n-gram of a text adds to its label's score, or to that of another `label`.
+
+        Where X is a table, the text is a row of it: a dict of the columns' values.
+        """
         check_is_fitted(self, "model_")
         name = None if label is None else name_of(label, self._kind, "label")
         if name is not None and name not in self.model_.labels:
             raise InputError(unknown_label(name, self.model_.labels))
-        return explain(self.model_, texts_of([text]), ExplainSettings(name, method))[0]
+        return explain(self.model_, pack_table([text], self.model_.features.columns), ExplainSettings(name, method))[0]
 
     def suggest(self, X: Any, n: int = 50, *, labelled: Any = ()) -> Integers:  # noqa: ANN401
         """Return the numbers of the n texts to label next, most useful first, shape (n,) or fewer.
@@ -265,17 +310,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 
             [X[i] for i in classifier.suggest(X, 50)]
         """
-        texts, known, n = _some(X), texts_of(labelled), read_whole_number("n", n)
+        columns = self.model_.features.columns if hasattr(self, "model_") else self._row_columns()
+        texts, n = self._some(X, columns), read_whole_number("n", n)
+        known = pack_table(labelled, columns) if len(labelled) else []
         if n < 1:
             refuse("n", "a whole number above 0", n)
         settings = self._settings("str")
         vectors = open_source_vectors(settings.vectors)
         if hasattr(self, "model_"):
-            predicted = ((batch, self._predictions(batch.texts)) for batch in batches_of(texts))
+            threads = read_whole_number("threads", self.threads)
+            predicted = ((batch, self.model_.predict(batch.texts, threads=threads)) for batch in batches_of(texts))
             found = suggest_by_model(self.model_, vectors, predicted, n, labelled=known)
         else:
-            rng = np.random.default_rng(settings.seed)
-            found = suggest_cold(vectors, batches_of(texts), n, rng, labelled=known)
+            pool, rng = batches_of(columns.only_texts(texts)), np.random.default_rng(settings.seed)
+            found = suggest_cold(vectors, pool, n, rng, labelled=columns.only_texts(known))
         return np.array(found.rows.rows, np.int64) - 1
 
     def evaluate(self, X: Any, y: Any) -> Evaluation | MultiLabelEvaluation:  # noqa: ANN401
@@ -359,6 +407,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         if stored.get("class_weight") == "none":
             stored["class_weight"] = None
         names = set(cls().get_params()) - {"threads"}
+        columns = model.features.columns
+        if columns != ONE_TEXT:
+            stored |= {"text_columns": columns.texts, "category_columns": columns.categories}
+            stored["number_columns"] = columns.numbers
         found = cls(**{name: value for name, value in stored.items() if name in names})
         found.model_, found.validation_ = model, None
         try:
@@ -379,25 +431,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:  # noqa: ANN401 - notebooks ask with arguments of theirs
         return {"text/plain": repr(self), "text/html": self._repr_html_()}
-
-
-def _some(X: Any) -> list[str]:  # noqa: ANN401
-    texts = texts_of(X)
-    if not texts:
-        raise InputError("X: expected texts, found array with 0 sample(s), while a minimum of 1 is required.")
-    return texts
-
-
-def _weigh(texts: list[str], names: list[str], known: Classes, sample_weight: Any) -> LabelledTexts:  # noqa: ANN401
-    """Return the rows that weigh something; the model is to know all labels."""
-    more, weights = tuple(sorted(names_of(known))), weights_of(sample_weight, len(texts))
-    if weights is None:
-        return LabelledTexts(texts, names, None, more)
-    used: npt.NDArray[np.intp] = np.flatnonzero(weights)
-    if not len(used):
-        raise InputError("sample_weight: expected some weights above 0, found them all zero: no row is left.")
-    kept = used.tolist()
-    return LabelledTexts([texts[i] for i in kept], [names[i] for i in kept], weights[used].tolist(), more)
 
 
 def _path_of(path: object) -> Path:

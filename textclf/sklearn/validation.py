@@ -55,7 +55,7 @@ def texts_of(X: Any) -> list[str]:  # noqa: ANN401 - whatever holds a column of 
     """
     if not _is_column(X):
         _refuse(f"a list or a column of texts, found one {type(X).__name__}", "Put the text into a list: [text]")
-    texts = _values(_only_column(X))
+    texts = list_values(_only_column(X))
     for row, text in enumerate(texts):
         if not isinstance(text, str):
             found = "nothing" if is_missing(text) else shorten(text)
@@ -86,7 +86,7 @@ def _only_column(X: Any, where: str = "X") -> Any:  # noqa: ANN401
     return X.column(0) if hasattr(X, "to_pylist") else X[:, 0]
 
 
-def _values(column: Any) -> list[Any]:  # noqa: ANN401
+def list_values(column: Any) -> list[Any]:  # noqa: ANN401
     """Return the values of a column as Python has them, whatever holds them."""
     for name in ("to_pylist", "tolist", "to_list"):  # Arrow, NumPy and pandas, Polars
         if hasattr(column, name):
@@ -198,7 +198,7 @@ def label_sets_of(y: Any, n: int) -> tuple[list[tuple[Any, ...]], Classes | None
     else:
         if not _is_column(y):
             raise InputError(f"y: expected a list of labels for each text, found one {type(y).__name__}.")
-        rows = _values(y)
+        rows = list_values(y)
         _check_no_matrix(rows)
         sets, names = [_set_of(cell, row) for row, cell in enumerate(rows)], None
     if len(sets) != n:
@@ -234,7 +234,7 @@ def _set_of(cell: Any, row: int) -> tuple[Any, ...]:  # noqa: ANN401
         raise InputError(
             f"y: expected a list of labels in row {row}, found {shorten(cell)}. For a text without labels give []."
         )
-    labels = [_plain(label, row) for label in _values(cell)]
+    labels = [_plain(label, row) for label in list_values(cell)]
     blank = next((label for label in labels if isinstance(label, str) and not label.strip()), None)
     if blank is not None:
         raise InputError(f"y: expected labels, found a blank one, {blank!r}, in row {row}. Give it a name.")

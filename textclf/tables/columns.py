@@ -47,11 +47,12 @@ _WORDS_OF_A_TEXT = 5
 
 @dataclass(frozen=True)
 class ColumnChoice:
-    """The names of the columns that are read."""
+    """The names of the columns that are read; `others` are those of a row beside its first text."""
 
     text: str
     label: str | None = None
     weight: str | None = None
+    others: tuple[str, ...] = ()
 
 
 def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: str) -> ColumnChoice:
@@ -71,11 +72,19 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     for column in options.label_columns if labelled else ():
         if column not in columns:
             raise DataError(missing_column(column, columns, "label_columns", name))
-    used = [column for column in (*given.values(), *options.label_columns) if column is not None]
+    for option in ("more_text_columns", "category_columns", "number_columns"):
+        for column in getattr(options, option):
+            if column not in columns:
+                raise DataError(missing_column(column, columns, None, name))
+    read = (*given.values(), *options.label_columns, *options.others)
+    used = [column for column in read if column is not None]
     if len(set(used)) < len(used):
-        raise DataError(f"{name}: expected different columns for text, label and weight, found {clip(str(used))}.")
+        raise DataError(
+            f"{name}: expected different columns, each for one purpose, found {clip(str(used))}. Name each once."
+        )
     free = [column for column in columns if column not in used]
-    text = options.text_column or _guess(free, TEXT_NAMES) or _guess_by_last_word(free)
+    usual = options.usual_text_column if options.usual_text_column in free else None
+    text = options.text_column or usual or _guess(free, TEXT_NAMES) or _guess_by_last_word(free)
     labelled = labelled and not options.label_columns
     wants_label = labelled and options.label_column is None
     names = (*LABEL_NAMES, *LABELS_NAMES) if options.multi_label else LABEL_NAMES
@@ -84,7 +93,7 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     label = label or (_only_one(free, [text]) if wants_label else None)
     if text is None or (labelled and label is None):
         raise DataError(_unclear(columns, "text" if text is None else "label", name))
-    return ColumnChoice(text, label, options.weight_column)
+    return ColumnChoice(text, label, options.weight_column, options.others)
 
 
 def check_header(columns: Sequence[str], name: str) -> None:
@@ -149,11 +158,11 @@ def _only_one(columns: Sequence[str], others: Sequence[str | None]) -> str | Non
     return left[0] if len(left) == 1 else None
 
 
-def missing_column(column: str, columns: Sequence[str], option: str, name: str) -> str:
-    """Return what to say of a column that an option names and the table `name` does not have."""
-    flag = "--" + option.replace("_", "-")
+def missing_column(column: str, columns: Sequence[str], option: str | None, name: str) -> str:
+    """Return what to say of a column that an option, or a model, names and the table `name` does not have."""
     near = _near(column, columns)
-    advice = f"Did you mean {clip(near)}?" if near else f"Use {flag} with one of these."
+    use = "Add the column, or name" if option is None else f"Use --{option.replace('_', '-')} with"
+    advice = f"Did you mean {clip(near)}?" if near else f"{use} one of these."
     return f"{name}: no column {clip(column)}; it has {list_names(columns)}. {advice}"
 
 

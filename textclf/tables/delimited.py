@@ -50,9 +50,10 @@ class DelimitedParser:
         """Return the value of each column in one row as written in the file."""
         return list(fields(record, self.dialect))
 
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the value of one column in one row as written in the file."""
-        return self.cells(record)[self.columns.index(column)]
+    def values(self, record: bytes, columns: Sequence[str]) -> list[str | None]:
+        """Return the values of these columns in one row as written in the file."""
+        cells = dict(zip(self.columns, self.cells(record), strict=True))
+        return [cells[column] for column in columns]
 
     def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
         """Give the pieces of rows, a column at a time: row by row, more time would go into calls than into bytes."""
@@ -223,7 +224,7 @@ def _detect_separator(table: TableInput, header: str) -> str | None:
     Of a header without a name that is usual for texts or labels, or that an option names, it is in doubt.
     """
     options = table.options
-    named = {options.text_column, options.label_column, options.weight_column} - {None}
+    named = {options.text_column, options.label_column, options.weight_column, *options.others} - {None}
     found = [sign for sign in _SEPARATORS if sign in header]
     if len(found) != 1:
         return None

@@ -41,8 +41,8 @@ class RowParser(Protocol):
     def cells(self, record: bytes) -> list[str | None]:
         """Return the value of each column of a row as written."""
 
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the value of one column of a row as written."""
+    def values(self, record: bytes, columns: Sequence[str]) -> list[str | None]:
+        """Return the values of these columns of a row as written; None where there is none."""
 
     def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
         """Return the bytes of rows as written, with values for the columns `added`, in pieces."""

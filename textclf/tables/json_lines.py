@@ -41,9 +41,10 @@ class JsonLinesParser:
             )
         return [as_text(values.get(column)) for column in self.columns]
 
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the value of one column in one row as text; keys that are no column do not matter here."""
-        return as_text(parse_object(record.decode()).get(column))
+    def values(self, record: bytes, columns: Sequence[str]) -> list[str | None]:
+        """Return the values of these columns in one row as text; keys that are no column do not matter here."""
+        found = parse_object(record.decode())
+        return [as_text(found.get(column)) for column in columns]
 
     def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
         """Return the lines with the added keys at the end of each object."""
@@ -104,7 +105,8 @@ def read_keys(block: bytes, final: bool, options: TableOptions, labelled: bool, 
             f"{name}: expected one JSON object a line, found none in the first rows ({problem})."
         ) from problem
     # A column that is named may first appear late.
-    named = [c for c in (options.text_column, options.label_column, options.weight_column) if c is not None]
+    read = (options.text_column, options.label_column, options.weight_column, *options.others)
+    named = [column for column in read if column is not None]
     chosen = choose(tuple(keys | dict.fromkeys(named)), options, labelled, name)
     return JsonLinesParser(name, tuple(keys), chosen)
 

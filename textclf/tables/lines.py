@@ -80,9 +80,9 @@ class LineParser:
         """Return the line as the one column."""
         return [record.decode()]
 
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the line, whichever column is asked for: there is one."""
-        return record.decode()
+    def values(self, record: bytes, columns: Sequence[str]) -> list[str | None]:
+        """Return the line for each column that is asked for: there is one."""
+        return [record.decode()] * len(columns)
 
     def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
         """Return the lines as written; no column can be added to them."""
@@ -114,9 +114,10 @@ class FastTextParser:
         labels, text = _fasttext(record.decode())
         return [SEPARATOR.join(labels), text]
 
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the labels, joined, or the text."""
-        return self.cells(record)[self.columns.index(column)]
+    def values(self, record: bytes, columns: Sequence[str]) -> list[str | None]:
+        """Return the labels, joined, and the text, as far as they are asked for."""
+        cells = dict(zip(self.columns, self.cells(record), strict=True))
+        return [cells[column] for column in columns]
 
     def extend(self, records: Records, added: Sequence[str], columns: Columns) -> Iterable[bytes]:
         """Return the lines as written; no column can be added to them."""

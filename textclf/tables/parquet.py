@@ -48,7 +48,7 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
     kinds: dict[str, str] = said["columns"]
     check_header(tuple(kinds), name)
     chosen = choose(tuple(kinds), options, table.labelled, name)
-    for column in (chosen.text, chosen.label, chosen.weight):
+    for column in (chosen.text, chosen.label, chosen.weight, *chosen.others):
         is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
         if column is not None and kinds[column].startswith(_UNREADABLE):
             reason = kinds[column].removeprefix(_UNREADABLE)
@@ -73,10 +73,11 @@ class ParquetParser(JsonLinesParser):
             self._require(column)
         return super().cells(record)
 
-    def value(self, record: bytes, column: str) -> str | None:
-        """Return the value of one column as text; raises DataError when it cannot be read."""
-        self._require(column)
-        return super().value(record, column)
+    def values(self, record: bytes, columns: Sequence[str]) -> list[str | None]:
+        """Return the values of these columns as text; raises DataError when one cannot be read."""
+        for column in columns:
+            self._require(column)
+        return super().values(record, columns)
 
     def _require(self, column: str) -> None:
         if column in self.unreadable:
@@ -97,7 +98,8 @@ def _write_lines(path: Path, lines: Path, table: TableInput) -> None:
             with lines.open("rb") as stream:
                 columns = tuple(json.loads(stream.readline())["columns"])
             chosen = choose(columns, table.options, table.labelled, table.name)
-            needed = [column for column in (chosen.text, chosen.label, chosen.weight) if column is not None]
+            read = (chosen.text, chosen.label, chosen.weight, *chosen.others)
+            needed = [column for column in read if column is not None]
             _run_child(["lines", str(path), str(lines), json.dumps(needed)], path)
         except ReaderDiedError:
             raise DataError(str(error)) from error

@@ -2,11 +2,12 @@
 
 import codecs
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Literal
 
 from textclf.errors import DataError
+from textclf.row_columns import ONE_TEXT, RowColumns
 
 RECORD_LIMIT = 64 << 20
 """A row, and so a field, may hold this many bytes: more is a quote left open or a file of another kind."""
@@ -26,6 +27,9 @@ class TableOptions:
     columns that hold 1 or true. A row with a label that is not one of `known_labels`, in any spelling of a truth value
     or a whole number, are invalid, unless labels `may_be_new`. `sheet` is the name of the sheet of an Excel
     workbook, by default the only one that has rows. Raises DataError on a value that cannot be.
+    Where none is named, `usual_text_column` is the text column of a table that has it. Beside the text column a row may
+    have further texts, categories and numbers, whose columns are always named; such rows come as `RowColumns.pack`
+    writes them.
     """
 
     text_column: str | None = None
@@ -43,6 +47,10 @@ class TableOptions:
     label_separator: str | None = None
     label_columns: tuple[str, ...] = ()
     sheet: str | None = None
+    more_text_columns: tuple[str, ...] = ()
+    category_columns: tuple[str, ...] = ()
+    number_columns: tuple[str, ...] = ()
+    usual_text_column: str | None = None
 
     def __post_init__(self) -> None:
         from textclf.tables.formats import find_format  # the registry's formats read these options
@@ -70,6 +78,33 @@ class TableOptions:
             raise DataError(
                 f"encoding: expected a text encoding such as utf-8, utf-16 or latin-1, found {clip(self.encoding)}."
             ) from error
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The columns of a row beside its first text, in the order of its cells."""
+        return (*self.more_text_columns, *self.category_columns, *self.number_columns)
+
+    def read_for(self, columns: RowColumns) -> "TableOptions":
+        """Return the options of tables for a model that reads these columns; names of texts that are given stay.
+
+        Raises DataError when more or fewer text columns are named than the model reads.
+        """
+        named = () if self.text_column is None else (self.text_column, *self.more_text_columns)
+        if named and len(named) != len(columns.texts):
+            raise DataError(
+                f"text columns: expected {len(columns.texts)}, as the model reads, found {len(named)}"
+                f" ({', '.join(named)}). Name a column for each of: {', '.join(columns.texts)}."
+            )
+        if columns.is_plain:
+            return replace(self, usual_text_column=columns.texts[0])
+        first, *more = named or columns.texts
+        return replace(
+            self,
+            text_column=first,
+            more_text_columns=tuple(more),
+            category_columns=columns.categories,
+            number_columns=columns.numbers,
+        )
 
     @property
     def is_utf8(self) -> bool:
@@ -242,7 +277,7 @@ class Notes:
 class LoadedTable:
     """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in.
 
-    `text_columns` and `label_columns` are the columns that texts and labels were read from.
+    The texts are rows as `columns` packs them; `label_columns` are the columns that labels were read from.
     """
 
     name: str
@@ -252,7 +287,7 @@ class LoadedTable:
     rows: Sequence[int]
     refused: list[Refusal] = field(default_factory=list)
     notes: Notes = field(default_factory=Notes)
-    text_columns: tuple[str, ...] = ("text",)
+    columns: RowColumns = ONE_TEXT
     label_columns: tuple[str, ...] = ("label",)
 
     def __len__(self) -> int:

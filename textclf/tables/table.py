@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 from textclf.errors import DataError
 from textclf.labels import KnownLabels
-from textclf.tables.columns import missing_column
+from textclf.row_columns import RowColumns
+from textclf.tables.columns import list_names, missing_column
 from textclf.tables.excel import EXCEL
 from textclf.tables.formats import find_format, format_by_content, format_by_suffix
 from textclf.tables.interface import Sample, TableInput
@@ -25,7 +26,7 @@ from textclf.tables.records import (
     TableOptions,
 )
 from textclf.tables.source import Blocks, Origin, TableSource
-from textclf.tables.validate import read_label_columns, validate_rows
+from textclf.tables.validate import pack_rows, read_label_columns, validate_rows
 
 if TYPE_CHECKING:
     from textclf.storage.array_store import ArrayStore
@@ -86,6 +87,14 @@ class Table:
         at = Position(byte=3 if source.has_mark else 0)
         self._input = TableInput(source, options, labelled, self._resources, blocks, at)
         self.parser = form.open(self._input)
+        if self.parser.chosen.others != options.others:
+            raise DataError(
+                f"{self.name}: expected a table with the columns {list_names(options.others)}, found {form.name}."
+                " Give a table that has them."
+            )
+        self.row_columns = RowColumns(
+            (self.text_column, *options.more_text_columns), options.category_columns, options.number_columns
+        )
         self.notes = Notes(
             byte_order_mark=source.has_mark,
             separator=self._input.separator_found,
@@ -141,6 +150,8 @@ class Table:
         options = self._options
         if options.label_columns and self._labelled:
             parsed = read_label_columns(parsed, self.parser, options)
+        if not self.row_columns.is_plain:
+            parsed = pack_rows(parsed, self.parser, self.row_columns)
         batch, refused = validate_rows(
             parsed,
             multi_label=options.multi_label,
@@ -190,7 +201,7 @@ class Table:
 
     def values(self, batch: Batch, column: str) -> list[str | None]:
         """Return the value of one column, as text, of each row of a batch; None where there is none."""
-        return [self.parser.value(record, column) for record, _ in batch.records]
+        return [self.parser.values(record, (column,))[0] for record, _ in batch.records]
 
     def check_unchanged(self) -> None:
         """Raise DataError when the file is not as it was when it was opened."""
@@ -254,6 +265,6 @@ def read_examples(path: Origin, options: TableOptions, store: "ArrayStore | None
             rows,
             table.refused,
             table.notes,
-            (table.text_column,),
+            table.row_columns,
             options.label_columns or (table.label_column or "",),
         )

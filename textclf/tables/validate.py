@@ -1,11 +1,12 @@
 """Look at the labels and weights of the rows that could be read."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from textclf.errors import DataError
 from textclf.labels import SEPARATOR, KnownLabels, cut_labels, join_labels, spelling_key, unknown_label
+from textclf.row_columns import RowColumns, parse_number
 from textclf.tables.interface import RowParser
 from textclf.tables.records import Batch, ParsedBlock, Refusal, RowRefused, TableOptions, clip
 
@@ -54,36 +55,67 @@ def read_label_columns(parsed: ParsedBlock, parser: RowParser, options: TableOpt
     A row with another value in one of them is refused, and, unless rows may have several labels, one without exactly
     one label.
     """
-    labels: list[str] = []
+
+    def label(raw: bytes, _text: str) -> str:
+        names = _mark(raw, parser, options.label_columns)
+        if len(names) != 1 and not options.multi_label:
+            raise RowRefused(f"expected one label column that holds 1, found {len(names)}")
+        return join_labels(names) if options.multi_label else names[0]
+
+    labels, used = _make_each(parsed, label)
+    return replace(used, labels=labels)
+
+
+def pack_rows(parsed: ParsedBlock, parser: RowParser, columns: RowColumns) -> ParsedBlock:
+    """Return the block with each text packed with the row's other cells, an absent one empty.
+
+    A row with something else than a number in a column of numbers is refused.
+    """
+    names, of_numbers = columns.names[1:], len(columns) - len(columns.numbers)
+
+    def pack(raw: bytes, text: str) -> str:
+        cells = [text, *(cell or "" for cell in parser.values(raw, names))]
+        for name, cell in zip(columns.numbers, cells[of_numbers:], strict=True):
+            try:
+                parse_number(cell)
+            except ValueError:
+                raise RowRefused(f"expected a number in column {clip(name)}, found {clip(cell, 30)}") from None
+        return columns.pack(cells)
+
+    texts, used = _make_each(parsed, pack)
+    return replace(used, texts=texts)
+
+
+def _make_each(parsed: ParsedBlock, make: Callable[[bytes, str], str]) -> tuple[list[str], ParsedBlock]:
+    """Return what `make` makes of each row's bytes and text, and the block without the rows that it refuses."""
+    made: list[str] = []
     kept: list[int] = []
     refused = list(parsed.refused)
-    for i, raw in enumerate(parsed.records.raws()):
+    for i, (raw, text) in enumerate(zip(parsed.records.raws(), parsed.texts, strict=True)):
         try:
-            names = _mark(raw, parser, options.label_columns)
-            if len(names) != 1 and not options.multi_label:
-                raise RowRefused(f"expected one label column that holds 1, found {len(names)}")
+            made.append(make(raw, text))
         except RowRefused as refusal:
             refused.append(Refusal(parsed.rows[i], parsed.lines[i], str(refusal)))
         else:
             kept.append(i)
-            labels.append(join_labels(names) if options.multi_label else names[0])
-    return replace(
+    used = replace(
         parsed,
         rows=[parsed.rows[i] for i in kept],
         lines=[parsed.lines[i] for i in kept],
         texts=[parsed.texts[i] for i in kept],
-        labels=labels,
+        labels=None if parsed.labels is None else [parsed.labels[i] for i in kept],
         weights=None if parsed.weights is None else [parsed.weights[i] for i in kept],
         records=parsed.records.select(kept),
         refused=sorted(refused, key=lambda refusal: refusal.row),
     )
+    return made, used
 
 
 def _mark(raw: bytes, parser: RowParser, columns: Sequence[str]) -> list[str]:
     """Return the columns that hold 1 or true in a row; raises RowRefused where one holds something else than 0."""
     found = []
-    for column in columns:
-        value = (parser.value(raw, column) or "").strip()
+    for column, cell in zip(columns, parser.values(raw, columns), strict=True):
+        value = (cell or "").strip()
         key = spelling_key(value)
         if key in ("1", "true"):
             found.append(column)

@@ -201,6 +201,18 @@ def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
     )
 
 
+def beside(left: SparseRows, right: SparseRows) -> SparseRows:
+    """Return the matrix that has the columns of both, which have as many rows, those of `left` first."""
+    lengths = np.diff(left.offsets), np.diff(right.offsets)
+    offsets = offsets_of(lengths[0] + lengths[1])
+    columns, data = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)
+    for part, starts, shift in ((left, offsets[:-1], 0), (right, offsets[:-1] + lengths[0], left.width)):
+        places = places_within(starts, np.diff(part.offsets))
+        columns[places] = part.columns + shift
+        data[places] = part.data
+    return SparseRows(offsets, columns, data, left.width + right.width)
+
+
 def places_within(starts: Integers, lengths: Integers) -> Integers:
     """Return the places of all stretches, one after the other, given where each starts and how long it is.
 

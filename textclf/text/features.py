@@ -4,21 +4,24 @@ There are three matrices of n texts:
 
 * by words, C: what each known word weighs, so that **S = C E** is the (weighted) mean of the text's word vectors, the
   input layer of the network;
-* by word n-grams: tf-idf, rows of length 1; what they say goes straight to the last sum;
+* by word n-grams: tf-idf, rows of length 1; what they say goes straight to the last sum; beside them stand the columns
+  of D, of what rows hold beside their text (see `other_columns`);
 * by pieces: how much each word, or run of other characters, counts; its sub-words G likewise go to the last sum.
 
 Back-propagation ends in the same products: dE = Cᵀ dS, dU = Cᵀ δ, dU' = Gᵀ Cᵀ δ (see `subwords`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.storage.quantized import ByteRows
-from textclf.text.csr import SparseRows, empty_rows, stack_rows, sum_entries
+from textclf.text.csr import SparseRows, beside, empty_rows, stack_rows, sum_entries
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable, ngram_matrix
+from textclf.text.other_columns import NO_OTHERS, OtherColumns
 from textclf.text.subwords import (
     KnownPieces,
     PieceFacts,
@@ -29,7 +32,7 @@ from textclf.text.subwords import (
     stack_wide,
     weigh_pieces,
 )
-from textclf.text.tokenizer import Tokens, tokenize, tokenize_blocks
+from textclf.text.tokenizer import Tokens, text_blocks, tokenize
 from textclf.text.weighting import weighted_mean
 from textclf.types import Array, BoolArray, Integers
 
@@ -95,11 +98,14 @@ class TextMatrix:
 class Features:
     """All that turns texts into matrices; it holds no vector, only rows' numbers and weights.
 
-    `ngrams`: the tables of word n-grams and of sub-words, in this order, each of which may be missing.
+    `ngrams`: the tables of word n-grams and of sub-words, in this order, each of which may be missing. `columns`: what
+    a row consists of. `others`: what is known of its columns beside the text.
     """
 
     words: WordTable
     ngrams: tuple[NgramTable, ...]
+    columns: RowColumns = ONE_TEXT
+    others: OtherColumns = NO_OTHERS
 
     @property
     def word_ngrams(self) -> NgramTable | None:
@@ -111,38 +117,54 @@ class Features:
         """The table of sub-words."""
         return next((table for table in self.ngrams if table.kind == "chars"), None)
 
+    @property
+    def kinds(self) -> tuple[slice, ...]:
+        """The rows of U that the n-grams of each kind have, in the order of `ngrams`."""
+        found, first = [], 0
+        for table in self.ngrams:
+            first = self.of_others.stop if table.kind == "chars" else first
+            found.append(slice(first, first + len(table.index)))
+        return tuple(found)
+
+    @property
+    def of_others(self) -> slice:
+        """The rows of U that are V, of the columns beside the text: they stand after those of word n-grams."""
+        first = 0 if self.word_ngrams is None else len(self.word_ngrams.index)
+        return slice(first, first + self.others.width)
+
+    @property
+    def height(self) -> int:
+        """The number of rows of U."""
+        return self.others.width + sum(len(table.index) for table in self.ngrams)
+
     def known_pieces(self, words: Sequence[str], U: Array | ByteRows) -> KnownPieces | None:
         """Return what the words of E's rows add by their sub-words, given U; None where there are no sub-words."""
         if self.subwords is None:
             return None
-        first = sum(len(table.index) for table in self.ngrams[:-1])
-        return KnownPieces.of(words, self.subwords, np.asarray(U[first:], np.float64))
+        return KnownPieces.of(words, self.subwords, np.asarray(U[self.kinds[-1]], np.float64))
 
     def extract(
-        self, texts: Sequence[str], common: Sequence[BoolArray] | None = None, known: KnownPieces | None = None
+        self, rows: Sequence[str], common: Sequence[BoolArray] | None = None, known: KnownPieces | None = None
     ) -> TextMatrix:
-        """Return the matrices of these texts, made a block of texts at a time.
+        """Return the matrices of these rows, made a block of texts at a time.
 
         `common`, where these are texts of training: which n-grams of each kind count as familiar, shape (V,); else all
         that have a row do. `known`, of `known_pieces`, saves spelling known words out.
         """
-        return self.extract_tokens(tokenize_blocks(texts), texts, common, known)
+        return self.extract_tokens(self.cut(rows), common, known)
+
+    def cut(self, rows: Sequence[str]) -> Iterator["CutRows"]:
+        """Give the rows with the tokens of their texts, a block of consecutive rows at a time."""
+        for block in text_blocks(rows):
+            texts = self.columns.only_texts(block)
+            yield CutRows(block, texts, tokenize(texts))
 
     def extract_tokens(
-        self,
-        blocks: Iterable[Tokens],
-        texts: Sequence[str],
-        common: Sequence[BoolArray] | None = None,
-        known: KnownPieces | None = None,
+        self, blocks: Iterable["CutRows"], common: Sequence[BoolArray] | None = None, known: KnownPieces | None = None
     ) -> TextMatrix:
-        """Return the matrices of texts that are already cut into `blocks`; the rest as `extract` says."""
-        parts = []
-        first = 0
-        for tokens in blocks:
-            of_block = texts[first : first + len(tokens)]
-            parts.append(self._extract_block(tokens, of_block, common or [None] * len(self.ngrams), known))
-            first += len(tokens)
-        return stack_texts(parts)
+        """Return the matrices of rows that `cut` gave; the rest as `extract` says."""
+        marks: Sequence[BoolArray | None] = common or [None] * len(self.ngrams)
+        return stack_texts([self._extract_block(block, marks, known) for block in blocks])
 
     def mean_words(self, tokens: Tokens, rows: Integers) -> SparseRows:
         """Return C by words, given each token's row of E."""
@@ -150,9 +172,10 @@ class Features:
         return weighted_mean(counts, self.words.weights)
 
     def _extract_block(
-        self, tokens: Tokens, texts: Sequence[str], common: Sequence[BoolArray | None], known: KnownPieces | None
+        self, block: "CutRows", common: Sequence[BoolArray | None], known: KnownPieces | None
     ) -> TextMatrix:
-        rows = self.words.rows_of(tokens, texts)
+        tokens = block.tokens
+        rows = self.words.rows_of(tokens, block.texts)
         wide, shares = no_ngrams(len(tokens)), []
         for table, marks in zip(self.ngrams, common, strict=True):
             if table.kind == "words":
@@ -164,6 +187,9 @@ class Features:
                 pieces, G, share = _piece_matrix(tokens, as_pieces, table, marks, known)
                 wide = WideRows(wide.ngrams, pieces, G, known)
             shares.append(share)
+        if self.others.width:
+            D = self.others.matrix(self.columns.others(block.rows))
+            wide = WideRows(beside(wide.ngrams, D), wide.pieces, wide.G, wide.known)
         return TextMatrix(
             self.mean_words(tokens, rows),
             wide,
@@ -171,6 +197,15 @@ class Features:
             np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens)),
             side_by_side(shares, len(tokens)),
         )
+
+
+@dataclass(frozen=True)
+class CutRows:
+    """Consecutive rows, their texts, and the tokens of these."""
+
+    rows: Sequence[str]
+    texts: Sequence[str]
+    tokens: Tokens
 
 
 def _piece_matrix(

@@ -27,6 +27,7 @@ from textclf.storage.packed_strings import PackedStrings
 from textclf.text.features import Features, NgramKind, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
+from textclf.text.other_columns import learn_columns
 from textclf.text.tokenizer import keys_of
 from textclf.text.weighting import inverse_document_frequency, word_weights
 from textclf.training.ngram_counts import TextCounts, ngram_table, subword_table
@@ -138,19 +139,20 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - whatever a setting is
 
 def grow(
     model: Model,
-    texts: Sequence[str],
+    rows: Sequence[str],
     labels: tuple[str, ...],
     settings: Settings,
     vectors: WordVectors | None,
     rng: np.random.Generator,
     store: ArrayStore = IN_MEMORY,
 ) -> Grown:
-    """Return the model with room for what these texts add, and for `labels`, which its own are among.
+    """Return the model with room for what these rows add, and for `labels`, which its own are among.
 
     Raises ModelError when `vectors` are not those that the model was trained with.
     """
     _check_vectors(model, vectors)
     n, old = rows_seen(model), model.features
+    texts = old.columns.only_texts(rows)
     kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or old.subwords is not None)
     found = count_all(corpus, kinds, is_cased=old.words.cased)
@@ -162,29 +164,34 @@ def grow(
             counter.add_frequencies(counts)
     places = np.array([labels.index(label) for label in model.labels])
     tables, masses, rows_of_U, common = [], [], [], []
-    first = 0
-    for table, (kind, counter) in zip(old.ngrams, counters, strict=True):
+    for table, (kind, counter), place in zip(old.ngrams, counters, old.kinds, strict=True):
         added, frequency = _add_ngrams(counter, corpus, kind, least)
         grown, origin = _more_ngrams(table, added, len(texts), n)
         tables.append(grown)
         # What the model would know of a text that it had not seen: so many other texts must have a new n-gram.
         common.append(np.where(origin >= 0, True, frequency[np.maximum(-1 - origin, 0)] > least) if len(added.index)
                       else np.ones(len(origin), np.bool_))  # fmt: skip
-        rows_of_U.append(np.where(origin >= 0, origin + first, -1))
+        rows_of_U.append(np.where(origin >= 0, origin + place.start, -1))
         masses.append(_mass(grown.idf, origin >= 0, n))
-        first += len(table.index)
-    features = Features(words, tuple(tables))
-    matrix = extract(features, texts, store, settings.threads, common)
-    rows = np.concatenate(rows_of_U) if rows_of_U else np.zeros(0, np.int64)
-    U = np.zeros((len(rows), len(labels)), np.float32)
-    U[np.ix_(rows >= 0, places)] = np.asarray(model.U)[rows[rows >= 0]]
+    others, origin = old.others, np.arange(old.others.width)
+    if old.columns.has_others:
+        of_rows = learn_columns(old.columns, rows, np.ones(len(rows)), least_texts(n + len(rows), 0.0))
+        others, origin = others.extend(of_rows)
+    features = Features(words, tuple(tables), old.columns, others)
+    before = 0 if features.word_ngrams is None else 1  # of the kinds of n-grams, words stand before the other columns
+    rows_of_U.insert(before, np.where(origin >= 0, origin + old.of_others.start, -1))
+    masses.insert(before, np.where(origin >= 0, n * others.squares(), 0.0))
+    matrix = extract(features, rows, store, settings.threads, common)
+    origins = np.concatenate(rows_of_U)
+    U = np.zeros((len(origins), len(labels)), np.float32)
+    U[np.ix_(origins >= 0, places)] = np.asarray(model.U)[origins[origins >= 0]]
     is_new = np.ones(U.shape, np.bool_)
-    is_new[np.ix_(rows >= 0, places)] = False
+    is_new[np.ix_(origins >= 0, places)] = False
     network, is_new_theta = _with_labels(model.network, places, len(labels), -np.log1p(n))
     S, wide = matrix.words.times(E), matrix.ngrams.times(U)
     h, of_output = curvature(network, S, wide, OUTPUTS[model.output])
     h = np.where(is_new_theta, 0.0, h * n)
-    h_U = np.concatenate([*masses, np.zeros(0)])[:, None] * of_output
+    h_U = np.concatenate(masses)[:, None] * of_output
     return Grown(Vocabulary(features, strings, E, matrix), EarlierKnowledge(network, U, h, h_U, is_new))
 
 

@@ -52,7 +52,8 @@ def name_vectors(features: Features, E: Array, labels: Sequence[str], names: Map
     strangers = sorted(set(names) - set(labels))
     if strangers:
         raise TrainingError(f"label names: no row has the label {strangers[0]!r}. Correct it, or leave it out.")
-    averages = features.extract([names.get(label, "") for label in labels]).words.times(E)
+    rows = features.columns.fill([names.get(label, "") for label in labels])
+    averages = features.extract(rows).words.times(E)
     is_known = averages.any(axis=1)
     if is_known.sum() < 2:
         return np.zeros_like(averages)

@@ -12,7 +12,14 @@ from textclf.types import Array
 
 
 def nbsvm_scales(
-    C: WideRows, Y: Array, weights: Array | None = None, *, floor: float, smoothing: float, threads: int = 1
+    C: WideRows,
+    Y: Array,
+    weights: Array | None = None,
+    *,
+    floor: float,
+    smoothing: float,
+    threads: int = 1,
+    measured: slice = slice(0),
 ) -> Array:
     """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
 
@@ -20,9 +27,15 @@ def nbsvm_scales(
     that separates classes may have a large weight; one that does not must earn it. Scaled so that the mean
     length of a row of C, each entry times its scale, stays what it was. Outside a class are the examples that lack
     it: Cᵀ (1 − Y), which for one-hot Y is the sum over the other classes. A row of weight 2, of `weights` of shape
-    (n,), counts as two rows, one of weight 0 as none.
+    (n,), counts as two rows, one of weight 0 as none. Columns of C that are `measured`, such as a price, and count
+    nothing, have the scale 1.
     """
-    return scales_of(class_counts(C, Y, weights, threads), floor=floor, smoothing=smoothing)
+    counts = class_counts(C, Y, weights, threads)
+    for count in counts:
+        count[measured] = 0.0
+    scales = scales_of(counts, floor=floor, smoothing=smoothing)
+    scales[measured] = 1.0
+    return scales
 
 
 def class_counts(C: WideRows, Y: Array, weights: Array | None = None, threads: int = 1) -> list[Array]:

@@ -10,7 +10,7 @@
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from textclf.model.abstention import record_confidence
 from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
+from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.features import Features, TextMatrix
@@ -44,7 +45,7 @@ from textclf.training.trainer import (
     mean_vectors,
     standardize,
 )
-from textclf.training.vocabulary import extract, learn_vocabulary, take
+from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import advise_on_coverage
@@ -60,12 +61,25 @@ class LabelledTexts:
     """Texts, their labels (of multi-label texts cells such as `a|b`) and, where there are any, their weights.
 
     A row of weight 2 counts as two such rows do. `more_labels`: labels that a model is to know though no row has them.
+    With `columns` that are more than a text, `texts` are rows as those columns pack them.
     """
 
     texts: Sequence[str]
     labels: Sequence[str]
     weights: Sequence[float] | None = None
     more_labels: tuple[str, ...] = ()
+    columns: RowColumns = ONE_TEXT
+
+    @property
+    def only_texts(self) -> Sequence[str]:
+        """The texts without what rows hold beside them."""
+        return self.columns.only_texts(self.texts)
+
+    def take(self, rows: Iterable[int]) -> "LabelledTexts":
+        """Return these rows, without their weights, in this order."""
+        chosen = list(rows)
+        texts, labels = ([column[i] for i in chosen] for column in (self.texts, self.labels))
+        return LabelledTexts(texts, labels, columns=self.columns)
 
     def row_weights(self) -> Array:
         """Return each row's weight, shape (n,): 1 where none are given; raises TrainingError when none is above 0."""
@@ -149,6 +163,7 @@ def _train(
         raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
     n = len(data.texts)
     summary = data_summary(data.texts, data.labels, sets[:n])
+    _check_columns(data, valid, start)
     checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(rows.texts):,} examples, {what_labels(sets, len(labels), settings.multi_label)}")
@@ -156,7 +171,7 @@ def _train(
         start, rng
     )
     Y = examples.Y
-    groups = _groups(rows.texts, settings, valid, listener)
+    groups = _groups(rows, settings, valid, listener)
     if valid is not None:
         held_apart = _validation_file(valid, fitting.features, labels, settings, store)
         rows_held_out: tuple[Examples, TextMatrix] | None = held_apart
@@ -180,7 +195,7 @@ def _train(
             held_out = fitting.cross_validated(fitted, examples, matrix, groups, folds, rng)
             valid_rows = np.flatnonzero(folds >= 0)
         else:
-            of_valid = group_copies(valid.texts) if valid is not None else groups[valid_rows]
+            of_valid = group_copies(valid.only_texts) if valid is not None else groups[valid_rows]
             held_out = fitting.held_out(fitted, *rows_held_out, of_valid)
         fitted, held_out = fitting.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
@@ -217,7 +232,8 @@ class _Preparation:
             S = mean_vectors(vocabulary.matrix.words, E, self.store, settings.threads)
         else:
             copies, earlier = (None if data.weights is None else data.row_weights()), None
-            vocabulary = learn_vocabulary(data.texts, settings, vectors, rng, self.store, copies)
+            vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, self.store, copies)
+            vocabulary = add_columns(vocabulary, data.columns, data.texts, self.store, copies)
             length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
             S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
             standard = Standardizer.of_rows(S, copies, length=length)
@@ -233,13 +249,14 @@ class _Preparation:
         return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
 
 
-def _groups(texts: Sequence[str], settings: Settings, valid: LabelledTexts | None, listener: Listener) -> Integers:
+def _groups(rows: LabelledTexts, settings: Settings, valid: LabelledTexts | None, listener: Listener) -> Integers:
     """Return which rows have the same text, as `group_copies` does, and say how many rows are copies.
 
     Where no rows are set aside nobody needs to know, and all texts count as different.
     """
+    texts = rows.only_texts
     if valid is not None:
-        shared = int(np.isin(text_keys(valid.texts), text_keys(texts)).sum())
+        shared = int(np.isin(text_keys(valid.only_texts), text_keys(texts)).sum())
         if shared:
             listener.say(
                 f"{shared:,} of {len(valid.texts):,} validation rows have the text of a training row, case and blanks"
@@ -258,6 +275,18 @@ def _groups(texts: Sequence[str], settings: Settings, valid: LabelledTexts | Non
     return groups
 
 
+def _check_columns(data: LabelledTexts, valid: LabelledTexts | None, start: Start | None) -> None:
+    """Raise TrainingError when rows that are used together do not have the same columns."""
+    replay = start.replay if start else None
+    wanted = start.model.features.columns if start else data.columns
+    for where, rows in (("rows to train on", data), ("validation rows", valid), ("old rows", replay)):
+        if rows is not None and not rows.columns.fits(wanted):
+            expected, found = (", ".join(columns.names) for columns in (wanted, rows.columns))
+            raise TrainingError(
+                f"{where}: expected the columns {expected}, found {found}. Name the same columns, or train anew."
+            )
+
+
 def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, store: ArrayStore) -> LabelledTexts:
     """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
     weights = replay.row_weights()
@@ -267,7 +296,8 @@ def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, store
         for rows in (data.texts, replay.texts)
         for start in range(0, len(rows), _ROWS_COPIED)
     )
-    return LabelledTexts(texts, [*data.labels, *replay.labels], together.tolist(), data.more_labels)
+    labels = [*data.labels, *replay.labels]
+    return LabelledTexts(texts, labels, together.tolist(), data.more_labels, data.columns)
 
 
 def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
@@ -307,7 +337,8 @@ def _what_was_found(features: Features, matrix: TextMatrix, vectors: WordVectors
     advice = advise_on_coverage(vectors, known) if vectors else ""
     source = f"{vectors.name}: {known:.0%} of tokens have a vector{advice}" if vectors else "random vectors"
     tables = ", ".join(f"{len(table.index):,} {table.name}" for table in features.ngrams)
-    return f"{source}; {tables or 'no n-grams'}"
+    others = f"; {features.others.width:,} features of other columns" if features.others.width else ""
+    return f"{source}; {tables or 'no n-grams'}{others}"
 
 
 # --- the model and its description --------------------------------------------------------------------------------
@@ -384,6 +415,7 @@ def _identity(
     weights = [rows.row_weights().tobytes() for rows in (data, valid, replay) if rows is not None]
     return {
         "rows": summary.sha256,
+        "columns": data.columns.names if data.columns.has_others else None,
         "further labels": sorted(data.more_labels),
         "validation rows": digest_of(valid.texts, valid.labels) if valid is not None else None,
         "model to continue from": start.model.digest() if start is not None else None,

@@ -261,11 +261,10 @@ class Trainer:
         S = mean_vectors(examples.words, E, self.store, threads) if self.S is None else self.S
         scales = nbsvm_scales(
             examples.ngrams, examples.Y, examples.weights,
-            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads,
+            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads, measured=self._measured,
         )  # fmt: skip
         scales = columns_moved(scales, loss)
         guess = self._guess_by_names(network, E, S, examples)
-        sizes = [len(table.index) for table in self.features.ngrams]
 
         S_valid = None if valid is None else valid.words.times(E, threads=threads)
 
@@ -280,8 +279,10 @@ class Trainer:
 
         def fit(regularization: Regularization, start: JointFit | None) -> JointFit:
             free = scales
-            if regularization.ngram_scales != (1.0,) * len(sizes):
-                free = scales * np.repeat(np.array(regularization.ngram_scales, np.float32), sizes)[:, None]
+            if any(factor != 1.0 for factor in regularization.ngram_scales):
+                free = scales.copy()
+                for kind, factor in zip(self.features.kinds, regularization.ngram_scales, strict=True):
+                    free[kind] *= np.float32(factor)
             steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
 
             def report(number: int, value: float) -> None:
@@ -337,6 +338,12 @@ class Trainer:
             return None
         U = np.empty((examples.ngrams.width, len(self.labels)), np.float32)
         return Moves(tuple(map(bool, state.facts["kept"])), JointFit.from_state(state, network, U))
+
+    @property
+    def _measured(self) -> slice:
+        """The rows of U that belong to columns of numbers."""
+        others = self.features.of_others
+        return slice(others.start + self.features.others.counted, others.stop)
 
     def _may_choose(self, examples: Examples, valid: Examples | None) -> bool:
         enough = valid is not None and len(valid) >= _FEWEST_JUDGES

@@ -8,14 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import TrainingError
+from textclf.row_columns import RowColumns
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
-from textclf.text.csr import CsrBuilder, SparseRows, take_rows
+from textclf.text.csr import CsrBuilder, SparseRows, beside, take_rows
 from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
+from textclf.text.other_columns import OtherColumns, learn_columns
 from textclf.text.subwords import WideRows, piece_keys
 from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
 from textclf.text.weighting import expected_counts, word_weights
@@ -137,13 +139,38 @@ def extract(
     features: Features, texts: Sequence[str], store: ArrayStore, threads: int,
     common: Sequence[BoolArray] | None = None,
 ) -> TextMatrix:  # fmt: skip
-    """Return what `features.extract` does, large arrays in the store."""
+    """Return what `features.extract` does of these rows, large arrays in the store."""
 
     def of_block(block: Sequence[str]) -> TextMatrix:
         return features.extract(block, common)
 
     parts = list(in_order(of_block, walk(text_blocks(texts)), threads))
     return take(stack_texts(parts), np.arange(len(texts)), store)
+
+
+def add_columns(
+    vocabulary: Vocabulary, columns: RowColumns, rows: Sequence[str], store: ArrayStore, weights: Array | None = None
+) -> Vocabulary:
+    """Return what was learnt of the rows' texts with what their other columns call for, if there are any."""
+    features, wide = replace(vocabulary.features, columns=columns), vocabulary.matrix.ngrams
+    if columns.has_others:
+        each = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
+        least = least_texts(len(rows), 0.0)
+        features = replace(features, others=learn_columns(columns, rows, each, least))
+        wide = replace(wide, ngrams=_beside(wide.ngrams, columns, rows, features.others, store))
+    return replace(vocabulary, features=features, matrix=replace(vocabulary.matrix, ngrams=wide))
+
+
+def _beside(
+    C: SparseRows, columns: RowColumns, rows: Sequence[str], others: OtherColumns, store: ArrayStore
+) -> SparseRows:
+    """Return C by word n-grams and beside it D, made some thousand rows at a time."""
+    builder, first = CsrBuilder(store, C.width + others.width), 0
+    for batch in columns.batches(rows):
+        D = others.matrix(columns.others(batch))
+        builder.add(beside(C.slice(first, first + len(batch)), D))
+        first += len(batch)
+    return builder.whole()
 
 
 def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:

@@ -140,12 +140,12 @@ class _Search:
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
         labels = tuple(sorted({label for row in self._sets for label in row}))
         Y = multi_hot(self._sets, labels)
-        self.folds = deal(strata(Y), tuning.folds, rng, groups=group_copies(data.texts), Y=Y)
+        self.folds = deal(strata(Y), tuning.folds, rng, groups=group_copies(data.only_texts), Y=Y)
         if len(np.unique(self.folds[self.folds >= 0])) < tuning.folds:
             raise TrainingError(
                 f"texts: expected different ones for each of {tuning.folds} folds, found too few. Add others."
             )
-        self._allow_chars = mean_length(data.texts) <= LONGEST_SHORT
+        self._allow_chars = mean_length(data.only_texts) <= LONGEST_SHORT
         self.plain: Trial | None = None
         self.trials: list[Trial] = []
         self.tried = self.given_up = 0
@@ -305,7 +305,8 @@ def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> Iterator["opt
     import optuna.importance  # now, while the clock runs: it brings scikit-learn, which takes seconds
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    digest = hashlib.sha256(repr((tuning.metric, tuning.folds, base.as_dict())).encode())
+    columns = [data.columns.names] if data.columns.has_others else []
+    digest = hashlib.sha256(repr((tuning.metric, tuning.folds, base.as_dict(), *columns)).encode())
     for text, label in zip(data.texts, data.labels, strict=True):
         digest.update(f"{len(text)} {text}{label}\n".encode("utf-8", "surrogatepass"))
     storage = None if tuning.study is None else optuna.storages.RDBStorage(f"sqlite:///{tuning.study}")

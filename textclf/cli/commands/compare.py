@@ -2,7 +2,7 @@
 
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,12 +95,11 @@ def command(options: CompareOptions) -> None:
     """
     import numpy as np
 
-    from textclf.analysis.compare import add_baselines, compare, write_changed
+    from textclf.analysis.compare import add_baselines, common_columns, compare, write_changed
     from textclf.cli.render.compare_text import comparison_text
     from textclf.model.model import Model
 
     started = time.perf_counter()
-    reading = options.table_options()
     options.check_usage()
     read = [*options.models, options.table, *([options.train_table] if options.train_table else [])]
     if options.report is not None:
@@ -109,9 +108,10 @@ def command(options: CompareOptions) -> None:
         check_report_available()
     check_outputs(read, options.changed, options.report)
     models = {name: Model.load(path) for name, path in _named(options.models).items()}
+    reading = options.table_options().read_for(common_columns(models))
     train = None if options.train_table is None else _read_training_rows(options.train_table, options.table, reading)
     known = {label for model in models.values() for label in model.labels}
-    answers = add_baselines(_answers(models, options.table_options(known=known), options), train)
+    answers = add_baselines(_answers(models, replace(reading, known_labels=tuple(sorted(known))), options), train)
     comparison = compare(answers, np.random.default_rng(options.seed))
     if options.changed is not None:
         write_changed(options.changed, answers)
@@ -169,4 +169,4 @@ def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "La
         raise DataError(f"{path}: expected training rows, found the table that is measured on. Name another.")
     rows = read_examples(origin(path), options)
     report_table(rows.name, rows.refused, rows.notes.sentences())
-    return LabelledTexts(rows.texts, rows.labels)
+    return LabelledTexts(rows.texts, rows.labels, columns=rows.columns)

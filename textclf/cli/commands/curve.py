@@ -48,7 +48,7 @@ class CurveOptions(ReadingOptions):
     seed_option("Random seed. The same seed gives the same curve."),
     threads_option,
 )
-@table_options(labelled=True)
+@table_options(labelled=True, others=True)
 @section("Output", json_option, quiet_option)
 @takes(CurveOptions)
 def command(options: CurveOptions) -> None:
@@ -72,7 +72,8 @@ def command(options: CurveOptions) -> None:
     examples = read_examples(origin(options.table), options.table_options())
     report_table(examples.name, examples.refused, examples.notes.sentences())
     settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
-    data, rng = LabelledTexts(examples.texts, examples.labels), np.random.default_rng(options.seed)
+    data = LabelledTexts(examples.texts, examples.labels, columns=examples.columns)
+    rng = np.random.default_rng(options.seed)
     plan = plan_curve(data, options.folds, rng)
     opened = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=quiet)
     sizes = f"{len(plan.sizes)} sizes of {plan.sizes[-1]:,} to {plan.sizes[0]:,} rows"

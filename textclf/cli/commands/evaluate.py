@@ -157,6 +157,7 @@ def command(options: EvaluateOptions) -> None:
     warn_of_silence(model, options.target_precision)
     check_knows_drift(model, options.drift)
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
+    reading = reading.read_for(model.features.columns)
     if options.is_far:
         result = _measure_files(model, reading, options)
     else:

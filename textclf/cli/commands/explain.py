@@ -135,13 +135,13 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
     chosen = ExplainSettings(options.label, options.method, options.top)
     kept: list[Explanation] = []
     total = 0
-    for texts in _batches(options):
+    for texts in _batches(model, options):
         if len(kept) >= MOST_TEXTS and not options.as_json:
             total += len(texts)
             continue
         explanations = explain(model, texts, chosen)
         if options.like is not None:
-            explanations = _add_nearest(model, explanations, options, is_first=not total)
+            explanations = _add_nearest(model, texts, explanations, options, is_first=not total)
         for number, explanation in enumerate(explanations, total):
             if options.as_json:
                 click.echo(json_line(explanation.as_dict()))
@@ -155,14 +155,19 @@ def _show_each(model: Model, options: ExplainOptions) -> None:
 
 
 def _add_nearest(
-    model: Model, explanations: Sequence[Explanation], options: ExplainOptions, *, is_first: bool
+    model: Model,
+    texts: Sequence[str],
+    explanations: Sequence[Explanation],
+    options: ExplainOptions,
+    *,
+    is_first: bool,
 ) -> list[Explanation]:
     """Return the explanations with the rows of --like that are nearest to each text; say once what is in the table."""
     from textclf.tables import open_table
 
     assert options.like is not None
-    texts = [explanation.text for explanation in explanations]
-    with open_table(options.like, options.table_options(), labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
+    reading = options.table_options().read_for(model.features.columns)
+    with open_table(options.like, reading, labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
         nearest = find_nearest(model, texts, table.batches(), options.top)
         if is_first:
             report_table(table.name, table.refused, table.notes.sentences())
@@ -176,7 +181,7 @@ def _show_overall(model: Model, options: ExplainOptions) -> None:
     summaries = (
         strongest_words(model, options.top)
         if is_of_words
-        else strongest_in_texts(model, _batches(options), options.top)
+        else strongest_in_texts(model, _batches(model, options), options.top)
     )
     if options.html is not None:
         write_summaries(options.html, summaries, meaning=meaning, name=options.model.name)
@@ -186,15 +191,16 @@ def _show_overall(model: Model, options: ExplainOptions) -> None:
         click.echo("\n\n".join([meaning, *map(summary_text, summaries)]))
 
 
-def _batches(options: ExplainOptions) -> Iterable[Sequence[str]]:
+def _batches(model: Model, options: ExplainOptions) -> Iterable[Sequence[str]]:
     """Return the texts, some at a time."""
-    return [options.sentences] if options.source is None else _rows(options.source, options)
+    return [options.sentences] if options.source is None else _rows(model, options.source, options)
 
 
-def _rows(source: Path, options: ExplainOptions) -> Iterator[Sequence[str]]:
+def _rows(model: Model, source: Path, options: ExplainOptions) -> Iterator[Sequence[str]]:
     from textclf.tables import open_table
 
-    with open_table(origin(source), options.table_options(), labelled=False, batch_rows=_ROWS_AT_ONCE) as table:
+    reading = options.table_options().read_for(model.features.columns)
+    with open_table(origin(source), reading, labelled=False, batch_rows=_ROWS_AT_ONCE) as table:
         for batch in table.batches():
             yield batch.texts
         report_table(table.name, table.refused, table.notes.sentences())

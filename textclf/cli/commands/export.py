@@ -218,6 +218,7 @@ def _read_rows(model: "Model", options: ExportOptions) -> "LabelledRows | None":
     from textclf.tables import read_examples
 
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
+    reading = reading.read_for(model.features.columns)
     examples = read_examples(origin(options.validation), reading)
     report_table(examples.name, examples.refused, examples.notes.sentences())
     return LabelledRows.of(examples, model, options.threads)

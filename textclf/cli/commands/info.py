@@ -101,5 +101,16 @@ def _facts(model: "Model", path: Path) -> dict[str, Any]:
         "words": len(model.words),
         "dimension": int(model.E.shape[1]),
         "n-grams": {table.kind: len(table.index) for table in model.features.ngrams},
+        **_columns(model),
         **model.card.as_dict(),
     }
+
+
+def _columns(model: "Model") -> dict[str, Any]:
+    """Return the columns that the model reads, where they are more than one text."""
+    columns, others = model.features.columns, model.features.others
+    if columns.is_plain:
+        return {}
+    categories = {column.name: len(column.values) for column in others.categories}
+    numbers = {column.name: {"mean": column.mean, "spread": column.spread} for column in others.numbers}
+    return {"columns": {"texts": list(columns.texts), "categories": categories, "numbers": numbers}}

@@ -133,6 +133,8 @@ def command(options: LabelOptions) -> None:
     from textclf.serve.listening import listen
 
     model = None if options.model is None else Model.load(options.model)
+    if model is not None:
+        model.require_one_text("label")
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
     with LabelJournal(options.output, table.columns, table.text_column, multi_label=options.multi_label) as journal:
         labels = _choose_labels(options, journal, () if model is None else model.labels)

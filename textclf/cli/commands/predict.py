@@ -156,7 +156,7 @@ def command(options: PredictOptions) -> None:
     if options.sentences:
         _echo(model.predict_stream([options.sentences], decision), options)
     elif options.source is None:
-        _echo(model.predict_stream(_lines(options), decision), options)
+        _echo(model.predict_stream(_lines(model, options), decision), options)
     else:
         from textclf.model.label_table import (
             PredictionColumns,  # here: sentences are labelled without the code of tables
@@ -178,13 +178,13 @@ def _echo(predictions: Iterable[Prediction], options: PredictOptions) -> None:
         )
 
 
-def _lines(options: PredictOptions) -> Iterator[list[str]]:
+def _lines(model: Model, options: PredictOptions) -> Iterator[list[str]]:
     """Give the texts of standard input, one a line unless another format is named, as they come."""
     from textclf.tables import open_table
 
     if options.refused is not None:
         check_outputs([options.model, Path("-")], options.refused)
-    reading = options.table_options()
+    reading = options.table_options().read_for(model.features.columns)
     lines = reading if reading.format else replace(reading, format="lines")
     with open_table("-", lines, labelled=False, batch_rows=_LINES_AT_ONCE) as table:
         for batch in table.batches():
@@ -211,7 +211,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
         for prediction in model.each(batch.texts, predictions):
             click.echo(prediction_line(prediction, wanted.top_k))
 
-    reading = options.table_options()
+    reading = options.table_options().read_for(model.features.columns)
     with ExitStack() as stack:
         table = stack.enter_context(open_table(origin(source), reading, labelled=False, batch_rows=BATCH_ROWS))
         count = stack.enter_context(counting_rows("labelling", quiet=options.quiet))
@@ -248,7 +248,7 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
     source, output = str(options.source), str(options.output)
     shards = find_shards(options.locate(source))
     digest = sha256(options.model)
-    reading: TableOptions = options.table_options()
+    reading: TableOptions = options.table_options().read_for(model.features.columns)
     with options.engine() as workers, counting_steps("labelling files", len(shards), quiet=options.quiet) as count:
         job = LabelJob(
             workers.share(options.model, digest),

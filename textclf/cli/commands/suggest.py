@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from textclf.analysis.suggestion import Suggestions
+    from textclf.model.model import Model
     from textclf.tables import Batch, Table, TableOptions
 
 
@@ -94,15 +95,17 @@ def command(options: SuggestOptions) -> None:
     textclf suggest model.safetensors reviews.csv -n 50 -o next.csv --labelled labelled.csv
     """
     from textclf.model.bulk import BATCH_ROWS
+    from textclf.model.model import Model
     from textclf.tables import open_table, open_writer
 
     options.check_usage()
     read = [*options.inputs, *([options.labelled] if options.labelled else [])]
     check_outputs(read, options.output)
-    reading = options.table_options()
+    model = None if options.cold else Model.load(options.inputs[0])
+    reading = options.table_options() if model is None else options.table_options().read_for(model.features.columns)
     labelled = _read_texts(options.labelled, reading) if options.labelled else ()
     with open_table(origin(options.pool), reading, labelled=False, batch_rows=BATCH_ROWS) as table:
-        found = _choose(table, labelled, options)
+        found = _choose(model, table, labelled, options)
         added: dict[str, Sequence[str | float]] = (
             {} if options.cold else {"guess": found.guesses, "margin": found.margins}
         )
@@ -114,12 +117,11 @@ def command(options: SuggestOptions) -> None:
     say(f"{spell(str(options.output))}: rows to label: {len(found):,} {of}", quiet=options.quiet)
 
 
-def _choose(table: "Table", labelled: "Sequence[str]", options: SuggestOptions) -> "Suggestions":
+def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", options: SuggestOptions) -> "Suggestions":
     import numpy as np
 
     from textclf.analysis.suggestion import suggest_by_model, suggest_cold
     from textclf.model.bulk import predict_batches
-    from textclf.model.model import Model
 
     n = options.rows
     with counting_rows("reading", quiet=options.quiet) as count:
@@ -130,9 +132,8 @@ def _choose(table: "Table", labelled: "Sequence[str]", options: SuggestOptions) 
                 count(len(batch))
 
         vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
-        if options.cold:
+        if model is None:
             return suggest_cold(vectors, batches(), n, np.random.default_rng(options.seed), labelled=labelled)
-        model = Model.load(options.inputs[0])
         predicted = predict_batches(model, batches(), threads=options.threads, ahead=True)
         return suggest_by_model(model, vectors, predicted, n, labelled=labelled)
 

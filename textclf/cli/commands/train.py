@@ -239,7 +239,7 @@ _OF_MINI_BATCHES = (
         "-o", "--model", "target", type=FILE, required=True, metavar="MODEL", help="File that the model is written to."
     ),
 )
-@table_options(labelled=True)
+@table_options(labelled=True, others=True)
 @section(
     "Data",
     refused_option,
@@ -388,6 +388,8 @@ def command(options: TrainOptions) -> None:
     started = time.perf_counter()
     old, options = _go_on_from(options)
     reading = options.table_options(multi_label=options.settings.multi_label, weight_column=options.weight_column)
+    if old is not None and not reading.others:
+        reading = reading.read_for(old.features.columns)
     checkpoint = _check_files(options)
     if options.is_far:
         trained: Trained | TrainedFar = _train_on_files(options, reading, checkpoint)
@@ -432,8 +434,10 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
             "refused",
             "weight_column",
             "max_memory",
+            "category_column",
+            "number_column",
         ):
-            if getattr(options, name) is not None:
+            if getattr(options, name) not in (None, ()):
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
     check_outputs([*options.inputs, options.settings.vectors], options.target, options.report, options.refused)
     checkpoint = CheckpointFile(options.target, resume=options.resume)
@@ -554,7 +558,7 @@ def _say_what_is_read(examples: "LoadedTable", reading: "TableOptions", options:
 def _take_examples(examples: "LoadedTable") -> "LabelledTexts":
     from textclf.training.train import LabelledTexts
 
-    return LabelledTexts(examples.texts, examples.labels, examples.weights)
+    return LabelledTexts(examples.texts, examples.labels, examples.weights, columns=examples.columns)
 
 
 def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTables, started: float) -> None:

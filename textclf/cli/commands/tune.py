@@ -88,7 +88,7 @@ class TuneOptions(ReadingOptions):
     seed_option("Random seed of the folds and proposals."),
     threads_option,
 )
-@table_options(labelled=True)
+@table_options(labelled=True, others=True)
 @section("Output", json_option, quiet_option)
 @takes(TuneOptions)
 def command(options: TuneOptions) -> None:
@@ -121,9 +121,10 @@ def command(options: TuneOptions) -> None:
         warn(f"{examples.name}: few rows, {len(examples)}: take the figures as rough.")
     open_chosen_vectors(options.vectors, cache=cache, quiet=quiet)  # converted now, with a word; mapped by the search
     wanted = Tuning(options.duration, options.chosen_metric, options.max_size, options.study)
+    data = LabelledTexts(examples.texts, examples.labels, examples.weights, columns=examples.columns)
     with counting_steps("tuning, seconds", round(options.duration), quiet=quiet) as count:
         tuned = tune(
-            LabelledTexts(examples.texts, examples.labels, examples.weights), base, wanted, options.target,
+            data, base, wanted, options.target,
             cache=cache, say=lambda text: say(text, quiet=quiet), progress=lambda seconds: count(round(seconds)),
         )  # fmt: skip
     _say_result(tuned, options)

@@ -30,6 +30,8 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
     sums = [f"{base} {explanation.base:+.2f}", f"words {explanation.contributions.sum():+.2f}"]
     if explanation.between.any():
         sums.append(f"between words {explanation.between.sum():+.2f}")
+    if explanation.columns:
+        sums.append(f"columns {sum(part.contribution for part in explanation.columns):+.2f}")
     label = click.style(spell(explanation.label), bold=True) if colours else spell(explanation.label)
     lines = [
         f"{label}  {explanation.probability:.3f}  score {explanation.score:+.2f} = {', '.join(sums)}",
@@ -40,6 +42,10 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
     for name, words in (("for", words_for), ("against", against), ("n-grams", list(explanation.ngrams[:top]))):
         if words:
             lines.append(f"  {name:<7}  {', '.join(_sum_text(word, quoted=name == 'n-grams') for word in words)}")
+    if explanation.columns:
+        strongest = sorted(explanation.columns, key=lambda part: -abs(part.contribution))[:top]
+        listed = ", ".join(f"{spell(part.name)} “{spell(part.cell)}” {part.contribution:+.2f}" for part in strongest)
+        lines.append(f"  columns  {listed}")
     for neighbour in explanation.like:
         text = neighbour.text if len(neighbour.text) <= _LONGEST_ROW else f"{neighbour.text[:_LONGEST_ROW]}…"
         lines.append(

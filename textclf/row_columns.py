@@ -16,7 +16,7 @@ MISSING = ("", "nan", "na", "n/a", "null", "none")
 """Cells that stand for no number, in letters of either case."""
 LARGEST_NUMBER = 1e100
 """Squares of larger ones could be infinite."""
-MOST_CATEGORIES = 16
+MOST_CATEGORIES, MOST_TEXTS = 16, 16
 _ROWS_AT_ONCE = 1 << 13
 
 
@@ -37,6 +37,8 @@ class RowColumns:
     def __post_init__(self) -> None:
         if len(set(self.names)) < len(self.names):
             raise DataError(f"columns: expected different ones, found {', '.join(self.names)}. Name each once.")
+        if len(self.texts) > MOST_TEXTS:
+            raise DataError(f"text columns: expected at most {MOST_TEXTS}, found {len(self.texts)}. Name fewer.")
         if len(self.categories) > MOST_CATEGORIES:
             raise DataError(
                 f"category columns: expected at most {MOST_CATEGORIES}, found {len(self.categories)}. Name fewer."

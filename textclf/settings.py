@@ -13,9 +13,11 @@ LossName = Literal["cross-entropy", "squared-error"]
 Output = Literal["softmax", "sigmoid"]
 OptimizerName = Literal["lbfgs", "adam", "momentum", "sgd"]
 RecipeName = Literal["auto", "fast", "best"]
+ColumnUse = Literal["auto", "joined", "apart"]
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "recipe": get_args(RecipeName),
+    "columns": get_args(ColumnUse),
     "weighting": get_args(Weighting),
     "activation": get_args(Activation),
     "loss": get_args(LossName),
@@ -55,6 +57,8 @@ class Settings:
     `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
     `ordinal`: labels have an order, that of their numbers or the one that is listed, and a text gets the label nearest
     to its expected rank.
+    `columns`: whether several text columns are ``joined`` to one text or kept ``apart``, with averages and word n-grams
+    of their own; ``auto`` asks the validation rows.
     With `multi_label` a text may have several labels or none, and each is a yes or no of its own: `output` is sigmoid.
     Raises TextclfError when a value is out of its range.
     """
@@ -88,6 +92,7 @@ class Settings:
     threads: int = 2
     multi_label: bool = False
     ordinal: bool | tuple[str, ...] = False
+    columns: ColumnUse = "auto"
 
     def __post_init__(self) -> None:
         for name, (lowest, highest) in RANGES.items():
@@ -107,6 +112,7 @@ class Settings:
             raise TextclfError(f"output: expected sigmoid, as texts may have several labels, found {self.output!r}.")
         if self.multi_label and self.ordinal:
             raise TextclfError("ordinal: expected one label a text, found several. Leave it out.")
+        _check_columns(self.columns, self.optimizer)
         if self.multi_label and self.class_weight != "none":
             raise TextclfError("class_weight: expected none, as texts may have several labels. Leave it out.")
 
@@ -118,7 +124,14 @@ class Settings:
                 del values[name]
         if self.label_names is None:
             del values["label_names"]
+        if self.columns == "auto":
+            del values["columns"]
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _check_columns(columns: ColumnUse, optimizer: OptimizerName) -> None:
+    if columns == "apart" and optimizer != "lbfgs":
+        raise TextclfError(f"columns: expected joined, as {optimizer} trains the vectors, found 'apart'.")
 
 
 def _check_class_weight(weights: str | Mapping[str, float]) -> None:

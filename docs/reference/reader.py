@@ -122,7 +122,7 @@ def subword_keys(piece, shortest, longest):
     return [key_of(marked[i : i + n]) for i, n in spans if n > 1 or 0 < i < len(marked) - 1]
 
 
-def ngram_keys(tokens, shortest, longest):
+def ngram_keys(tokens, shortest, longest, field=0):
     """Return the keys of the n-grams of these tokens of a text, as often as each stands there."""
     units, keys = [START, *map(key_of, tokens)], []
     for i in range(len(units)):
@@ -130,7 +130,7 @@ def ngram_keys(tokens, shortest, longest):
         for n, unit in enumerate(units[i : i + longest], 1):
             key = unit if n == 1 else mix((key * BASE + mix(unit)) & LAST)
             if n >= shortest and (n > 1 or i > 0):
-                keys.append(key)
+                keys.append(mix((key * BASE + mix(field)) & LAST) if field else key)
     return keys
 
 
@@ -182,6 +182,18 @@ def other_columns(model, arrays, cells):
     )
 
 
+def average(model, text, tokens, word_row, E, weights):
+    """Return C E of one text: the weighted mean of its words' vectors."""
+    rows = [word_row(key_of(token)) for token in tokens]
+    if model["cased"]:
+        cased = [word_row(key_of(token)) for token in cut(normal_form(text, lower=False))[0]]
+        if len(cased) == len(rows):
+            rows = [low if high is None else high for low, high in zip(rows, cased, strict=True)]
+    known = [row for row in rows if row is not None]
+    C = weights[known]
+    return (C @ E[known]) / C.sum() if known else np.zeros(E.shape[1])
+
+
 def predict(path, rows):
     """Yield the probability of each label for each row, as a dictionary; a row is a text, or cells joined by U+001F."""
     arrays, description = read(path)
@@ -192,18 +204,16 @@ def predict(path, rows):
         {kind: numbers(arrays, f"{kind}.idf") for kind, *_ in model["ngrams"]},
     )
     ngram_row = {kind: rows_of(arrays, f"{kind}.ngrams") for kind, *_ in model["ngrams"]}
+    columns = model.get("columns", {"texts": ["text"]})
+    m = len(columns["texts"])
     for row in rows:
-        text, *cells = row.split("\x1f") if "columns" in model else [row]
-        D = other_columns(model, arrays, cells)
-        tokens, pieces = cut(normal_form(text))
-        rows = [word_row(key_of(token)) for token in tokens]
-        if model["cased"]:
-            cased = [word_row(key_of(token)) for token in cut(normal_form(text, lower=False))[0]]
-            if len(cased) == len(rows):
-                rows = [low if high is None else high for low, high in zip(rows, cased, strict=True)]
-        known = [row for row in rows if row is not None]
-        C = weights[known]
-        A = (C @ E[known]) / C.sum() if known else np.zeros(E.shape[1])  # S = C E
+        cells = row.split("\x1f") if "columns" in model else [row]
+        text, D = " ".join(cells[:m]), other_columns(model, arrays, cells[m:])
+        passages = cells[:m] if columns.get("is_apart") else [text]
+        tokens, pieces = [cut(normal_form(passage))[0] for passage in passages], cut(normal_form(text))[1]
+        A = np.concatenate(
+            [average(model, *each, word_row, E, weights) for each in zip(passages, tokens, strict=True)]
+        )  # S = C E
         place = 0
         for n_in, n_out in pairwise(model["sizes"]):
             A = SIGMAS[model["activation"]](A) if place else A
@@ -215,7 +225,8 @@ def predict(path, rows):
         A = A + D @ U[words : words + len(D)]  # … + D V
         for kind, shortest, longest in model["ngrams"]:
             if kind == "words":
-                found, C = tf_idf(ngram_keys(tokens, shortest, longest), ngram_row[kind], idf[kind])
+                keys = [key for field, each in enumerate(tokens) for key in ngram_keys(each, shortest, longest, field)]
+                found, C = tf_idf(keys, ngram_row[kind], idf[kind])
             else:
                 found, C = subwords(pieces, shortest, longest, ngram_row[kind], idf[kind])
             if found:

@@ -34,6 +34,7 @@ def check(
     `vectors` None asks nothing about unknown words. With `multi_label` a row may have several labels, or none. Row
     numbers are those of the tables, from 1.
     """
+    data, against = _join_texts(data), against and _join_texts(against)
     sets = label_sets(data.labels, multi_label=multi_label)
     if multi_label:  # the order of a row's labels says nothing
         data = replace(data, labels=[join_labels(sorted(row)) for row in sets])
@@ -167,6 +168,13 @@ def _text_findings(data: LoadedTable, facts: Facts) -> Iterator[Finding]:
     sizes = [len(text) if count else 0 for text, count in zip(data.texts, words.tolist(), strict=True)]
     for kind, outliers in find_odd_lengths(sizes).items():
         yield _of_texts(kind, data, {number: {"characters": length} for number, length in outliers.items()})
+
+
+def _join_texts(data: LoadedTable) -> LoadedTable:
+    """Return a table whose texts are those of several columns, parted by a blank."""
+    if data.columns.is_plain:
+        return data
+    return replace(data, texts=[" ".join(cells) for cells in data.columns.cells(data.texts)])
 
 
 def _empty(facts: Facts) -> Integers:

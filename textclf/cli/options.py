@@ -308,7 +308,7 @@ cluster_options = section(
 class ReadingOptions:
     """How a table is read: what `table_options` adds to a command."""
 
-    text_column: str | None
+    text_column: tuple[str, ...]
     label_column: str | None = None
     label_columns: str | None = None
     label_separator: str | None = None
@@ -329,7 +329,8 @@ class ReadingOptions:
         from textclf.tables import TableOptions
 
         return TableOptions(
-            text_column=self.text_column,
+            text_column=self.text_column[0] if self.text_column else None,
+            more_text_columns=self.text_column[1:],
             label_column=self.label_column,
             weight_column=weight_column,
             format=self.table_format,
@@ -422,7 +423,12 @@ def table_options(*, labelled: bool, may_stop: bool = True, others: bool = False
     beside the text can be named, for a model to be trained on.
     """
     options = [
-        click.option("--text-column", metavar="NAME", help="Column of texts. [default: detected from the header]"),
+        click.option(
+            "--text-column",
+            multiple=True,
+            metavar="NAME",
+            help="Column of texts; several may be named. [default: detected from the header]",
+        ),
         click.option("--format", "table_format", type=FormatChoice(), help="Format of the file. [default: detected]"),
         click.option(
             "--separator",

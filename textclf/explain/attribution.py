@@ -31,6 +31,7 @@ from textclf.explain.sources import (
 )
 from textclf.model.model import Model
 from textclf.nn.network import Network
+from textclf.row_columns import SEPARATOR
 from textclf.text.csr import SparseRows
 from textclf.text.features import CutRows
 from textclf.text.tokenizer import decode, origins
@@ -171,6 +172,7 @@ class AttributedTexts:
                 between=segments[::2],
                 ngrams=ngrams[number],
                 columns=columns[number],
+                text_columns=self.model.features.columns.texts,
             )
 
     def sums(self) -> Iterator[tuple[int, Sum]]:
@@ -187,22 +189,30 @@ class AttributedTexts:
     def _vectors(self, S: Array) -> Source:
         matrix, table, E = self.matrix.words, self.model.features.words, self.model.E
         G = self.scale * mean_gradient(self.model.exact_network, S, self.classes)
-        values, rows = matrix.data.astype(np.float64), matrix.row_numbers
+        by_passage = matrix.unfold(self.model.features.passages)
+        values, rows, G = matrix.data.astype(np.float64), by_passage.row_numbers, G.reshape(len(by_passage), -1)
         for start in range(0, len(values), _ENTRIES):
             part = slice(start, start + _ENTRIES)
-            values[part] *= np.einsum("ij,ij->i", E[matrix.columns[part]], G[rows[part]])
-        placed = place_words(matrix, self.tokens, table.rows_of(self.tokens, self.texts))
-        return TokenSource("vector", matrix, values, placed, self.segments.of_tokens())
+            values[part] *= np.einsum("ij,ij->i", E[by_passage.columns[part]], G[rows[part]])
+        rows = self.model.features.word_columns(self.tokens, table.rows_of(self.tokens, self.texts))
+        placed = place_words(matrix, self.tokens, rows)
+        return TokenSource("vector", matrix, values, placed, self.segments.of_tokens(), self._names)
 
     def _ngrams(self) -> Iterator[Source]:
         features, wide = self.model.features, self.matrix.ngrams
         if features.word_ngrams is not None:
             C = _columns(wide.ngrams, slice(0, features.of_others.start))
             placed = place_ngrams(C, self.tokens, features.word_ngrams)
-            yield TokenSource("words", C, self._straight(C, 0), placed, self.segments.of_words())
+            yield TokenSource("words", C, self._straight(C, 0), placed, self.segments.of_words(), self._names)
         if features.subwords is not None:
             _, R = wide.double().spread(self.model.U)
             yield PieceSource.of(wide.pieces, self._values(wide.pieces, R, wide.pieces.columns), self.segments)
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The text columns that are kept apart, if any are."""
+        features = self.model.features
+        return features.columns.texts if features.is_apart else ()
 
     def _other_columns(self) -> OtherSource | None:
         """Return what columns beside the text add; None where there are none."""
@@ -271,11 +281,11 @@ def _logits(network: Network, S: Array) -> Array:
 
 def _leave_out(model: Model, explanations: list[Explanation]) -> list[Explanation]:
     """Return the explanations with what each token adds: the score's fall when it is left out of the text."""
-    texts, classes, columns = [], [], model.features.columns
+    texts, classes = [], []
     for explanation in explanations:
         for start, end in zip(explanation.starts.tolist(), explanation.ends.tolist(), strict=True):
             text = f"{explanation.shown[:start]} {explanation.shown[end:]}"
-            texts.append(columns.pack([text, *(part.cell for part in explanation.columns)]))
+            texts.append(SEPARATOR.join([text, *(part.cell for part in explanation.columns)]))
         classes += [model.labels.index(explanation.label)] * len(explanation.starts)
     without = np.empty(len(texts))
     for first in range(0, len(texts), _TEXTS_AT_ONCE):

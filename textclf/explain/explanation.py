@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
+
 from textclf.explain.neighbours import Neighbour
+from textclf.row_columns import SEPARATOR
 from textclf.types import Array, Integers
 
 Method = Literal["gradients", "leave-one-out"]
@@ -56,6 +59,7 @@ class Explanation:
     `starts`, `ends`, `contributions`, shape (T,): of the tokens. `between`, shape (T + 1,): what is added by that which
     stands before each token and after the last. `words_of_tokens`: the tokens in normal form.
     `ngrams`: the strongest n-grams, strongest first. `columns`: what stands beside the text, and what it adds.
+    `text_columns`: the columns of the text, in which U+001F stands between two.
     """
 
     text: str
@@ -73,6 +77,7 @@ class Explanation:
     ngrams: tuple[Sum, ...]
     like: tuple[Neighbour, ...] = ()
     columns: tuple[ColumnPart, ...] = ()
+    text_columns: tuple[str, ...] = ("text",)
 
     @cached_property
     def parts(self) -> list[TextPart]:
@@ -89,6 +94,14 @@ class Explanation:
             parts.append(TextPart(self.shown[place:], place, len(self.shown), before[-1], is_token=False))
         return parts
 
+    @cached_property
+    def columns_of_tokens(self) -> list[str | None]:
+        """The column that each token stands in, where there are several."""
+        if len(self.text_columns) == 1:
+            return [None] * len(self.starts)
+        ends = [place for place, letter in enumerate(self.shown) if letter == SEPARATOR]
+        return [self.text_columns[number] for number in np.searchsorted(ends, self.starts).tolist()]
+
     @property
     def tokens(self) -> list[TextPart]:
         """The tokens, in order."""
@@ -99,7 +112,9 @@ class Explanation:
         """The distinct words, all occurrences of each added up, strongest first."""
         counts: dict[str, int] = defaultdict(int)
         sums: dict[str, float] = defaultdict(float)
-        for word, contribution in zip(self.words_of_tokens, self.contributions.tolist(), strict=True):
+        words = zip(self.words_of_tokens, self.columns_of_tokens, self.contributions.tolist(), strict=True)
+        for own, column, contribution in words:
+            word = own if column is None else f"{column}: {own}"
             counts[word] += 1
             sums[word] += contribution
         found = [Sum("words", word, counts[word], total) for word, total in sums.items()]
@@ -114,14 +129,17 @@ class Explanation:
     def as_dict(self) -> dict[str, Any]:
         """Return the explanation as plain values; `base` and all contributions add up to `score`."""
         return {
-            "text": self.text,
+            "text": _on_lines(self.text),
             "label": self.label,
             "method": self.method,
             "probability": round(self.probability, 6),
             "score": round(self.score, _DIGITS),
             "base": round(self.base, _DIGITS),
-            **({} if self.shown == self.text else {"normal_form": self.shown}),
-            "tokens": [_part(part) for part in self.parts if part.is_token],
+            **({} if self.shown == self.text else {"normal_form": _on_lines(self.shown)}),
+            "tokens": [
+                {**_part(part), **({} if column is None else {"column": column})}
+                for part, column in zip(self.tokens, self.columns_of_tokens, strict=True)
+            ],
             "between": [_part(part) for part in self.parts if not part.is_token and part.contribution],
             "ngrams": [
                 {**ngram._asdict(), "contribution": round(ngram.contribution, _DIGITS)} for ngram in self.ngrams
@@ -129,6 +147,11 @@ class Explanation:
             **({"columns": list(map(_column, self.columns))} if self.columns else {}),
             **({"like": [neighbour.as_dict() for neighbour in self.like]} if self.like else {}),
         }
+
+
+def _on_lines(text: str) -> str:
+    """Return a text with a line for each of its columns, all characters at their places."""
+    return text.replace(SEPARATOR, "\n")
 
 
 def _column(part: ColumnPart) -> dict[str, Any]:

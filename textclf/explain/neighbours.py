@@ -12,6 +12,7 @@ import numpy as np
 
 from textclf.model.model import Model
 from textclf.tables import Batch
+from textclf.text.csr import average
 from textclf.types import Array
 
 _QUERIES_AT_ONCE = 256
@@ -71,7 +72,7 @@ class _Directions:
     @staticmethod
     def of(model: Model, texts: Sequence[str]) -> "_Directions":
         matrix = model.features.extract(texts)
-        S = matrix.words.double().times(model.E)
+        S = average(matrix.words.double(), model.E)
         lengths = np.linalg.norm(S, axis=1, keepdims=True)
         ngrams = matrix.ngrams.ngrams.double().scipy
         squares = np.asarray(ngrams.multiply(ngrams).sum(axis=1)).reshape(-1, 1)

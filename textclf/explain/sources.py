@@ -26,11 +26,12 @@ class Units:
     """What word n-grams are made of: tokens, or tokens with the starts of texts.
 
     `segments`, shape (u,): the segment that each stands in (see `Segments`). `takes`, shape (u,): whether it gets a
-    share of an n-gram that covers it.
+    share of an n-gram that covers it. `fields`, shape (u,): which of its row's passages it is of.
     """
 
     segments: Integers
     takes: BoolArray
+    fields: Integers
 
 
 @dataclass(frozen=True)
@@ -55,14 +56,15 @@ class Segments:
     def of_tokens(self) -> Units:
         """Return the tokens as units."""
         segments = 2 * np.arange(len(self.tokens.keys)) + 1 + self.tokens.text_numbers
-        return Units(segments, np.ones(len(segments), np.bool_))
+        return Units(segments, np.ones(len(segments), np.bool_), self.tokens.fields)
 
     def of_words(self) -> Units:
         """Return the tokens and the starts of texts as units; starts take no share."""
-        is_start = Words.of(self.tokens).is_start
+        words = Words.of(self.tokens)
+        is_start = words.is_start
         segments = np.zeros(len(is_start), np.int64)
         segments[~is_start] = self.of_tokens().segments
-        return Units(segments, ~is_start)
+        return Units(segments, ~is_start, words.text_numbers % self.tokens.passages_a_text)
 
     def of_codes(self) -> Integers:
         """Return the segment of each code point of the texts, shape of ``tokens.codes``."""
@@ -103,13 +105,17 @@ class Placed:
 
 @dataclass
 class TokenSource:
-    """What word vectors (`kind` is "vector") or word n-grams ("words") add; see `Source`."""
+    """What word vectors (`kind` is "vector") or word n-grams ("words") add; see `Source`.
+
+    `names`: those of text columns that are kept apart.
+    """
 
     kind: str
     matrix: SparseRows
     values: Array
     placed: list[Placed]
     units: Units
+    names: tuple[str, ...] = ()
 
     def counts(self) -> Integers:
         """Return how often each entry occurs, shape of `values`."""
@@ -140,7 +146,8 @@ class TokenSource:
         strings = []
         for start, n in found:
             words = tokens.strings(numbers[start : start + n][takes[start : start + n]])
-            strings.append(" ".join(words if takes[start] else [_START, *words]))
+            string = " ".join(words if takes[start] else [_START, *words])
+            strings.append(f"{self.names[self.units.fields[start]]}: {string}" if self.names else string)
         return strings
 
 

@@ -39,7 +39,8 @@ class Usage:
 
 def measure_usage(matrix: TextMatrix, features: Features) -> Usage:
     """Return what these texts have of each row."""
-    words = np.bincount(matrix.words.columns, weights=matrix.words.data, minlength=matrix.words.width)
+    V = len(features.words.index)
+    words = np.bincount(matrix.words.columns % V, weights=matrix.words.data, minlength=V)
     ngrams = matrix.ngrams.double().squares(np.ones((len(matrix), 1)))[:, 0]
     return _scale(words.astype(np.float64), ngrams, features)
 
@@ -49,10 +50,11 @@ def effects(model: Model) -> tuple[Array, Array]:
     features = model.features
     shares = _shares_of_words(features, model.words)
     expected = _scale(shares * features.words.weights, _squares_a_text(features), features)
-    d, k = model.E.shape[1], model.network.sizes[-1]
+    d, k = model.network.sizes[0], model.network.sizes[-1]
     J = model.exact_network.backward(np.eye(k), model.exact_network.forward(np.zeros((k, d)))).dX
     J, U = between_classes(J.T, model).T, between_classes(np.asarray(model.U, np.float64), model)
-    moved = ((np.asarray(model.E, np.float64) @ J.T) ** 2).sum(axis=1) + (J**2).sum()
+    of_passages = np.concatenate(np.split(J, features.passages, axis=1))  # a word may stand in each
+    moved = ((np.asarray(model.E, np.float64) @ of_passages.T) ** 2).sum(axis=1) + (J**2).sum()
     words = expected.words**2 / np.maximum(shares, 1e-300) * moved
     return words, expected.ngrams * (U**2).sum(axis=1)
 

@@ -74,7 +74,7 @@ def fold_layer(model: Model) -> Model:
     """Return the same model without its layer, where it has one only and the words' rows become no longer."""
     U = between_classes(np.asarray(model.U, np.float32), model)
     k, d = len(model.labels), model.E.shape[1]
-    if len(model.network.layers) > 1 or k > d:
+    if len(model.network.layers) > 1 or k > d or model.features.passages > 1:
         return replace(model, U=U)
     layer = model.exact_network.layers[0]
     E = between_classes(np.asarray(model.E, np.float64) @ layer.W.T, model).astype(np.float32)

@@ -24,9 +24,10 @@ from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, re
 from textclf.model.kept_examples import KeptExamples
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
-from textclf.row_columns import LARGEST_NUMBER, MOST_CATEGORIES, ONE_TEXT, RowColumns
+from textclf.row_columns import LARGEST_NUMBER, MOST_CATEGORIES, MOST_TEXTS, ONE_TEXT, RowColumns
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, row_arrays, value_arrays
+from textclf.text.csr import average
 from textclf.text.features import Features, TextMatrix, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
@@ -211,7 +212,7 @@ class Model:
 
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
-        if len(matrix) >= _MANY_TEXTS and len(self.network.layers) == 1:
+        if len(matrix) >= _MANY_TEXTS and len(self.network.layers) == 1 and self.features.passages == 1:
             words = matrix.words.double().times(self._double_EW, threads=threads)
             return self._logits_of(words, matrix.ngrams.double().times(self._double_U, threads=threads))
         S, wide = self.sums(matrix, threads=threads)
@@ -227,7 +228,7 @@ class Model:
 
     def sums(self, matrix: TextMatrix, *, threads: int = 1) -> tuple[Array, Array]:
         """Return S = C E, shape (n, d), and what the n-grams add to Z[L], shape (n, k), in float64."""
-        S = matrix.words.double().times(self.E, threads=threads)
+        S = average(matrix.words.double(), self.E, threads=threads)
         return S, matrix.ngrams.double().times(self.U, threads=threads)
 
     def classes_of(self, labels: Sequence[str]) -> Integers:
@@ -352,7 +353,8 @@ class NumberStructure:
 class ColumnStructure:
     """The columns of a row as a file describes them; the values of categories are arrays."""
 
-    texts: tuple[str, ...]
+    texts: Annotated[tuple[str, ...], AtMost(MOST_TEXTS)]
+    is_apart: bool = False
     categories: Annotated[tuple[str, ...], AtMost(MOST_CATEGORIES)] = ()
     numbers: tuple[NumberStructure, ...] = ()
 
@@ -369,7 +371,9 @@ def _from_file(file: ModelFile) -> Model:
     thresholds = read_thresholds(file, k, structure.output)
     labels = _read_labels(file, k, at_least=2 if thresholds is None else 1)
     words = file.strings("words")
-    V, d = len(words), structure.sizes[0]
+    columns = structure.columns
+    passages = len(columns.texts) if columns is not None and columns.is_apart else 1
+    V, d = len(words), structure.sizes[0] // passages
     tables = tuple(read_ngram_table(file, *entry) for entry in structure.ngrams)
     weights = file.numbers("words.weights", V, _WEIGHTS)
     word_table = WordTable(read_dictionary(file, "words.keys", V), weights, structure.cased)
@@ -412,6 +416,9 @@ def _check_structure(file: ModelFile, structure: Structure) -> None:
     if structure.activation not in ACTIVATIONS:
         expected = ", ".join(ACTIVATIONS)
         raise file.unlike(f"model.activation: expected one of {expected}, found {structure.activation[:40]!r}")
+    columns = structure.columns
+    if columns is not None and columns.is_apart and (not columns.texts or structure.sizes[0] % len(columns.texts)):
+        raise file.unlike("model.sizes: expected as many inputs for each text column, found others")
     if len(structure.sizes) < 2:
         raise file.unlike(f"model.sizes: expected two layers or more, found {len(structure.sizes)}")
     kinds = [kind for kind, _, _ in structure.ngrams]
@@ -438,19 +445,19 @@ def _columns_structure(features: Features) -> dict[str, Any]:
     if columns == ONE_TEXT:
         return {}
     numbers = tuple(NumberStructure(**vars(column)) for column in others.numbers)
-    return {"columns": plain(ColumnStructure(columns.texts, columns.categories, numbers))}
+    return {"columns": plain(ColumnStructure(columns.texts, features.is_apart, columns.categories, numbers))}
 
 
-def _read_columns(file: ModelFile, structure: ColumnStructure | None) -> tuple[RowColumns, OtherColumns]:
-    """Return the columns of rows, and what is known of those beside the text."""
+def _read_columns(file: ModelFile, structure: ColumnStructure | None) -> tuple[RowColumns, OtherColumns, bool]:
+    """Return the columns of rows, what is known of those beside the texts, and whether texts are kept apart."""
     if structure is None:
-        return ONE_TEXT, NO_OTHERS
+        return ONE_TEXT, NO_OTHERS, False
     try:
         columns = RowColumns(structure.texts, structure.categories, tuple(number.name for number in structure.numbers))
     except DataError as error:
         raise file.unlike(f"model.columns: {str(error).rstrip('.')}") from None
-    if len(columns.texts) != 1:
-        raise file.unlike(f"model.columns.texts: expected one column, found {len(columns.texts)}")
+    if not columns.texts:
+        raise file.unlike("model.columns.texts: expected a column, found none")
     categories = []
     for i, name in enumerate(structure.categories):
         values = tuple(file.strings(f"categories.{i}"))
@@ -458,7 +465,7 @@ def _read_columns(file: ModelFile, structure: ColumnStructure | None) -> tuple[R
             raise file.unlike(f"categories.{i}: expected different values in rising order, found others")
         categories.append(CategoryColumn(name, values))
     numbers = tuple(NumberColumn(**vars(number)) for number in structure.numbers)
-    return columns, OtherColumns(tuple(categories), numbers)
+    return columns, OtherColumns(tuple(categories), numbers), structure.is_apart
 
 
 def largest_sum(model: Model) -> float:

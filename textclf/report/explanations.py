@@ -7,6 +7,7 @@ from typing import NamedTuple
 from textclf.explain.explanation import Explanation, Sum
 from textclf.explain.overall import ClassSummary
 from textclf.report.html import write_page
+from textclf.row_columns import SEPARATOR
 
 MOST_TEXTS = 500
 """Of more texts a page shows the first: it must open in a browser."""
@@ -42,7 +43,8 @@ def shade(explanation: Explanation, top: int, *, longest: int | None = None) -> 
         shown += len(part.string)
         level = round(_SHADES * abs(part.contribution) / largest)
         shade = f"{'f' if part.contribution > 0 else 'a'}{level}" if level and part.string.strip() else ""
-        stretches.append(Stretch(part.string, shade, f"{part.contribution:+.3f}"))
+        string = part.string.replace(SEPARATOR, "\n")
+        stretches.append(Stretch(string, shade, f"{part.contribution:+.3f}"))
     return Shaded(explanation, stretches, *explanation.strongest(top))
 
 

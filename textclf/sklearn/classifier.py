@@ -22,7 +22,7 @@ from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.row_columns import ONE_TEXT, RowColumns
-from textclf.settings import Activation, RecipeName, Settings
+from textclf.settings import Activation, ColumnUse, RecipeName, Settings
 from textclf.sklearn.notebook import card
 from textclf.sklearn.parameters import read_number, read_settings, read_truth, read_whole_number, refuse
 from textclf.sklearn.row_tables import pack_table, read_columns
@@ -58,8 +58,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     and 1, shape (n, k), and `predict` answers in the same form.
 
     With `text_columns` X is a table: of pandas, Polars or Arrow, an array, whose columns have numbers, a dict of
-    columns, or a list of dicts. `category_columns` and `number_columns` are used beside the text; their cells may be
-    missing.
+    columns, or a list of dicts. Several texts are ``joined`` or kept ``apart``, as `columns` says. `category_columns`
+    and `number_columns` are used beside the text; their cells may be missing.
 
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: search effort,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
@@ -99,6 +99,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         text_columns: Sequence[str | int] | None = None,
         category_columns: Sequence[str | int] = (),
         number_columns: Sequence[str | int] = (),
+        columns: ColumnUse = "auto",
     ) -> None:
         self.vectors = vectors
         self.recipe = recipe
@@ -118,6 +119,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.text_columns = text_columns
         self.category_columns = category_columns
         self.number_columns = number_columns
+        self.columns = columns
 
     # --- learning ---------------------------------------------------------------------------------------------------
 

@@ -148,6 +148,7 @@ def _read_order(name: str, value: Any) -> bool | tuple[str, ...]:  # noqa: ANN40
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "vectors": read_source,
     "recipe": read_string,
+    "columns": read_string,
     "word_ngrams": _optional(read_whole_number),
     "char_ngrams": _optional(_pair),
     "hidden": _sizes,

@@ -121,6 +121,18 @@ class SparseRows:
         np.cumsum(kept, out=before[1:])
         return SparseRows(before[self.offsets], columns[kept], self.data[kept], width)
 
+    def unfold(self, m: int) -> "SparseRows":
+        """Return the matrix (n m, V / m) that has m rows for each: its first columns, its next ones, and so on.
+
+        The entries stay in their order.
+        """
+        if m == 1:
+            return self
+        width = self.width // m
+        rows = self.row_numbers.astype(np.int64) * m + self.columns // width
+        offsets = offsets_of(np.bincount(rows, minlength=m * len(self)))
+        return SparseRows(offsets, self.columns % width, self.data, width)
+
     @property
     def row_numbers(self) -> Integers:
         """The row of each entry, in the order of `data`."""
@@ -150,6 +162,12 @@ class SparseRows:
         S = np.zeros((len(self), E.shape[1]), np.result_type(self.data.dtype, E.dtype))
         np.add.at(S, self.row_numbers, self.data[:, None] * E[self.columns])
         return S
+
+
+def average(C: SparseRows, E: Array | ByteRows, *, threads: int = 1) -> Array:
+    """Return S = C E, shape (n, d); of a C with the columns of m passages, S = [C₁ E, C₂ E, …], shape (n, m d)."""
+    m = C.width // max(len(E), 1)
+    return C.times(E, threads=threads) if m < 2 else C.unfold(m).times(E, threads=threads).reshape(len(C), -1)
 
 
 def sum_entries(rows: Integers, columns: Integers, n: int, width: int) -> SparseRows:

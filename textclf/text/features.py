@@ -32,7 +32,7 @@ from textclf.text.subwords import (
     stack_wide,
     weigh_pieces,
 )
-from textclf.text.tokenizer import Tokens, text_blocks, tokenize
+from textclf.text.tokenizer import Tokens, text_blocks, tokenize, tokenize_apart
 from textclf.text.weighting import weighted_mean
 from textclf.types import Array, BoolArray, Integers
 
@@ -67,7 +67,8 @@ class WordTable:
 class TextMatrix:
     """What `Features.extract` makes of n texts.
 
-    `words`: C by words, shape (n, V). `ngrams`: word n-grams, and sub-words by piece.
+    `words`: C by words, shape (n, V), or (n, m V) where a row's m texts are kept apart.
+    `ngrams`: word n-grams, and sub-words by piece.
     `tokens`, `known`, shape (n,): how many words each text has, and how many of them have a row in E.
     `known_shares`, shape (n, kinds): the share of the text's n-grams of each kind that other texts of training have.
     """
@@ -99,13 +100,15 @@ class Features:
     """All that turns texts into matrices; it holds no vector, only rows' numbers and weights.
 
     `ngrams`: the tables of word n-grams and of sub-words, in this order, each of which may be missing. `columns`: what
-    a row consists of. `others`: what is known of its columns beside the text.
+    a row consists of. `others`: what is known of its columns beside the text. With `is_apart` a row's texts have
+    averages and word n-grams of their own; else they are one text.
     """
 
     words: WordTable
     ngrams: tuple[NgramTable, ...]
     columns: RowColumns = ONE_TEXT
     others: OtherColumns = NO_OTHERS
+    is_apart: bool = False
 
     @property
     def word_ngrams(self) -> NgramTable | None:
@@ -157,7 +160,16 @@ class Features:
         """Give the rows with the tokens of their texts, a block of consecutive rows at a time."""
         for block in text_blocks(rows):
             texts = self.columns.only_texts(block)
-            yield CutRows(block, texts, tokenize(texts))
+            yield CutRows(block, texts, self.tokenize(texts))
+
+    def tokenize(self, texts: Sequence[str]) -> Tokens:
+        """Return the tokens of rows' texts."""
+        return tokenize_apart(texts, self.passages) if self.passages > 1 else tokenize(texts)
+
+    @property
+    def passages(self) -> int:
+        """How many texts of a row are kept apart: 1 where they are one text."""
+        return len(self.columns.texts) if self.is_apart else 1
 
     def extract_tokens(
         self, blocks: Iterable["CutRows"], common: Sequence[BoolArray] | None = None, known: KnownPieces | None = None
@@ -167,9 +179,18 @@ class Features:
         return stack_texts([self._extract_block(block, marks, known) for block in blocks])
 
     def mean_words(self, tokens: Tokens, rows: Integers) -> SparseRows:
-        """Return C by words, given each token's row of E."""
-        counts = sum_entries(tokens.text_numbers, rows, len(tokens), len(self.words.index))
-        return weighted_mean(counts, self.words.weights)
+        """Return C by words, given each token's row of E: of m passages the columns of each, whose entries sum to 1."""
+        m = tokens.passages_a_text
+        counts = sum_entries(
+            tokens.text_numbers, self.word_columns(tokens, rows), len(tokens), m * len(self.words.index)
+        )
+        return counts.with_data(weighted_mean(counts.unfold(m), self.words.weights).data)
+
+    def word_columns(self, tokens: Tokens, rows: Integers) -> Integers:
+        """Return each token's column of C by words, or -1, given its row of E."""
+        if tokens.passages is None:
+            return rows
+        return np.where(rows >= 0, rows + tokens.fields * np.int32(len(self.words.index)), -1)
 
     def _extract_block(
         self, block: "CutRows", common: Sequence[BoolArray | None], known: KnownPieces | None

@@ -50,7 +50,8 @@ class NgramsOfLength:
 class Words:
     """The units of word n-grams: before the tokens of each text stands a mark for its start.
 
-    `keys`, `text_numbers`, `is_start`, shape (T + n,): the key of each, the text that it is of, and which are marks.
+    `keys`, `text_numbers`, `is_start`, shape (T + n,): the key of each, the text (or passage) that it is of, and which
+    are marks.
     """
 
     keys: Keys
@@ -59,12 +60,13 @@ class Words:
 
     @staticmethod
     def of(tokens: Tokens) -> "Words":
-        """Return the words of these texts."""
-        numbers = np.arange(len(tokens), dtype=np.int32)
-        keys = np.insert(tokens.keys, tokens.offsets[:-1], START)
+        """Return the words of these texts, or of their passages, where texts consist of several."""
+        offsets = tokens.offsets if tokens.passages is None else tokens.passages
+        numbers = np.arange(len(offsets) - 1, dtype=np.int32)
+        keys = np.insert(tokens.keys, offsets[:-1], START)
         is_start = np.zeros(len(keys), np.bool_)
-        is_start[tokens.offsets[:-1] + numbers] = True
-        return Words(keys, np.repeat(numbers, np.diff(tokens.offsets) + 1), is_start)
+        is_start[offsets[:-1] + numbers] = True
+        return Words(keys, np.repeat(numbers, np.diff(offsets) + 1), is_start)
 
 
 def ngrams(tokens: Tokens, shortest: int, longest: int) -> tuple[Integers, Keys]:
@@ -80,16 +82,30 @@ def ngrams(tokens: Tokens, shortest: int, longest: int) -> tuple[Integers, Keys]
 
 
 def ngrams_by_length(tokens: Tokens, longest: int) -> Iterator[NgramsOfLength]:
-    """Give the 1-grams, the 2-grams, …; of two words and more, the start of the text may be the first."""
-    words = Words.of(tokens)
+    """Give the 1-grams, the 2-grams, …; of two words and more, the start of the text may be the first.
+
+    Where texts consist of passages, no n-gram reaches across two, and those of the second and later ones have keys of
+    their own.
+    """
+    words, m = Words.of(tokens), tokens.passages_a_text
     keys = words.keys
-    yield NgramsOfLength(tokens.text_numbers, tokens.keys, np.flatnonzero(~words.is_start))
+    of_words = np.flatnonzero(~words.is_start)
+    yield NgramsOfLength(tokens.text_numbers, _mark_field(tokens.keys, words.text_numbers[of_words], m), of_words)
     for n in range(2, longest + 1):
         # An n-gram is the (n-1)-gram at the same place and the token after it, where that is of the same text.
         keys = combine(keys[: len(words.keys) - n + 1], words.keys[n - 1 :])
         numbers = words.text_numbers[: len(keys)]
         starts = np.flatnonzero(numbers == words.text_numbers[n - 1 :])
-        yield NgramsOfLength(numbers.take(starts), keys.take(starts), starts)
+        numbers = numbers.take(starts)
+        yield NgramsOfLength(numbers // m if m > 1 else numbers, _mark_field(keys.take(starts), numbers, m), starts)
+
+
+def _mark_field(keys: Keys, passages: Integers, m: int) -> Keys:
+    """Return the keys of n-grams for the field of their passage, which is one of m in its text."""
+    if m == 1:
+        return keys
+    fields = (passages % m).astype(np.uint64)
+    return np.where(fields > 0, combine(keys, fields), keys)
 
 
 def ngram_matrix(tokens: Tokens, table: NgramTable, common: BoolArray | None = None) -> tuple[SparseRows, Array]:

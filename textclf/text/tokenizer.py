@@ -20,12 +20,13 @@ Sub-words are made of *pieces*: tokens of the first kind, and runs of other char
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.row_columns import SEPARATOR as SEPARATOR_OF_CELLS
 from textclf.storage.packed_strings import PackedStrings
 from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, END_OF_TEXT, IGNORED, MARK, SEPARATOR, WORD, class_table
 from textclf.types import BoolArray, Integers, Keys
@@ -60,6 +61,7 @@ class Tokens:
     `keys`, shape (T,): the key of each token. `offsets`, shape (n + 1,): text i has
     tokens ``offsets[i]:offsets[i + 1]``. `is_word`, shape (T,): which are words, and no single symbols or letters.
     `starts`, `ends`, shape (T,): each token's place in `codes`, the code points of all texts in normal form.
+    `passages`: where each text is a row of m texts that are kept apart, their offsets, shape (n m + 1,); else None.
     """
 
     keys: Keys
@@ -69,9 +71,23 @@ class Tokens:
     ends: Integers
     codes: CodePoints
     runs: Runs
+    passages: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
+
+    @property
+    def passages_a_text(self) -> int:
+        """How many texts that are kept apart a text consists of."""
+        return 1 if self.passages is None else (len(self.passages) - 1) // max(len(self), 1)
+
+    @cached_property
+    def fields(self) -> Integers:
+        """Which of its row's passages each token stands in, from 0, shape (T,)."""
+        if self.passages is None:
+            return np.zeros(len(self.keys), np.int32)
+        fields = np.arange(len(self.passages) - 1, dtype=np.int32) % self.passages_a_text
+        return np.repeat(fields, np.diff(self.passages))
 
     @cached_property
     def text_numbers(self) -> Integers:
@@ -94,6 +110,22 @@ def tokenize(texts: Sequence[str], *, lower: bool = True) -> Tokens:
     if len(blocks) == 1:
         return blocks[0]
     return _concatenate(blocks)
+
+
+def tokenize_apart(texts: Sequence[str], fields: int) -> Tokens:
+    """Cut texts into tokens, each of which is so many passages joined by U+001F that are kept apart."""
+    tokens = tokenize([passage for text in texts for passage in text.split(SEPARATOR_OF_CELLS)])
+    runs = tokens.runs
+    codes = tokens.codes.copy()
+    ends = np.flatnonzero(codes == END_OF_TEXT)
+    codes[ends[np.arange(len(ends)) % fields < fields - 1]] = ord(SEPARATOR_OF_CELLS)
+    return replace(
+        tokens,
+        offsets=tokens.offsets[::fields],
+        codes=codes,
+        runs=replace(runs, offsets=runs.offsets[::fields]),
+        passages=tokens.offsets,
+    )
 
 
 def tokenize_blocks(texts: Sequence[str], *, lower: bool = True) -> Iterator[Tokens]:

@@ -24,6 +24,7 @@ from textclf.nn.network import OUTPUTS, Network, parameter_count
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.packed_strings import PackedStrings
+from textclf.text.csr import average
 from textclf.text.features import Features, NgramKind, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
@@ -154,7 +155,8 @@ def grow(
     n, old = rows_seen(model), model.features
     texts = old.columns.only_texts(rows)
     kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
-    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or old.subwords is not None)
+    is_spelled = vectors is None or old.subwords is not None
+    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, passages=old.passages)
     found = count_all(corpus, kinds, is_cased=old.words.cased)
     words, strings, E = _more_words(model, corpus, found.all_words(), settings, vectors, rng)
     least = least_texts(n + len(texts), mean_length(texts))
@@ -177,7 +179,7 @@ def grow(
     if old.columns.has_others:
         of_rows = learn_columns(old.columns, rows, np.ones(len(rows)), least_texts(n + len(rows), 0.0))
         others, origin = others.extend(of_rows)
-    features = Features(words, tuple(tables), old.columns, others)
+    features = Features(words, tuple(tables), old.columns, others, old.is_apart)
     before = 0 if features.word_ngrams is None else 1  # of the kinds of n-grams, words stand before the other columns
     rows_of_U.insert(before, np.where(origin >= 0, origin + old.of_others.start, -1))
     masses.insert(before, np.where(origin >= 0, n * others.squares(), 0.0))
@@ -188,7 +190,7 @@ def grow(
     is_new = np.ones(U.shape, np.bool_)
     is_new[np.ix_(origins >= 0, places)] = False
     network, is_new_theta = _with_labels(model.network, places, len(labels), -np.log1p(n))
-    S, wide = matrix.words.times(E), matrix.ngrams.times(U)
+    S, wide = average(matrix.words, E), matrix.ngrams.times(U)
     h, of_output = curvature(network, S, wide, OUTPUTS[model.output])
     h = np.where(is_new_theta, 0.0, h * n)
     h_U = np.concatenate(masses)[:, None] * of_output

@@ -10,7 +10,7 @@ from textclf.storage.array_store import ArrayBuilder, ArrayStore, walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import offsets_of
 from textclf.text.subwords import Spelling
-from textclf.text.tokenizer import Runs, Tokens, text_blocks, tokenize
+from textclf.text.tokenizer import Runs, Tokens, text_blocks, tokenize, tokenize_apart
 from textclf.types import Integers
 
 Made = TypeVar("Made")
@@ -31,11 +31,20 @@ class TokenBlock:
 class TokenizedCorpus:
     """Texts cut into tokens, a block at a time, whose keys lie in a store after the first time.
 
-    With `spelled` the corpus knows how each distinct token and piece is spelled, once it was gone through.
+    Each text is so many `passages` that are kept apart. With `spelled` the corpus knows how each distinct token and
+    piece is spelled, once it was gone through.
     """
 
-    def __init__(self, texts: Sequence[str], threads: int, store: ArrayStore, *, spelled: bool) -> None:
-        self.texts, self.threads = texts, threads
+    def __init__(
+        self,
+        texts: Sequence[str],
+        threads: int,
+        store: ArrayStore,
+        *,
+        spelled: bool,
+        passages: int = 1,
+    ) -> None:
+        self.texts, self.threads, self.passages = texts, threads, passages
         self._store, self._spelled = store, spelled
         self._blocks: list[Tokens] | None = None
         self._spellings: list[Spelling] = []
@@ -59,7 +68,7 @@ class TokenizedCorpus:
 
     def _cut(self, function: Callable[[TokenBlock], Made]) -> Iterator[Made]:
         def make(texts: Sequence[str]) -> tuple[Tokens, Spelling | None, Made]:
-            tokens = tokenize(texts)
+            tokens = tokenize(texts) if self.passages == 1 else tokenize_apart(texts, self.passages)
             spelling = Spelling.of_tokens(tokens) if self._spelled else None
             return tokens, spelling, function(TokenBlock(texts, tokens))
 
@@ -86,12 +95,14 @@ class _TokenBuilder:
     def __init__(self, store: ArrayStore) -> None:
         self._keys, self._is_word, self._runs = ArrayBuilder(store), ArrayBuilder(store), ArrayBuilder(store)
         self._offsets: list[tuple[Integers, Integers]] = []
+        self._passages: list[Integers | None] = []
 
     def add(self, tokens: Tokens) -> None:
         """Put the tokens of a block after the others."""
         self._keys.add(tokens.keys)
         self._is_word.add(tokens.is_word)
         self._runs.add(tokens.runs.keys)
+        self._passages.append(tokens.passages)
         pair = tokens.offsets, tokens.runs.offsets
         self._offsets.append(tuple(offsets.astype(np.int32) for offsets in pair))  # type: ignore[arg-type]
 
@@ -104,5 +115,7 @@ class _TokenBuilder:
         for i, (offsets, run_offsets) in enumerate(self._offsets):
             part = slice(tokens_before[i], tokens_before[i + 1])
             of_runs = Runs(runs[runs_before[i] : runs_before[i + 1]], run_offsets, _NOWHERE, _NOWHERE)
-            blocks.append(Tokens(keys[part], offsets, is_word[part], _NOWHERE, _NOWHERE, _NO_CODES, of_runs))
+            blocks.append(
+                Tokens(keys[part], offsets, is_word[part], _NOWHERE, _NOWHERE, _NO_CODES, of_runs, self._passages[i])
+            )
         return blocks

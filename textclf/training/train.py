@@ -10,9 +10,10 @@
 """
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -167,25 +168,44 @@ def _train(
     checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(rows.texts):,} examples, {what_labels(sets, len(labels), settings.multi_label)}")
-    fitting, examples, matrix = _Preparation(rows, sets, labels, settings, vectors, listener, store, checkpoint).begin(
-        start, rng
-    )
-    Y = examples.Y
+    preparation = _Preparation(rows, sets, labels, settings, vectors, listener, store, checkpoint)
+    prepared = preparation.begin(start, rng, is_apart=settings.columns == "apart" and len(data.columns.texts) > 1)
+    Y = prepared.examples.Y
     groups = _groups(rows, settings, valid, listener)
     if valid is not None:
-        held_apart = _validation_file(valid, fitting.features, labels, settings, store)
-        rows_held_out: tuple[Examples, TextMatrix] | None = held_apart
         train_rows: Integers = np.arange(len(Y))
         valid_rows: Integers | None = None
     else:
         _, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng, groups=groups[:n], Y=Y[:n])
         valid_rows = valid_rows[~np.isin(groups[valid_rows], groups[n:])]  # old rows train, and so do copies of them
         train_rows = np.setdiff1d(np.arange(len(Y)), valid_rows, assume_unique=True)
-        rows_held_out = _held_out_rows(examples, matrix, valid_rows, store) if len(valid_rows) else None
+
+    def hold_out(prepared: _Prepared) -> tuple[Examples, TextMatrix] | None:
+        if valid is not None:
+            return _validation_file(valid, prepared.trainer.features, labels, settings, store)
+        assert valid_rows is not None
+        return _held_out_rows(prepared.examples, prepared.matrix, valid_rows, store) if len(valid_rows) else None
+
+    rows_held_out = hold_out(prepared)
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
-    part = examples.weighing_only(train_rows) if settings.optimizer == "lbfgs" else examples.take(train_rows)
+    part = (
+        prepared.examples.weighing_only(train_rows)
+        if settings.optimizer == "lbfgs"
+        else prepared.examples.take(train_rows)
+    )
     regularization = None if start is None else old_regularization(start.model, settings.l2)
-    fitted = fitting.fit(part, rows_held_out[0] if rows_held_out else None, rng, regularization)
+    fitted = prepared.trainer.fit(part, rows_held_out[0] if rows_held_out else None, rng, regularization)
+    if rows_held_out is not None and start is None and _may_keep_apart(data, settings):
+        apart = preparation.begin(None, np.random.default_rng(settings.seed), is_apart=True)
+        apart = apart._replace(trainer=replace(apart.trainer, checkpoint=checkpoint.within("apart")))
+        held_apart = hold_out(apart)
+        assert held_apart is not None
+        of_apart = apart.trainer.fit(apart.examples.weighing_only(train_rows), held_apart[0], rng)
+        losses = prepared.trainer.validation_losses(fitted, *rows_held_out)
+        if _pays(losses, apart.trainer.validation_losses(of_apart, *held_apart)):
+            prepared, fitted, rows_held_out = apart, of_apart, held_apart
+        listener.say(f"text columns: {'kept apart' if prepared.trainer.features.is_apart else 'joined'}")
+    fitting, examples, matrix = prepared
     fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
     validation = held_out = None
     if rows_held_out is not None:
@@ -221,7 +241,7 @@ class _Preparation:
     store: ArrayStore
     checkpoint: Checkpoint
 
-    def begin(self, start: Start | None, rng: np.random.Generator) -> tuple[Trainer, Examples, TextMatrix]:
+    def begin(self, start: Start | None, rng: np.random.Generator, *, is_apart: bool) -> "_Prepared":
         """Return the fit to do, from scratch or on from a model, and what it is done on."""
         data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
         Y = multi_hot(self.sets, labels)
@@ -232,21 +252,44 @@ class _Preparation:
             S = mean_vectors(vocabulary.matrix.words, E, self.store, settings.threads)
         else:
             copies, earlier = (None if data.weights is None else data.row_weights()), None
-            vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, self.store, copies)
-            vocabulary = add_columns(vocabulary, data.columns, data.texts, self.store, copies)
-            length = JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0
+            m = len(data.columns.texts) if is_apart else 1
+            vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, self.store, copies, m)
+            vocabulary = add_columns(vocabulary, data.columns, data.texts, self.store, copies, is_apart=is_apart)
+            length = (JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0) / math.sqrt(m)
             S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
-            standard = Standardizer.of_rows(S, copies, length=length)
+            S = S.reshape(len(S) * m, -1)  # each passage has an average of its own
+            standard = Standardizer.of_rows(S, None if copies is None else np.repeat(copies, m), length=length)
             E = standard.transform(vocabulary.E)
-            S = standardize(S, vocabulary.matrix.words, standard, self.store)
-            network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+            S = standardize(S, vocabulary.matrix.words.unfold(m), standard, self.store)
+            S = S.reshape(len(S) // m, -1)
+            network = Network.start((m * E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
         self.listener.say(_what_was_found(features, matrix, vectors))
         fitting = Trainer(
             settings, features, vocabulary.words, labels, network, E, S if settings.optimizer == "lbfgs" else None,
             self.listener, self.store, self.checkpoint, earlier,
         )  # fmt: skip
-        return fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix
+        return _Prepared(fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)
+
+
+class _Prepared(NamedTuple):
+    """The fit to do, and what it is done on."""
+
+    trainer: Trainer
+    examples: Examples
+    matrix: TextMatrix
+
+
+def _may_keep_apart(data: LabelledTexts, settings: Settings) -> bool:
+    """Return whether validation is to decide if several text columns are kept apart, which takes a second fit."""
+    is_asked = settings.columns == "auto" and settings.recipe != "fast" and settings.optimizer == "lbfgs"
+    return is_asked and len(data.columns.texts) > 1
+
+
+def _pays(losses: Array, others: Array) -> bool:
+    """Return whether the mean of other losses of the same rows is lower by more than its standard error."""
+    gain = losses - others
+    return bool(gain.mean() > gain.std() / math.sqrt(len(gain)))
 
 
 def _groups(rows: LabelledTexts, settings: Settings, valid: LabelledTexts | None, listener: Listener) -> Integers:
@@ -415,7 +458,7 @@ def _identity(
     weights = [rows.row_weights().tobytes() for rows in (data, valid, replay) if rows is not None]
     return {
         "rows": summary.sha256,
-        "columns": data.columns.names if data.columns.has_others else None,
+        "columns": None if data.columns.is_plain else data.columns.names,
         "further labels": sorted(data.more_labels),
         "validation rows": digest_of(valid.texts, valid.labels) if valid is not None else None,
         "model to continue from": start.model.digest() if start is not None else None,

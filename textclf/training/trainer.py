@@ -16,7 +16,7 @@ from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
-from textclf.text.csr import SparseRows
+from textclf.text.csr import SparseRows, average
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.continual import EarlierKnowledge
@@ -188,6 +188,12 @@ class Trainer:
         """Return rows that the model was not fitted to, with what it says of them."""
         return HeldOut(examples, matrix, self._logits(fitted.model, matrix), groups)
 
+    def validation_losses(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> Array:
+        """Return the loss of each held-out row at the temperature that suits them all, shape (n,)."""
+        Z, loss = self._logits(fitted.model, matrix), LOSSES[self.settings.loss, self.settings.output]
+        temperature, _ = fit_temperature(Z, examples.Y, examples.weights, loss)
+        return loss.value(Z / temperature, examples.Y) * examples.weights
+
     def _logits(self, model: Model, matrix: TextMatrix) -> Array:
         """Return Z[L] of all texts, worked out in parts, of which each takes its C in double precision."""
         found = []
@@ -266,7 +272,7 @@ class Trainer:
         scales = columns_moved(scales, loss)
         guess = self._guess_by_names(network, E, S, examples)
 
-        S_valid = None if valid is None else valid.words.times(E, threads=threads)
+        S_valid = None if valid is None else average(valid.words, E, threads=threads)
 
         def validation_losses(found: JointFit) -> Array:
             assert valid is not None
@@ -317,7 +323,8 @@ class Trainer:
 
     def _guess_by_names(self, network: Network, E: Array, S: Array, examples: Examples) -> NamePrior | None:
         settings = self.settings
-        if settings.hidden or self.earlier is not None or settings.optimizer != "lbfgs":
+        is_other = settings.hidden or self.earlier is not None or settings.optimizer != "lbfgs"
+        if is_other or self.features.passages > 1:
             return None
         vectors = name_vectors(self.features, E, self.labels, settings.label_names)
         loss = LOSSES[settings.loss, settings.output]
@@ -408,8 +415,8 @@ def joint_tolerance(settings: Settings) -> float:
 
 
 def mean_vectors(C: SparseRows, E: Array, store: ArrayStore, threads: int) -> Array:
-    """Return S = C E, shape (n, d), in the store."""
-    return store.concatenate(in_order(lambda part: part.times(E), walk(C.batches()), threads))
+    """Return S = C E, shape (n, d), or (n, m d) where m texts are kept apart, in the store."""
+    return store.concatenate(in_order(lambda part: average(part, E), walk(C.batches()), threads))
 
 
 def standardize(S: Array, C: SparseRows, standard: Standardizer, store: ArrayStore) -> Array:

@@ -58,8 +58,11 @@ def learn_vocabulary(
     rng: np.random.Generator,
     store: ArrayStore = IN_MEMORY,
     weights: Array | None = None,
+    passages: int = 1,
 ) -> Vocabulary:
     """Return what these texts call for, large arrays in the store; `vectors` None starts from random ones.
+
+    Each text is so many `passages`, joined by U+001F, that are kept apart.
 
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
@@ -68,7 +71,8 @@ def learn_vocabulary(
     length = mean_length(texts, weights)
     kinds = ngram_kinds(length, settings, n)
     has_subwords = any(kind == "chars" for kind, *_ in kinds)
-    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=vectors is None or has_subwords)
+    is_spelled = vectors is None or has_subwords
+    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, passages=passages)
     found = count_all(corpus, kinds, is_cased=vectors is not None and vectors.is_cased)
     learned = learn_words(
         len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys)
@@ -109,7 +113,8 @@ def learn_matrix(
         counts = [count_kind(counter, block, kind) for kind, counter in counters]
         return by_words.mean_words(tokens, rows), np.diff(tokens.offsets), known, counts
 
-    C, tokens, known = CsrBuilder(store, len(by_words.words.index)), [], []
+    width = len(by_words.words.index) * corpus.passages
+    C, tokens, known = CsrBuilder(store, width), [], []
     for words, of_texts, known_of_texts, counted in corpus.each(look_up):
         C.add(words)
         tokens.append(of_texts)
@@ -149,10 +154,17 @@ def extract(
 
 
 def add_columns(
-    vocabulary: Vocabulary, columns: RowColumns, rows: Sequence[str], store: ArrayStore, weights: Array | None = None
+    vocabulary: Vocabulary,
+    columns: RowColumns,
+    rows: Sequence[str],
+    store: ArrayStore,
+    weights: Array | None = None,
+    *,
+    is_apart: bool = False,
 ) -> Vocabulary:
     """Return what was learnt of the rows' texts with what their other columns call for, if there are any."""
-    features, wide = replace(vocabulary.features, columns=columns), vocabulary.matrix.ngrams
+    features = replace(vocabulary.features, columns=columns, is_apart=is_apart)
+    wide = vocabulary.matrix.ngrams
     if columns.has_others:
         each = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
         least = least_texts(len(rows), 0.0)
@@ -219,8 +231,9 @@ def count_all(corpus: TokenizedCorpus, kinds: Sequence[NgramKind], *, is_cased: 
     def count(block: TokenBlock) -> list[Counted]:
         tokens = block.tokens
         as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else tokens.keys[:0]
-        of_kinds = [piece_keys(tokens)[1] if kind == "chars" else ngrams(tokens, 2, longest)[1] if longest > 1
-                    else tokens.keys[:0] for kind, _, longest in kinds]  # fmt: skip
+        counted = 1 if tokens.passages is None else 0  # words of later passages have keys of their own
+        of_kinds = [piece_keys(tokens)[1] if kind == "chars" else ngrams(tokens, counted + 1, longest)[1]
+                    if longest > counted else tokens.keys[:0] for kind, _, longest in kinds]  # fmt: skip
         return [count_keys(keys) for keys in (tokens.keys, as_they_stand, *of_kinds)]
 
     counters = [KeyCounter(corpus.threads) for _ in range(2 + len(kinds))]

@@ -305,7 +305,7 @@ def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> Iterator["opt
     import optuna.importance  # now, while the clock runs: it brings scikit-learn, which takes seconds
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
-    columns = [data.columns.names] if data.columns.has_others else []
+    columns = [] if data.columns.is_plain else [data.columns.names]
     digest = hashlib.sha256(repr((tuning.metric, tuning.folds, base.as_dict(), *columns)).encode())
     for text, label in zip(data.texts, data.labels, strict=True):
         digest.update(f"{len(text)} {text}{label}\n".encode("utf-8", "surrogatepass"))

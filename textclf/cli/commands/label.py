@@ -118,6 +118,8 @@ def command(options: LabelOptions) -> None:
     check_serve_available()
     check_outputs([options.pool, *([options.model] if options.model else [])], options.output)
     _check_is_csv(options.output)
+    if len(options.text_column) > 1:
+        raise click.UsageError("label shows one column of texts: give one --text-column.")
     rows: list[list[str | None]] = []
     texts: list[str] = []
     with open_table(origin(options.pool), options.table_options(), labelled=False) as table:

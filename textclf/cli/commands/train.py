@@ -285,6 +285,7 @@ _OF_MINI_BATCHES = (
         show_default=True,
         help="Dimension of random vectors (--vectors none).",
     ),
+    _choice("columns", "auto", "Use of several text columns: joined, kept apart, or as the validation rows have it."),
     _choice("weighting", "sif", "Weighting of the words in a text's average vector."),
     _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
     click.option(
@@ -439,6 +440,8 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
         ):
             if getattr(options, name) not in (None, ()):
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
+        if len(options.text_column) > 1:
+            raise click.UsageError("several --text-column go with one table, not with many files.")
     check_outputs([*options.inputs, options.settings.vectors], options.target, options.report, options.refused)
     checkpoint = CheckpointFile(options.target, resume=options.resume)
     check_outputs(options.inputs, checkpoint.path)
@@ -494,6 +497,8 @@ def _train_on_table(
 
     store = _store(options.max_memory)
     rows = _read(options, reading, old.labels if old else (), store)
+    if options.keep_examples and not rows.train.columns.is_plain:
+        raise click.UsageError("--keep-examples goes with one text column, and no columns beside it.")
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     start: Start | None = None if old is None else Start(old, None if rows.old is None else _take_examples(rows.old))
     valid = None if rows.valid is None else _take_examples(rows.valid)

@@ -8,6 +8,7 @@ import click
 
 from textclf.errors import counted, spell
 from textclf.explain import ClassSummary, Explanation, Sum, TextPart
+from textclf.row_columns import SEPARATOR
 
 _STRONG, _WEAK = 0.5, 0.15  # of the strongest word's contribution: bold from here on, coloured from here on
 
@@ -69,7 +70,7 @@ def _colour_parts(explanation: Explanation) -> Sequence[str]:
 def _colour(part: TextPart, largest: float) -> str:
     size = abs(part.contribution)
     if not part.string.strip() or size < _WEAK * largest or not size:
-        return spell(part.string)
+        return _spell_lines(part.string)
     is_for = part.contribution > 0
     return click.style(
         spell(part.string), fg="green" if is_for else "red", underline=not is_for, bold=size >= _STRONG * largest
@@ -77,13 +78,19 @@ def _colour(part: TextPart, largest: float) -> str:
 
 
 def _mark(explanation: Explanation, named: set[str]) -> Sequence[str]:
-    words = iter(explanation.words_of_tokens)
+    columns = zip(explanation.columns_of_tokens, explanation.words_of_tokens, strict=True)
+    words = (word if column is None else f"{column}: {word}" for column, word in columns)
     return [
         f"{spell(part.string)}[{part.contribution:+.2f}]"
         if part.is_token and next(words) in named
-        else spell(part.string)
+        else _spell_lines(part.string)
         for part in explanation.parts
     ]
+
+
+def _spell_lines(text: str) -> str:
+    """Return text for people, with a line for each column."""
+    return "\n".join(map(spell, text.split(SEPARATOR)))
 
 
 def _sum_text(one: Sum, *, quoted: bool) -> str:

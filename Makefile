@@ -55,6 +55,8 @@ lint: $(VENV)/installed-test
 
 types: $(VENV)/installed-test
 	$(BIN)/mypy
+	$(BIN)/mypy --platform win32
+	$(BIN)/mypy --platform darwin
 
 $(VENV)/bin/python:
 	@if [ -z "$(PYTHON)" ]; then echo "make: expected Python 3.11 or later, found none. Install one, or run make PYTHON=/path/to/python." >&2; exit 1; fi

@@ -300,7 +300,7 @@ def test_wrong_usage_is_told_apart_and_says_the_range(arguments, expected, tmp_p
 
 # --- light starts, and ends -------------------------------------------------------------------------------------------
 
-HEAVY = ("gensim", "sklearn", "scipy", "polars", "matplotlib", "dask", "rich", "safetensors", "jinja2")
+HEAVY = ("gensim", "sklearn", "scipy", "polars", "matplotlib", "dask", "safetensors", "jinja2")
 NEEDLESS = (*HEAVY, "numpy.ma", "numpy.random", "concurrent.futures", "tempfile")  # unless NumPy itself brings them
 
 

@@ -23,8 +23,8 @@ TEXTS = [
 def test_nothing_advises_to_install_a_package_of_another_owner():
     old_form = re.compile(r"pip install [^\n`]*?[\"' ]textclf(?![-\w/.])|[\"']textclf\[")
     assert PROJECT["name"] == DISTRIBUTION
-    assert old_form.search("pip install 'textclf[serve]'")
-    assert not old_form.search("pip install 'textclf-nn[serve]'")
+    assert old_form.search('pip install "textclf[serve]"')
+    assert not old_form.search('pip install "textclf-nn[serve]"')
     found = [(path.name, hit[0]) for path in TEXTS for hit in old_form.finditer(path.read_text("utf-8"))]
     assert found == []
 
@@ -52,7 +52,7 @@ def test_parquet_is_refused_with_the_extra_to_install_where_polars_is_not_there(
         ["predict", model, "-i", str(tmp_path / "new.csv"), "-o", str(tmp_path / "o.parquet")],
     ):
         assert run(command) == 1
-        assert f"polars not found. Install them with: pip install '{DISTRIBUTION}[parquet]'" in capsys.readouterr().err
+        assert f'polars not found. Install them with: pip install "{DISTRIBUTION}[parquet]"' in capsys.readouterr().err
     assert not (tmp_path / "o.parquet").exists()
     assert run(["predict", model, "-i", str(tmp_path / "new.csv"), "-o", str(tmp_path / "o.csv")]) == 0
 

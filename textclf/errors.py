@@ -63,5 +63,5 @@ def require_packages(option: str, *names: str, extra: str = "report") -> None:
         noun = "package" if len(names) == 1 else "packages"
         raise TextclfError(
             f"{option}: expected the {noun} {' and '.join(names)}, {' and '.join(missing)} not found. "
-            f"Install them with: pip install '{DISTRIBUTION}[{extra}]'."
+            f'Install them with: pip install "{DISTRIBUTION}[{extra}]".'
         )

@@ -298,7 +298,7 @@ def test_many_files_need_a_folder_to_go_to(model, shards, capsys):
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr("textclf.errors.find_spec", lambda _: None)
     with (
-        pytest.raises(TextclfError, match=r"--workers: .*pip install 'textclf-nn\[dask\]'"),
+        pytest.raises(TextclfError, match=r'--workers: .*pip install "textclf-nn\[dask\]"'),
         dask_engine(workers=2),
     ):
         pass

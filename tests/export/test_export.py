@@ -395,4 +395,4 @@ def test_what_onnx_cannot_say_is_refused_before_anything_is_written(change, said
 def test_onnx_without_its_package_is_refused_by_the_name_of_the_extra(folder, capsys, monkeypatch):
     monkeypatch.setattr("textclf.errors.find_spec", lambda _name: None)
     assert run(["export", "m.safetensors", "-o", "s.onnx"]) == 1
-    assert "pip install 'textclf-nn[onnx]'" in capsys.readouterr().err
+    assert 'pip install "textclf-nn[onnx]"' in capsys.readouterr().err

@@ -317,7 +317,7 @@ def test_what_a_report_needs_and_is_not_there_is_said_before_any_work(monkeypatc
     check_report_available()
     monkeypatch.setattr("textclf.errors.find_spec", lambda name: None if name == "jinja2" else name)
     with pytest.raises(
-        TextclfError, match=r"--report: .*jinja2 not found. Install them with: pip install 'textclf-nn\[rep"
+        TextclfError, match=r'--report: .*jinja2 not found. Install them with: pip install "textclf-nn\[rep'
     ):
         check_report_available()
 

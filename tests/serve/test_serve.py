@@ -535,7 +535,7 @@ def test_what_keeps_the_service_from_starting_is_one_line(folder, tmp_path):
 def test_an_absent_extra_is_named(monkeypatch, folder, capsys):
     monkeypatch.setattr("textclf.errors.find_spec", lambda name: None)
     assert run_textclf(["serve", str(folder / "one.safetensors")]) == 1
-    assert "pip install 'textclf-nn[serve]'" in capsys.readouterr().err
+    assert 'pip install "textclf-nn[serve]"' in capsys.readouterr().err
 
 
 def versions(found):

@@ -220,7 +220,7 @@ def test_the_command_trains_a_model_and_says_what_it_found(tmp_path, capsys):
 
 def test_a_missing_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("textclf.errors.find_spec", lambda _: None)
-    with pytest.raises(TextclfError, match=r"tune: .*pip install 'textclf-nn\[tune\]'"):
+    with pytest.raises(TextclfError, match=r'tune: .*pip install "textclf-nn\[tune\]"'):
         search(tmp_path)
 
 

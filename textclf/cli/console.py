@@ -3,12 +3,13 @@
 import json
 import os
 import re
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import click
 
@@ -42,6 +43,8 @@ def warn(message: str) -> None:
 
 def talk(message: str) -> None:
     """Write one line to standard error; the work continues if nobody listens any more."""
+    if StatusLine.current is not None:
+        StatusLine.current.clear()
     try:
         click.echo(message, err=True)
     except OSError:
@@ -92,14 +95,22 @@ def given_arguments() -> tuple[str, ...]:
     return arguments
 
 
-def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
-    """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
+def command_line(arguments: "Sequence[str]") -> str:
+    """Return the command with these arguments as one line to copy, quoted for the shells of the system."""
+    if sys.platform == "win32":
+        import subprocess
+
+        return subprocess.list2cmdline(["textclf", *arguments])
     import shlex
 
+    return shlex.join(["textclf", *arguments])
+
+
+def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
+    """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
     from textclf.report import RunDetails
 
-    command = shlex.join(["textclf", *given_arguments()])
-    return RunDetails.of(command, files, seconds=time.perf_counter() - started)
+    return RunDetails.of(command_line(given_arguments()), files, seconds=time.perf_counter() - started)
 
 
 def report_drift(model: "Model", found: "Profile", name: str, target: "Path | None", *, quiet: bool) -> None:
@@ -155,28 +166,86 @@ class Counter(Protocol):
         """Count rows or steps."""
 
 
+class StatusLine:
+    """A line on standard error that is written over, some times a second, while work goes on."""
+
+    current: ClassVar["StatusLine | None"] = None
+    """The one that stands on the terminal: what is said meanwhile goes above it."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._shown, self._width, self._late = float("-inf"), 0, ""
+
+    @property
+    def seconds(self) -> float:
+        """The time since the work began."""
+        return max(time.monotonic() - self._began, 1e-9)
+
+    def show(self, text: str) -> None:
+        """Show the text and the time since the work began, unless another was shown just now."""
+        now = time.monotonic()
+        self._late = text
+        if now - self._shown < _SECONDS_SHOWN:
+            return
+        self._shown, self._late = now, ""
+        line = f"{text}  {_clock(self.seconds)}"[: shutil.get_terminal_size().columns - 1]
+        self._write(line.ljust(self._width))
+        self._width = len(line)
+
+    def show_steps(self, text: str, done: float, total: float) -> None:
+        """Show the text, the time that the steps left will take, and the time since the work began."""
+        left = f"  {_clock(self.seconds * (total - done) / done)} left" if done else ""
+        self.show(f"{text}{left}")
+
+    def clear(self) -> None:
+        """Show what came last, and leave the line blank."""
+        self._shown = float("-inf")
+        if self._late:
+            self.show(self._late)
+        if self._width:
+            self._write(" " * self._width)
+            self._write("")
+            self._shown, self._width = float("-inf"), 0
+
+    @staticmethod
+    def _write(line: str) -> None:
+        with suppress(OSError, ValueError):  # where nobody looks any more, the work goes on
+            sys.stderr.write(f"\r{line}")
+            sys.stderr.flush()
+
+
+_SECONDS_SHOWN = 0.1
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02}"
+
+
+@contextmanager
+def _status_line(*, quiet: bool) -> Iterator[StatusLine | None]:
+    """Give a status line while the block runs; None where nobody looks at one."""
+    if quiet or not sys.stderr.isatty():
+        yield None
+        return
+    StatusLine.current = line = StatusLine()
+    try:
+        yield line
+    finally:
+        StatusLine.current = None
+        line.clear()
+
+
 @contextmanager
 def counting_rows(what: str, *, quiet: bool) -> Iterator[Counter]:
     """Show how many rows are done and how many a second, while the block runs."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=None, rate="")
+    done = 0
+    with _status_line(quiet=quiet) as line:
 
         def count(rows: int) -> None:
-            progress.advance(task, rows)
-            done, seconds = progress.tasks[0].completed, progress.tasks[0].elapsed or 1e-9
-            progress.update(task, rate=f"{done:,.0f} rows, {done / seconds:,.0f} rows/s")
+            nonlocal done
+            done += rows
+            if line is not None:
+                line.show(f"{what} {done:,} rows, {done / line.seconds:,.0f} rows/s")
 
         yield count
 
@@ -184,22 +253,16 @@ def counting_rows(what: str, *, quiet: bool) -> Iterator[Counter]:
 @contextmanager
 def counting_steps(what: str, total: int, *, quiet: bool) -> Iterator[Counter]:
     """Show how many of a known number of steps are done, and the time left, while the block runs."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    done = 0
+    with _status_line(quiet=quiet) as line:
 
-    columns = (
-        TextColumn("{task.description} {task.completed:.0f} of {task.total:.0f}"),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(what, total=total)
-        yield lambda steps: progress.advance(task, steps)
+        def count(steps: int) -> None:
+            nonlocal done
+            done += steps
+            if line is not None:
+                line.show_steps(f"{what} {done} of {total}", done, total)
+
+        yield count
 
 
 class ShowEpoch(Protocol):
@@ -212,29 +275,15 @@ class ShowEpoch(Protocol):
 @contextmanager
 def showing_epochs(texts: int, *, quiet: bool) -> Iterator[ShowEpoch]:
     """Show each epoch, its losses, texts a second and the time left, while the block runs."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _epoch, _most: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = (
-        TextColumn("epoch {task.completed:.0f} of {task.total:.0f}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[figures]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("training", total=1, figures="")
+    with _status_line(quiet=quiet) as line:
 
         def show(epoch: "Epoch", most: int) -> None:
-            seconds = progress.tasks[0].elapsed or 1e-9
-            figures = f"loss {epoch.loss:.4f}"
+            if line is None:
+                return
+            figures = f"epoch {epoch.number} of {most}  loss {epoch.loss:.4f}"
             if epoch.valid_accuracy is not None:
                 figures += f"  validation accuracy {epoch.valid_accuracy:.4f}"
-            figures += f"  {texts * epoch.number / seconds:,.0f} texts/s"
-            progress.update(task, completed=epoch.number, total=most, figures=figures)
+            figures += f"  {texts * epoch.number / line.seconds:,.0f} texts/s"
+            line.show_steps(figures, epoch.number, most)
 
         yield show

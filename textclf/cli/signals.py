@@ -1,7 +1,10 @@
-"""How a run ends by Ctrl-C, SIGTERM or SIGHUP: at once, with outputs whole, and with a message on how to resume."""
+"""How a run ends by Ctrl-C, SIGTERM or SIGHUP: at once, with outputs whole, and with a message on how to resume.
 
-import shlex
+Windows has Ctrl-Break instead of SIGHUP.
+"""
+
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.console import given_arguments, warn
+from textclf.cli.console import command_line, given_arguments, warn
 from textclf.errors import OutputError
 
 if TYPE_CHECKING:
@@ -17,7 +20,11 @@ if TYPE_CHECKING:
 
 _OF_SHELLS = 128
 """The exit code of a run that a signal ended is this and the signal's number."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SIGNALS: tuple[signal.Signals, ...] = (signal.SIGINT, signal.SIGTERM)
+if sys.platform == "win32":
+    _SIGNALS += (signal.SIGBREAK,)
+else:
+    _SIGNALS += (signal.SIGHUP,)
 _came: list[int] = []
 
 
@@ -81,4 +88,4 @@ def going_on_later(checkpoint: "CheckpointFile") -> Iterator[None]:
 
 def _command_to_resume() -> str:
     arguments = given_arguments()
-    return shlex.join(["textclf", *arguments, *([] if "--resume" in arguments else ["--resume"])])
+    return command_line([*arguments, *([] if "--resume" in arguments else ["--resume"])])

@@ -9,6 +9,7 @@ file or ask for more memory than the file has bytes; the arrays stay on the disk
 import hashlib
 import json
 import math
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,6 +207,8 @@ def _content(path: Path, mapped: bool) -> npt.NDArray[np.uint8]:
             raise ModelError(f"{path}: expected a model file, found {kind}. `textclf train` makes one.")
         if path.stat().st_size < 8:
             raise _not_a_model(path, "the file is too short")
+        if sys.platform == "win32":
+            mapped = False  # a mapped file could not be replaced there, as by a service that runs
         return np.memmap(path, np.uint8, mode="r") if mapped else np.fromfile(path, np.uint8)
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.") from error

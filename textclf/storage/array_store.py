@@ -5,6 +5,7 @@ Where an array lies makes no difference to what is computed of it.
 
 import mmap
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -27,9 +28,11 @@ _CGROUP_LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limi
 
 def default_budget() -> int:
     """Return a quarter of the memory that the machine, or its container, has, and a gigabyte at the most."""
+    if sys.platform == "win32":  # does not tell without help
+        return _LARGEST_BUDGET
     try:
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
+    except (ValueError, OSError):
         return _LARGEST_BUDGET
     for path in _CGROUP_LIMITS:
         with suppress(OSError, ValueError):  # "max" is no number
@@ -184,7 +187,7 @@ def _arrays_of(part: object) -> Iterator[npt.NDArray[Any]]:
 def _release(array: npt.NDArray[Any]) -> None:
     """Take the pages of a part of a mapped file out of the process's memory; other arrays are left alone."""
     mapped = getattr(array, "_mmap", None)
-    if mapped is None or not array.nbytes or not hasattr(mapped, "madvise"):
+    if sys.platform == "win32" or mapped is None or not array.nbytes:
         return
     first = array.ctypes.data - np.frombuffer(mapped, np.uint8).ctypes.data
     begin = first // mmap.PAGESIZE * mmap.PAGESIZE

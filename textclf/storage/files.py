@@ -2,23 +2,27 @@
 
 What is being written lies in a temporary file or folder, which its process keeps locked. The system drops the lock when
 the process ends, however it does: so a temporary that can be locked is nobody's any more, and is swept. That holds for
-processes of other containers, and of other machines where their file system passes locks on.
+processes of other containers, and of other machines where their file system passes locks on. Windows needs no lock: it
+removes and replaces no file that a process has open.
 """
 
 import csv
-import fcntl
 import hashlib
 import io
 import os
 import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import OutputError
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -78,13 +82,14 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
     try:  # the name is known before the file exists: a signal that comes in between leaves nothing behind
         with _blame(path):
             descriptor = _create_locked(temporary)
-            lock = os.dup(descriptor)  # the lock lasts until both are closed: until the temporary has its final name
+            if sys.platform != "win32":
+                lock = os.dup(descriptor)  # it lasts until both are closed: until the temporary has its final name
         with io.BufferedWriter(_Temporary(descriptor, path)) as stream:
             yield stream
             stream.flush()
             with _blame(path):
                 _take_after(stream.fileno(), target)
-                os.fsync(stream.fileno())
+                flush_to_disk(stream.fileno())
         with _blame(path):
             temporary.replace(target)
         try:
@@ -104,7 +109,7 @@ def write_whole(path: Path) -> Iterator[BinaryIO]:
 def temporary_folder(place: Path | None = None) -> Iterator[Path]:
     """Give a new folder in `place`, or where temporary files go, which is removed when the block ends.
 
-    Folders that killed runs left there are swept.
+    Folders that killed runs left there are swept, but not on Windows, where a folder cannot be locked.
     """
     if place is None:
         import tempfile  # now: labelling a sentence has no use for it
@@ -116,6 +121,9 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
         folder = place / f"{_FOLDER}{secrets.token_hex(8)}{_TEMPORARY}"
         try:
             folder.mkdir(0o700)
+            if sys.platform == "win32":
+                yield folder
+                return
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 if _lock(descriptor, folder):
@@ -221,7 +229,10 @@ def _new_name(target: Path) -> Path:
 
 def _create(path: Path) -> int:
     """Create a file that only its owner can read, and return it opened; raises OSError where the name is taken."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, 0o600)
+
+
+_NOFOLLOW, _BINARY = getattr(os, "O_NOFOLLOW", 0), getattr(os, "O_BINARY", 0)
 
 
 def _create_locked(path: Path) -> int:
@@ -235,8 +246,9 @@ def _create_locked(path: Path) -> int:
 
 def _lock(descriptor: int, path: Path) -> bool:
     """Lock what was made just now; return whether it is still there: a process that sweeps may have been faster."""
-    with suppress(OSError):  # some file systems have no locks; nothing is swept there either
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+    if sys.platform != "win32":
+        with suppress(OSError):  # some file systems have no locks; nothing is swept there either
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -253,6 +265,8 @@ def sweep(target: Path) -> None:
 
 
 def _sweep_folder(folder: Path) -> None:
+    if sys.platform == "win32":
+        return
     with suppress(OSError), _hold_lock(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         if os.fstat(descriptor).st_uid == os.geteuid():
             shutil.rmtree(folder, ignore_errors=True)
@@ -261,16 +275,24 @@ def _sweep_folder(folder: Path) -> None:
 @contextmanager
 def _hold_lock(path: Path, flags: int) -> Iterator[int]:
     """Hold the lock of a file or folder; raises OSError when somebody else does, or it cannot be opened."""
-    descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    if sys.platform == "win32":
+        yield -1
+    else:
+        descriptor = os.open(path, flags | _NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
 
 def _take_after(descriptor: int, target: Path) -> None:
-    """Give a new file the owner, group and mode of the one that it replaces, or the mode that the mask gives."""
+    """Give a new file the owner, group and mode of the one that it replaces, or the mode that the mask gives.
+
+    Windows has neither: a new file takes what its folder gives.
+    """
+    if sys.platform == "win32":
+        return
     try:
         old = target.stat()
     except FileNotFoundError:
@@ -285,9 +307,20 @@ def _take_after(descriptor: int, target: Path) -> None:
     os.fchmod(descriptor, old.st_mode & 0o777)
 
 
+def flush_to_disk(descriptor: int) -> None:
+    """Have the disk itself keep what was written, so that it survives a power cut."""
+    if sys.platform == "darwin":
+        with suppress(OSError):  # of network drives, which know no such call
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # fsync leaves it in the disk's own memory there
+            return
+    os.fsync(descriptor)
+
+
 def _flush_folder(folder: Path) -> None:
+    if sys.platform == "win32":  # opens no folder
+        return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        flush_to_disk(descriptor)
     finally:
         os.close(descriptor)

@@ -7,7 +7,6 @@ file has which digest is remembered by path, size and time, so that a large file
 
 import hashlib
 import json
-import os
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.storage.files import sha256, temporary_folder, user_cache
+from textclf.storage.files import flush_to_disk, sha256, temporary_folder, user_cache
 from textclf.storage.packed_strings import PackedStrings
 from textclf.vectors.word_vectors import WordVectors
 
@@ -90,7 +89,7 @@ def store(vectors: WordVectors) -> bool:
                 with (temporary / f"{part}.npy").open("wb") as stream:
                     np.save(stream, array, allow_pickle=False)
                     stream.flush()
-                    os.fsync(stream.fileno())
+                    flush_to_disk(stream.fileno())
             (temporary / "about.json").write_text(json.dumps(about), "utf-8")
             target = folder / vectors.sha256
             if load_cached(vectors.sha256, vectors.name) is None:

@@ -25,6 +25,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
+from textclf.errors import DataError, require_packages
 
 if TYPE_CHECKING:
     from textclf.analysis.compare import Answers, Comparison
@@ -106,6 +107,8 @@ def command(options: CompareOptions) -> None:
         from textclf.report import check_report_available
 
         check_report_available()
+    if options.train_table is not None:
+        require_packages("--train", "sklearn", extra="sklearn")
     check_outputs(read, options.changed, options.report)
     models = {name: Model.load(path) for name, path in _named(options.models).items()}
     reading = options.table_options().read_for(common_columns(models))
@@ -161,7 +164,6 @@ def _named(models: tuple[Path, ...]) -> dict[str, Path]:
 
 def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "LabelledTexts":
     """Return the rows that a baseline learns from; the table that is measured on cannot be theirs."""
-    from textclf.errors import DataError
     from textclf.tables import read_examples
     from textclf.training.train import LabelledTexts
 

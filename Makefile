@@ -11,7 +11,7 @@ OUT ?= out
 SOAKED := $(addprefix tests/,test_faults.py training/test_checkpoint.py test_same_answer.py test_sequences.py tables/test_csv.py \
 	tables/test_writer.py hostile/test_row_law.py)
 
-.PHONY: demo test coverage soak fuzz mutants survivors lint types clean
+.PHONY: demo test test-without-gensim coverage soak fuzz mutants survivors lint types clean
 
 demo: $(VENV)/installed
 	@mkdir -p $(OUT)
@@ -52,6 +52,10 @@ survivors: $(VENV)/installed-test
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+# As on Python 3.14, where there is no gensim.
+test-without-gensim: $(VENV)/installed-test
+	PYTHONPATH=tests/without_gensim $(BIN)/python -m pytest -n logical --dist loadfile
 
 types: $(VENV)/installed-test
 	$(BIN)/mypy

@@ -11,11 +11,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 
-import gensim.models  # noqa: F401 -- what commands import late, like the rest below
 import pytest
 
 import textclf.cli
@@ -27,6 +28,9 @@ import textclf.training.train
 import textclf.vectors  # all of these for the server
 import textclf.vectors.corpus
 from textclf.storage import files
+
+with suppress(ImportError):
+    import_module("gensim.models")  # what commands import late, like the rest above
 
 SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
 TABLES = 20 if SOAK else 1

@@ -1,12 +1,17 @@
 """The package is named as it can be installed, and what is not everybody's is an extra that exists."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+from textclf import __version__
 from textclf.cli import run
 from textclf.errors import DISTRIBUTION
 
@@ -55,6 +60,40 @@ def test_parquet_is_refused_with_the_extra_to_install_where_polars_is_not_there(
         assert f'polars not found. Install them with: pip install "{DISTRIBUTION}[parquet]"' in capsys.readouterr().err
     assert not (tmp_path / "o.parquet").exists()
     assert run(["predict", model, "-i", str(tmp_path / "new.csv"), "-o", str(tmp_path / "o.csv")]) == 0
+
+
+def test_the_citation_names_the_version_that_is_installed():
+    citation = dict(
+        line.split(": ", 1) for line in (ROOT / "CITATION.cff").read_text("utf-8").splitlines() if ": " in line
+    )
+    assert citation["version"] == __version__
+    assert citation["license"] == PROJECT["license"]
+
+
+def test_the_container_runs_the_service_without_rights_from_files_that_are_there():
+    lines = re.sub(r"\\\n\s*", "", (ROOT / "Dockerfile").read_text("utf-8")).splitlines()
+    steps = [line.split(" ", 1) for line in lines if line and not line.startswith("#")]
+    copied = [part for step, rest in steps if step == "COPY" and "--from" not in rest for part in rest.split()[:-1]]
+    kept = [line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line.startswith("!")]
+    assert all((ROOT / name).exists() for name in copied)
+    assert sorted(copied) == sorted(kept)
+    final = dict(steps[[step for step, _ in steps].index("FROM", 1) :])
+    assert final["USER"].isdecimal()
+    command = json.loads(final["ENTRYPOINT"])
+    assert command[command.index("--port") + 1] == final["EXPOSE"]
+    assert f"127.0.0.1:{final['EXPOSE']}/healthz" in final["HEALTHCHECK"]
+    assert "GET /healthz" in (ROOT / "docs" / "reference" / "service.md").read_text("utf-8")
+    assert run([*command[1:], "--help"]) == 0
+
+
+def test_the_shell_completes_commands_and_options():
+    words = {"textclf pre": "plain,predict", "textclf train --optim": "plain,--optimizer"}
+    for typed, completed in words.items():
+        asked = {"_TEXTCLF_COMPLETE": "bash_complete", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+        done = subprocess.run(
+            [sys.executable, "-m", "textclf"], env={**os.environ, **asked}, capture_output=True, text=True, check=True
+        )
+        assert done.stdout.strip() == completed
 
 
 @pytest.mark.parametrize("package", ["numpy", "scipy", "click"])

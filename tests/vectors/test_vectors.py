@@ -5,8 +5,10 @@ import hashlib
 import json
 import os
 import pickle
+import struct
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -28,13 +30,14 @@ from textclf.vectors import (
 from textclf.vectors.cache import store
 from textclf.vectors.word_vectors import WordVectors
 
-pytest.importorskip("gensim", reason="what textclf reads itself is held against gensim")
+needs_gensim = pytest.mark.skipif(find_spec("gensim") is None, reason="gensim is not installed")
 
 WORDS = ["the", "good", "Good", "naïve", "好", "🙂", "x1"]
 MATRIX = np.random.default_rng(0).normal(size=(7, 6)).astype(np.float32)
 
 
 def keyed(words=WORDS, matrix=MATRIX):
+    """Return the vectors as gensim holds them."""
     from gensim.models import KeyedVectors
 
     vectors = KeyedVectors(matrix.shape[1])
@@ -45,9 +48,11 @@ def keyed(words=WORDS, matrix=MATRIX):
 def write(folder, kind, name="v.xyz"):
     """Write the vectors in a layout, under a name that says nothing."""
     path = folder / name
-    plain = folder / "plain"
-    keyed().save_word2vec_format(str(plain), binary="binary" in kind, write_header="GloVe" not in kind)
+    plain = folder / ("plain.bin" if "binary" in kind else "plain.txt")
+    save_word2vec(WordVectors(WORDS, MATRIX, "v", "", kind), plain)
     content = plain.read_bytes()
+    if "GloVe" in kind:
+        content = content.partition(b"\n")[2]
     path.write_bytes(gzip.compress(content) if kind.endswith("gz") else content)
     return path
 
@@ -93,8 +98,18 @@ def test_the_first_of_two_equal_words_is_kept_and_it_is_told(tmp_path):
     assert vectors.notes == ("1 word is left out: repeated (the first of each is kept)",)
 
 
+def write_small_fasttext(path):
+    """Write a native fastText file of two words and two buckets, by its published layout."""
+    settings = (6, 5, 1, 5, 5, 1, 1, 1, 2, 3, 6, 100)  # dimension, …, buckets, shortest and longest n-gram, update rate
+    content = struct.pack("<ii12id", 793712314, 12, *settings, 1e-4) + struct.pack("<iiiqq", 2, 2, 0, 9, -1)
+    for word in ("good", "naïve"):
+        content += word.encode() + b"\0" + struct.pack("<qb", 3, 0)
+    content += struct.pack("<?qq", False, 4, 6) + np.arange(24, dtype="<f4").tobytes()
+    path.write_bytes(content)
+
+
 def write_fasttext(path, **settings):
-    """Write a native fastText file of five words, and return the model that it holds."""
+    """Write a native fastText file of five words with gensim, and return the model that it holds."""
     from gensim.models import FastText
     from gensim.models.fasttext import save_facebook_model
 
@@ -106,6 +121,7 @@ def write_fasttext(path, **settings):
     return model
 
 
+@needs_gensim
 @pytest.mark.parametrize(
     ("settings", "name", "packed"),
     [({}, "v.bin", False), ({}, "v.bin", True), ({}, "v.bin.gz", True), ({"min_n": 1, "max_n": 3}, "v", False),
@@ -126,11 +142,10 @@ def test_native_fasttext_files_are_read_with_gensim_and_without(settings, name, 
 
 
 def test_a_fasttext_file_that_is_cut_anywhere_is_refused(tmp_path):
-    write_fasttext(tmp_path / "v", bucket=2)
+    write_small_fasttext(tmp_path / "v")
     content = (tmp_path / "v").read_bytes()
-    size = 6 * 4 * 7  # the matrix of 5 words and 2 buckets; of what stands after it nothing is read
-    end = content.rindex((7).to_bytes(8, "little") + (6).to_bytes(8, "little")) + 16 + size
-    for length in range(4, end):
+    assert scan(tmp_path / "v").words.words == ["good", "naïve"]
+    for length in range(4, len(content)):
         (tmp_path / "v").write_bytes(content[:length])
         with pytest.raises(VectorsError, match=r"v: these fastText vectors cannot be read .*get it again\.$"):
             scan(tmp_path / "v")
@@ -149,10 +164,14 @@ def hide_gensim(monkeypatch):
     return hide
 
 
+@needs_gensim
 @pytest.mark.parametrize("kind", ["word2vec binary", "word2vec text", "GloVe text"])
 @pytest.mark.parametrize("packed", ["", " gz"])
 def test_the_same_words_and_numbers_are_read_without_gensim(kind, packed, tmp_path, hide_gensim):
     path = write(tmp_path, kind + packed)
+    written = tmp_path / "gensim"
+    keyed().save_word2vec_format(str(written), binary="binary" in kind, write_header="GloVe" not in kind)
+    assert scan(written).words.words == scan(path).words.words
     through_gensim = open_vectors(path, cache=False)
     hide_gensim()
     without = open_vectors(path, cache=False)
@@ -265,18 +284,19 @@ def test_a_line_without_a_word_or_with_one_too_long_is_refused_with_its_number(l
         open_vectors(tmp_path / "v", cache=False)
 
 
+@needs_gensim
 @pytest.mark.parametrize(
     ("kind", "outcome"),
     [("word2vec binary", ValueError("odd")), ("word2vec text", UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad")),
-     ("word2vec text", keyed(WORDS[:3], MATRIX[:3])), ("word2vec text", keyed(["The", *WORDS[1:]])),
-     ("GloVe text", keyed(matrix=MATRIX[:, :5])), ("word2vec binary", keyed([*WORDS, "more"], MATRIX[[0, *range(7)]]))],
+     ("word2vec text", (WORDS[:3], MATRIX[:3])), ("word2vec text", (["The", *WORDS[1:]], MATRIX)),
+     ("GloVe text", (WORDS, MATRIX[:, :5])), ("word2vec binary", ([*WORDS, "more"], MATRIX[[0, *range(7)]]))],
     ids=["damaged", "not UTF-8", "fewer words", "another word", "another dimension", "more words"],
 )  # fmt: skip
 def test_where_gensim_disagrees_with_the_scan_the_file_is_read_without_it(kind, outcome, tmp_path, monkeypatch):
     def load(*_arguments, **_settings):
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return keyed(*outcome)
 
     path = write(tmp_path, kind)
     monkeypatch.setattr("gensim.models.KeyedVectors.load_word2vec_format", load)
@@ -285,9 +305,10 @@ def test_where_gensim_disagrees_with_the_scan_the_file_is_read_without_it(kind, 
     np.testing.assert_allclose(vectors.matrix, MATRIX, rtol=1e-5)
 
 
+@needs_gensim
 def test_a_fasttext_file_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
     monkeypatch.setattr("textclf.vectors.read._CHILD_SECONDS", 0.01)
-    write_fasttext(tmp_path / "v")
+    write_small_fasttext(tmp_path / "v")
     with pytest.raises(VectorsError, match="reading these fastText vectors took too long"):
         open_vectors(tmp_path / "v", cache=False)
 
@@ -368,6 +389,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
 # --- gensim's downloader ----------------------------------------------------------------------------------------------
 
 
+@needs_gensim
 def test_a_name_of_the_downloader_is_taken_from_its_folder_and_no_code_is_run(tmp_path):
     folder = tmp_path / "gensim" / "tiny-vectors"
     folder.mkdir(parents=True)
@@ -392,6 +414,7 @@ def test_a_name_of_the_downloader_is_taken_from_its_folder_and_no_code_is_run(tm
     assert error.startswith("no-such-vectors: no such file, ")
 
 
+@needs_gensim
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
@@ -427,6 +450,7 @@ def train_vectors(folder, name, *options, hash_seed="random"):
     return (folder / "out.bin").read_bytes()
 
 
+@needs_gensim
 def test_trained_vectors_are_the_same_each_time_from_each_kind_of_corpus(tmp_path):
     first = train_vectors(tmp_path, "corpus.txt")
     assert train_vectors(tmp_path, "corpus.txt", hash_seed="7") == first
@@ -450,6 +474,7 @@ def test_what_is_saved_is_read_back_and_the_grid_moves_numbers_by_half_a_step_at
     assert all(len(np.unique(np.abs(row))) <= 128 for row in to_grid(np.random.default_rng(0).normal(size=(3, 5000))))
 
 
+@needs_gensim
 @pytest.mark.parametrize("name", ["v", "v.gz", "v.npy", "v.bin.zip", "v.txt.xz", ".bin"])
 def test_vectors_are_not_trained_for_a_name_that_says_no_format(name, tmp_path, capsys):
     (tmp_path / "corpus.txt").write_text("the good film was good\n" * 40)
@@ -509,6 +534,7 @@ def test_the_cache_is_listed_and_cleared_by_the_command(own_cache, tmp_path, cap
     assert capsys.readouterr().out == ""
 
 
+@needs_gensim
 def test_vectors_on_a_grid_pack_well_and_several_workers_are_warned_of(tmp_path, capsys):
     (tmp_path / "corpus.txt").write_text("the good film was good\na bad film\n" * 40)
     command = ["vectors", "train", str(tmp_path / "corpus.txt"), "--dimension", "50", "--epochs", "1", "--workers", "2"]

@@ -6,9 +6,9 @@ end: nobody was told that it is labelled, and it is cut off when the table is op
 
 import csv
 import errno
-import fcntl
 import io
 import os
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from typing import Self
 
 from textclf.errors import DataError, OutputError
 from textclf.labels import LabelSet, cut_labels, join_labels
-from textclf.storage.files import write_whole
+from textclf.storage.files import lock_alone, write_whole
 from textclf.tables.writer import fresh_names
 
 COLUMNS = ("label", "guess", "why", "seconds", "unsure", "note")
@@ -87,7 +87,8 @@ class LabelJournal:
         record = self._record(cells, verdict)
         size = self._size
         try:
-            if os.pwrite(self._descriptor, record, size) < len(record):
+            os.lseek(self._descriptor, size, os.SEEK_SET)
+            if os.write(self._descriptor, record) < len(record):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(self._descriptor)
         except OSError as error:
@@ -117,6 +118,8 @@ class LabelJournal:
         records[number + 1] = self._record(cells, verdict)
         with write_whole(self.path) as stream:
             stream.write(b"".join(records))
+            if sys.platform == "win32":
+                self.close()  # a file that is open cannot be replaced there
         self.close()
         self._take_file()
         self._records, self.verdicts[number] = records, verdict
@@ -132,8 +135,8 @@ class LabelJournal:
 
     def _take_file(self) -> None:
         try:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CLOEXEC)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._descriptor = os.open(self.path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+            lock_alone(self._descriptor)
         except BlockingIOError:
             self.close()
             raise DataError(

@@ -307,6 +307,23 @@ def _take_after(descriptor: int, target: Path) -> None:
     os.fchmod(descriptor, old.st_mode & 0o777)
 
 
+def lock_alone(descriptor: int) -> None:
+    """Lock an open file until it is closed; raises BlockingIOError when somebody else has it, OSError without locks."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        os.lseek(descriptor, _BEYOND, os.SEEK_SET)  # what is locked can be read by nobody else, so it is no content
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError as error:
+            raise BlockingIOError(*error.args) from None
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+_BEYOND = 1 << 40
+
+
 def flush_to_disk(descriptor: int) -> None:
     """Have the disk itself keep what was written, so that it survives a power cut."""
     if sys.platform == "darwin":

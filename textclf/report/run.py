@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class RunDetails:
             Fact("textclf", __version__),
             Fact("Python", platform.python_version()),
             Fact("NumPy", np.__version__),
-            *(Fact(name, version(name)) for name in ("scipy", "gensim", "scikit-learn")),
+            *(Fact(name, version(name)) for name in ("scipy", "gensim") if find_spec(name) is not None),
             Fact("machine", f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"),
         ]
         return RunDetails(command, tuple(facts))

@@ -231,6 +231,15 @@ def test_a_killed_service_has_lost_no_label_and_doubled_none(place):
     assert len(set(told)) == len(told)
 
 
+def test_labels_get_a_column_of_their_own_beside_one_of_the_table(tmp_path):
+    pool = tmp_path / "pool.csv"
+    pool.write_text("text,label\n" + "".join(f"good film {number},\n" for number in range(5)))
+    call = ["label", pool, "-o", tmp_path / "l.csv", "--labels", "up,down", "--port", "0", "--vectors", "none"]
+    with running({}, command=call) as service:
+        assert "has a column 'label': labels go into 'label_2'" in service.text
+    assert (tmp_path / "l.csv").read_text() == "text,label,label_2,guess,why,seconds,unsure,note\n"
+
+
 def test_what_is_wrong_is_said_before_the_page_opens(place, tmp_path):
     from click.testing import CliRunner
 

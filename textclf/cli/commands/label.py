@@ -141,6 +141,11 @@ def command(options: LabelOptions) -> None:
     with LabelJournal(options.output, table.columns, table.text_column, multi_label=options.multi_label) as journal:
         labels = _choose_labels(options, journal, () if model is None else model.labels)
         session = LabelSession(rows, texts, journal, options.settings(labels), vectors, model)
+        if journal.label_column != "label":
+            say(
+                f"{spell(table.name)} has a column 'label': labels go into {journal.label_column!r}",
+                quiet=options.quiet,
+            )
         served = ServeSettings({}, port=options.port)
         done = f"{counted(len(texts), 'row')}, {len(journal.texts):,} labelled"
         listen(

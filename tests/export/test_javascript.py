@@ -17,7 +17,9 @@ from small_models import KINDS, LABELS, TEXTS, trained
 from textclf.cli import run
 from textclf.export import html_page, javascript, shrink, types_path, write_javascript
 from textclf.export.javascript import classifier_source, model_content, spell_classes
+from textclf.model.kept_examples import KeptExamples
 from textclf.model.model import Model
+from textclf.storage.packed_strings import PackedStrings
 from textclf.text.char_classes import SEPARATOR, class_table
 from textclf.text.features import WordTable
 from textclf.text.tokenizer import decode, tokenize
@@ -184,12 +186,13 @@ def test_what_is_kept_of_words_is_bounded_and_changes_no_answer(model, tmp_path)
     assert before == after
 
 
-def test_words_and_what_only_a_person_reads_are_left_out(model):
-    content = model_content(model)
-    assert b"lovely" not in content
-    assert b"settings" not in content
-    assert set(json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])) >= {"words.keys", "E", "U", "labels"}
-    assert b"lovely" in b"".join(model.content()[0]["words"].tobytes().split(b"\0"))
+def test_a_module_has_only_what_labels_texts(model):
+    kept = replace(model, examples=KeptExamples(PackedStrings.of(["a secret text"]), np.array([0], np.int32)))
+    assert b"a secret text" in kept.content()[0]["examples"].tobytes()
+    content = model_content(kept)
+    for word in (b"lovely", b"settings", b"secret"):
+        assert word not in content
+    assert model_content(model) == content
 
 
 def test_the_source_is_plain_and_reaches_for_nothing():

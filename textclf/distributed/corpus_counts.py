@@ -14,7 +14,7 @@ from textclf.text.csr import sum_entries
 from textclf.text.features import NgramKind
 from textclf.text.key_index import KeyIndex, count_keys, sum_keys
 from textclf.text.ngrams import ngrams
-from textclf.text.subwords import Spelling, piece_keys, subwords
+from textclf.text.subwords import Spelling, count_texts, piece_keys, subwords
 from textclf.text.tokenizer import text_blocks, tokenize
 from textclf.types import Integers, Keys
 
@@ -70,25 +70,42 @@ class CorpusCounts:
     refused: int = 0
     length: int = 0
     words: HeavyHitters = field(default_factory=HeavyHitters)
+    texts_of_words: HeavyHitters = field(default_factory=HeavyHitters)
+    texts_of_subwords: HeavyHitters = field(default_factory=HeavyHitters)
     ngrams: list[HeavyHitters] = field(default_factory=list)
 
-    def add(self, batch: Batch, kinds: list[NgramKind], *, cased: bool) -> None:
-        """Count the rows of a batch; with `cased` words count as they stand, too."""
+    def add(self, batch: Batch, kinds: list[NgramKind], *, cased: bool, by_text: bool = False) -> None:
+        """Count the rows of a batch; with `cased` words count as they stand, too.
+
+        In how many texts a sub-word stands is told from its pieces, as if no text had two of them. With `by_text` the
+        texts that have a word or a sub-word are counted one by one as well.
+        """
         self.ngrams = self.ngrams or [HeavyHitters() for _ in kinds]
         self.labels.update(batch.labels or [])
         self.rows += len(batch)
         self.length += sum(map(len, batch.texts))
         for texts in text_blocks(batch.texts):
             tokens = tokenize(texts)
-            forms = [tokens.keys, *([tokenize(texts, lower=False).keys] if cased else [])]
-            self.words.add(*count_keys(np.concatenate(forms)))
+            forms = [tokens, *([tokenize(texts, lower=False)] if cased else [])]
+            keys = np.concatenate([form.keys for form in forms])
+            self.words.add(*count_keys(keys))
+            if by_text:
+                numbers = np.concatenate([form.text_numbers for form in forms])
+                self.texts_of_words.add(*_text_frequency(len(tokens), numbers, keys))
             for (kind, shortest, longest), found in zip(kinds, self.ngrams, strict=True):
                 if kind == "words":
                     found.add(*_text_frequency(len(tokens), *ngrams(tokens, shortest, longest)))
                 else:
                     pieces, times = _text_frequency(len(tokens), *piece_keys(tokens))
-                    numbers, keys = subwords(Spelling.of_tokens(tokens).take(pieces), shortest, longest)
+                    spelling = Spelling.of_tokens(tokens).take(pieces)
+                    numbers, keys = subwords(spelling, shortest, longest)
                     found.add(*sum_keys(keys, times[numbers]))
+                    if by_text:
+                        distinct, _ = count_keys(keys)
+                        text_numbers, of_pieces = piece_keys(tokens)
+                        C = sum_entries(text_numbers, spelling.index.rows(of_pieces), len(tokens), len(pieces))
+                        in_texts = count_texts(C, spelling, KeyIndex(distinct), shortest, longest)
+                        self.texts_of_subwords.add(distinct, in_texts)
 
     def merge(self, other: "CorpusCounts") -> None:
         """Add other rows' counts."""
@@ -97,6 +114,8 @@ class CorpusCounts:
         self.refused += other.refused
         self.length += other.length
         self.words.merge(other.words)
+        self.texts_of_words.merge(other.texts_of_words)
+        self.texts_of_subwords.merge(other.texts_of_subwords)
         self.ngrams = self.ngrams or [HeavyHitters() for _ in other.ngrams]
         for own, others in zip(self.ngrams, other.ngrams, strict=True):
             own.merge(others)

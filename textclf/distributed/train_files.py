@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 
-from textclf.distributed.corpus_counts import CorpusCounts
+from textclf.distributed.corpus_counts import CorpusCounts, HeavyHitters
 from textclf.distributed.engines import Engine
 from textclf.distributed.fit import NO_LISTENER, Cluster, FarFit, StepListener
 from textclf.distributed.shards import Shard
@@ -34,6 +34,7 @@ from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance
 from textclf.training.train import decides
 from textclf.training.vocabulary import learn_words, least_texts, mean_length, ngram_kinds
+from textclf.types import BoolArray, Keys
 from textclf.vectors import WordVectors
 
 _FIRST_ROWS = 4096
@@ -73,7 +74,7 @@ def train_files(
     _check(settings)
     rng = np.random.default_rng(settings.seed)
     kinds = ngram_kinds(_mean_length(shards[0], options), settings)
-    survey, rows, digest = _survey(engine, shards, options, kinds, vectors)
+    survey, rows, digest = _survey(engine, shards, options, kinds, vectors, by_text=settings.min_texts is not None)
     names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
     checkpoint.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
     partitions = _partitions(shards, rows, _number_of_partitions(min(engine.workers, len(shards)), checkpoint))
@@ -94,8 +95,8 @@ def train_files(
         run = f"{digest}{model_digest}{options}{settings}{weights}"
         plan = ShardPlan(
             hashlib.sha256(run.encode()).hexdigest(), engine.share(path, model_digest), model_digest, options,
-            survey.rows, _least_texts(survey), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows), settings.seed,
-            (settings.loss, settings.output), weights,
+            survey.rows, _least_texts(survey, settings), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows),
+            settings.seed, (settings.loss, settings.output), weights,
         )  # fmt: skip
         fit = FarFit(Cluster(engine, partitions, plan), start, settings, listener, checkpoint)
         model, validation = fit.run()
@@ -127,10 +128,11 @@ def _mean_length(shard: Shard, options: TableOptions) -> float:
 
 
 def _survey(
-    engine: Engine, shards: Sequence[Shard], options: TableOptions, kinds: list[NgramKind], vectors: WordVectors
-) -> tuple[CorpusCounts, list[int], str]:
+    engine: Engine, shards: Sequence[Shard], options: TableOptions, kinds: list[NgramKind], vectors: WordVectors, *,
+    by_text: bool,
+) -> tuple[CorpusCounts, list[int], str]:  # fmt: skip
     """Return the counts of all files, how many rows each has, and a digest of all rows."""
-    job = partial(_survey_shard, options, kinds, vectors.is_cased)
+    job = partial(_survey_shard, options, kinds, vectors.is_cased, by_text)
     places = {id(shard): number for number, shard in enumerate(shards)}
     total, digest = CorpusCounts(), hashlib.sha256()
     rows: list[int] = []
@@ -167,18 +169,20 @@ def _partitions(shards: Sequence[Shard], rows: Sequence[int], number: int) -> li
     return [tuple(sorted(partition, key=lambda shard: shard.name)) for partition in partitions]
 
 
-def _survey_shard(options: TableOptions, kinds: list[NgramKind], cased: bool, shard: Shard) -> tuple[CorpusCounts, str]:
+def _survey_shard(
+    options: TableOptions, kinds: list[NgramKind], cased: bool, by_text: bool, shard: Shard
+) -> tuple[CorpusCounts, str]:
     survey, digest = CorpusCounts(), RowsDigest()
     with shard.local() as path, open_table(path, options, labelled=True) as table:
         for batch in table.batches():
-            survey.add(batch, kinds, cased=cased)
+            survey.add(batch, kinds, cased=cased, by_text=by_text)
             digest.add(batch.texts, batch.labels or [])
         survey.refused = len(table.refused)
     return survey, digest.hexdigest()
 
 
-def _least_texts(survey: CorpusCounts) -> int:
-    return least_texts(survey.rows, survey.length / survey.rows)
+def _least_texts(survey: CorpusCounts, settings: Settings) -> int:
+    return max(least_texts(survey.rows, survey.length / survey.rows), settings.min_texts or 1)
 
 
 def _before_training(
@@ -186,18 +190,29 @@ def _before_training(
     rng: np.random.Generator,
 ) -> Model:  # fmt: skip
     """Return the model before training: words with vectors, n-grams that stand in enough texts, a network, U = 0."""
-    least = _least_texts(survey)
+    least = _least_texts(survey, settings)
     tables = []
     for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
         kept = found.counts >= least
+        if kind == "chars" and settings.min_texts is not None:
+            kept &= _in_texts(found.keys, survey.texts_of_subwords, settings.min_texts)
         idf = inverse_document_frequency(np.minimum(found.counts[kept], survey.rows), survey.rows)
         tables.append(NgramTable(kind, shortest, longest, KeyIndex(found.keys[kept]), idf))
     counted = (survey.words.keys, survey.words.counts)
+    if settings.min_texts is not None:
+        kept = _in_texts(survey.words.keys, survey.texts_of_words, settings.min_texts)
+        counted = (survey.words.keys[kept], survey.words.counts[kept])
     words = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
     network = Network.start((words.E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
     U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
     features, card = Features(words.table, tuple(tables)), ModelCard(settings=settings)
     return Model(labels, features, words.words, words.E, U, network, settings.output, card)
+
+
+def _in_texts(keys: Keys, texts: HeavyHitters, min_texts: int) -> BoolArray:
+    """Return which of these keys stand in so many texts, shape of `keys`."""
+    found: BoolArray = KeyIndex(texts.keys[texts.counts >= min_texts]).rows(keys) >= 0
+    return found
 
 
 def _class_weights(survey: CorpusCounts, labels: tuple[str, ...], settings: Settings) -> tuple[float, ...]:

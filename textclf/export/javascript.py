@@ -26,7 +26,11 @@ _LETTERS = {
     SEPARATOR: "S", WORD: "W", ALONE: "L", MARK: "M", APOSTROPHE: "A", IGNORED: "I", BLANK: "B", _UNASSIGNED: "U",
 }  # fmt: skip
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-_LEFT_OUT = {"words", "words.offsets", "record.confidence", "record.classes", "record.right", "usual.counts"}
+_WANTED = {
+    "labels", "labels.offsets", "words.keys", "words.weights", "words.weights.values", "E", "E.scales", "U", "U.scales",
+    "network", "words.ngrams", "words.idf", "words.idf.values", "chars.ngrams", "chars.idf", "chars.idf.values",
+    "thresholds", "record.least_familiar",
+}  # fmt: skip
 _TAIL = """
 const model = new Classifier(decodeBase64("{}"));
 export default model;
@@ -68,7 +72,7 @@ def model_content(model: Model, answer_from: Array | None = None) -> bytes:
     """Return the bytes of the model file, without what a classifier has no use for."""
     model.require_one_text("export to JavaScript")
     arrays, description = model.content()
-    kept = {name: array for name, array in arrays.items() if name not in _LEFT_OUT}
+    kept = {name: array for name, array in arrays.items() if name in _WANTED}
     if answer_from is not None:
         kept["answer.from"] = answer_from.astype(np.float64)
     described = {"model": description["model"]}

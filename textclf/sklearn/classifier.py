@@ -63,12 +63,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
 
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: search effort,
     ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
-    for none; None for what suits the texts. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights
-    cost, None for chosen. `class_weight`: None, ``balanced`` or a weight for each label. `label_names`: words that say
-    what each label is about, for few rows; None takes the labels themselves. `valid_fraction`: the share of each class
-    that regularization and temperature are chosen on. `calibrate`: whether the temperature is.
-    `random_state`: the seed. `ordinal`: whether labels have an order, that of their numbers, or all labels in it;
-    `predict` then gives the label nearest to the expected rank.
+    for none; None for what suits the texts. `min_texts`: words and n-grams of fewer texts are left out. `hidden`: sizes
+    of hidden layers, of the `activation`. `l2`: what weights cost, None for chosen. `class_weight`: None, ``balanced``
+    or a weight for each label. `label_names`: words that say what each label is about, for few rows; None takes the
+    labels themselves. `valid_fraction`: the share of each class that regularization and temperature are chosen on.
+    `calibrate`: whether the temperature is. `random_state`: the seed. `ordinal`: whether labels have an order, that of
+    their numbers, or all labels in it; `predict` then gives the label nearest to the expected rank.
 
     Fitted, it has `classes_`, shape (k,); `model_`, all that a model file holds; and `validation_`, the figures on rows
     held out, or None. Arguments that are wrong raise InputError, which is a ValueError and says what to do.
@@ -85,6 +85,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         recipe: RecipeName = "auto",
         word_ngrams: int | None = None,
         char_ngrams: tuple[int, int] | None = None,
+        min_texts: int | None = None,
         hidden: Sequence[int] = (),
         activation: Activation = "relu",
         l2: float | None = None,
@@ -105,6 +106,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.recipe = recipe
         self.word_ngrams = word_ngrams
         self.char_ngrams = char_ngrams
+        self.min_texts = min_texts
         self.hidden = hidden
         self.activation = activation
         self.l2 = l2

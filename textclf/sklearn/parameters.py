@@ -151,6 +151,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "columns": read_string,
     "word_ngrams": _optional(read_whole_number),
     "char_ngrams": _optional(_pair),
+    "min_texts": _optional(read_whole_number),
     "hidden": _sizes,
     "activation": read_string,
     "l2": _optional(read_number),

@@ -31,6 +31,7 @@ from textclf.types import Array, BoolArray, Integers, Keys
 MARK = ord(" ")
 """Stands before and after a piece, of which no blank is part."""
 _PIECES_AT_ONCE = 1 << 15
+_TEXTS_AT_ONCE = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,22 @@ def _places_of_length(pieces: Integers, starts: Integers, ends: Integers, n: int
     first = starts + 1 if n == 1 else starts
     counts = np.maximum(ends - first - n + 1 - (n == 1), 0)
     return places_within(first, counts), np.repeat(pieces, counts).astype(np.int32)
+
+
+def count_texts(C: SparseRows, spelling: Spelling, index: KeyIndex, shortest: int, longest: int) -> Integers:
+    """Return in how many texts each sub-word of `index` stands, shape (V',); C says which of the pieces each text has.
+
+    A text counts once, however many of its pieces have the sub-word.
+    """
+    parts = []
+    for part in spelling.parts():
+        numbers, keys = subwords(part, shortest, longest)
+        parts.append(sum_entries(numbers, index.rows(keys), len(part), len(index)))
+    G, counts = stack_rows(parts).scipy, np.zeros(len(index), np.int64)
+    for start in range(0, len(C), _TEXTS_AT_ONCE):
+        product = C.slice(start, min(start + _TEXTS_AT_ONCE, len(C))).scipy @ G
+        counts += np.bincount(product.indices, minlength=len(index))
+    return counts
 
 
 @dataclass(frozen=True)

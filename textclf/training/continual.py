@@ -37,6 +37,7 @@ from textclf.training.regularization import Regularization
 from textclf.training.tokenized_corpus import TokenizedCorpus
 from textclf.training.vocabulary import (
     Vocabulary,
+    common_words,
     count_all,
     count_kind,
     counters_of,
@@ -121,7 +122,8 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
         raise ModelError("the model's description lacks what continuing needs. Train from scratch.")
     stored = {name: getattr(card.settings, name) for name in KEPT}
     stored |= {"output": model.output, "multi_label": model.is_multi_label, "optimizer": "lbfgs"}
-    fixed = replace(wanted, **stored)
+    least = max(card.settings.min_texts or 1, wanted.min_texts or 1)
+    fixed = replace(wanted, **stored, min_texts=least if least > 1 else None)
     for name in sorted(given & {*KEPT, "optimizer"} - {"vectors"}):
         if getattr(wanted, name) != getattr(fixed, name):
             expected, found = _plain(getattr(fixed, name)), _plain(getattr(wanted, name))
@@ -158,16 +160,21 @@ def grow(
     is_spelled = vectors is None or old.subwords is not None
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, passages=old.passages)
     found = count_all(corpus, kinds, is_cased=old.words.cased)
-    words, strings, E = _more_words(model, corpus, found.all_words(), settings, vectors, rng)
-    least = least_texts(n + len(texts), mean_length(texts))
+    min_texts = settings.min_texts or 1
+    counted = common_words(corpus, found.all_words(), min_texts, is_cased=old.words.cased)
+    words, strings, E = _more_words(model, corpus, counted, settings, vectors, rng)
+    least = max(least_texts(n + len(texts), mean_length(texts)), min_texts)
     counters = counters_of(kinds, found, least, store)
-    for counted in corpus.each(lambda block: [count_kind(counter, block, kind) for kind, counter in counters]):
-        for (_, counter), (counts, _) in zip(counters, counted, strict=True):
-            counter.add_frequencies(counts)
+    for of_block in corpus.each(lambda block: [count_kind(counter, block, kind) for kind, counter in counters]):
+        for (_, counter), (counts, totals) in zip(counters, of_block, strict=True):
+            if min_texts > 1:
+                counter.add(counts, totals)
+            else:
+                counter.add_frequencies(counts)
     places = np.array([labels.index(label) for label in model.labels])
     tables, masses, rows_of_U, common = [], [], [], []
     for table, (kind, counter), place in zip(old.ngrams, counters, old.kinds, strict=True):
-        added, frequency = _add_ngrams(counter, corpus, kind, least)
+        added, frequency = _add_ngrams(counter, corpus, kind, least, min_texts)
         grown, origin = _more_ngrams(table, added, len(texts), n)
         tables.append(grown)
         # What the model would know of a text that it had not seen: so many other texts must have a new n-gram.
@@ -198,13 +205,13 @@ def grow(
 
 
 def _add_ngrams(
-    counter: TextCounts, corpus: TokenizedCorpus, kind: NgramKind, least: int
+    counter: TextCounts, corpus: TokenizedCorpus, kind: NgramKind, least: int, min_texts: int
 ) -> tuple[NgramTable, Integers]:
     """Return the n-grams of one kind that stand in `least` of the new texts, and in how many each does."""
     if kind[0] == "chars":
         spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
-        return subword_table(counter, spelling, kind, least, corpus.threads)
-    table, keep = ngram_table(counter, kind, least)
+        return subword_table(counter, spelling, kind, least, corpus.threads, min_texts)
+    table, keep = ngram_table(counter, kind, least, min_texts)
     return table, counter.frequency[keep]
 
 

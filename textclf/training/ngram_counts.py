@@ -12,7 +12,7 @@ from textclf.text.csr import CsrBuilder, SparseRows, sum_entries
 from textclf.text.features import NgramKind
 from textclf.text.key_index import KeyCounter, KeyIndex, sum_keys
 from textclf.text.ngrams import NgramTable, ngrams
-from textclf.text.subwords import Spelling, piece_keys, piece_rows, subwords, weigh_pieces
+from textclf.text.subwords import Spelling, count_texts, piece_keys, piece_rows, subwords, weigh_pieces
 from textclf.text.tokenizer import Tokens
 from textclf.text.weighting import inverse_document_frequency, tf_idf
 from textclf.types import Array, BoolArray, Integers
@@ -75,6 +75,11 @@ class TextCounts:
         return self._in_texts if self._weights is None else np.maximum(self._weighed, self._in_texts)
 
     @property
+    def in_texts(self) -> Integers:
+        """In how many texts each key stands, whatever they weigh."""
+        return self._in_texts
+
+    @property
     def weighed_frequency(self) -> npt.NDArray[Any]:
         """In how many texts each key stands, each counted by its weight."""
         return self._in_texts if self._weights is None else self._weighed
@@ -89,12 +94,14 @@ class LearnedNgrams:
     known_shares: Array
 
 
-def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArrayStore, threads: int) -> LearnedNgrams:
-    """Return the word n-grams that stand in at least `least` texts.
+def learn_ngrams(
+    found: TextCounts, kind: NgramKind, least: int, store: ArrayStore, threads: int, min_texts: int = 1
+) -> LearnedNgrams:
+    """Return the word n-grams that stand in at least `least` texts by their weights, and in `min_texts` of any weight.
 
     An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
     """
-    table, keep = ngram_table(found, kind, least)
+    table, keep = ngram_table(found, kind, least, min_texts)
     places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
     # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
     common = found.frequency > least
@@ -110,9 +117,9 @@ def learn_ngrams(found: TextCounts, kind: NgramKind, least: int, store: ArraySto
     return LearnedNgrams(table, C.whole(), known_shares)
 
 
-def ngram_table(found: TextCounts, kind: NgramKind, least: int) -> tuple[NgramTable, BoolArray]:
-    """Return the table of those n-grams that stand in at least `least` texts, and which of all they are."""
-    keep = found.frequency >= least
+def ngram_table(found: TextCounts, kind: NgramKind, least: int, min_texts: int = 1) -> tuple[NgramTable, BoolArray]:
+    """Return the table of those n-grams that `learn_ngrams` keeps, and which of all they are."""
+    keep = (found.frequency >= least) & (found.in_texts >= min_texts)
     idf = inverse_document_frequency(found.weighed_frequency[keep], found.texts)
     return NgramTable(*kind, KeyIndex(found.index.keys[keep]), idf), keep
 
@@ -128,13 +135,15 @@ class LearnedSubwords:
 
 
 def learn_subwords(
-    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, store: ArrayStore, threads: int
-) -> LearnedSubwords:
+    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, store: ArrayStore, threads: int,
+    min_texts: int = 1,
+) -> LearnedSubwords:  # fmt: skip
     """Return the sub-words that stand in at least `least` texts, given the counts of pieces and their `spelling`.
 
-    The document frequency of a sub-word is the sum over its pieces, as if no text had two of them.
+    The document frequency of a sub-word is the sum over its pieces, as if no text had two of them. From 2 `min_texts`
+    on, the texts with it are counted one by one as well, and must be so many, whatever they weigh.
     """
-    table, frequency = subword_table(found, spelling, kind, least, threads)
+    table, frequency = subword_table(found, spelling, kind, least, threads, min_texts)
     G, facts = piece_rows(spelling, table, frequency > least)
     C, shares = CsrBuilder(store, len(spelling)), []
     for weighed, share in in_order(lambda counts: weigh_pieces(counts, facts), walk(found.counts.batches()), threads):
@@ -144,9 +153,9 @@ def learn_subwords(
 
 
 def subword_table(
-    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, threads: int
+    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, threads: int, min_texts: int = 1
 ) -> tuple[NgramTable, Integers]:
-    """Return the table of those sub-words that stand in at least `least` texts, and in how many each does."""
+    """Return the table of those sub-words that `learn_subwords` keeps, and in how many texts each stands."""
     _, shortest, longest = kind
     counter, done = KeyCounter(threads), 0
     times = np.rint(found.frequency).astype(np.int32)
@@ -156,8 +165,11 @@ def subword_table(
         done += len(part)
     keys, frequency = counter.counts()
     keep = frequency >= least
-    frequency = np.minimum(frequency[keep], found.texts)
-    return NgramTable(*kind, KeyIndex(keys[keep]), inverse_document_frequency(frequency, found.texts)), frequency
+    keys, frequency = keys[keep], np.minimum(frequency[keep], found.texts)
+    if min_texts > 1:
+        in_texts = count_texts(found.counts, spelling, KeyIndex(keys), shortest, longest)
+        keys, frequency = keys[in_texts >= min_texts], frequency[in_texts >= min_texts]
+    return NgramTable(*kind, KeyIndex(keys), inverse_document_frequency(frequency, found.texts)), frequency
 
 
 def count_pieces(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integers]:

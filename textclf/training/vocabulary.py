@@ -13,7 +13,7 @@ from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
-from textclf.text.csr import CsrBuilder, SparseRows, beside, take_rows
+from textclf.text.csr import CsrBuilder, SparseRows, beside, sum_entries, take_rows
 from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
@@ -73,19 +73,26 @@ def learn_vocabulary(
     has_subwords = any(kind == "chars" for kind, *_ in kinds)
     is_spelled = vectors is None or has_subwords
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, passages=passages)
-    found = count_all(corpus, kinds, is_cased=vectors is not None and vectors.is_cased)
-    learned = learn_words(
-        len(texts), found.all_words(), settings, vectors, rng, lambda keys: corpus.spelling.strings(keys)
-    )
-    word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights)
-    least = least_texts(n, length)
+    is_cased, min_texts = vectors is not None and vectors.is_cased, settings.min_texts or 1
+    found = count_all(corpus, kinds, is_cased=is_cased)
+    counted = common_words(corpus, found.all_words(), min_texts, is_cased=is_cased)
+    if not len(counted[0]):
+        raise TrainingError(f"min_texts: expected words that stand in {min_texts} texts, found none. Lower it.")
+    learned = learn_words(len(texts), counted, settings, vectors, rng, lambda keys: corpus.spelling.strings(keys))
+    word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights, counted[0])
+    least = max(least_texts(n, length), min_texts)
     matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters_of(kinds, found, least, store, weights),
-                                  least, store)  # fmt: skip
+                                  least, store, min_texts)  # fmt: skip
     return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
 
 
-def weigh_words(corpus: TokenizedCorpus, learned: "LearnedWords", settings: Settings, weights: Array) -> WordTable:
-    """Return the table with the weights of words that texts of these weights, shape (n,), call for."""
+def weigh_words(
+    corpus: TokenizedCorpus, learned: "LearnedWords", settings: Settings, weights: Array, counted: Keys
+) -> WordTable:
+    """Return the table with the weights of words that texts of these weights, shape (n,), call for.
+
+    Words that are not `counted` weigh what they weigh where no text has them.
+    """
     table = learned.table
     counts, first = np.zeros(len(table.index)), 0
 
@@ -97,14 +104,18 @@ def weigh_words(corpus: TokenizedCorpus, learned: "LearnedWords", settings: Sett
         counts += np.bincount(rows[rows >= 0], weights=of_tokens[rows >= 0], minlength=len(counts))
         first += len(tokens)
     n = round(float(weights.sum()))
+    counts[KeyIndex(counted).rows(table.index.keys.astype(np.uint64)) < 0] = 0.0
     return replace(table, weights=word_weights(settings.weighting, counts, n, learned.expected))
 
 
 def learn_matrix(
     corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[NgramKind, TextCounts]], least: int,
-    store: ArrayStore,
+    store: ArrayStore, min_texts: int = 1,
 ) -> tuple[TextMatrix, tuple[NgramTable, ...]]:  # fmt: skip
-    """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts."""
+    """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts.
+
+    Whatever texts weigh, each of these n-grams stands in `min_texts` of them.
+    """
 
     def look_up(block: TokenBlock) -> tuple[SparseRows, Integers, Integers, list[tuple[SparseRows, Integers]]]:
         tokens = block.tokens
@@ -124,12 +135,12 @@ def learn_matrix(
     wide, tables, shares = no_ngrams(len(corpus)), [], []
     for kind, counter in counters:
         if kind[0] == "words":
-            learned = learn_ngrams(counter, kind, least, store, corpus.threads)
+            learned = learn_ngrams(counter, kind, least, store, corpus.threads, min_texts)
             wide = WideRows(learned.C, wide.pieces, wide.G)
             table, share = learned.table, learned.known_shares
         else:
             spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
-            of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads)
+            of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads, min_texts)
             wide = WideRows(wide.ngrams, of_pieces.C, of_pieces.G)
             table, share = of_pieces.table, of_pieces.known_shares
         tables.append(table)
@@ -244,6 +255,25 @@ def count_all(corpus: TokenizedCorpus, kinds: Sequence[NgramKind], *, is_cased: 
     if not len(words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
     return CorpusKeys(words, as_they_stand, of_kinds)
+
+
+def common_words(corpus: TokenizedCorpus, counted: Counted, min_texts: int, *, is_cased: bool) -> Counted:
+    """Return those of the counted words that stand in `min_texts` texts: lower-cased or, if `is_cased`, as they are."""
+    if min_texts < 2:
+        return counted
+    index = KeyIndex(counted[0])
+
+    def pairs(block: TokenBlock) -> Integers:
+        forms = [block.tokens, *([tokenize(block.texts, lower=False)] if is_cased else [])]
+        numbers = np.concatenate([form.text_numbers for form in forms])
+        rows = index.rows(np.concatenate([form.keys for form in forms]))
+        return sum_entries(numbers, rows, len(block.tokens), len(index)).columns
+
+    in_texts = np.zeros(len(index), np.int64)
+    for columns in corpus.each(pairs):
+        in_texts += np.bincount(columns, minlength=len(index))
+    kept = in_texts >= min_texts
+    return counted[0][kept], counted[1][kept]
 
 
 def counters_of(

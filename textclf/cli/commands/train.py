@@ -288,6 +288,12 @@ _OF_MINI_BATCHES = (
     _choice("columns", "auto", "Use of several text columns: joined, kept apart, or as the validation rows have it."),
     _choice("weighting", "sif", "Weighting of the words in a text's average vector."),
     _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
+    _number(
+        "min_texts",
+        click.IntRange,
+        metavar="K",
+        help="Leave out words, n-grams and sub-words of fewer than K texts, so that a model cannot reveal them.",
+    ),
     click.option(
         "--char-ngrams",
         type=Span(),

@@ -73,6 +73,8 @@ def model_content(model: Model, answer_from: Array | None = None) -> bytes:
     model.require_one_text("export to JavaScript")
     arrays, description = model.content()
     kept = {name: array for name, array in arrays.items() if name in _WANTED}
+    if model.decision.ranks is not None:
+        kept["decision.ranks"] = model.decision.ranks.astype(np.int32)
     if answer_from is not None:
         kept["answer.from"] = answer_from.astype(np.float64)
     described = {"model": description["model"]}

@@ -350,7 +350,7 @@ function dot(a, b) {
 // --- the classifier --------------------------------------------------------------------------------------------------
 
 export class Classifier {
-  #words; #ngrams; #subwords; #E; #U; #network; #isSoftmax; #temperature; #thresholds; #answerFrom; #leastKnown;
+  #words; #ngrams; #subwords; #E; #U; #network; #isSoftmax; #temperature; #thresholds; #answerFrom; #ranks; #leastKnown;
   #entries = new Map();
   #kept = 0;
 
@@ -378,6 +378,7 @@ export class Classifier {
     this.#temperature = model.temperature;
     this.#thresholds = arrays.thresholds?.values;
     this.#answerFrom = arrays["answer.from"]?.values;
+    this.#ranks = arrays["decision.ranks"]?.values;
     const least = arrays["record.least_familiar"]?.values ?? [];
     this.#leastKnown = Object.fromEntries(model.ngrams.map(([kind], i) => [kind, least[i] ?? 0]));
   }
@@ -398,9 +399,10 @@ export class Classifier {
   classify(text, { topK = Infinity } = {}) {
     const features = this.#features(text), P = this.#probabilitiesOf(this.#logits(features));
     const order = Array.from(P.keys()).sort((i, j) => P[j] - P[i] || i - j);
-    const isGiven = (i) => (this.isMultiLabel ? P[i] >= this.#thresholds[i] : i === order[0]);
-    const confidence = this.isMultiLabel ? Math.min(...P.map((p, i) => (isGiven(i) ? p : 1 - p))) : P[order[0]];
-    const abstained = this.#answerFrom !== undefined && !this.#isAnswered(features, order[0], confidence);
+    const chosen = this.#choose(P);
+    const isGiven = (i) => (this.isMultiLabel ? P[i] >= this.#thresholds[i] : i === chosen);
+    const confidence = this.isMultiLabel ? Math.min(...P.map((p, i) => (isGiven(i) ? p : 1 - p))) : P[chosen];
+    const abstained = this.#answerFrom !== undefined && !this.#isAnswered(features, chosen, confidence);
     const labels = abstained ? [] : this.labels.filter((_, i) => isGiven(i));
     const probabilities = order.slice(0, Math.max(topK, 0)).map((i) => ({ label: this.labels[i], probability: P[i] }));
     return { label: labels[0] ?? null, labels, confidence, abstained, knownWords: features.known, probabilities };
@@ -410,7 +412,7 @@ export class Classifier {
   explain(text, { label } = {}) {
     if (this.isMultiLabel) throw new Error("explain: expected a model of one label a text, found a multi-label one");
     const features = this.#features(text), Z = this.#logits(features), P = this.#probabilitiesOf(Z);
-    const chosen = label === undefined ? P.indexOf(Math.max(...P)) : this.labels.indexOf(label);
+    const chosen = label === undefined ? this.#choose(P) : this.labels.indexOf(label);
     if (chosen < 0) throw new Error(`label: expected one of the model's, found ${JSON.stringify(label)}`);
     const k = P.length, v = new Float64Array(k).fill(-1 / (k - 1)), T = this.#temperature;
     v[chosen] = 1;
@@ -600,6 +602,11 @@ export class Classifier {
     if (this.isMultiLabel) return P;
     const total = P.reduce((sum, p) => sum + p, 0);
     return P.map((p) => p / total);
+  }
+
+  // The number of a text's label: the likeliest, or of ordered labels the one nearest to the expected rank.
+  #choose(P) {
+    return this.#ranks ? this.#ranks.indexOf(Math.ceil(dot(P, this.#ranks) - 0.5)) : P.indexOf(Math.max(...P));
   }
 
   // Whether a text gets an answer: confident enough, like the texts of training, and something of it known.

@@ -286,9 +286,9 @@ def test_the_command_writes_a_page(folder, capsys):
 
 
 def test_the_command_makes_a_module_that_fits_and_says_what_that_costs(folder, capsys):
-    options = ["--max-size", "36kB", "--validation", "valid.csv", "--target-precision", "0.6"]
+    options = ["--max-size", "38kB", "--validation", "valid.csv", "--target-precision", "0.6"]
     assert run(["export", "m.safetensors", "-o", "m.js", *options]) == 0
-    assert (folder / "m.js").stat().st_size <= 36_000
+    assert (folder / "m.js").stat().st_size <= 38_000
     assert "accuracy 1.0000 → " in capsys.readouterr().out
 
 

@@ -308,6 +308,17 @@ def test_what_cannot_be_written_is_said_in_one_line_and_nothing_is_there(argumen
     assert sorted(path.name for path in folder.iterdir()) == ["m.safetensors", "valid.csv"]
 
 
+def test_a_model_that_reads_several_columns_is_refused(folder, capsys):
+    rows = [f"{text.replace(',', '')},{label},{len(text) % 2}" for text, label in zip(TEXTS, LABELS, strict=True)]
+    (folder / "t.csv").write_text("\n".join(["text,label,kind", *rows]) + "\n", "utf-8")
+    columns = ["--category-column", "kind", "--vectors", "none", "--recipe", "fast", "--quiet"]
+    assert run(["train", "t.csv", "-o", "c.safetensors", *columns]) == 0
+    for name in ("c.js", "c.html"):
+        assert run(["export", "c.safetensors", "-o", name]) == 1
+        assert "JavaScript: expected a model that reads one text" in capsys.readouterr().err
+        assert not (folder / name).exists()
+
+
 def test_a_promise_that_a_model_cannot_make_is_refused(models, tmp_path, capsys):
     replace(models["plain"], record=None).save(tmp_path / "m.safetensors")
     assert (

@@ -225,6 +225,10 @@ function readFile(bytes) {
   delete header.__metadata__;
   const { tokenizer } = description.model;
   if (tokenizer !== "words-2") throw new Error(`model: expected the tokenizer words-2, found ${tokenizer}`);
+  const { texts = [], categories = [], numbers = [] } = description.model.columns ?? {};
+  if (texts.length > 1 || categories.length || numbers.length) {
+    throw new Error("model: expected one that reads one text, found one that reads several columns");
+  }
   const arrays = {}, start = 8 + length;
   for (const [name, { dtype, data_offsets: [first, last] }] of Object.entries(header)) {
     if (!(dtype in ARRAYS)) continue;

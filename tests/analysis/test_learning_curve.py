@@ -237,3 +237,37 @@ def test_rows_that_give_no_curve_are_refused_in_one_line(tmp_path, capsys, conte
     said = capsys.readouterr().err
     assert message in said
     assert len(said.splitlines()) == 1
+
+
+def test_rows_with_several_labels_have_a_curve_of_micro_f1(tmp_path, capsys):
+    draw = np.random.default_rng(1)
+    Y = draw.random((160, 2)) < 0.4
+    words = np.array([["good", "fine"], ["fast", "quick"]])
+    rows = [
+        f"film {n} {' '.join(words[j, draw.integers(2)] for j in np.flatnonzero(row))},"
+        f"{'|'.join(np.array(['a', 'b'])[row])}\n"
+        for n, row in enumerate(Y)
+    ]
+    table = tmp_path / "t.csv"
+    table.write_text("text,label\n" + "".join(rows))
+    assert run(["curve", str(table), "--multi-label", "--folds", "2", "--vectors", "none", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert set(found["power_law"]) == {"micro_f1", "macro_f1"}
+    assert found["points"][-1]["micro_f1"]["value"] > 0.9
+    assert {gain["label"]: gain["rows"] for gain in found["per_class"]} == dict(
+        zip("ab", Y.sum(axis=0).tolist(), strict=True)
+    )
+    assert run(["curve", str(table), "--multi-label", "--folds", "2", "--vectors", "none", "-q"]) == 0
+    shown = capsys.readouterr().out
+    assert "micro-F1 = " in shown
+    assert "accuracy" not in shown
+
+
+def test_counts_of_labels_are_those_of_classes_where_each_row_has_one():
+    rows = LabelledTexts([f"text {n}" for n in range(150)], [("a", "b", "c")[n % 3] for n in range(150)])
+    one = plan_curve(rows, 3, np.random.default_rng(1))
+    several = plan_curve(rows, 3, np.random.default_rng(1), multi_label=True)
+    answers = np.random.default_rng(2).integers(0, 3, 150)
+    for fold in range(3):
+        found = module._counts(several, answers[:, None] == np.arange(3), fold)
+        np.testing.assert_array_equal(found, module._counts(one, answers, fold))

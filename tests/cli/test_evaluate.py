@@ -5,7 +5,7 @@ import json
 import re
 
 import pytest
-from hostile import MODEL, accepted, refused, textclf
+from hostile import DATA, MODEL, accepted, refused, textclf
 from scipy.stats import chi2_contingency
 
 from textclf.analysis.evaluate import Answered
@@ -221,3 +221,15 @@ def test_the_chance_of_a_drop_is_that_of_two_shares():
     witness = chi2_contingency([[900, 100], [870, 130]], correction=False).pvalue / 2
     assert p_of_drop(0.9, 1000, 0.87, 1000) == pytest.approx(witness)
     assert p_of_drop(1.0, 10, 1.0, 10) == 1.0
+
+
+def test_copies_of_rows_make_no_interval_narrower_and_break_no_promise(write, tmp_path):
+    rows = (DATA / "reviews-test.csv").read_text("utf-8").partition("\n")[2]
+    once, copied = write("text,label\n" + rows, "once.csv"), write("text,label\n" + rows * 9, "copied.csv")
+    found = [json.loads(accepted("evaluate", MODEL, path, "--json").out) for path in (once, copied)]
+    assert found[0]["accuracy"] == found[1]["accuracy"]
+    assert found[0]["intervals"]["accuracy"] == pytest.approx(found[1]["intervals"]["accuracy"])
+    assert "intervals count copies of a text about once" in accepted("evaluate", MODEL, copied).out
+    assert "about once" not in accepted("evaluate", MODEL, once).out
+    assert Answered(0.95, 900, 900, 837).is_broken
+    assert not Answered(0.95, 900, 900, 837, independent=1 / 9).is_broken

@@ -5,7 +5,15 @@ import pytest
 from scipy.stats import norm
 from sklearn import metrics
 
-from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
+from textclf.metrics.bootstrap import (
+    Interval,
+    RowPatterns,
+    holm,
+    independent_share,
+    mcnemar,
+    standard_error,
+    unseen,
+)
 
 
 def draw(n, k, m, seed=0):
@@ -82,3 +90,16 @@ def test_holm_by_hand():
 def test_what_no_row_showed_may_still_be_a_few_in_n():
     assert (1 - unseen(100)) ** 100 == pytest.approx(0.025)
     assert unseen(100) == pytest.approx(0.0362, abs=1e-4)
+
+
+def test_copies_count_about_once_in_a_standard_error_and_in_intervals():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=200)
+    assert standard_error(values) == pytest.approx(values.std() / np.sqrt(200))
+    assert standard_error(values, np.arange(200)) == pytest.approx(standard_error(values))
+    copied, groups = np.repeat(values, 3), np.repeat(np.arange(200), 3)
+    assert standard_error(copied, groups) == pytest.approx(standard_error(values))
+    assert standard_error(copied) < 0.6 * standard_error(values)
+    assert independent_share(np.full(200, 3)) == pytest.approx(1 / 3)
+    assert independent_share(np.ones(5, np.int64)) == 1.0
+    assert independent_share(np.zeros(0, np.int64)) == 1.0

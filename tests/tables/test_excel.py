@@ -174,3 +174,9 @@ def test_commands_read_and_write_workbooks(workbook, tmp_path):
     assert [row[1] for row in cells] == [row[2] for row in cells] == [str(n % 2) for n in range(40)]
     accepted("split", path, "--sheet", "More", "-q")
     assert len(cells_of(tmp_path / "t-train.xlsx")[1]) + len(cells_of(tmp_path / "t-test.xlsx")[1]) == 40
+
+
+def test_an_empty_row_which_a_sheet_would_lose_is_refused(tmp_path, write):
+    source = write('{"text": "a", "n": ""}\n{"text": "", "n": ""}\n', "t.jsonl")
+    with pytest.raises(OutputError, match="row 2: expected a value, found an empty row"):
+        converted(source, tmp_path / "o.xlsx")

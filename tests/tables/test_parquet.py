@@ -171,7 +171,7 @@ def test_the_child_takes_its_limits_and_says_what_it_holds(parquet, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == f"0 (0, 0) ({8 << 30}, {8 << 30}) (50, 55) /the/library\n"
     first, *rows = (tmp_path / "rows").read_text("utf-8").splitlines()
-    assert json.loads(first) == {"rows": 2, "columns": {"text": "plain", "n": "plain"}}
+    assert json.loads(first) == {"rows": 2, "columns": {"text": "plain", "n": "plain"}, "class_names": {}}
     assert rows == ['{"text": "é", "n": "1"}', '{"text": "b", "n": null}']
     path.write_bytes(b"PAR1")
     done = subprocess.run(command, capture_output=True, text=True, check=True)

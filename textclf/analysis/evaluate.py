@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from textclf.errors import DataError
 from textclf.labels import LabelSet, label_sets, multi_hot, unknown_label
+from textclf.metrics.bootstrap import independent_share
 from textclf.metrics.costs import CostFigures, CostTally
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.metrics.single_label import Evaluation, Tally, losses
@@ -21,7 +22,8 @@ from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
-from textclf.types import Array
+from textclf.training.data import text_keys
+from textclf.types import Array, Keys
 
 _BROKEN = 0.01
 
@@ -72,6 +74,7 @@ class Answered:
     """What abstaining came to: of `n` rows `answered` got an answer, and `right` of these were right.
 
     `target`: the precision that was promised, None where none was. `per_class`: the same by the label that was given.
+    `independent`: the share of rows that the test counts.
     """
 
     target: float | None
@@ -79,6 +82,7 @@ class Answered:
     answered: int
     right: int
     per_class: dict[str, AnsweredClass] = field(default_factory=dict)
+    independent: float = 1.0
 
     @property
     def coverage(self) -> float:
@@ -94,13 +98,14 @@ class Answered:
     def p_value(self) -> float | None:
         """How often a promise that is kept gives so few right answers, or fewer, by chance; None without any.
 
-        The exact binomial test, one-sided.
+        The exact binomial test, one-sided; copies of a text count about once.
         """
         from scipy.stats import binom
 
         if self.target is None or not self.answered:
             return None
-        return float(binom.cdf(self.right, self.answered, self.target))
+        answered = max(round(self.answered * self.independent), 1)
+        return float(binom.cdf(round(self.right * answered / self.answered), answered, self.target))
 
     @property
     def is_broken(self) -> bool:
@@ -188,6 +193,31 @@ class Measurement:
         return {**figures, **{name: part.as_dict() for name, part in parts.items() if part is not None}}
 
 
+_MOST_KEYS = 1 << 20
+
+
+class TextCopies:
+    """How many texts repeat another, case and blanks aside, among the first million: 8 bytes are kept of each."""
+
+    def __init__(self) -> None:
+        self.keys: Keys = np.zeros(0, np.uint64)
+
+    def add(self, texts: Sequence[str]) -> None:
+        """Count texts."""
+        room = _MOST_KEYS - len(self.keys)
+        if room > 0:
+            self.keys = np.concatenate([self.keys, text_keys(texts[:room])])
+
+    def merge(self, other: "TextCopies") -> None:
+        """Add other texts to these."""
+        self.keys = np.concatenate([self.keys, other.keys])[:_MOST_KEYS]
+
+    @property
+    def independent(self) -> float:
+        """The share of the texts that are as good as independent."""
+        return independent_share(np.unique(self.keys, return_counts=True)[1])
+
+
 @dataclass
 class EvaluationCounts:
     """What is counted of labelled rows: it grows batch by batch, and several processes may add theirs up."""
@@ -201,6 +231,7 @@ class EvaluationCounts:
     costs: CostTally | None
     profile: Profile
     errors: list[WrongRow] = field(default_factory=list)
+    copies: TextCopies = field(default_factory=lambda: TextCopies())
 
     @staticmethod
     def start(model: Model, decision: Decision) -> "EvaluationCounts":
@@ -241,12 +272,14 @@ class EvaluationCounts:
         self.answers += other.answers
         self.profile.merge(other.profile)
         self.errors += other.errors
+        self.copies.merge(other.copies)
 
     def measurement(self, model: Model, asked: DecisionSettings) -> Measurement:
         """Return the figures of the rule that was `asked` for. At least one row must have been counted."""
         labels = tuple(self.tally.labels)
+        independent = self.copies.independent
         return Measurement(
-            self.tally.evaluation(),
+            replace(self.tally.evaluation(), independent=independent),
             sorted(self.errors, key=lambda error: -error.loss),
             self.before.evaluation() if self.before is not None else None,
             self._answered(model, asked.target_precision) if self.decision.may_abstain else None,
@@ -265,7 +298,7 @@ class EvaluationCounts:
         rows = zip(self.tally.labels, thresholds.tolist(), *self.answers.tolist(), lower, strict=True)
         per_class = {label: AnsweredClass(*figures) for label, *figures in rows}
         n, given, right = self.answers.sum(axis=1).tolist()
-        return Answered(target, n, given, right, per_class)
+        return Answered(target, n, given, right, per_class, self.copies.independent)
 
     def _positive(self, label: str, target: float | None, labels: tuple[str, ...]) -> PositiveFigures:
         from scipy.stats import binom
@@ -321,11 +354,14 @@ def count_rows(
     for batch, predictions in predict_batches(model, table.batches(), decision, threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)
         counts.add(model, Y, predictions)
+        counts.copies.add(batch.texts)
         if keep_errors:
             counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
         if watch is not None:
             watch(batch.texts, Y, predictions)
         progress(len(batch))
+    if not counts.tally.n and not table.refused:
+        raise DataError(f"{table.name}: expected test rows, found that no row is of that part. Check the column.")
     if not counts.tally.n:
         raise DataError(f"{table.name}: expected valid rows, found that all {len(table.refused)} are invalid.")
     return counts

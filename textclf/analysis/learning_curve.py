@@ -6,7 +6,8 @@ Held-out error falls as a power of the number of rows towards a floor, error(n) 
 no starting point, always ends, and fits all resamples at once.
 
 Letters: ``n`` rows, ``k`` classes, ``s`` sizes (the largest first, each half the one before), ``F`` folds, ``R``
-repeats, ``B`` resamples.
+repeats, ``B`` resamples. Where rows may have several labels, micro-F1 takes the place of accuracy: with one label a row
+they are the same number.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,18 +17,25 @@ from typing import Any
 import numpy as np
 
 from textclf.errors import TrainingError
+from textclf.labels import classes_of, label_sets, multi_hot
 from textclf.metrics.bootstrap import ClassCounts, Interval, RowPatterns
+from textclf.metrics.multi_label import strata
 from textclf.settings import Settings
 from textclf.training.data import deal, group_copies
 from textclf.training.train import LabelledTexts, train
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors
 
 _REPEATS = (1, 1, 2, 2, 2, 2)  # of each size: small subsets differ much from each other, and cost little
 _SMALLEST, _SMALLEST_OF_CLASS, _FEWEST_SIZES = 20, 2, 3
 _TIMES = (1, 2, 10)
 _RESAMPLES = 2000
+_RESAMPLED_AT_ONCE = 100
 _EXPONENTS = np.linspace(0.05, 1.0, 96)  # measured exponents lie within; a steeper fall is a start, not a trend
+
+
+Answers = Integers | BoolArray
+"""Class numbers, shape (…, n), or where rows may have several labels which are given, shape (…, n, k)."""
 
 
 @dataclass(frozen=True)
@@ -99,17 +107,24 @@ class LearningCurve:
     accuracy_law: Law
     macro_f1_law: Law
     gains: list[ClassGain]
+    is_multi_label: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain values for JSON."""
         return {
             "n": self.n,
             "trainings": self.trainings,
-            "points": [_plain(point) for point in self.points],
-            "forecasts": [_plain(forecast) for forecast in self.forecasts],
-            "power_law": {"accuracy": _plain(self.accuracy_law), "macro_f1": _plain(self.macro_f1_law)},
+            "points": [self._named(_plain(point)) for point in self.points],
+            "forecasts": [self._named(_plain(forecast)) for forecast in self.forecasts],
+            "power_law": self._named({"accuracy": _plain(self.accuracy_law), "macro_f1": _plain(self.macro_f1_law)}),
             "per_class": [_plain(gain) for gain in self.gains],
         }
+
+    def _named(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Return the values under the name that the first figure has."""
+        if not self.is_multi_label:
+            return values
+        return {name.replace("accuracy", "micro_f1"): value for name, value in values.items()}
 
 
 def _plain(value: Point | Forecast | Law | ClassGain) -> dict[str, Any]:
@@ -118,13 +133,18 @@ def _plain(value: Point | Forecast | Law | ClassGain) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class CurvePlan:
-    """What is to be trained: each row's fold, shape (n,), and the sizes, the largest first."""
+    """What is to be trained: each row's fold, shape (n,), and the sizes, the largest first.
+
+    `y`, shape (n,): each row's class. Where rows may have several labels it is the rarest of them, and `Y`, shape
+    (n, k), has them all.
+    """
 
     y: Integers
     labels: tuple[str, ...]
     fold: Integers
     folds: int
     sizes: tuple[int, ...]
+    Y: BoolArray | None = None
 
     @property
     def trainings(self) -> int:
@@ -132,16 +152,17 @@ class CurvePlan:
         return self.folds * sum(_REPEATS[: len(self.sizes)])
 
 
-def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> CurvePlan:
+def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator, *, multi_label: bool = False) -> CurvePlan:
     """Deal the rows of each class out to folds and choose the sizes; raises TrainingError when rows are too few.
 
     Rows of fold -1, of a class that no other fold has, train every time and are not judged.
     """
-    labels, y = np.unique(np.array(data.labels, dtype=object), return_inverse=True)
+    sets = label_sets(data.labels, multi_label=multi_label)
+    labels = classes_of(sets, multi_label, set())
+    truth = multi_hot(sets, labels)
+    y = strata(truth)
     n, k = len(y), len(labels)
-    if k < 2:
-        raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add another class.")
-    fold = deal(y, folds, rng, groups=group_copies(data.only_texts))
+    fold = deal(y, folds, rng, groups=group_copies(data.only_texts), Y=truth)
     sizes_of_folds = np.bincount(fold[fold >= 0], minlength=folds)
     largest = n - int(sizes_of_folds.max())
     smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
@@ -153,7 +174,7 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator) -> Cur
         )
     if not sizes_of_folds.all():
         raise TrainingError(f"texts: expected different ones for each of {folds} folds, found too few. Add others.")
-    return CurvePlan(y, tuple(labels.tolist()), fold, folds, sizes)
+    return CurvePlan(y, labels, fold, folds, sizes, truth > 0 if multi_label else None)
 
 
 def measure_learning_curve(
@@ -165,8 +186,13 @@ def measure_learning_curve(
     *,
     progress: Callable[[int], None],
 ) -> LearningCurve:
-    """Train as planned and return what it shows; each training is one fit, with no rows set aside."""
-    given = _predictions(data, plan, replace(settings, valid_fraction=0.0), vectors, rng, progress)
+    """Train as planned and return what it shows.
+
+    Each training is one fit with no rows set aside, unless rows may have several labels: thresholds need some.
+    """
+    if plan.Y is None:
+        settings = replace(settings, valid_fraction=0.0)
+    given = _predictions(data, plan, settings, vectors, rng, progress)
     drawn_folds = rng.multinomial(plan.folds, np.full(plan.folds, 1 / plan.folds), size=_RESAMPLES)
     resampled = [_resample(plan, answers, drawn_folds, rng) for answers in given]
     found = np.stack([value for value, _ in resampled])  # (s, 2)
@@ -186,6 +212,7 @@ def measure_learning_curve(
         _law(laws[0]),
         _law(laws[1]),
         _class_gains(plan, given, rng),
+        plan.Y is not None,
     )
 
 
@@ -205,39 +232,47 @@ def _predictions(
     vectors: WordVectors | None,
     rng: np.random.Generator,
     progress: Callable[[int], None],
-) -> Sequence[Integers]:
-    """Return for each size the class that each row gets from models that have not seen it, shape (R, n)."""
-    given = [np.empty((repeats, len(plan.y)), np.int64) for repeats in _REPEATS[: len(plan.sizes)]]
+) -> Sequence[Answers]:
+    """Return for each size what each row gets from models that have not seen it: its class, or its labels."""
+    shape, kind = ((len(plan.y),), np.int64) if plan.Y is None else (plan.Y.shape, np.bool_)
+    given: list[Answers] = [np.empty((repeats, *shape), kind) for repeats in _REPEATS[: len(plan.sizes)]]
     for fold in range(plan.folds):
         inside, held_out = np.flatnonzero(plan.fold != fold), np.flatnonzero(plan.fold == fold)
         for repeat in range(max(_REPEATS)):
             order = inside[stratified_order(plan.y[inside], rng)]  # its beginnings are nested in each other
             for answers, size in zip(given, plan.sizes, strict=True):
                 if repeat < len(answers):
-                    answers[repeat, held_out] = _classes(data, plan, np.sort(order[:size]), held_out, settings, vectors)
+                    answers[repeat, held_out] = _answer(data, plan, np.sort(order[:size]), held_out, settings, vectors)
                     progress(1)
     return given
 
 
-def _classes(
+def _answer(
     data: LabelledTexts,
     plan: CurvePlan,
     rows: Integers,
     held_out: Integers,
     settings: Settings,
     vectors: WordVectors | None,
-) -> Integers:
-    """Train on some rows and return the class numbers of others."""
+) -> Answers:
+    """Train on some rows and return the class numbers of others, or which labels they get, shape (m, k)."""
+    if plan.Y is not None and (plan.Y[rows] == plan.Y[rows[0]]).all():
+        return np.tile(plan.Y[rows[0]], (len(held_out), 1))
     present = np.unique(plan.y[rows])
-    if len(present) == 1:  # there is nothing to learn: this is what such rows lead to
+    if plan.Y is None and len(present) == 1:  # there is nothing to learn: this is what such rows lead to
         return np.full(len(held_out), present[0])
     model = train(data.take(rows.tolist()), settings, vectors).model
     numbers = {label: number for number, label in enumerate(plan.labels)}
     own = np.array([numbers[label] for label in model.labels])
-    return own[model.predict([data.texts[i] for i in held_out], threads=settings.threads).classes]
+    predictions = model.predict([data.texts[i] for i in held_out], threads=settings.threads)
+    if plan.Y is None:
+        return own[predictions.classes]
+    answers = np.zeros((len(held_out), len(plan.labels)), np.bool_)
+    answers[:, own] = predictions.given
+    return answers
 
 
-def _resample(plan: CurvePlan, given: Integers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
+def _resample(plan: CurvePlan, given: Answers, drawn: Integers, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return accuracy and macro-F1 of one size, shape (2,), and the same of resampled folds and repeats, shape (2, B).
 
     `drawn`, shape (B, F): how often each fold occurs, alike for all sizes, for the folds' rows are the same. A
@@ -253,9 +288,11 @@ def _resample(plan: CurvePlan, given: Integers, drawn: Integers, rng: np.random.
     return found, np.clip(wider, 0.0, 1.0)
 
 
-def _counts(plan: CurvePlan, answers: Integers, fold: int) -> Integers:
+def _counts(plan: CurvePlan, answers: Answers, fold: int) -> Integers:
     """Return each class's hits, predictions and rows in one fold, shape (3, k)."""
     inside, k = plan.fold == fold, len(plan.labels)
+    if plan.Y is not None:
+        return np.stack([each.sum(axis=0) for each in _label_counts(plan.Y[inside], answers[inside])])
     y, given = plan.y[inside], answers[inside]
     return np.stack([np.bincount(classes, minlength=k) for classes in (y[y == given], given, y)])
 
@@ -263,7 +300,13 @@ def _counts(plan: CurvePlan, answers: Integers, fold: int) -> Integers:
 def _figures(counts: Integers) -> Array:
     """Return accuracy and macro-F1, shape (2, …), of counts of shape (…, 3, k)."""
     of = ClassCounts(counts[..., 0, :], counts[..., 1, :], counts[..., 2, :])
-    return np.stack([of.accuracy, of.macro_f1])
+    micro = 2 * of.hits.sum(axis=-1) / np.maximum((of.predicted + of.support).sum(axis=-1), 1)
+    return np.stack([micro, of.macro_f1])
+
+
+def _label_counts(has: BoolArray, given: BoolArray) -> tuple[BoolArray, BoolArray, BoolArray]:
+    """Return row by row, shape (n, k), the labels that are given rightly, those given, and those that rows have."""
+    return has & given, given, has
 
 
 def _forecast(laws: list[PowerLaws], n: int, times: int) -> Forecast:
@@ -277,9 +320,11 @@ def _law(laws: PowerLaws) -> Law:
     return Law(*(Interval.of(float(drawn[0]), drawn[1:]) for drawn in (laws.a, laws.b, laws.c)))
 
 
-def _class_gains(plan: CurvePlan, given: Sequence[Integers], rng: np.random.Generator) -> list[ClassGain]:
+def _class_gains(plan: CurvePlan, given: Sequence[Answers], rng: np.random.Generator) -> list[ClassGain]:
     """Return each class's F1 at the largest size beside half of it; intervals by resampling the rows."""
     judged = plan.fold >= 0
+    if plan.Y is not None:
+        return _label_gains(plan.labels, plan.Y, [answers[0][judged] for answers in given[:2]], judged, rng)
     said = np.column_stack([given[1][0][judged], given[0][0][judged]])
     patterns = RowPatterns.of(plan.y[judged], said, len(plan.labels))
     half, full = (patterns.counts(patterns.rows[None], number).f1[0] for number in range(2))
@@ -288,6 +333,27 @@ def _class_gains(plan: CurvePlan, given: Sequence[Integers], rng: np.random.Gene
     gains = [
         ClassGain(label, int(rows[j]), float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), samples[:, j]))
         for j, label in enumerate(plan.labels)
+    ]
+    return sorted(gains, key=lambda gain: -gain.gain.value)
+
+
+def _label_gains(
+    labels: Sequence[str], Y: BoolArray, answers: Sequence[BoolArray], judged: BoolArray, rng: np.random.Generator
+) -> list[ClassGain]:
+    """Return the gains where rows may have several labels: `answers` at the largest size, then at half of it."""
+    n = len(answers[0])
+    counts = [tuple(map(np.float64, _label_counts(Y[judged], each))) for each in answers]
+    full, half = (ClassCounts(*(each.sum(axis=0) for each in of)).f1 for of in counts)
+    samples = []
+    for start in range(0, _RESAMPLES, _RESAMPLED_AT_ONCE):
+        drawn = rng.multinomial(n, np.full(n, 1 / n), size=min(_RESAMPLED_AT_ONCE, _RESAMPLES - start)).astype(float)
+        of_full, of_half = (ClassCounts(*(drawn @ each for each in of)).f1 for of in counts)
+        samples.append(of_full - of_half)
+    gained = np.concatenate(samples)
+    rows = Y.sum(axis=0).tolist()
+    gains = [
+        ClassGain(label, rows[j], float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), gained[:, j]))
+        for j, label in enumerate(labels)
     ]
     return sorted(gains, key=lambda gain: -gain.gain.value)
 

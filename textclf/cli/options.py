@@ -245,6 +245,9 @@ report_option = click.option("--report", type=FILE, metavar="FILE", help="Write 
 multi_label_option = click.option(
     "--multi-label", is_flag=True, help="Allow several labels or none for each text: a|b, or a JSON list."
 )
+split_column_option = click.option(
+    "--split-column", metavar="NAME", help="Column that says of each row: train, validation or test."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Write JSON to standard output.")
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="Write results, warnings and errors only.")
 

@@ -99,11 +99,17 @@ class RowPatterns:
             _by_class(rows, self.truth, self.k),
         )
 
-    def resample(self, rng: "np.random.Generator", resamples: int = RESAMPLES) -> Iterator[Integers]:
-        """Give how often each pattern occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all."""
+    def resample(
+        self, rng: "np.random.Generator", resamples: int = RESAMPLES, *, independent: float = 1.0
+    ) -> Iterator[Integers]:
+        """Give how often each pattern occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all.
+
+        As many rows are drawn as are `independent`, a share of all.
+        """
         block = max(1, _AT_ONCE // max(len(self.rows), self.k))
+        drawn = max(round(independent * self.n), 1)
         for start in range(0, resamples, block):
-            yield rng.multinomial(self.n, self.rows / self.n, size=min(block, resamples - start))
+            yield rng.multinomial(drawn, self.rows / self.n, size=min(block, resamples - start))
 
 
 def _by_class(rows: Integers, classes: Integers, k: int) -> Array:
@@ -151,7 +157,28 @@ def unseen(n: int) -> float:
     return float(1 - _TAIL ** (1 / n))
 
 
-def wilson_interval(share: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+def independent_share(sizes: Integers) -> float:
+    """Return the share of rows that are as good as independent, where groups of `sizes`, shape (g,), are alike.
+
+    Rows of one text get one answer, so m copies say little more than one row does: n rows are worth n² / Σ m² of
+    independent ones (Kish 1965, the effective sample size).
+    """
+    return float(sizes.sum() / (sizes.astype(np.float64) ** 2).sum()) if len(sizes) else 1.0
+
+
+def standard_error(values: Array, groups: Integers | None = None) -> float:
+    """Return the standard error of the mean of `values`, shape (n,).
+
+    Rows with the same number in `groups`, shape (n,), have the same text, and count as one observation together.
+    """
+    deviations = values - values.mean()
+    if groups is not None:
+        _, of_row = np.unique(groups, return_inverse=True)
+        deviations = np.bincount(of_row, weights=deviations)
+    return float(np.sqrt((deviations**2).sum()) / len(values))
+
+
+def wilson_interval(share: float, n: float, z: float = 1.959964) -> tuple[float, float]:
     """Return Wilson's interval of a share seen in n trials, for 95% confidence unless another z is given.
 
     >>> [round(bound, 3) for bound in wilson_interval(0.73, 200)]

@@ -135,6 +135,8 @@ class MultiLabelEvaluation:
     empty: int
     ranking: RankingFigures
     """ROC AUC and average precision of each label."""
+    independent: float = 1.0
+    """The share of texts that intervals count: copies of a text count about once."""
 
     @property
     def exact_match(self) -> float:
@@ -189,8 +191,9 @@ class MultiLabelEvaluation:
     def intervals(self) -> dict[str, Any]:
         """The 95% intervals (Wilson's) of exact match and of each label's recall; None for a label without texts."""
         shares = zip(self.labels, self.hits.tolist(), self.support.tolist(), strict=True)
-        recall = {label: wilson_interval(right / rows, rows) if rows else None for label, right, rows in shares}
-        return {"exact_match": wilson_interval(self.exact_match, self.n), "recall": recall}
+        share = self.independent
+        recall = {label: wilson_interval(right / rows, rows * share) if rows else None for label, right, rows in shares}
+        return {"exact_match": wilson_interval(self.exact_match, self.n * share), "recall": recall}
 
     def summary(self) -> dict[str, Any]:
         """Return the few figures that a model file keeps of its validation."""

@@ -62,6 +62,8 @@ class Evaluation:
     """How many texts have their label among the three likeliest."""
     values: Array | None = None
     """What labels that have an order stand for, shape (k,)."""
+    independent: float = 1.0
+    """The share of texts that intervals count: copies of a text count about once."""
 
     @property
     def n(self) -> int:
@@ -130,17 +132,18 @@ class Evaluation:
         """The 95% intervals: Wilson's of shares, and of macro-F1 that of resampled rows."""
         hits, support = np.diag(self.matrix).tolist(), self.matrix.sum(axis=1).tolist()
         recall = {
-            label: wilson_interval(right / rows, rows) if rows else None
+            label: wilson_interval(right / rows, rows * self.independent) if rows else None
             for label, right, rows in zip(self.labels, hits, support, strict=True)
         }
-        return Intervals(wilson_interval(self.accuracy, self.n), self._resample_macro_f1(), recall)
+        return Intervals(wilson_interval(self.accuracy, self.n * self.independent), self._resample_macro_f1(), recall)
 
     def _resample_macro_f1(self) -> tuple[float, float]:
         # Rows of one cell of the matrix are alike, so the matrix holds all that a resample of rows can change.
         truth, predicted = np.nonzero(self.matrix)
         patterns = RowPatterns(truth, predicted[:, None], self.matrix[truth, predicted], len(self.labels))
         rng = np.random.default_rng(_SEED)
-        samples = [patterns.counts(rows, 0).macro_f1 for rows in patterns.resample(rng, _RESAMPLES)]
+        resamples = patterns.resample(rng, _RESAMPLES, independent=self.independent)
+        samples = [patterns.counts(rows, 0).macro_f1 for rows in resamples]
         found = Interval.of(self.macro_f1, np.concatenate(samples))
         assert found.low is not None
         assert found.high is not None

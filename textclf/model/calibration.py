@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from textclf.metrics.bootstrap import standard_error
 from textclf.model.card import ScalingFigures
 from textclf.nn.lbfgs import LbfgsSettings, lbfgs
 from textclf.nn.network import Loss
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 _FARTHEST = float(np.log(8.0))  # |log T|, and |log a|, stay below
 _PRIOR = 4.0  # as if log T had been seen to be 0 with a deviation of ½: few rows, all right, do not make T fall to 0
@@ -81,19 +82,31 @@ class Rescaling:
 
 
 def fit_calibration(
-    Z: Array, Y: Array, weights: Array, loss: Loss, rng: "np.random.Generator", fold: Integers | None = None
+    Z: Array,
+    Y: Array,
+    weights: Array,
+    loss: Loss,
+    rng: "np.random.Generator",
+    fold: Integers | None = None,
+    groups: Integers | None = None,
 ) -> Rescaling:
     """Return the calibration for weighted sums `Z`, shape (n, k), of rows that the model was not fitted to.
 
     `Y`: the truth, shape (n, k); `weights`, shape (n,). Vector scaling is chosen only for a softmax, by
     cross-validation on these rows, by the one-standard-error rule. Of very many rows some are drawn.
-    `fold`, shape (n,): 0 to `FOLDS` - 1, or -1 for rows that are fitted to every time; None deals at random.
+    `fold`, shape (n,): 0 to `FOLDS` - 1, or -1 for rows that are fitted to every time; None deals at random. `groups`,
+    shape (n,): rows of one number have the same text; None says that all texts differ.
     """
     most = _MOST_ROWS_A_NUMBER * (2 * Z.shape[1] + 1)
     if len(Z) > most:
         drawn = np.sort(rng.choice(len(Z), most, replace=False))
         Z, Y, weights = Z[drawn], Y[drawn], weights[drawn]
         fold = None if fold is None else fold[drawn]
+        groups = None if groups is None else groups[drawn]
+
+    def of_rows(chosen: BoolArray) -> Integers | None:
+        return None if groups is None else groups[chosen]
+
     temperature = Rescaling(fit_temperature(Z, Y, weights, loss)[0])
     n, k = Z.shape
     if loss.output != "softmax" or n < 2 * k * _ROWS_A_NUMBER:
@@ -108,15 +121,11 @@ def fit_calibration(
         T, vector = fit_temperature(*rows)[0], fit_vector(*rows)
         before = loss.value(Z[held_out] / T, Y[held_out])
         gain[held_out] = weights[held_out] * (before - loss.value(vector.apply(Z[held_out]), Y[held_out]))
-        if number == numbers[0] and gain[held_out].mean() <= -_standard_error(gain[held_out]):
+        if number == numbers[0] and gain[held_out].mean() <= -standard_error(gain[held_out], of_rows(held_out)):
             return temperature  # it plainly loses: four more fits would not turn that
-    gain = gain[fold >= 0]
-    is_better = len(gain) > 0 and gain.mean() > _standard_error(gain)
+    judged = fold >= 0
+    is_better = judged.any() and gain[judged].mean() > standard_error(gain[judged], of_rows(judged))
     return fit_vector(Z, Y, weights, loss) if is_better else temperature
-
-
-def _standard_error(values: Array) -> float:
-    return float(values.std() / np.sqrt(len(values)))
 
 
 def fit_temperature(Z: Array, Y: Array, weights: Array, loss: Loss) -> tuple[float, float]:

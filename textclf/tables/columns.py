@@ -65,7 +65,9 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     >>> choose(["id", "review", "stars"], TableOptions(label_column="stars"), labelled=True, name="t.csv")
     ColumnChoice(text='review', label='stars', weight=None)
     """
-    given = {option: getattr(options, option) for option in ("text_column", "label_column", "weight_column")}
+    given = {
+        option: getattr(options, option) for option in ("text_column", "label_column", "weight_column", "split_column")
+    }
     for option, column in given.items():
         if column is not None and column not in columns:
             raise DataError(missing_column(column, columns, option, name))

@@ -118,6 +118,10 @@ class ExcelWriter:
                 " Write .csv."
             )
         for number, row in enumerate(self._rows):
+            if not any(cell not in ("", None) for cell in row):
+                raise OutputError(
+                    f"Excel output: row {number}: expected a value, found an empty row, which sheets lose. Write .csv."
+                )
             for column, cell in zip(header, row, strict=True):
                 if isinstance(cell, str) and (problem := _problem_of(cell)):
                     raise OutputError(

@@ -72,7 +72,7 @@ class JsonLinesParser:
                 f"expected the key {clip(chosen.text)}, found {clip(', '.join(values)) if values else 'no key'}"
             )
         text = self._text(values[chosen.text])
-        label = None if chosen.label is None else _label(values.get(chosen.label), chosen.label)
+        label = None if chosen.label is None else self._label(values.get(chosen.label))
         weight = None if chosen.weight is None else as_text(values.get(chosen.weight))
         return Row(text, label, weight)
 
@@ -80,6 +80,9 @@ class JsonLinesParser:
         if not isinstance(value, str) or isinstance(value, _Number):
             raise RowRefused(f"expected a string under the key {clip(self.chosen.text)}, found {_kind(value)}")
         return value
+
+    def _label(self, value: object) -> str | None:
+        return _label(value, self.chosen.label or "")
 
 
 def read_keys(block: bytes, final: bool, options: TableOptions, labelled: bool, name: str) -> JsonLinesParser | None:

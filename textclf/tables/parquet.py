@@ -16,7 +16,7 @@ from textclf.tables.child import CHILD, ReaderDiedError, damage_error, run_child
 from textclf.tables.columns import check_header, choose
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
 from textclf.tables.json_lines import JsonLinesParser
-from textclf.tables.records import Batch, clip
+from textclf.tables.records import Batch, RowRefused, clip
 from textclf.tables.source import display_name, open_bytes
 
 if TYPE_CHECKING:
@@ -48,24 +48,51 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
     kinds: dict[str, str] = said["columns"]
     check_header(tuple(kinds), name)
     chosen = choose(tuple(kinds), options, table.labelled, name)
+    names = tuple(said["class_names"].get(chosen.label, ()))
+    lists = ("nested strings", "nested integers") if names else ("nested strings",)
     for column in (chosen.text, chosen.label, chosen.weight, *chosen.others):
-        is_list = options.multi_label and column == chosen.label and kinds.get(column or "") == "nested strings"
+        is_list = options.multi_label and column == chosen.label and kinds.get(column or "") in lists
         if column is not None and kinds[column].startswith(_UNREADABLE):
             reason = kinds[column].removeprefix(_UNREADABLE)
             raise DataError(damage_error(name, "Parquet file", f"column {clip(column)}: {reason}"))
         if column is not None and kinds[column] != "plain" and not is_list:
-            kind, *inner = kinds[column].split()
-            hint = "; lists of labels go with --multi-label" if inner and column == chosen.label else ""
+            kind = kinds[column].split()[0]
+            hint = (
+                "; lists of labels go with --multi-label" if kinds[column] in lists and column == chosen.label else ""
+            )
             raise DataError(f"{name}: expected text in column {clip(column)}, found {kind} values. Name another{hint}.")
     unreadable = {column: kind for column, kind in kinds.items() if kind.startswith(_UNREADABLE)}
-    return ParquetParser(name, tuple(kinds), chosen, unreadable)
+    return ParquetParser(name, tuple(kinds), chosen, unreadable, names)
 
 
 @dataclass(frozen=True)
 class ParquetParser(JsonLinesParser):
-    """The rows of a Parquet file, as JSON Lines; `unreadable` are the columns that have no values, and why."""
+    """The rows of a Parquet file, as JSON Lines; `unreadable` are the columns that have no values, and why.
+
+    `class_names` are the names of the labels where the file, as the library `datasets` writes it, has their numbers.
+    """
 
     unreadable: Mapping[str, str]
+    class_names: tuple[str, ...] = ()
+
+    def _label(self, value: object) -> str | None:
+        label = super()._label(value)
+        if not self.class_names or not label:
+            return label
+        if label.startswith("["):
+            return json.dumps([self._name(number) for number in json.loads(label)])
+        return self._name(label)
+
+    def _name(self, number: object) -> str:
+        """Return the name of a class; the number -1 says that the row has none."""
+        if str(number) == "-1":
+            return ""
+        try:
+            return self.class_names[int(str(number))] if int(str(number)) >= 0 else str(number)
+        except (ValueError, IndexError):
+            raise RowRefused(
+                f"expected the number of one of {len(self.class_names):,} classes, found {clip(str(number), 30)}"
+            ) from None
 
     def cells(self, record: bytes) -> list[str | None]:
         """Return the value of each column as text; raises DataError when there is one that cannot be read."""

@@ -91,7 +91,8 @@ def _write_rows(source: Path, target: Path, schema: list[str], rows: int, reason
     frame = pl.read_parquet(source, columns=readable, use_statistics=False) if readable else pl.DataFrame()
     kinds = {name: f"unreadable: {reasons[name]}" if name in reasons else _kind(frame.schema[name]) for name in schema}
     with target.open("w", encoding="utf-8", newline="\n") as stream:
-        stream.write(json.dumps({"rows": rows, "columns": kinds}) + "\n")
+        names = {column: names for column, names in _class_names(source).items() if column in schema}
+        stream.write(json.dumps({"rows": rows, "columns": kinds, "class_names": names}) + "\n")
         if not readable and schema:
             stream.writelines([json.dumps(dict.fromkeys(schema)) + "\n"] * rows)
         for start in range(0, frame.height, _SLICE):
@@ -99,6 +100,27 @@ def _write_rows(source: Path, target: Path, schema: list[str], rows: int, reason
             values = [[None] * part.height if name in reasons else _values(part[name]) for name in schema]
             for cells in zip(*values, strict=True):
                 stream.write(json.dumps(dict(zip(schema, cells, strict=True)), ensure_ascii=False) + "\n")
+
+
+def _class_names(source: Path) -> dict[str, list[str]]:
+    """Return the names of the classes of columns of numbers, as the library `datasets` writes them (ClassLabel)."""
+    import polars as pl
+
+    said = pl.read_parquet_metadata(source).get("huggingface")
+    try:
+        features = json.loads(said or "{}")["info"]["features"]
+        found = {column: _names_of(feature) for column, feature in features.items()}
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return {}
+    return {column: names for column, names in found.items() if names}
+
+
+def _names_of(feature: object) -> list[str]:
+    """Return the names of a ClassLabel, or of a list of them; else nothing."""
+    while isinstance(feature, dict) and "feature" in feature:
+        feature = feature["feature"]
+    names = feature.get("names") if isinstance(feature, dict) and feature.get("_type") == "ClassLabel" else None
+    return names if isinstance(names, list) and all(isinstance(name, str) for name in names) else []
 
 
 def _try_column(source: Path, name: str) -> str:
@@ -132,6 +154,8 @@ def _kind(dtype) -> str:  # type: ignore[no-untyped-def]  # noqa: ANN001 -- a Po
     """Return 'plain' for what has one spelling as text, else what it is."""
     if dtype.is_nested():
         inner = str(getattr(dtype, "inner", ""))
+        if inner.startswith(("Int", "UInt")):
+            return "nested integers"
         return "nested strings" if inner.startswith(("String", "Categorical", "Enum")) else "nested"
     return "binary" if str(dtype) == "Binary" else "plain"
 

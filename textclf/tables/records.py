@@ -1,7 +1,7 @@
 """The words of the tables: options, batches of rows, refused rows, notes."""
 
 import codecs
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Literal
@@ -26,7 +26,8 @@ class TableOptions:
     `label_separator`, by default `|`. With `label_columns` a row has the labels that are the names of those of these
     columns that hold 1 or true. A row with a label that is not one of `known_labels`, in any spelling of a truth value
     or a whole number, are invalid, unless labels `may_be_new`. `sheet` is the name of the sheet of an Excel
-    workbook, by default the only one that has rows. Raises DataError on a value that cannot be.
+    workbook, by default the only one that has rows. With `split_column` only the rows of one `part` are read: those
+    whose value in that column says so. Raises DataError on a value that cannot be.
     Where none is named, `usual_text_column` is the text column of a table that has it. Beside the text column a row may
     have further texts, categories and numbers, whose columns are always named; such rows come as `RowColumns.pack`
     writes them.
@@ -51,6 +52,8 @@ class TableOptions:
     category_columns: tuple[str, ...] = ()
     number_columns: tuple[str, ...] = ()
     usual_text_column: str | None = None
+    split_column: str | None = None
+    part: Literal["train", "validation", "test"] = "train"
 
     def __post_init__(self) -> None:
         from textclf.tables.formats import find_format  # the registry's formats read these options
@@ -203,6 +206,19 @@ class ParsedBlock:
     blank_lines: int
     end: Position
 
+    def select(self, chosen: Sequence[int], labels: list[str] | None, refused: list[Refusal]) -> "ParsedBlock":
+        """Return the rows at the places `chosen`, from 0, with these labels, and these refusals beside the others."""
+        return replace(
+            self,
+            rows=[self.rows[i] for i in chosen],
+            lines=[self.lines[i] for i in chosen],
+            texts=[self.texts[i] for i in chosen],
+            labels=labels,
+            weights=None if self.weights is None else [self.weights[i] for i in chosen],
+            records=self.records.select(chosen),
+            refused=sorted([*self.refused, *refused], key=lambda refusal: refusal.row),
+        )
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -278,6 +294,7 @@ class LoadedTable:
     """A whole table in memory: texts, their labels and weights, and the numbers of the rows that they stand in.
 
     The texts are rows as `columns` packs them; `label_columns` are the columns that labels were read from.
+    `parts` counts the rows read of each part, where a column says to which a row belongs.
     """
 
     name: str
@@ -289,6 +306,7 @@ class LoadedTable:
     notes: Notes = field(default_factory=Notes)
     columns: RowColumns = ONE_TEXT
     label_columns: tuple[str, ...] = ("label",)
+    parts: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.texts)

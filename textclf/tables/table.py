@@ -1,6 +1,7 @@
 """Open a table of any format and read it in batches, with every row used or listed as refused."""
 
 from array import array
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -24,9 +25,10 @@ from textclf.tables.records import (
     Refusal,
     RowRefused,
     TableOptions,
+    clip,
 )
 from textclf.tables.source import Blocks, Origin, TableSource
-from textclf.tables.validate import pack_rows, read_label_columns, validate_rows
+from textclf.tables.validate import pack_rows, read_label_columns, take_part, validate_rows
 
 if TYPE_CHECKING:
     from textclf.storage.array_store import ArrayStore
@@ -42,6 +44,7 @@ class Table:
         self.origin = origin
         self.refused: list[Refusal] = []
         self.rows_used = 0
+        self.parts: Counter[str] = Counter()
         self._options = options
         self._known = None if options.known_labels is None else KnownLabels(options.known_labels)
         self._labelled = labelled
@@ -148,6 +151,8 @@ class Table:
     def _validate(self, parsed: ParsedBlock) -> Batch:
         """Return the rows of a block that can be used; count them, and list the others or stop at the first."""
         options = self._options
+        if options.split_column is not None:
+            parsed = take_part(parsed, self.parser, options.split_column, options.part, self.parts)
         if options.label_columns and self._labelled:
             parsed = read_label_columns(parsed, self.parser, options)
         if not self.row_columns.is_plain:
@@ -175,7 +180,7 @@ class Table:
 
     def _check_rows(self) -> None:
         """Hold the rows used and refused to the rows read: none is lost, none comes twice."""
-        counted = self.rows_used + len(self.refused)
+        counted = self.rows_used + len(self.refused) + self.parts.total() - self.parts[self._options.part]
         if counted != self.rows_read or self._input.rows_promised not in (None, self.rows_read):
             promised = self.rows_read if self._input.rows_promised is None else self._input.rows_promised
             raise DataError(
@@ -252,6 +257,11 @@ def read_examples(path: Origin, options: TableOptions, store: "ArrayStore | None
             labels.extend(map(intern, batch.labels or []))  # the same few objects, row after row
             weights.extend(batch.weights or [])
             rows.extend(batch.rows)
+        if not rows and not table.refused:
+            raise DataError(
+                f"{table.name}: expected rows of the part {options.part!r} in the column"
+                f" {clip(options.split_column or '')}, found none. Check that column."
+            )
         if not rows:
             first = table.refused[0]
             raise DataError(
@@ -267,4 +277,5 @@ def read_examples(path: Origin, options: TableOptions, store: "ArrayStore | None
             table.notes,
             table.row_columns,
             options.label_columns or (table.label_column or "",),
+            table.parts,
         )

@@ -1,6 +1,7 @@
 """Look at the labels and weights of the rows that could be read."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -59,7 +60,8 @@ def read_label_columns(parsed: ParsedBlock, parser: RowParser, options: TableOpt
     def label(raw: bytes, _text: str) -> str:
         names = _mark(raw, parser, options.label_columns)
         if len(names) != 1 and not options.multi_label:
-            raise RowRefused(f"expected one label column that holds 1, found {len(names)}")
+            advice = "" if names else "; rows without any go with --multi-label"
+            raise RowRefused(f"expected one label column that holds 1, found {len(names)}{advice}")
         return join_labels(names) if options.multi_label else names[0]
 
     labels, used = _make_each(parsed, label)
@@ -109,6 +111,35 @@ def _make_each(parsed: ParsedBlock, make: Callable[[bytes, str], str]) -> tuple[
         refused=sorted(refused, key=lambda refusal: refusal.row),
     )
     return made, used
+
+
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""What is written in a column that says which part a row belongs to."""
+
+
+def take_part(parsed: ParsedBlock, parser: RowParser, column: str, part: str, counts: Counter[str]) -> ParsedBlock:
+    """Return the rows of the block whose value in a column says that they are of the part; count the rows of each part.
+
+    A row whose value is that of no part is refused.
+    """
+    kept: list[int] = []
+    refused: list[Refusal] = []
+    for i, raw in enumerate(parsed.records.raws()):
+        value = parser.values(raw, (column,))[0] or ""
+        found = _PARTS.get(value.strip().lower())
+        if found is None:
+            reason = f"expected train, validation or test in the column {clip(column)}, found {clip(value, 30)}"
+            refused.append(Refusal(parsed.rows[i], parsed.lines[i], reason))
+            continue
+        counts[found] += 1
+        if found == part:
+            kept.append(i)
+    labels = None if parsed.labels is None else [parsed.labels[i] for i in kept]
+    return parsed.select(kept, labels, refused)
 
 
 def _mark(raw: bytes, parser: RowParser, columns: Sequence[str]) -> list[str]:

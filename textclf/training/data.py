@@ -22,20 +22,23 @@ from textclf.types import Array, Integers, Keys
 class Examples:
     """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight.
 
-    Y is one-hot, or, where examples may have several labels or none, has a 1 for each label.
+    Y is one-hot, or, where examples may have several labels or none, has a 1 for each label. `groups`, shape (n,): as
+    `group_copies` returns them; None where nobody asks which texts are the same.
     """
 
     words: SparseRows
     ngrams: WideRows
     Y: Array
     weights: Array
+    groups: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.Y)
 
     def take(self, rows: Integers) -> "Examples":
         """Return these examples, in this order."""
-        return Examples(self.words.take(rows), self.ngrams.take(rows), self.Y[rows], self.weights[rows])
+        groups = None if self.groups is None else self.groups[rows]
+        return Examples(self.words.take(rows), self.ngrams.take(rows), self.Y[rows], self.weights[rows], groups)
 
     def weighing_only(self, rows: Integers) -> "Examples":
         """Return the same examples, sharing their matrices, of which all but these `rows` weigh nothing.

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
-import numpy as np
-
-from textclf.types import Array
+from textclf.metrics.bootstrap import standard_error
+from textclf.types import Array, Integers
 
 Fit = TypeVar("Fit")
 
@@ -55,14 +54,15 @@ def choose_regularization(
     fit: Callable[[Regularization, Fit | None], Fit],
     validation_losses: Callable[[Fit], Array],
     *,
+    groups: Integers | None = None,
     past: Moves[Fit] | None = None,
     after_move: Callable[[Moves[Fit]], None] = lambda _: None,
 ) -> Choice[Fit]:
     """Return the best regularization that greedy moves from `first` find; a move is kept if the validation loss falls.
 
     `fit` fits with a regularization, from scratch or from an earlier fit. `validation_losses` returns the loss of each
-    validation row, shape (n,). `after_move` receives the first fit and each move. The last that it received, given as
-    `past`, resumes the search there.
+    validation row, shape (n,). Rows with one number in `groups`, shape (n,), have the same text. `after_move` receives
+    the first fit and each move. The last that it received, given as `past`, resumes the search there.
     """
     best = first
     best_fit = past.fit if past else fit(first, None)
@@ -80,7 +80,7 @@ def choose_regularization(
         found = fit(candidate, best_fit)
         losses = validation_losses(found)
         gain = lowest - losses
-        kept.append(bool(gain.mean() > max(_GAIN * lowest.mean(), _DEVIATIONS * gain.std() / np.sqrt(len(gain)))))
+        kept.append(bool(gain.mean() > max(_GAIN * lowest.mean(), _DEVIATIONS * standard_error(gain, groups))))
         if kept[-1]:
             best, best_fit, lowest = candidate, found, losses
         after_move(Moves(tuple(kept), best_fit))

@@ -184,7 +184,9 @@ def _train(
         if valid is not None:
             return _validation_file(valid, prepared.trainer.features, labels, settings, store)
         assert valid_rows is not None
-        return _held_out_rows(prepared.examples, prepared.matrix, valid_rows, store) if len(valid_rows) else None
+        return (
+            _held_out_rows(prepared.examples, prepared.matrix, valid_rows, groups, store) if len(valid_rows) else None
+        )
 
     rows_held_out = hold_out(prepared)
     # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
@@ -215,8 +217,7 @@ def _train(
             held_out = fitting.cross_validated(fitted, examples, matrix, groups, folds, rng)
             valid_rows = np.flatnonzero(folds >= 0)
         else:
-            of_valid = group_copies(valid.only_texts) if valid is not None else groups[valid_rows]
-            held_out = fitting.held_out(fitted, *rows_held_out, of_valid)
+            held_out = fitting.held_out(fitted, *rows_held_out)
         fitted, held_out = fitting.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
         fitted = replace(fitted, model=model)
@@ -356,10 +357,11 @@ def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Set
 
 
 def _held_out_rows(
-    examples: Examples, matrix: TextMatrix, rows: Integers, store: ArrayStore
+    examples: Examples, matrix: TextMatrix, rows: Integers, groups: Integers, store: ArrayStore
 ) -> tuple[Examples, TextMatrix]:
     of_rows = take(matrix, rows, store)
-    return Examples(of_rows.words, of_rows.ngrams, examples.Y[rows], examples.weights[rows]), of_rows
+    held_out = Examples(of_rows.words, of_rows.ngrams, examples.Y[rows], examples.weights[rows], groups[rows])
+    return held_out, of_rows
 
 
 def _validation_file(
@@ -367,7 +369,8 @@ def _validation_file(
 ) -> tuple[Examples, TextMatrix]:
     Y = multi_hot(label_sets(valid.labels, multi_label=settings.multi_label), labels)
     matrix = extract(features, valid.texts, store, settings.threads)
-    return Examples(matrix.words, matrix.ngrams, Y, valid.row_weights().astype(np.float32)), matrix
+    weights, groups = valid.row_weights().astype(np.float32), group_copies(valid.texts)
+    return Examples(matrix.words, matrix.ngrams, Y, weights, groups), matrix
 
 
 def _is_cross_validated(settings: Settings, n: int) -> bool:

@@ -177,16 +177,17 @@ class Trainer:
             return replace(fitted, model=replace(fitted.model, temperature=temperature)), held_out
         rng = np.random.default_rng(self.settings.seed)
         fold = held_out.deal(calibration.FOLDS, rng)
-        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng, fold)
+        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng, fold, held_out.groups)
         model = replace(fitted.model, temperature=found.temperature)
         if found.scaling is None:
             return replace(fitted, model=model), held_out
         scaled = replace(held_out, logits=found.scaling.apply(held_out.logits))
         return replace(fitted, model=model.scaled(found.scaling), scaling=found.scaling), scaled
 
-    def held_out(self, fitted: FitResult, examples: Examples, matrix: TextMatrix, groups: Integers) -> HeldOut:
+    def held_out(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> HeldOut:
         """Return rows that the model was not fitted to, with what it says of them."""
-        return HeldOut(examples, matrix, self._logits(fitted.model, matrix), groups)
+        assert examples.groups is not None
+        return HeldOut(examples, matrix, self._logits(fitted.model, matrix), examples.groups)
 
     def validation_losses(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> Array:
         """Return the loss of each held-out row at the temperature that suits them all, shape (n,)."""
@@ -312,7 +313,9 @@ class Trainer:
             found = past.fit if past else fit(first, begin)
             self._note_moves(Moves((), found))
             return Choice(first, found, tried)
-        choice = choose_regularization(first, fit, validation_losses, past=past, after_move=self._note_moves)
+        choice = choose_regularization(
+            first, fit, validation_losses, groups=valid.groups, past=past, after_move=self._note_moves
+        )
         chosen = choice.regularization
         said = [
             f", scale of {table.name} {scale:g}"

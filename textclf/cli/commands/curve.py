@@ -1,6 +1,6 @@
 """``textclf curve``: whether more rows would help."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -11,6 +11,7 @@ from textclf.cli.options import (
     Command,
     ReadingOptions,
     json_option,
+    multi_label_option,
     origin,
     quiet_option,
     section,
@@ -29,6 +30,7 @@ class CurveOptions(ReadingOptions):
 
     table: Path
     folds: int
+    multi_label: bool
     vectors: str
     no_cache: bool
     seed: int
@@ -44,6 +46,7 @@ class CurveOptions(ReadingOptions):
     click.option(
         "--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Number of folds of cross-validation."
     ),
+    multi_label_option,
     vectors_options("Pretrained word vectors."),
     seed_option("Random seed. The same seed gives the same curve."),
     threads_option,
@@ -69,12 +72,14 @@ def command(options: CurveOptions) -> None:
     from textclf.training.train import LabelledTexts
 
     quiet = options.quiet
-    examples = read_examples(origin(options.table), options.table_options())
+    examples = read_examples(origin(options.table), options.table_options(multi_label=options.multi_label))
     report_table(examples.name, examples.refused, examples.notes.sentences())
     settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
+    if options.multi_label:
+        settings = replace(settings, multi_label=True, output="sigmoid")
     data = LabelledTexts(examples.texts, examples.labels, columns=examples.columns)
     rng = np.random.default_rng(options.seed)
-    plan = plan_curve(data, options.folds, rng)
+    plan = plan_curve(data, options.folds, rng, multi_label=options.multi_label)
     opened = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=quiet)
     sizes = f"{len(plan.sizes)} sizes of {plan.sizes[-1]:,} to {plan.sizes[0]:,} rows"
     say(f"{counted(len(examples), 'text')}, {counted(len(plan.labels), 'class')}", quiet=quiet)

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,7 @@ from textclf.cli.options import (
     refused_option,
     report_option,
     section,
+    split_column_option,
     table_options,
     takes,
     threads_option,
@@ -87,6 +88,7 @@ class EvaluateOptions(ReadingOptions, ClusterOptions, DecisionOptions):
     report: Path | None
     refused: Path | None
     drift: Path | None
+    split_column: str | None
     fail_under: tuple[tuple[str, float], ...]
     compare_to: Path | None
     as_json: bool
@@ -106,6 +108,7 @@ class EvaluateOptions(ReadingOptions, ClusterOptions, DecisionOptions):
 @click.argument("table")
 @section(
     "Figures and files",
+    split_column_option,
     click.option(
         "--errors", type=FILE, metavar="FILE", help="Write the rows with a wrong label, most confident first, as CSV."
     ),
@@ -158,6 +161,7 @@ def command(options: EvaluateOptions) -> None:
     check_knows_drift(model, options.drift)
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     reading = reading.read_for(model.features.columns)
+    reading = replace(reading, split_column=options.split_column, part="test")
     if options.is_far:
         result = _measure_files(model, reading, options)
     else:
@@ -266,8 +270,8 @@ def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOpt
     from textclf.distributed import EvaluationJob, evaluate_files, find_shards
     from textclf.storage.files import sha256
 
-    if any((options.errors, options.report, options.refused)):
-        raise click.UsageError("--errors, --report and --refused go with one table.")
+    if any((options.errors, options.report, options.refused, options.split_column)):
+        raise click.UsageError("--errors, --report, --refused and --split-column go with one table.")
     check_outputs([options.model, *options.rule_files], options.drift)
     shards = find_shards(options.locate(options.table))
     digest = sha256(options.model)

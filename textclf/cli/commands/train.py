@@ -41,6 +41,7 @@ from textclf.cli.options import (
     refused_option,
     report_option,
     section,
+    split_column_option,
     table_options,
     takes,
     threads_option,
@@ -51,6 +52,7 @@ from textclf.errors import counted, spell
 from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
+    from textclf.analysis.cross_validation import CrossValidation
     from textclf.distributed import TrainedFar
     from textclf.metrics.multi_label import MultiLabelEvaluation
     from textclf.metrics.single_label import Evaluation
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from textclf.tables import LoadedTable, TableOptions
     from textclf.training.checkpoint import CheckpointFile
     from textclf.training.train import LabelledTexts, Trained
+    from textclf.vectors import WordVectors
 
 
 class Sizes(click.ParamType[tuple[int, ...]]):
@@ -162,12 +165,15 @@ class TrainOptions(ReadingOptions, ClusterOptions):
     target: Path
     weight_column: str | None
     label_order: tuple[str, ...] | None
+    split_column: str | None
     refused: Path | None
     valid: Path | None
     init_from: Path | None
     replay: Path | None
     no_cache: bool
     max_memory: int | None
+    folds: int | None
+    predictions: Path | None
     resume: bool
     keep_examples: int | None
     report: Path | None
@@ -210,8 +216,21 @@ class TrainOptions(ReadingOptions, ClusterOptions):
             refuse_idle(("vector_rate",), "--freeze-vectors leaves the vectors as they are")
         if settings.vectors != "none":
             refuse_idle(("dimension",), "pretrained vectors have a dimension of their own")
+        self._check_judged_rows()
         if self.valid is not None:
             refuse_idle(("valid_fraction",), "--valid names the rows to validate on")
+
+    def _check_judged_rows(self) -> None:
+        """Raise UsageError where it is not clear which rows judge the model."""
+        if self.predictions is not None and (self.folds is None or self.table == "-"):
+            raise click.UsageError("--predictions goes with --folds and a table that is a file, which is read twice.")
+        if self.folds is not None and self.init_from is not None:
+            raise click.UsageError("--folds does not go with --init-from: that model may have seen the rows.")
+        if self.split_column is not None and (self.valid is not None or self.table == "-"):
+            found = "--valid" if self.valid is not None else "standard input, which can be read once only"
+            raise click.UsageError(
+                f"--split-column names the rows to validate on in a file: it does not go with {found}."
+            )
 
     @property
     def is_far(self) -> bool:
@@ -253,6 +272,7 @@ _OF_MINI_BATCHES = (
         metavar="A,B,…",
         help="As --ordinal, for labels that are words: all of them, from the lowest to the highest.",
     ),
+    split_column_option,
     click.option("--weight-column", metavar="NAME", help="Column of the examples' weights. [default: all weigh 1]"),
     click.option(
         "--init-from", type=INPUT, metavar="MODEL", help="Continue from this model; earlier knowledge is preserved."
@@ -264,6 +284,15 @@ _OF_MINI_BATCHES = (
 @section(
     "Validation",
     click.option("--valid", type=INPUT, metavar="FILE", help="Table to validate on, instead of a part of TABLE."),
+    click.option(
+        "--folds", type=click.IntRange(2, 20), metavar="K", help="Also measure by K-fold cross-validation, on stdout."
+    ),
+    click.option(
+        "--predictions",
+        type=FILE,
+        metavar="FILE",
+        help="With --folds: write the rows with their held-out predictions.",
+    ),
     _number("valid_fraction", NumberRange, default=0.1, show_default=True, help="Share of each class to validate on."),
     _number(
         "target_precision", NumberRange, metavar="SHARE", help="Cross-validate, so that this precision can be promised."
@@ -397,12 +426,14 @@ def command(options: TrainOptions) -> None:
     reading = options.table_options(multi_label=options.settings.multi_label, weight_column=options.weight_column)
     if old is not None and not reading.others:
         reading = reading.read_for(old.features.columns)
+    reading = replace(reading, split_column=options.split_column)
     checkpoint = _check_files(options)
+    measured = None
     if options.is_far:
         trained: Trained | TrainedFar = _train_on_files(options, reading, checkpoint)
     else:
-        trained = _train_on_table(options, reading, old, checkpoint, started)
-    _say_result(trained, options)
+        trained, measured = _train_on_table(options, reading, old, checkpoint, started)
+    _say_result(trained, measured, options)
 
 
 def _go_on_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]:
@@ -443,12 +474,16 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
             "max_memory",
             "category_column",
             "number_column",
+            "split_column",
+            "folds",
+            "predictions",
         ):
             if getattr(options, name) not in (None, ()):
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
         if len(options.text_column) > 1:
             raise click.UsageError("several --text-column go with one table, not with many files.")
-    check_outputs([*options.inputs, options.settings.vectors], options.target, options.report, options.refused)
+    outputs = (options.target, options.report, options.refused, options.predictions)
+    check_outputs([*options.inputs, options.settings.vectors], *outputs)
     checkpoint = CheckpointFile(options.target, resume=options.resume)
     check_outputs(options.inputs, checkpoint.path)
     name, is_there = spell(str(checkpoint.path)), checkpoint.path.exists()
@@ -495,8 +530,8 @@ class TrainingTables(NamedTuple):
 
 def _train_on_table(
     options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
-) -> "Trained":
-    """Train and save, with progress and a checkpoint to resume from."""
+) -> tuple["Trained", "CrossValidation | None"]:
+    """Train and save, with progress and a checkpoint to resume from; return also the cross-validation, if asked for."""
     from textclf.training.train import Start, train
     from textclf.training.trainer import Listener
     from textclf.training.typical import keep_examples
@@ -521,7 +556,7 @@ def _train_on_table(
             trained = replace(trained, model=model)
         trained.model.save(options.target)  # before the checkpoint goes
     _write_report(trained, options, rows, started)
-    return trained
+    return trained, _cross_validate(options, reading, rows, vectors)
 
 
 def _store(max_memory: int | None) -> "ArrayStore":
@@ -547,7 +582,12 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     train = read_examples(origin(source), reading, store)
     known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
     of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
-    valid = examples(options.valid, of_valid)
+    if train.parts.get("validation"):
+        found = read_examples(origin(source), replace(of_valid, part="validation"), store)
+        new = [refusal for refusal in found.refused if refusal not in train.refused]  # most are of both readings
+        valid: LoadedTable | None = replace(found, refused=new)
+    else:
+        valid = examples(options.valid, of_valid)
     rows = TrainingTables(source, train, valid, examples(options.replay, replace(reading, weight_column=None)))
     read = [each for each in (rows.train, rows.valid, rows.old) if each is not None]
     for each in read:
@@ -562,6 +602,9 @@ def _say_what_is_read(examples: "LoadedTable", reading: "TableOptions", options:
     from textclf.check.first_look import describe_table, doubt_table
 
     say(spell(describe_table(examples, multi_label=reading.multi_label)), quiet=options.quiet)
+    if examples.parts:
+        listed = ", ".join(f"{part} {examples.parts.get(part, 0):,}" for part in ("train", "validation", "test"))
+        say(f"parts by column {reading.split_column!r}: {listed}; test rows are left out", quiet=options.quiet)
     for doubt in doubt_table(examples, multi_label=reading.multi_label, vectors=options.settings.vectors):
         warn(f"{examples.name}: {doubt}")
 
@@ -588,7 +631,24 @@ def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTable
     write_training_report(options.report, trained, rows.train, this_run(named, started), valid=rows.valid)
 
 
-def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
+def _cross_validate(
+    options: TrainOptions, reading: "TableOptions", rows: TrainingTables, vectors: "WordVectors | None"
+) -> "CrossValidation | None":
+    """Measure the training by cross-validation, and write what was predicted, where they were asked for."""
+    if options.folds is None:
+        return None
+    from textclf.analysis.cross_validation import measure_folds, write_predictions
+
+    found = measure_folds(
+        _take_examples(rows.train), options.settings, vectors, options.folds,
+        say=lambda text: say(text, quiet=options.quiet),
+    )  # fmt: skip
+    if options.predictions is not None:
+        write_predictions(rows.source, reading, rows.train, found, options.predictions)
+    return found
+
+
+def _say_result(trained: "Trained | TrainedFar", measured: "CrossValidation | None", options: TrainOptions) -> None:
     from textclf.metrics.multi_label import MultiLabelEvaluation
 
     model, validation = trained.model, trained.validation
@@ -597,6 +657,8 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
     if options.as_json:
         described = model.card.as_dict()
         kept = {name: described.get(name) for name in ("validation", "settings", "data")}
+        if measured is not None:
+            kept["cross_validation"] = measured.as_dict()
         click.echo(json_line({"model": str(options.target), "bytes": size, "labels": list(model.labels), **kept}))
         return
     figures = "no validation rows"
@@ -617,6 +679,10 @@ def _say_result(trained: "Trained | TrainedFar", options: TrainOptions) -> None:
 
         for line in training_text(validation, str(options.target), options.table):
             say(line)
+    if measured is not None:
+        from textclf.cli.render.evaluation_text import cross_validation_text
+
+        click.echo(cross_validation_text(measured))
 
 
 def _warn_of_baseline(validation: "Evaluation | MultiLabelEvaluation | None") -> None:

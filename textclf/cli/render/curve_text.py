@@ -10,9 +10,19 @@ _CLASSES = 12
 
 def curve_text(curve: LearningCurve) -> str:
     """Return the curve as lines: each size and each forecast, the law, what more rows would bring, and to whom."""
-    lines = [*_table(curve), "", f"accuracy = {_law(curve.accuracy_law)}", f"macro-F1 = {_law(curve.macro_f1_law)}", ""]
-    lines += [_promise(forecast) for forecast in curve.forecasts if forecast.times > 1]
+    lines = [
+        *_table(curve),
+        "",
+        f"{_first(curve)} = {_law(curve.accuracy_law)}",
+        f"macro-F1 = {_law(curve.macro_f1_law)}",
+        "",
+    ]
+    lines += [_promise(forecast, _first(curve)) for forecast in curve.forecasts if forecast.times > 1]
     return "\n".join([*lines, "", *_classes(curve.gains, curve.points[-1].rows)])
+
+
+def _first(curve: LearningCurve) -> str:
+    return "micro-F1" if curve.is_multi_label else "accuracy"
 
 
 def _table(curve: LearningCurve) -> list[str]:
@@ -23,17 +33,20 @@ def _table(curve: LearningCurve) -> list[str]:
         name = "forecast: all rows" if forecast.times == 1 else f"forecast: {forecast.times} times"
         shown.append((name, f"{forecast.rows:,}", forecast.accuracy, forecast.macro_f1, "○"))
     low, high = min(_low(row[2]) for row in shown), max(_high(row[2]) for row in shown)
-    rows = [["", "rows", "accuracy", "95% interval", "macro-F1", "95% interval"]]
+    rows = [["", "rows", _first(curve), "95% interval", "macro-F1", "95% interval"]]
     rows += [
         [name, n, *interval_columns(accuracy), *interval_columns(macro_f1)] for name, n, accuracy, macro_f1, _ in shown
     ]
-    bars = [["rows", _scale(low, high)], *([row[1], _bar(row[2], low, high, row[4]).ljust(_CHART)] for row in shown)]
+    bars = [
+        ["rows", _scale(low, high, _first(curve))],
+        *([row[1], _bar(row[2], low, high, row[4]).ljust(_CHART)] for row in shown),
+    ]
     return [*columns_text(rows), "", *columns_text(bars)]
 
 
-def _scale(low: float, high: float) -> str:
+def _scale(low: float, high: float, name: str) -> str:
     left, right = f"{low:.3f}", f"{high:.3f}"
-    return left + " accuracy ".center(_CHART - len(left) - len(right), "┈") + right
+    return left + f" {name} ".center(_CHART - len(left) - len(right), "┈") + right
 
 
 def _bar(interval: Interval, low: float, high: float, mark: str) -> str:
@@ -62,9 +75,9 @@ def _law(law: Law) -> str:
     return f"{curve} (exponent {_low(law.c):.2f} to {_high(law.c):.2f})"
 
 
-def _promise(forecast: Forecast) -> str:
+def _promise(forecast: Forecast, name: str) -> str:
     accuracy, macro_f1 = 100 * forecast.accuracy_gain, 100 * forecast.macro_f1_gain
-    return f"{forecast.times} times the rows: {accuracy:+.1f} points of accuracy, {macro_f1:+.1f} of macro-F1"
+    return f"{forecast.times} times the rows: {accuracy:+.1f} points of {name}, {macro_f1:+.1f} of macro-F1"
 
 
 def _classes(gains: list[ClassGain], full: int) -> list[str]:

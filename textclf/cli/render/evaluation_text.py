@@ -4,6 +4,7 @@ import math
 from textwrap import wrap
 
 from textclf.analysis.compare import format_p
+from textclf.analysis.cross_validation import CrossValidation
 from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
 from textclf.cli.render.text_table import WIDEST, columns_text, short
 from textclf.errors import counted
@@ -13,6 +14,7 @@ from textclf.metrics.single_label import Evaluation
 
 _WIDEST_MATRIX = 12  # classes; beyond that, or wider than a terminal, the most frequent confusions are listed
 _CONFUSIONS = 10
+_MANY_COPIES = 0.99
 
 
 def measurement_text(measurement: Measurement) -> str:
@@ -44,13 +46,28 @@ def measurement_text(measurement: Measurement) -> str:
     return "\n".join(lines + (matrix if fits else _commonest_confusions(evaluation)))
 
 
+def cross_validation_text(found: CrossValidation) -> str:
+    """Return the figures of each fold, one a line, then those of all judged rows together."""
+    first = ("micro-F1", "micro_f1") if isinstance(found.folds[0], MultiLabelEvaluation) else ("accuracy", "accuracy")
+    rows = [["fold", "texts", first[0], "macro-F1"]]
+    for number, each in enumerate(found.folds, 1):
+        figures = each.summary()
+        rows.append([str(number), f"{each.n:,}", f"{figures[first[1]]:.4f}", f"{figures['macro_f1']:.4f}"])
+    left = int((found.fold < 0).sum())
+    note = [f"not judged: {counted(left, 'row')} of labels that no other fold has"] if left else []
+    return "\n".join([*columns_text(rows), *note, "", "all folds:", measurement_text(found.measurement)])
+
+
 def _further_figures(evaluation: Evaluation) -> list[str]:
     """Return the lines of intervals, agreement beyond chance, and how well scores rank."""
     intervals = evaluation.intervals
     agreement = f"balanced accuracy {evaluation.balanced_accuracy:.4f}, Matthews correlation {evaluation.mcc:.4f}"
     if evaluation.kappa is not None:
         agreement += f", Cohen's kappa {evaluation.kappa:.4f}"
-    lines = [f"95% intervals: accuracy {_span(intervals.accuracy)}, macro-F1 {_span(intervals.macro_f1)}", agreement]
+    lines = [f"95% intervals: accuracy {_span(intervals.accuracy)}, macro-F1 {_span(intervals.macro_f1)}"]
+    if evaluation.independent < _MANY_COPIES:
+        lines.append("  texts repeat: intervals count copies of a text about once")
+    lines.append(agreement)
     ranking = []
     if evaluation.top_3_accuracy is not None:
         ranking.append(f"top-3 accuracy {evaluation.top_3_accuracy:.4f}")

@@ -151,7 +151,7 @@ def test_what_says_nothing_goes_where_rows_can_tell(model):
     mute = replace(model, U=U)
     shrunk = shrink(mute, "0" * 64, rows=rows_for(model))
     assert shrunk.ngrams[0] <= len(model.features.ngrams[0].index)
-    assert shrunk.change.log_loss_after < 1.05 * shrunk.change.log_loss_before
+    assert shrunk.change.log_loss_after < 1.5 * shrunk.change.log_loss_before
 
 
 def test_rows_with_a_label_that_the_model_lacks_are_refused(model):

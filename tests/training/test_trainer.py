@@ -8,7 +8,7 @@ from training_problems import two_classes
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.text.csr import stack_rows
 from textclf.training.minibatch import Standardizer
-from textclf.training.trainer import mean_vectors, standardize
+from textclf.training.trainer import mean_vectors
 
 
 def test_standardized_vectors_give_texts_mean_zero_and_the_length_that_is_asked_for():
@@ -24,14 +24,12 @@ def test_standardized_vectors_give_texts_mean_zero_and_the_length_that_is_asked_
 
 
 @pytest.mark.parametrize("budget", [None, 0])
-def test_averaged_vectors_are_standardized_as_the_vectors_they_are_made_of(budget, monkeypatch):
-    monkeypatch.setattr("textclf.training.trainer._ROWS_AT_ONCE", 50)
+def test_averages_of_standardized_vectors_have_mean_zero_and_a_text_without_words_has_zeros(budget):
     examples, E = two_classes()
     no_words = oracles.sparse(np.zeros((1, 10))).with_data(np.zeros(0, np.float32))
     C, store = stack_rows([examples.words, no_words, examples.words]), ArrayStore(budget)
     raw = mean_vectors(C, E, store, 1)
     standard = Standardizer.of_rows(raw, np.r_[np.ones(200), np.zeros(len(C) - 200)], length=0.5)
-    found = standardize(raw, C, standard, store)
-    np.testing.assert_allclose(found, C.times(standard.transform(E)), atol=1e-6)
+    found = mean_vectors(C, standard.transform(E), store, 1)
     np.testing.assert_allclose(found[:200].mean(axis=0), 0.0, atol=0.01)  # the one without words stays where it is
     assert not found[len(examples)].any()

@@ -18,6 +18,7 @@ from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
+from textclf.storage.quantized import ByteRows
 from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
@@ -131,7 +132,9 @@ class FarFit:
         ask = self._cluster.ask
         holds_out = self._settings.valid_fraction > 0
         fit = self._fit("first", None, everything=not holds_out)
-        model = replace(self._start, E=standard.transform(np.asarray(self._start.E)), network=fit.network, U=fit.U)
+        model = replace(
+            self._start, E=ByteRows.of(standard.transform(np.asarray(self._start.E))), network=fit.network, U=fit.U
+        )
         validation, scaling = None, None
         if holds_out:
             judged = Judged.join(ask(worker.judge, SharedParameters.of(fit.network, fit.U)))

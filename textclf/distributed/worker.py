@@ -18,6 +18,7 @@ from textclf.labels import label_sets, multi_hot
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, LOSSES, Loss, Network
+from textclf.storage.quantized import ByteRows
 from textclf.tables import TableOptions, open_table
 from textclf.text.features import TextMatrix, stack_texts
 from textclf.text.weighting import inverse_document_frequency
@@ -86,7 +87,9 @@ class HeldRows:
         """Return S of all rows by standardized vectors, made once."""
         made = self._made.get("S")
         if made is None:
-            made = self._made["S"] = self.examples.words.times(standard.transform(np.asarray(self.model.E)))
+            made = self._made["S"] = self.examples.words.times(
+                ByteRows.of(standard.transform(np.asarray(self.model.E)))
+            )
         return made
 
     @cached_property

@@ -30,6 +30,7 @@ from textclf.nn.network import Network
 from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore
+from textclf.storage.quantized import ByteRows
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
@@ -44,7 +45,6 @@ from textclf.training.trainer import (
     Listener,
     Trainer,
     mean_vectors,
-    standardize,
 )
 from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
@@ -250,24 +250,25 @@ class _Preparation:
         if start is not None:
             grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.store)
             vocabulary, E, network, earlier = grown.vocabulary, grown.vocabulary.E, grown.earlier.network, grown.earlier
-            S = mean_vectors(vocabulary.matrix.words, E, self.store, settings.threads)
         else:
             copies, earlier = (None if data.weights is None else data.row_weights()), None
             m = len(data.columns.texts) if is_apart else 1
             vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, self.store, copies, m)
             vocabulary = add_columns(vocabulary, data.columns, data.texts, self.store, copies, is_apart=is_apart)
             length = (JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0) / math.sqrt(m)
-            S = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
-            S = S.reshape(len(S) * m, -1)  # each passage has an average of its own
-            standard = Standardizer.of_rows(S, None if copies is None else np.repeat(copies, m), length=length)
+            raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
+            passages = raw.reshape(len(raw) * m, -1)  # each has an average of its own
+            standard = Standardizer.of_rows(passages, None if copies is None else np.repeat(copies, m), length=length)
             E = standard.transform(vocabulary.E)
-            S = standardize(S, vocabulary.matrix.words.unfold(m), standard, self.store)
-            S = S.reshape(len(S) // m, -1)
             network = Network.start((m * E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
+        S: Array | None = None
+        if settings.optimizer == "lbfgs":  # E stays what it is, so the fit sees what the model's file will hold
+            E = np.asarray(ByteRows.of(E))
+            S = mean_vectors(matrix.words, E, self.store, settings.threads)
         self.listener.say(_what_was_found(features, matrix, vectors))
         fitting = Trainer(
-            settings, features, vocabulary.words, labels, network, E, S if settings.optimizer == "lbfgs" else None,
+            settings, features, vocabulary.words, labels, network, E, S,
             self.listener, self.store, self.checkpoint, earlier,
         )  # fmt: skip
         return _Prepared(fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)

@@ -16,13 +16,14 @@ from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
+from textclf.storage.quantized import ByteRows
 from textclf.text.csr import SparseRows, average
 from textclf.text.features import Features, TextMatrix
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
 from textclf.training.continual import EarlierKnowledge
 from textclf.training.data import Examples, deal
 from textclf.training.label_names import NamePrior, guess_by_names, name_vectors
-from textclf.training.minibatch import Epoch, EpochSettings, Standardizer, row_parts, train_network
+from textclf.training.minibatch import Epoch, EpochSettings, train_network
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly
 from textclf.training.regularization import Choice, Moves, Regularization, choose_regularization
@@ -157,8 +158,9 @@ class Trainer:
             network, U, regularization = choice.fit.network, choice.fit.U, choice.regularization
             history += list_steps(choice.fit, len(epochs))
         thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
+        vectors = E if self.S is None else ByteRows.of(E)  # as E is where training leaves it, its bytes are exact
         model = Model(
-            self.labels, self.features, self.words, E, U, network, settings.output,
+            self.labels, self.features, self.words, vectors, U, network, settings.output,
             ModelCard(tuple(history), settings=self.settings), thresholds=thresholds,
         )  # fmt: skip
         return FitResult(model, regularization)
@@ -420,17 +422,3 @@ def joint_tolerance(settings: Settings) -> float:
 def mean_vectors(C: SparseRows, E: Array, store: ArrayStore, threads: int) -> Array:
     """Return S = C E, shape (n, d), or (n, m d) where m texts are kept apart, in the store."""
     return store.concatenate(in_order(lambda part: average(part, E), walk(C.batches()), threads))
-
-
-def standardize(S: Array, C: SparseRows, standard: Standardizer, store: ArrayStore) -> Array:
-    """Return what S = C E becomes when all vectors are moved and scaled by the `standard`, in the store."""
-    is_empty, done = np.diff(C.offsets) == 0, 0
-
-    def move(part: Array) -> Array:
-        nonlocal done
-        moved = standard.transform(part)
-        moved[is_empty[done : done + len(part)]] = 0.0
-        done += len(part)
-        return moved
-
-    return store.concatenate(map(move, walk(row_parts(S))))

@@ -21,7 +21,8 @@ from textclf.tables import fast_csv, strict_csv
 
 PACKAGE = str(Path(textclf.__file__).parent)
 COMMANDS = str(Path("cli", "commands")) + os.sep
-ROWS = [("a good film", "good"), ("a bad film", "bad"), ('the "best" of all', "good"), ("worse, and long", "bad")] * 8
+KINDS = [("a good film", "good"), ("a bad film", "bad"), ('the "best" of all', "good"), ("worse, and long", "bad")]
+ROWS = [(f"{text} {number}", label) for number in range(8) for text, label in KINDS]
 
 
 @dataclass
@@ -71,7 +72,7 @@ def watch(ways: Sequence[Way], arguments: Sequence[str]) -> None:
 
 def main() -> int:
     """Print the frames of each way; return 1 where there are more than the bound."""
-    train = Way("train → Network.backward", [Network.backward.__code__], 8)
+    train = Way("train → Network.backward", [Network.backward.__code__], 12)
     read = Way("CSV → reader", [fast_csv.parse_fast.__code__, strict_csv.parse_strictly.__code__], 8)
     predict = Way("sentence → Network.forward", [Network.forward.__code__], 6)
     with tempfile.TemporaryDirectory() as folder:

@@ -116,19 +116,21 @@ def epoch() -> None:
     from textclf.text.csr import SparseRows
     from textclf.text.features import no_ngrams
     from textclf.training.data import Examples
-    from textclf.training.minibatch import EpochSettings, train_network
+    from textclf.training.minibatch import EpochSettings, TrainedNetwork, train_network
+    from textclf.training.resources import Listener, Resources
 
     X, y = _examples()
     each = SparseRows(np.arange(ROWS + 1, dtype=np.int32), np.arange(ROWS, dtype=np.int32), np.ones(ROWS, "f4"), ROWS)
-    settings = EpochSettings(EPOCHS + 2, BATCH, "adam", 1e-3, 0.0, 0.0, 0.0, 0.0, EPOCHS + 2)
+    loss = LOSSES["cross-entropy", "softmax"]
+    settings = EpochSettings(loss, EPOCHS + 2, BATCH, "adam", 1e-3, 0.0, 0.0, 0.0, 0.0, EPOCHS + 2)
     ends = []
     rng = np.random.default_rng(1)
     with threadpool_limits(1, user_api="blas"):
         train_network(
-            Network.start(SIZES, "relu", rng), X,
+            TrainedNetwork(Network.start(SIZES, "relu", rng), X),
             Examples(each, no_ngrams(ROWS), one_hot(y, SIZES[-1]), np.ones(ROWS, "f4")),
-            None, LOSSES["cross-entropy", "softmax"], settings, rng,
-            after_epoch=lambda _: ends.append(time.perf_counter()),
+            None, settings, rng,
+            Resources(Listener(epoch=lambda _epoch, _of: ends.append(time.perf_counter()))),
         )  # fmt: skip
     print("seconds", (ends[-1] - ends[1]) / EPOCHS)
 

@@ -18,6 +18,7 @@ from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.storage.files import write_whole
 from textclf.training.checkpoint import CheckpointFile
+from textclf.training.resources import Resources
 from textclf.training.train import train
 
 SEEDS = st.sampled_from([1, 2])
@@ -57,7 +58,7 @@ class Life(RuleBasedStateMachine):
             stream.write(straight(seed))
 
     def trained(self, seed, checkpoint):
-        train(DATA, setting(seed), None, checkpoint=checkpoint).model.save(self.path)
+        train(DATA, setting(seed), None, resources=Resources(checkpoint=checkpoint)).model.save(self.path)
         checkpoint.remove()
         self.whole, self.stopped = straight(seed), None
         assert leftovers(self.folder) == []

@@ -6,6 +6,7 @@ import oracles
 from textclf.nn.network import one_hot
 from textclf.text.subwords import WideRows
 from textclf.training.data import Examples
+from textclf.training.objective import fit_jointly, rows_here
 
 
 def two_classes(n=120, seed=0):
@@ -25,3 +26,9 @@ def two_classes(n=120, seed=0):
 
 def in_float32(matrix):
     return matrix.with_data(matrix.data.astype(np.float32))
+
+
+def fit_here(problem, S, examples, options, threads=1):
+    """Fit to examples of this process."""
+    with rows_here(S, examples, threads) as rows:
+        return fit_jointly(problem, rows, options)

@@ -18,8 +18,8 @@ from textclf.model.model import Model, read_dictionary, read_ngram_table, read_r
 from textclf.nn.network import LOSSES
 from textclf.settings import Settings
 from textclf.training import train as recipe
+from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, train
-from textclf.training.trainer import Listener
 from textclf.vectors import WordVectors
 
 WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely"]
@@ -308,12 +308,12 @@ def test_the_regularization_is_searched_unless_it_is_given_the_recipe_is_fast_or
     said = []
     listener = Listener(say=said.append)
     data = LabelledTexts(TEXTS * 4, LABELS * 4)
-    train(data, Settings(), VECTORS, listener=listener)
+    train(data, Settings(), VECTORS, resources=Resources(listener))
     assert not any(sentence.startswith("regularization") for sentence in said)
     monkeypatch.setattr("textclf.training.trainer._FEWEST_JUDGES", 1)
     for settings, chosen in [({}, True), ({"recipe": "fast"}, False), ({"l2": 0.3}, False), ({"recipe": "best"}, True)]:
         said.clear()
-        model = train(data, Settings(**settings), VECTORS, listener=listener).model
+        model = train(data, Settings(**settings), VECTORS, resources=Resources(listener)).model
         assert any(sentence.startswith("regularization, best of ") for sentence in said) == chosen
         assert model.card.regularization.l2 > 0
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from strategies import logits, networks_and_inputs
+from training_problems import fit_here
 
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import (
@@ -107,12 +108,12 @@ def test_one_layer_whose_weights_gradient_is_a_thousandth_wrong_is_refused(layer
 
 
 def test_the_joint_fit_minimizes_what_it_says():
-    # The loss that fit_jointly reports is checked against the sum written out; its gradient by where the fit ends.
+    # The loss that a joint fit reports is checked against the sum written out; its gradient by where the fit ends.
     problem = Problem("tanh", ("cross-entropy", "softmax"), (4, 3), n=12)
     S, scales = problem.C.times(problem.E), np.full_like(problem.U, 0.7)
     examples = Examples(problem.C, problem.N, problem.Y, problem.weights)
     sought = objective.Problem(problem.network, scales, problem.loss, l2=0.2)
-    fit = objective.fit_jointly(sought, S, examples, objective.FitOptions(LbfgsSettings(400, tolerance=1e-14)))
+    fit = fit_here(sought, S, examples, objective.FitOptions(LbfgsSettings(400, tolerance=1e-14)))
 
     def value():
         trace = fit.network.forward(S, wide=problem.N.times(fit.U))

@@ -9,6 +9,7 @@ from textclf.errors import ModelError, OutputError, TextclfError
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.training.checkpoint import CheckpointFile, State
+from textclf.training.resources import Resources
 from textclf.training.train import LabelledTexts, train
 
 COURSES = {
@@ -35,7 +36,9 @@ def test_a_training_stopped_after_everything_that_it_saves_ends_with_the_bytes_o
         checkpoint = Stopping(tmp_path / "model", stops * 7 % every)
         try:
             threads = 1 + stops % 3
-            model = train(data, Settings(**settings, threads=threads), None, checkpoint=checkpoint).model
+            model = train(
+                data, Settings(**settings, threads=threads), None, resources=Resources(checkpoint=checkpoint)
+            ).model
             done = True
         except KeyboardInterrupt:
             checkpoint.write()
@@ -45,10 +48,14 @@ def test_a_training_stopped_after_everything_that_it_saves_ends_with_the_bytes_o
     assert (tmp_path / "model").read_bytes() == (tmp_path / "straight").read_bytes()
 
 
+def resumed(path):
+    return Resources(checkpoint=CheckpointFile(path, resume=True))
+
+
 def stopped(path, settings, saves=3, data=None):
     checkpoint = Stopping(path, saves)
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        train(data or rows(), settings, None, checkpoint=checkpoint)
+        train(data or rows(), settings, None, resources=Resources(checkpoint=checkpoint))
     checkpoint.write()
 
 
@@ -63,7 +70,7 @@ def test_a_checkpoint_of_other_settings_is_refused_and_they_are_named(changes, n
     stopped(tmp_path / "m", Settings(**ADAM))
     checkpoint = CheckpointFile(tmp_path / "m", resume=True)
     with pytest.raises(ModelError, match=rf"m\.checkpoint: .* found one with other {named}\. Give what"):
-        train(rows(), Settings(**{**ADAM, **changes}), None, checkpoint=checkpoint)
+        train(rows(), Settings(**{**ADAM, **changes}), None, resources=Resources(checkpoint=checkpoint))
 
 
 def test_a_checkpoint_of_other_rows_or_weights_is_refused(tmp_path):
@@ -74,9 +81,20 @@ def test_a_checkpoint_of_other_rows_or_weights_is_refused(tmp_path):
         (LabelledTexts(data.texts, data.labels, [2.0] + [1.0] * 59), "weights of rows"),
     ):
         with pytest.raises(ModelError, match=f"found one with other {named}"):
-            train(other, Settings(**ADAM), None, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+            train(
+                other,
+                Settings(**ADAM),
+                None,
+                resources=Resources(checkpoint=CheckpointFile(tmp_path / "m", resume=True)),
+            )
     with pytest.raises(ModelError, match="found one with other validation rows, weights of rows"):
-        train(data, Settings(**ADAM), None, valid=rows(20), checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+        train(
+            data,
+            Settings(**ADAM),
+            None,
+            valid=rows(20),
+            resources=Resources(checkpoint=CheckpointFile(tmp_path / "m", resume=True)),
+        )
 
 
 def test_a_damaged_checkpoint_and_a_file_that_is_none_are_refused(tmp_path):
@@ -86,10 +104,14 @@ def test_a_damaged_checkpoint_and_a_file_that_is_none_are_refused(tmp_path):
     content[-100] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelError, match="checksum"):
-        train(rows(), Settings(**ADAM), None, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+        train(
+            rows(), Settings(**ADAM), None, resources=Resources(checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+        )
     train(rows(), Settings(**ADAM), None).model.save(path)
     with pytest.raises(ModelError, match="expected a checkpoint of a training, found another file"):
-        train(rows(), Settings(**ADAM), None, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+        train(
+            rows(), Settings(**ADAM), None, resources=Resources(checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+        )
 
 
 def test_a_checkpoint_is_no_model(tmp_path):

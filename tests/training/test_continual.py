@@ -7,6 +7,7 @@ import numpy as np
 import oracles
 import pytest
 from click.testing import CliRunner
+from training_problems import fit_here
 
 from textclf.cli import LazyGroup
 from textclf.errors import ModelError
@@ -32,7 +33,8 @@ from textclf.training.continual import (
     rows_seen,
 )
 from textclf.training.data import Examples
-from textclf.training.objective import FitOptions, Problem, fit_jointly
+from textclf.training.objective import FitOptions, Problem
+from textclf.training.resources import Resources
 from textclf.training.train import LabelledTexts, Start, train
 from textclf.training.vocabulary import MOST_UNSEEN_WORDS
 from textclf.vectors import WordVectors
@@ -175,7 +177,7 @@ def test_the_fit_ends_where_new_loss_and_pull_are_in_balance():
     U[3:] = 0
     loss = LOSSES["cross-entropy", "softmax"]
     sought = EarlierKnowledge(network, U, h, h_U, is_new).held(Problem(network, scales, loss, l2=0.5))
-    found = fit_jointly(sought, S, examples, FitOptions(LbfgsSettings(500, tolerance=1e-9)))
+    found = fit_here(sought, S, examples, FitOptions(LbfgsSettings(500, tolerance=1e-9)))
     trace = found.network.forward(S, wide=(C @ found.U).astype(np.float32))
     delta = loss.delta(trace.Z[-1], Y)
     pull = (0.5 + 0.1 * h) * (found.network.theta - network.theta)
@@ -249,7 +251,9 @@ def test_a_model_that_was_made_small_cannot_go_on(old):
 def test_going_on_with_arrays_in_files_finds_the_same_model(old):
     settings = kept_settings(old, Settings(recipe="fast"))
     P = [
-        train(NEW, settings, VECTORS, start=Start(old), store=ArrayStore(budget)).model.predict(OLD.texts).P
+        train(NEW, settings, VECTORS, start=Start(old), resources=Resources(store=ArrayStore(budget)))
+        .model.predict(OLD.texts)
+        .P
         for budget in (None, 0)
     ]
     np.testing.assert_array_equal(P[0], P[1])
@@ -278,18 +282,21 @@ def test_going_on_that_was_stopped_goes_on_to_the_same_bytes_and_only_from_the_s
     train(NEW, settings, VECTORS, start=Start(old, few)).model.save(tmp_path / "straight")
     stopped = Stopped(tmp_path / "m")
     with pytest.raises(KeyboardInterrupt, match=r"^$"):
-        train(NEW, settings, VECTORS, start=Start(old, few), checkpoint=stopped)
+        train(NEW, settings, VECTORS, start=Start(old, few), resources=Resources(checkpoint=stopped))
     stopped.write()
     others = [
         (Start(go_on(old, NEW), few), "model to continue from"),
         (Start(old), "old rows, weights of rows"),
         (None, "model to continue from, old rows, weights of rows"),
     ]
+
+    def again():
+        return Resources(checkpoint=CheckpointFile(tmp_path / "m", resume=True))
+
     for start, named in others:
         with pytest.raises(ModelError, match=rf"found one with other {named}\."):
-            train(NEW, settings, VECTORS, start=start, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
-    again = CheckpointFile(tmp_path / "m", resume=True)
-    train(NEW, settings, VECTORS, start=Start(old, few), checkpoint=again).model.save(tmp_path / "m")
+            train(NEW, settings, VECTORS, start=start, resources=again())
+    train(NEW, settings, VECTORS, start=Start(old, few), resources=again()).model.save(tmp_path / "m")
     assert (tmp_path / "m").read_bytes() == (tmp_path / "straight").read_bytes()
 
 

@@ -11,8 +11,8 @@ from textclf.metrics.multi_label import new_tally
 from textclf.nn.network import one_hot
 from textclf.settings import Settings
 from textclf.training.data import deal, group_copies, group_keys, split, text_keys
+from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, train
-from textclf.training.trainer import Listener
 
 texts_of_few_kinds = st.lists(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=1, max_size=60)
 FAST = Settings(vectors="none", dimension=8, recipe="fast", char_ngrams=(0, 0))
@@ -64,7 +64,7 @@ def test_copies_of_training_rows_in_a_validation_table_are_told():
     texts, labels = reviews(100)
     said = []
     valid = LabelledTexts([texts[0].upper(), *reviews(9, seed=1)[0]], labels[:10])
-    train(LabelledTexts(texts, labels), FAST, None, valid=valid, listener=Listener(say=said.append))
+    train(LabelledTexts(texts, labels), FAST, None, valid=valid, resources=Resources(Listener(say=said.append)))
     assert any(sentence.startswith("1 of 10 validation rows have the text of a training row") for sentence in said)
 
 
@@ -119,7 +119,7 @@ def test_copies_do_not_leak_into_validation_and_are_told():
     copies = [text.upper() if number else text for number in range(3) for text in texts]
     said = []
     listener = Listener(say=said.append)
-    found = train(LabelledTexts(copies, labels * 3), FAST, None, listener=listener)
+    found = train(LabelledTexts(copies, labels * 3), FAST, None, resources=Resources(listener))
     _, test = measured(LabelledTexts(copies, labels * 3), *reviews(1000, seed=1))
     assert found.validation.accuracy == pytest.approx(test.accuracy, abs=0.1)
     assert test.reliability.ece < 0.1

@@ -11,7 +11,7 @@ from training_problems import two_classes
 from textclf.errors import TrainingError
 from textclf.nn.network import LOSSES, Network
 from textclf.training.data import Examples
-from textclf.training.minibatch import EpochSettings, minibatches, train_network
+from textclf.training.minibatch import EpochSettings, TrainedNetwork, minibatches, train_network
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -19,8 +19,8 @@ LOSS = LOSSES["cross-entropy", "softmax"]
 def settings(**changes):
     return EpochSettings(
         **{
-            "epochs": 8, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.02, "vector_rate": 0.02,
-            "dropout": 0.0, "word_dropout": 0.0, "l2": 0.0, "patience": 100, **changes,
+            "loss": LOSS, "epochs": 8, "batch_size": 16, "optimizer": "adam", "learning_rate": 0.02,
+            "vector_rate": 0.02, "dropout": 0.0, "word_dropout": 0.0, "l2": 0.0, "patience": 100, **changes,
         }
     )  # fmt: skip
 
@@ -28,7 +28,7 @@ def settings(**changes):
 def run(chosen, valid=None, activation="tanh", seed=3):
     examples, E = two_classes()
     network = Network.start((4, 6, 2), activation, np.random.default_rng(0))
-    return train_network(network, E, examples, valid, LOSS, chosen, np.random.default_rng(seed))
+    return train_network(TrainedNetwork(network, E), examples, valid, chosen, np.random.default_rng(seed))
 
 
 @given(st.integers(1, 200), st.integers(1, 50), st.integers(0, 100))
@@ -52,7 +52,7 @@ def test_one_epoch_of_gradient_descent_is_the_sum_over_its_batches_by_hand():
     examples, E = two_classes(n=20)
     network = Network.start((4, 2), "tanh", np.random.default_rng(0), np.float64)
     chosen = settings(optimizer="sgd", learning_rate=0.3, vector_rate=0.0, epochs=1, batch_size=8, l2=0.01)
-    found = train_network(network, E, examples, None, LOSS, chosen, np.random.default_rng(5))
+    found = train_network(TrainedNetwork(network, E), examples, None, chosen, np.random.default_rng(5))
     by_hand = Network(network.sizes, network.activation, network.theta.copy())
     for rows in minibatches(20, 8, np.random.default_rng(5)):
         trace = by_hand.forward(examples.words.take(rows).times(E))
@@ -70,7 +70,8 @@ def test_mini_batches_take_steps_as_long_in_whatever_weights_are_counted(optimiz
     for unit in (1, 256):
         weighed = replace(examples, weights=examples.weights * unit)
         chosen = settings(optimizer=optimizer, epochs=3, batch_size=8)
-        found.append(train_network(network, E, weighed, None, LOSS, chosen, np.random.default_rng(5)).network.theta)
+        start = TrainedNetwork(network, E)
+        found.append(train_network(start, weighed, None, chosen, np.random.default_rng(5)).network.theta)
     np.testing.assert_array_equal(found[0], found[1])
 
 

@@ -3,14 +3,14 @@
 import numpy as np
 import oracles
 import pytest
-from training_problems import two_classes
+from training_problems import fit_here, two_classes
 
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Network, one_hot
 from textclf.text.csr import blocks_of
 from textclf.training.data import Examples
 from textclf.training.nbsvm import nbsvm_scales
-from textclf.training.objective import FitOptions, Problem, columns_moved, fit_jointly
+from textclf.training.objective import FitOptions, Problem, columns_moved
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -32,7 +32,7 @@ def test_weights_of_examples_count_as_copies_do():
     for data in (copied, weighted):
         S = data.words.times(E).astype(np.float64)
         data = Examples(data.words, data.ngrams.double(), data.Y.astype(np.float64), data.weights.astype(np.float64))
-        fits.append(fit_jointly(sought, S, data, exactly()))
+        fits.append(fit_here(sought, S, data, exactly()))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-5)
     np.testing.assert_allclose(fits[0].network.theta, fits[1].network.theta, atol=1e-5)
 
@@ -44,7 +44,7 @@ def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     S = examples.words.times(E)
     sought = Problem(network, scales, LOSS, 0.1)
-    fits = [fit_jointly(sought, S, examples, exactly(20, 1e-3, threads=number)) for number in (1, threads)]
+    fits = [fit_here(sought, S, examples, exactly(20, 1e-3), number) for number in (1, threads)]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     assert fits[0].network.theta.tobytes() == fits[1].network.theta.tobytes()
 
@@ -54,9 +54,7 @@ def test_of_two_classes_the_scales_of_one_will_do():
     S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     options = exactly(20, 1e-6)
-    one, both = (
-        fit_jointly(Problem(network, each, LOSS, 0.1), S, examples, options) for each in (scales[:, :1], scales)
-    )
+    one, both = (fit_here(Problem(network, each, LOSS, 0.1), S, examples, options) for each in (scales[:, :1], scales))
     np.testing.assert_array_equal(one.U, both.U)
     assert columns_moved(scales, LOSS).shape == (17, 1)
     assert columns_moved(scales, LOSSES["cross-entropy", "sigmoid"]).shape == (17, 2)
@@ -69,10 +67,10 @@ def test_a_fit_that_goes_on_from_another_ends_where_one_from_scratch_does():
     examples = Examples(
         examples.words, examples.ngrams.double(), examples.Y.astype(np.float64), examples.weights.astype(np.float64)
     )
-    first = fit_jointly(Problem(network, scales, LOSS, 0.1), S, examples, exactly())
+    first = fit_here(Problem(network, scales, LOSS, 0.1), S, examples, exactly())
     sought = Problem(network, 0.5 * scales, LOSS, 0.5)
-    on = fit_jointly(sought, S, examples, exactly(start=first))
-    scratch = fit_jointly(sought, S, examples, exactly())
+    on = fit_here(sought, S, examples, exactly(start=first))
+    scratch = fit_here(sought, S, examples, exactly())
     np.testing.assert_allclose(on.U, scratch.U, atol=1e-5)
     np.testing.assert_allclose(on.network.theta, scratch.network.theta, atol=1e-5)
     assert on.losses[: len(first.losses)] == first.losses
@@ -89,7 +87,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
     fits = []
     for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
         scales = nbsvm_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
-        fits.append(fit_jointly(Problem(network, scales, LOSS, 0.5), of_part, part, exactly()))
+        fits.append(fit_here(Problem(network, scales, LOSS, 0.5), of_part, part, exactly()))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
     np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
 
@@ -100,9 +98,9 @@ def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_thre
     network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
     scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
     sought = Problem(network, scales, LOSS, 0.1)
-    whole = fit_jointly(sought, S, examples, exactly(20, 1e-6, threads=threads))
+    whole = fit_here(sought, S, examples, exactly(20, 1e-6), threads)
     monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)
     assert len(blocks_of([examples.ngrams.ngrams, examples.ngrams.pieces])) > 4
-    fits = [fit_jointly(sought, S, examples, exactly(20, 1e-6, threads=each)) for each in (1, threads)]
+    fits = [fit_here(sought, S, examples, exactly(20, 1e-6), each) for each in (1, threads)]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)

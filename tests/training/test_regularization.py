@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from textclf.training.regularization import LEAST_L2, MOST_L2, Regularization, choose_regularization
+from textclf.training.regularization import LEAST_L2, MOST_L2, Moves, Regularization, choose_regularization
 
 FIRST = Regularization(0.15, (1.0, 1.0))
 
@@ -18,7 +18,7 @@ def run(loss, first=FIRST):
         starts.append(start)
         return regularization
 
-    return choose_regularization(first, fit, lambda found: np.full(10, loss(found))), starts
+    return choose_regularization(first, Moves((), first), fit, lambda found: np.full(10, loss(found))), starts
 
 
 def bowl(l2, words, chars):
@@ -41,9 +41,9 @@ def test_nothing_moves_where_the_first_is_best_or_the_gain_is_small():
 
 def test_each_fit_goes_on_from_the_best_one_so_far():
     choice, starts = run(bowl(1.35, 1.0, 1.0))
-    assert starts[:4] == [None, FIRST, FIRST, Regularization(0.15 * 3, (1.0, 1.0))]
+    assert starts[:3] == [FIRST, FIRST, Regularization(0.15 * 3, (1.0, 1.0))]
     assert choice.fit == choice.regularization
-    assert choice.tried == len(starts) == 7
+    assert choice.tried == 1 + len(starts) == 7
 
 
 def test_the_search_for_l2_goes_on_as_far_as_it_gains_within_its_bounds():
@@ -55,13 +55,25 @@ def test_the_search_for_l2_goes_on_as_far_as_it_gains_within_its_bounds():
 def test_with_one_kind_of_ngrams_only_the_l2_strength_is_chosen():
     choice, starts = run(lambda p: 1.0, Regularization(0.15, (1.0,)))
     assert choice.regularization == Regularization(0.15, (1.0,))
-    assert len(starts) == 3
+    assert len(starts) == 2
 
 
 def test_what_a_few_rows_decide_is_chance():
     def run_with(gains):
         losses = np.full(100, 1.0)
-        return choose_regularization(FIRST, lambda p, _start: p, lambda p: losses - gains * (p != FIRST)).regularization
+        moves = Moves((), FIRST)
+        return choose_regularization(
+            FIRST, moves, lambda p, _start: p, lambda p: losses - gains * (p != FIRST)
+        ).regularization
 
     assert run_with(np.array([0.9, -0.5] + [0.0] * 98)) == FIRST
     assert run_with(np.full(100, 0.004)) != FIRST
+
+
+def test_a_search_that_is_resumed_after_any_move_ends_like_one_that_never_stopped():
+    for at in (bowl(1.35, 1.0, 0.5), bowl(0.05, 0.5, 1.0), bowl(0.15, 1.0, 1.0)):
+        losses, told = (lambda found, at=at: np.full(10, at(found))), [Moves((), FIRST)]
+        whole = choose_regularization(FIRST, told[0], lambda p, _start: p, losses, after_move=told.append)
+        assert [choose_regularization(FIRST, moves, lambda p, _start: p, losses) for moves in told] == [whole] * len(
+            told
+        )

@@ -4,8 +4,8 @@ import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from textclf.settings import Settings
+from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, train
-from textclf.training.trainer import Listener
 from textclf.vectors import WordVectors
 
 
@@ -18,7 +18,7 @@ def test_the_blas_library_of_numpy_has_one_thread_while_a_model_is_trained():
 
     data = LabelledTexts(["good film", "bad film"] * 20, ["a", "b"] * 20)
     with threadpool_limits(2, user_api="blas"):
-        train(data, Settings(vectors="none", dimension=4, recipe="fast"), None, listener=Listener(say=note))
+        train(data, Settings(vectors="none", dimension=4, recipe="fast"), None, resources=Resources(Listener(say=note)))
     assert said
     assert all(threads == {1} for threads in said)
 

@@ -17,7 +17,7 @@ from textclf.errors import TextclfError, TrainingError
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts
-from textclf.tuning import Tuning, tune
+from textclf.tuning import SearchTools, Tuning, tune
 from textclf.tuning.trial_worker import Measured, OutOfTime, Work, Worker, _serve
 
 DATA = LabelledTexts(["good day", "bad day", "good film", "bad film"] * 6, ["pos", "neg", "pos", "neg"] * 6)
@@ -67,7 +67,8 @@ class Pretended:
 def search(tmp_path, worker=Pretended, duration=120.0, clock=None, **settings):
     clock = clock or Clock()
     tuning = Tuning(duration, **settings)
-    return tune(DATA, Settings(), tuning, tmp_path / "m", make_worker=lambda _: worker(clock), clock=clock)
+    tools = SearchTools(make_worker=lambda _: worker(clock), clock=clock)
+    return tune(DATA, Settings(), tuning, tmp_path / "m", tools)
 
 
 def test_better_settings_are_found_and_the_time_is_kept_to(tmp_path):

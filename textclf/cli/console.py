@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from textclf.model.model import Model
     from textclf.report import RunDetails
     from textclf.tables import Refusal
-    from textclf.training.minibatch import Epoch
+    from textclf.training.resources import Epoch
     from textclf.vectors import WordVectors
 
 _REFUSALS_SHOWN = 20

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from textclf.storage.quantized import ByteRows
 from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
-from textclf.training.objective import FitOptions, JointFit, Problem, Rows, minimize
+from textclf.training.objective import FitOptions, JointFit, Problem, fit_jointly
 from textclf.training.train import with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
@@ -88,12 +88,24 @@ class Cluster:
 class _FarRows:
     """Rows that workers hold: a sum over all is the sum of what the partitions return, in their order.
 
-    A partition returns the sums of n-grams that stand in its texts; those of the others are 0.
+    A partition returns the sums of n-grams that stand in its texts; those of the others are 0. `of_classes`, shape
+    (k,): what the rows of each class weigh.
     """
 
     cluster: Cluster
     V: int
+    of_classes: Array
     everything: bool
+
+    @property
+    def weight(self) -> float:
+        """What all rows weigh together."""
+        return float(self.of_classes.sum())
+
+    @property
+    def shares(self) -> Array:
+        """The share of each class in that weight, shape (k,)."""
+        return self.of_classes / self.weight
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return loss and gradients as `objective.Rows` says."""
@@ -175,15 +187,13 @@ class FarFit:
         self, name: str, start: JointFit | None, scales: Array, of_classes: Array, everything: bool
     ) -> JointFit:
         """Return what one machine finds, up to the order in which numbers are added."""
-        total = float(of_classes.sum())
         most = MOVE_ITERATIONS if start is not None else self._settings.epochs or JOINT_ITERATIONS
         options = FitOptions(
-            LbfgsSettings(most, tolerance=0.0, gain=joint_tolerance(self._settings)), 1, start, self._listener.step,
+            LbfgsSettings(most, tolerance=0.0, gain=joint_tolerance(self._settings)), start, self._listener.step,
             self._checkpoint.within(name), _LARGEST_SAVED,
         )  # fmt: skip
         problem = Problem(self._start.network, scales, self._loss, self.l2)
-        rows = cast(Rows, _FarRows(self._cluster, len(scales), everything))
-        return minimize(problem, rows, of_classes / total, total, options)
+        return fit_jointly(problem, _FarRows(self._cluster, len(scales), of_classes, everything), options)
 
     def _note(self, name: str, fit: JointFit) -> None:
         self._checkpoint.save(name, State(fit.as_arrays()).itself)

@@ -251,8 +251,8 @@ def judge(plan: ShardPlan, partition: Partition, parameters: SharedParameters) -
 def _rows(plan: ShardPlan, partition: Partition, everything: bool) -> RowsHere:
     rows = read_held_rows(plan, partition)
     assert plan.standard is not None
-    blocks = blocks_for(rows.S(plan.standard), rows.weigh(everything=everything))
-    return RowsHere(blocks, rows.examples.ngrams, map)
+    examples = rows.weigh(everything=everything)
+    return RowsHere(examples, blocks_for(rows.S(plan.standard), examples), map)
 
 
 def _loss(plan: ShardPlan) -> Loss:

@@ -5,7 +5,7 @@ Knows matrices, parameters and losses; of texts and files it knows nothing. Lett
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,8 +17,9 @@ from textclf.nn.network import Loss, Network
 from textclf.nn.optim import OPTIMIZERS, RowAdagrad
 from textclf.storage.array_store import walk
 from textclf.text.csr import SparseRows
-from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from textclf.training.checkpoint import State
 from textclf.training.data import Examples
+from textclf.training.resources import PLAIN_RESOURCES, Epoch, Resources
 from textclf.types import Array, Integers
 
 
@@ -26,6 +27,7 @@ from textclf.types import Array, Integers
 class EpochSettings:
     """How the network is trained: the epoch loop's settings, in the field's usual terms."""
 
+    loss: Loss
     epochs: int
     batch_size: int
     optimizer: str
@@ -42,17 +44,6 @@ class EpochSettings:
     """Whether an example may have several labels or none; accuracy is then the share of examples all right."""
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """What one epoch showed; the last three are None when there are no validation rows."""
-
-    number: int
-    loss: float
-    valid_loss: float | None = None
-    valid_accuracy: float | None = None
-    valid_macro_f1: float | None = None
-
-
 def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Integers]:
     """Give the numbers 0 … n - 1 in random order, `size` at a time."""
     order = rng.permutation(n)
@@ -62,36 +53,36 @@ def minibatches(n: int, size: int, rng: np.random.Generator) -> Iterator[Integer
 
 @dataclass(frozen=True)
 class TrainedNetwork:
-    """The network and the vectors that did best on the validation rows, at which epoch, and how all epochs went."""
+    """The network and the vectors that did best on the validation rows, at which epoch, and how all epochs went.
+
+    Before the first epoch: those that training starts from.
+    """
 
     network: Network
     E: Array
-    best_epoch: int
-    history: list[Epoch]
+    best_epoch: int = 0
+    history: tuple[Epoch, ...] = ()
 
 
 def train_network(
-    network: Network,
-    E: Array,
+    start: TrainedNetwork,
     examples: Examples,
     valid: Examples | None,
-    loss: Loss,
     settings: EpochSettings,
     rng: np.random.Generator,
-    *,
-    after_epoch: Callable[[Epoch], None] = lambda _: None,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
+    resources: Resources = PLAIN_RESOURCES,
 ) -> TrainedNetwork:
     """Train the network on S = C E, and E with it, by mini-batches, until the validation loss stops falling.
 
-    The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. `network` and `E` are
-    copied, not changed. After each epoch `checkpoint` saves all that resuming needs; training resumes from it.
-    Raises TrainingError when the loss is no longer finite.
+    The rate falls in a straight line from `learning_rate` to a tenth of it over the epochs. What `start` holds
+    is copied, not changed. After each epoch the checkpoint saves all that is needed to resume, and what it holds is
+    resumed. Raises TrainingError when the loss is no longer finite.
     """
-    network = Network(network.sizes, network.activation, network.theta.copy())
-    learner = _Learner(network, E.copy() if settings.vector_rate else E, examples, loss, settings)
-    course = _Course(learner, TrainedNetwork(network, E, 0, []))
-    found = checkpoint.load(_NOTED)
+    network = Network(start.network.sizes, start.network.activation, start.network.theta.copy())
+    E = start.E.copy() if settings.vector_rate else start.E
+    learner = _Learner(TrainedNetwork(network, E), examples, settings)
+    course = _Course(learner, TrainedNetwork(network, start.E))
+    found = resources.checkpoint.load(_NOTED)
     if found is not None:
         course.restore(found, rng)
     while not course.is_over(valid is not None):
@@ -103,10 +94,10 @@ def train_network(
             raise TrainingError(
                 f"epoch {number}: the loss is not finite. Lower --learning-rate (now {settings.learning_rate:g})."
             )
-        epoch = Epoch(number, mean_loss, *_validate(network, learner.E, valid, loss, settings.multi_label))
+        epoch = Epoch(number, mean_loss, *_validate(learner, valid))
         course.take(epoch)
-        checkpoint.save(_NOTED, lambda: course.state(rng))
-        after_epoch(epoch)
+        resources.checkpoint.save(_NOTED, lambda: course.state(rng))
+        resources.listener.epoch(epoch, settings.epochs)
     return course.best
 
 
@@ -126,7 +117,7 @@ class _Course:
 
     def take(self, epoch: Epoch) -> None:
         """Note an epoch; the parameters are the best so far if its loss is the lowest."""
-        history = [*self.best.history, epoch]
+        history = (*self.best.history, epoch)
         current = epoch.loss if epoch.valid_loss is None else epoch.valid_loss
         self.best = replace(self.best, history=history)
         if current < self.lowest:
@@ -156,10 +147,10 @@ class _Course:
             learner.E[:] = state.array("E", learner.E)
         learner.optimizer.restore(state.below("optimizer"))
         learner.vector_optimizer.restore(state.below("vectors"))
-        history = [
+        history = tuple(
             Epoch(int(number), float(loss), *(None if np.isnan(value) else float(value) for value in values))
             for number, loss, *values in state.arrays["history"]
-        ]
+        )
         self.best = TrainedNetwork(best, best_E, int(state.facts["best_epoch"]), history)
         self.lowest = float(state.arrays["lowest"][0])
 
@@ -172,14 +163,14 @@ class _Course:
 class _Learner:
     """One epoch after another over the same examples: the network, the vectors, and their optimizers."""
 
-    def __init__(self, network: Network, E: Array, examples: Examples, loss: Loss, settings: EpochSettings) -> None:
-        self.network, self.E, self.settings = network, E, settings
-        self._examples, self._loss = examples, loss
+    def __init__(self, start: TrainedNetwork, examples: Examples, settings: EpochSettings) -> None:
+        self.network, self.E, self.settings = start.network, start.E, settings
+        self._examples = examples
         self._weights = examples.weights / examples.weights.mean()  # steps are as long whatever they are counted in
         self.optimizer = OPTIMIZERS[settings.optimizer](settings.learning_rate)
         self.vector_optimizer = RowAdagrad(settings.vector_rate)
         # Vectors that stand still, and texts that lose no words, give the same S at every step.
-        self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(E)
+        self._S = None if settings.vector_rate or settings.word_dropout else examples.words.times(self.E)
 
     def epoch(self, rng: np.random.Generator, share: float) -> float:
         """Go through all examples once, at this share of the learning rates, and return their mean loss."""
@@ -198,7 +189,7 @@ class _Learner:
         else:
             S = self._S.take(rows, axis=0)
         trace = self.network.forward(S, dropout=settings.dropout, rng=rng)
-        value, delta = self._loss.value_and_delta(trace.Z[-1], examples.Y.take(rows, axis=0))
+        value, delta = settings.loss.value_and_delta(trace.Z[-1], examples.Y.take(rows, axis=0))
         weights = self._weights.take(rows)
         delta *= (weights / len(rows))[:, None]
         vectors_learn = C is not None and settings.vector_rate > 0
@@ -230,15 +221,13 @@ def _gradient_rows(C: SparseRows, dS: Array) -> tuple[Integers, Array]:
     return columns, narrow.transposed_times(dS)
 
 
-def _validate(
-    network: Network, E: Array, valid: Examples | None, loss: Loss, multi_label: bool
-) -> tuple[float, float, float] | tuple[None, None, None]:
+def _validate(learner: _Learner, valid: Examples | None) -> tuple[float, float, float] | tuple[None, None, None]:
     """Return the mean loss, the accuracy and the macro-F1 on the validation rows."""
     if valid is None:
         return None, None, None
-    Z = network.forward(valid.words.times(E)).Z[-1]
-    mean_loss = float(np.vdot(loss.value(Z, valid.Y), valid.weights) / valid.weights.sum())
-    if multi_label:
+    Z = learner.network.forward(valid.words.times(learner.E)).Z[-1]
+    mean_loss = float(np.vdot(learner.settings.loss.value(Z, valid.Y), valid.weights) / valid.weights.sum())
+    if learner.settings.multi_label:
         return mean_loss, *exact_and_macro_f1(Z > 0, valid.Y)
     matrix = confusion(valid.Y.argmax(axis=1), Z.argmax(axis=1), Z.shape[1])
     return mean_loss, float(np.trace(matrix) / len(valid)), macro_f1(matrix)

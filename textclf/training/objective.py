@@ -22,7 +22,6 @@ from textclf.nn.lbfgs import LbfgsSettings, Steps, lbfgs
 from textclf.nn.network import Loss, Network
 from textclf.storage.array_store import walk
 from textclf.text.csr import SparseRows, blocks_of
-from textclf.text.subwords import WideRows
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State, state_of, steps_of
 from textclf.training.data import Examples
 from textclf.types import Array
@@ -95,26 +94,22 @@ class FitOptions:
     """
 
     steps: LbfgsSettings
-    threads: int = 1
     start: JointFit | None = None
     after_step: Callable[[int, float], None] = lambda _number, _loss: None
     checkpoint: Checkpoint = field(default=NO_CHECKPOINT)
     largest_saved: int = 1 << 28
 
 
-def fit_jointly(problem: Problem, S: Array, examples: Examples, options: FitOptions) -> JointFit:
-    """Return the minimum of the problem over these examples, found by L-BFGS; S has shape (n, d).
-
-    It starts from the problem's network and zero U, or from the prior's, or from `options.start`.
-    """
-    with _workers(options.threads) as each:
-        rows = RowsHere(blocks_for(S, examples), examples.ngrams, each)
-        shares = np.average(examples.Y, axis=0, weights=examples.weights)
-        return minimize(problem, rows, shares, float(examples.weights.sum()), options)
-
-
 class Rows(Protocol):
     """The rows that a fit looks at, wherever they are: each answer is a sum over all."""
+
+    @property
+    def weight(self) -> float:
+        """What all rows weigh together."""
+
+    @property
+    def shares(self) -> Array:
+        """The share of each class in that weight, shape (k,)."""
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return Σ w L, its gradient by the network's parameters, and dU, of the columns of `gradient_of`."""
@@ -136,34 +131,50 @@ class RowBlock:
 
 @dataclass(frozen=True)
 class RowsHere:
-    """Rows of this process, in blocks; `wide` knows the sub-words G of their pieces."""
+    """Examples of this process, in blocks that `each` goes over."""
 
+    examples: Examples
     blocks: Sequence[RowBlock]
-    wide: WideRows
     each: "Each"
+
+    @property
+    def weight(self) -> float:
+        """What all rows weigh together."""
+        return float(self.examples.weights.sum())
+
+    @property
+    def shares(self) -> Array:
+        """The share of each class in that weight, shape (k,)."""
+        shares: Array = np.average(self.examples.Y, axis=0, weights=self.examples.weights)
+        return shares
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        U_ngrams, R = self.wide.spread(U)
+        wide = self.examples.ngrams
+        U_ngrams, R = wide.spread(U)
         rows = np.asarray(U_ngrams), R
         of_block = partial(gradient_of, network=network, rows=rows, spread=spread, loss=loss)
         value, of_network, *by_columns = reduce(add_to, self.each(of_block, walk(self.blocks)))
-        return [value, of_network, self.wide.gather(*by_columns)]
+        return [value, of_network, wide.gather(*by_columns)]
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
         parts = self.each(partial(squares_of, network=network), walk(self.blocks))
         of_network, *by_columns = reduce(add_to, parts)
-        return [of_network, self.wide.gather_squares(*by_columns)]
+        return [of_network, self.examples.ngrams.gather_squares(*by_columns)]
 
 
-def minimize(problem: Problem, rows: Rows, shares: Array, total: float, options: FitOptions) -> JointFit:
-    """Minimize as `fit_jointly` does, over rows anywhere: `total` is their weight, `shares` the classes' in it."""
+def fit_jointly(problem: Problem, rows: Rows, options: FitOptions) -> JointFit:
+    """Return the minimum of the problem over these rows, found by L-BFGS.
+
+    It starts from the problem's network and zero U, or from the prior's, or from `options.start`.
+    """
     objective = _Objective(problem, rows, _columns(problem.scales, problem.network.sizes[-1], problem.loss))
     start, state = options.start, options.checkpoint.load(_STEPS)
     losses: list[float] = [] if start is None else [*start.losses]
     if state is not None:
         losses = state.arrays["losses"].tolist()
+    total = rows.weight
     begin = objective.centre if start is None else objective.theta_of(start.network, start.U)
 
     def save(steps: Steps) -> None:
@@ -176,7 +187,7 @@ def minimize(problem: Problem, rows: Rows, shares: Array, total: float, options:
         objective.loss_and_gradient,
         begin if state is None else steps_of(state, begin),
         options.steps,
-        curvature=objective.curvature(shares),
+        curvature=objective.curvature(rows.shares),
         after_iteration=save,
     )
     before = JointFit(problem.network, found.theta, []) if start is None else start
@@ -234,14 +245,16 @@ Each = Callable[[Callable[[RowBlock], tuple[Array, ...]], Iterable[RowBlock]], I
 
 
 @contextmanager
-def _workers(threads: int) -> Iterator[Each]:
+def rows_here(S: Array, examples: Examples, threads: int = 1) -> Iterator[RowsHere]:
+    """Give the examples, with S of shape (n, d), as rows to fit to, their blocks worked on by so many threads."""
+    blocks = blocks_for(S, examples)
     if threads < 2:
-        yield map
+        yield RowsHere(examples, blocks, map)
         return
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(threads) as pool:
-        yield pool.map
+        yield RowsHere(examples, blocks, pool.map)
 
 
 def add_to(totals: Sums, part: Sums) -> Sums:

@@ -5,7 +5,7 @@ say less than sub-words, and then a smaller scale suits them. Each move changes 
 fit so far, so a move takes a few steps of L-BFGS instead of a whole training.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
@@ -51,48 +51,58 @@ class Moves(Generic[Fit]):
 
 def choose_regularization(
     first: Regularization,
-    fit: Callable[[Regularization, Fit | None], Fit],
+    moves: Moves[Fit],
+    fit: Callable[[Regularization, Fit], Fit],
     validation_losses: Callable[[Fit], Array],
-    *,
     groups: Integers | None = None,
-    past: Moves[Fit] | None = None,
     after_move: Callable[[Moves[Fit]], None] = lambda _: None,
 ) -> Choice[Fit]:
     """Return the best regularization that greedy moves from `first` find; a move is kept if the validation loss falls.
 
-    `fit` fits with a regularization, from scratch or from an earlier fit. `validation_losses` returns the loss of each
-    validation row, shape (n,). Rows with one number in `groups`, shape (n,), have the same text. `after_move` receives
-    the first fit and each move. The last that it received, given as `past`, resumes the search there.
+    `moves` holds the fit with `first`. `fit` fits with another regularization, from an earlier fit. `validation_losses`
+    returns the loss of each validation row, shape (n,). Rows with one number in `groups`, shape (n,), have the same
+    text. `after_move` receives each move. The last that it received, given as `moves`, resumes the search there.
     """
-    best = first
-    best_fit = past.fit if past else fit(first, None)
+    best_fit, kept = moves.fit, [*moves.kept]
     lowest = validation_losses(best_fit)
-    known, kept = past.kept if past else (), list[bool]()
-    if past is None:
-        after_move(Moves((), best_fit))
-
-    def improves(candidate: Regularization) -> bool:
-        nonlocal best, best_fit, lowest
-        if len(kept) < len(known):
-            kept.append(known[len(kept)])
-            best = candidate if kept[-1] else best
-            return kept[-1]
+    best, candidate = next_move(first, kept)
+    while candidate is not None:
         found = fit(candidate, best_fit)
         losses = validation_losses(found)
         gain = lowest - losses
         kept.append(bool(gain.mean() > max(_GAIN * lowest.mean(), _DEVIATIONS * standard_error(gain, groups))))
         if kept[-1]:
-            best, best_fit, lowest = candidate, found, losses
+            best_fit, lowest = found, losses
         after_move(Moves(tuple(kept), best_fit))
-        return kept[-1]
+        best, candidate = next_move(first, kept)
+    return Choice(best, best_fit, 1 + len(kept))
 
+
+def next_move(first: Regularization, kept: Sequence[bool]) -> tuple[Regularization, Regularization | None]:
+    """Return the regularization that moves from `first` led to, and the one to try next, or None at the end.
+
+    `kept`: whether each move so far was kept.
+
+    >>> next_move(Regularization(0.1, (1.0,)), [False, False])
+    (Regularization(l2=0.1, ngram_scales=(1.0,)), None)
+    """
+    best, answers = first, iter(kept)
     for factor in (1 / _FACTOR, _FACTOR):
-        while LEAST_L2 <= best.l2 * factor <= MOST_L2 and improves(replace(best, l2=best.l2 * factor)):
-            pass
+        while LEAST_L2 <= best.l2 * factor <= MOST_L2:
+            candidate = replace(best, l2=best.l2 * factor)
+            is_kept = next(answers, None)
+            if is_kept is None:
+                return best, candidate
+            if not is_kept:
+                break
+            best = candidate
         if best.l2 != first.l2:
             break
-    any(improves(candidate) for candidate in _with_smaller_scale(best))
-    return Choice(best, best_fit, 1 + len(kept))
+    for candidate in _with_smaller_scale(best):
+        is_kept = next(answers, None)
+        if is_kept is not False:
+            return (best, candidate) if is_kept is None else (candidate, None)
+    return best, None
 
 
 def _with_smaller_scale(regularization: Regularization) -> Iterator[Regularization]:

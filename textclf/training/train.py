@@ -11,7 +11,8 @@
 
 import hashlib
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -29,23 +30,15 @@ from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayStore
+from textclf.storage.array_store import ArrayStore
 from textclf.storage.quantized import ByteRows
 from textclf.text.features import Features, TextMatrix
-from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint
 from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
 from textclf.training.data import Examples, count_copies, deal, group_copies, split, text_keys
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
-from textclf.training.trainer import (
-    JOINT_LENGTH,
-    NOBODY,
-    FitResult,
-    HeldOut,
-    Listener,
-    Trainer,
-    mean_vectors,
-)
+from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
+from textclf.training.trainer import JOINT_LENGTH, FitResult, HeldOut, Trainer, mean_vectors
 from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -117,6 +110,15 @@ class Trained:
         return self.model.uncalibrated(self.held_out.logits)
 
 
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
+
+
+@_one_blas_thread()
 def train(
     data: LabelledTexts,
     settings: Settings,
@@ -124,38 +126,21 @@ def train(
     *,
     valid: LabelledTexts | None = None,
     start: Start | None = None,
-    listener: Listener = NOBODY,
-    store: ArrayStore = IN_MEMORY,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
+    resources: Resources = PLAIN_RESOURCES,
 ) -> Trained:
     """Train a model on labelled texts; `vectors` None starts from random ones.
 
-    The matrices are kept on the `store`, in memory or in files, which does not change the model. What `checkpoint` was
-    saved in an earlier call of the same identity is resumed; the model is the same. The BLAS library runs
-    in one thread meanwhile: the sums of more would depend on how many cores there are, and its threads would wait for
-    each other around the small products of the blocks, which `settings.threads` of our own work on.
+    None of the `resources` changes the model: large arrays lie in memory or in files, and what the checkpoint saved in
+    an earlier call of the same identity is resumed. The BLAS library runs in one thread meanwhile: the sums of more
+    would depend on how many cores there are, and its threads would wait for each other around the small products of the
+    blocks, which `settings.threads` of our own work on.
 
     With `start` it continues from a model, as `continual` describes; `settings` must then be the `kept_settings`.
 
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, no text with a word, or labels without the order that the settings say they have.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
-        return _train(data, settings, vectors, valid, start, listener, store, checkpoint)
-
-
-def _train(
-    data: LabelledTexts,
-    settings: Settings,
-    vectors: WordVectors | None,
-    valid: LabelledTexts | None,
-    start: Start | None,
-    listener: Listener,
-    store: ArrayStore,
-    checkpoint: Checkpoint,
-) -> Trained:
+    listener, store = resources.listener, resources.store
     rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, store)
     sets = label_sets(rows.labels, multi_label=settings.multi_label)
     labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
@@ -165,10 +150,10 @@ def _train(
     n = len(data.texts)
     summary = data_summary(data.texts, data.labels, sets[:n])
     _check_columns(data, valid, start)
-    checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
+    resources.checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
     listener.say(f"{len(rows.texts):,} examples, {what_labels(sets, len(labels), settings.multi_label)}")
-    preparation = _Preparation(rows, sets, labels, settings, vectors, listener, store, checkpoint)
+    preparation = _Preparation(rows, sets, labels, settings, vectors, resources)
     prepared = preparation.begin(start, rng, is_apart=settings.columns == "apart" and len(data.columns.texts) > 1)
     Y = prepared.examples.Y
     groups = _groups(rows, settings, valid, listener)
@@ -196,35 +181,38 @@ def _train(
         else prepared.examples.take(train_rows)
     )
     regularization = None if start is None else old_regularization(start.model, settings.l2)
-    fitted = prepared.trainer.fit(part, rows_held_out[0] if rows_held_out else None, rng, regularization)
+    of_valid_rows = rows_held_out[0] if rows_held_out else None
+    prepared = prepared._replace(trainer=prepared.trainer.train_network(part, of_valid_rows, rng))
+    fitted = prepared.trainer.fit(part, of_valid_rows, regularization)
     if rows_held_out is not None and start is None and _may_keep_apart(data, settings):
         apart = preparation.begin(None, np.random.default_rng(settings.seed), is_apart=True)
-        apart = apart._replace(trainer=replace(apart.trainer, checkpoint=checkpoint.within("apart")))
+        saved_apart = replace(resources, checkpoint=resources.checkpoint.within("apart"))
+        apart = apart._replace(trainer=replace(apart.trainer, resources=saved_apart))
         held_apart = hold_out(apart)
         assert held_apart is not None
-        of_apart = apart.trainer.fit(apart.examples.weighing_only(train_rows), held_apart[0], rng)
+        of_apart = apart.trainer.fit(apart.examples.weighing_only(train_rows), held_apart[0])
         losses = prepared.trainer.validation_losses(fitted, *rows_held_out)
         if _pays(losses, apart.trainer.validation_losses(of_apart, *held_apart)):
             prepared, fitted, rows_held_out = apart, of_apart, held_apart
         listener.say(f"text columns: {'kept apart' if prepared.trainer.features.is_apart else 'joined'}")
-    fitting, examples, matrix = prepared
+    trainer, examples, matrix = prepared
     fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
     validation = held_out = None
     if rows_held_out is not None:
         if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
             listener.say(f"{FOLDS}-fold cross-validation")
             folds = deal(strata(Y), FOLDS, rng, groups=groups, Y=Y)
-            held_out = fitting.cross_validated(fitted, examples, matrix, groups, folds, rng)
+            held_out = trainer.cross_validated(fitted, examples, matrix, groups, folds)
             valid_rows = np.flatnonzero(folds >= 0)
         else:
-            held_out = fitting.held_out(fitted, *rows_held_out)
-        fitted, held_out = fitting.calibrated(fitted, held_out)
+            held_out = trainer.held_out(fitted, *rows_held_out)
+        fitted, held_out = trainer.calibrated(fitted, held_out)
         model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
         fitted = replace(fitted, model=model)
     model = _with_reference(fitted.model, matrix.slice(0, n), vectors)
     fitted = replace(fitted, model=model if start is None else extend_reference(model, start.model))
     if len(train_rows) < len(Y):
-        fitted = fitting.refit(fitted, examples, rng)
+        fitted = trainer.refit(fitted, examples)
     model = _described(fitted, summary, settings, vectors, validation, start)
     return Trained(model, validation, held_out, valid_rows)
 
@@ -238,25 +226,24 @@ class _Preparation:
     labels: tuple[str, ...]
     settings: Settings
     vectors: WordVectors | None
-    listener: Listener
-    store: ArrayStore
-    checkpoint: Checkpoint
+    resources: Resources
 
     def begin(self, start: Start | None, rng: np.random.Generator, *, is_apart: bool) -> "_Prepared":
         """Return the fit to do, from scratch or on from a model, and what it is done on."""
         data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
+        store = self.resources.store
         Y = multi_hot(self.sets, labels)
         weights = _weights(data, Y, labels, settings)
         if start is not None:
-            grown = grow(start.model, data.texts, labels, settings, vectors, rng, self.store)
+            grown = grow(start.model, data.texts, labels, settings, vectors, rng, store)
             vocabulary, E, network, earlier = grown.vocabulary, grown.vocabulary.E, grown.earlier.network, grown.earlier
         else:
             copies, earlier = (None if data.weights is None else data.row_weights()), None
             m = len(data.columns.texts) if is_apart else 1
-            vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, self.store, copies, m)
-            vocabulary = add_columns(vocabulary, data.columns, data.texts, self.store, copies, is_apart=is_apart)
+            vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, store, copies, m)
+            vocabulary = add_columns(vocabulary, data.columns, data.texts, store, copies, is_apart=is_apart)
             length = (JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0) / math.sqrt(m)
-            raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.store, settings.threads)
+            raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, store, settings.threads)
             passages = raw.reshape(len(raw) * m, -1)  # each has an average of its own
             standard = Standardizer.of_rows(passages, None if copies is None else np.repeat(copies, m), length=length)
             E = standard.transform(vocabulary.E)
@@ -265,13 +252,13 @@ class _Preparation:
         S: Array | None = None
         if settings.optimizer == "lbfgs":  # E stays what it is, so the fit sees what the model's file will hold
             E = np.asarray(ByteRows.of(E))
-            S = mean_vectors(matrix.words, E, self.store, settings.threads)
-        self.listener.say(_what_was_found(features, matrix, vectors))
-        fitting = Trainer(
+            S = mean_vectors(matrix.words, E, store, settings.threads)
+        self.resources.listener.say(_what_was_found(features, matrix, vectors))
+        trainer = Trainer(
             settings, features, vocabulary.words, labels, network, E, S,
-            self.listener, self.store, self.checkpoint, earlier,
+            self.resources, earlier,
         )  # fmt: skip
-        return _Prepared(fitting, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)
+        return _Prepared(trainer, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)
 
 
 class _Prepared(NamedTuple):

@@ -11,22 +11,23 @@ from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
 from textclf.model.card import EpochFigures, ModelCard
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
-from textclf.nn.network import LOSSES, Network
+from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
+from textclf.storage.array_store import ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.storage.quantized import ByteRows
 from textclf.text.csr import SparseRows, average
 from textclf.text.features import Features, TextMatrix
-from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from textclf.training.checkpoint import State
 from textclf.training.continual import EarlierKnowledge
 from textclf.training.data import Examples, deal
 from textclf.training.label_names import NamePrior, guess_by_names, name_vectors
-from textclf.training.minibatch import Epoch, EpochSettings, train_network
+from textclf.training.minibatch import EpochSettings, TrainedNetwork, train_network
 from textclf.training.nbsvm import nbsvm_scales
-from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly
-from textclf.training.regularization import Choice, Moves, Regularization, choose_regularization
+from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly, rows_here
+from textclf.training.regularization import Moves, Regularization, choose_regularization
+from textclf.training.resources import NOBODY, Epoch, Resources
 from textclf.training.vocabulary import take
 from textclf.types import Array, Integers
 
@@ -55,17 +56,6 @@ _ROWS_AT_ONCE = 1 << 12
 _NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
-
-
-@dataclass(frozen=True)
-class Listener:
-    """Who is told how training goes: `say` of each step in a sentence, `epoch` of each epoch, out of so many."""
-
-    say: Callable[[str], None] = lambda _: None
-    epoch: Callable[[Epoch, int], None] = lambda _epoch, _of: None
-
-
-NOBODY = Listener()
 
 
 @dataclass(frozen=True)
@@ -99,15 +89,6 @@ class FitResult:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Where the joint fit begins: the network and the vectors, which mini-batches have trained for so many epochs."""
-
-    network: Network
-    E: Array
-    epochs: int
-
-
-@dataclass(frozen=True)
 class Trainer:
     """The fit, which runs twice: on the training part, to validate, and on all rows.
 
@@ -122,48 +103,68 @@ class Trainer:
     E: Array
     S: Array | None
     """C E of all examples, where E stays what it is; None where training changes it."""
-    listener: Listener
-    store: ArrayStore = IN_MEMORY
-    checkpoint: Checkpoint = NO_CHECKPOINT
+    resources: Resources
     earlier: EarlierKnowledge | None = None
+    epochs: tuple[Epoch, ...] = ()
+    """Those in which mini-batches have trained the network and E."""
     is_sample: bool = False
     """Whether it fits to a sample of the rows, to choose the regularization."""
+
+    def train_network(self, examples: Examples, valid: Examples | None, rng: np.random.Generator) -> "Trainer":
+        """Return the trainer with the network and E that mini-batches have trained; itself where L-BFGS does all."""
+        if self.settings.optimizer == "lbfgs":
+            return self
+        start = TrainedNetwork(self.network, self.E)
+        trained = train_network(start, examples, valid, self._epoch_settings(), rng, self.resources)
+        return replace(self, network=trained.network, E=trained.E, epochs=trained.history)
 
     def fit(
         self,
         examples: Examples,
-        valid: Examples | None,
-        rng: np.random.Generator,
+        valid: Examples | None = None,
         regularization: Regularization | None = None,
         start: JointFit | None = None,
     ) -> FitResult:
-        """Return the model fitted to these examples: epochs, and regularization if none is given, chosen on `valid`.
+        """Return the model fitted to these examples, with a regularization chosen on `valid` if none is given.
 
-        The joint fit starts from `start`, if one is given.
+        Where fits to all rows would take long, fits to a sample choose the regularization. The joint fit starts
+        from `start`, where one is given.
         """
-        settings = self.settings
-        loss = LOSSES[settings.loss, settings.output]
-        network, E, epochs = self.network, self.E, []
-        if settings.optimizer != "lbfgs":
-            chosen = self._epoch_settings()
-            trained = train_network(
-                network, E, examples, valid, loss, chosen, rng,
-                after_epoch=lambda epoch: self.listener.epoch(epoch, chosen.epochs), checkpoint=self.checkpoint,
-            )  # fmt: skip
-            network, E, epochs = trained.network, trained.E, trained.history
-        U = np.zeros((0, len(self.labels)), np.float32)
-        history = [EpochFigures(**vars(epoch)) for epoch in epochs]
-        if settings.optimizer == "lbfgs" or examples.ngrams.width:
-            choice = self._fit_jointly(Stage(network, E, len(epochs)), examples, valid, regularization, start)
-            network, U, regularization = choice.fit.network, choice.fit.U, choice.regularization
-            history += list_steps(choice.fit, len(epochs))
-        thresholds = np.full(len(self.labels), 0.5, np.float32) if settings.multi_label else None
-        vectors = E if self.S is None else ByteRows.of(E)  # as E is where training leaves it, its bytes are exact
-        model = Model(
-            self.labels, self.features, self.words, vectors, U, network, settings.output,
-            ModelCard(tuple(history), settings=self.settings), thresholds=thresholds,
-        )  # fmt: skip
-        return FitResult(model, regularization)
+        if self.settings.optimizer != "lbfgs" and not examples.ngrams.width:
+            return FitResult(self._model(JointFit(self.network, np.zeros((0, len(self.labels)), np.float32), [])), None)
+        is_given = self.earlier is not None or regularization is not None
+        is_searched = not is_given and self._may_choose(examples, valid)
+        if is_searched and self._takes_long(examples):
+            is_searched, regularization = False, self._choose_on_sample(examples, valid)
+        regularization = regularization or self._first_regularization()
+        threads, scales = self.settings.threads, self._scales(examples)
+        S = mean_vectors(examples.words, self.E, self.resources.store, threads) if self.S is None else self.S
+        guess = self._guess_by_names(S, examples)
+        losses = None if valid is None else self._validation_losses(valid)
+        past = self._past_moves(examples)
+        with rows_here(S, examples, threads) as rows:
+
+            def fit(chosen: Regularization, begin: JointFit | None) -> JointFit:
+                options = self._options(begin, is_searched=is_searched)
+                found = fit_jointly(self._problem(chosen, scales, guess), rows, options)
+                if valid is None or losses is None:
+                    return found
+                valid_loss = float(losses(found).sum() / valid.weights.sum())
+                return replace(found, valid_losses=[*found.valid_losses, valid_loss])
+
+            if past is None:
+                past = Moves((), fit(regularization, start))
+                self._save_moves(past)
+            if valid is None or losses is None or not is_searched:
+                return FitResult(self._model(past.fit), regularization)
+            choice = choose_regularization(regularization, past, fit, losses, valid.groups, self._save_moves)
+        chosen = choice.regularization
+        said = [
+            f", scale of {table.name} {scale:g}"
+            for table, scale in zip(self.features.ngrams, chosen.ngram_scales, strict=True)
+        ]
+        self.resources.listener.say(f"regularization, best of {choice.tried}: L2 {chosen.l2:.3g}{''.join(said)}")
+        return FitResult(self._model(choice.fit), choice.regularization)
 
     def calibrated(self, fitted: FitResult, held_out: HeldOut) -> tuple[FitResult, HeldOut]:
         """Return the model with the temperature, and the scaling if any, that suits the held-out rows.
@@ -206,150 +207,125 @@ class Trainer:
         return np.concatenate(found)
 
     def cross_validated(
-        self, fitted: FitResult, examples: Examples, matrix: TextMatrix, groups: Integers, folds: Integers,
-        rng: np.random.Generator,
-    ) -> HeldOut:  # fmt: skip
+        self, fitted: FitResult, examples: Examples, matrix: TextMatrix, groups: Integers, folds: Integers
+    ) -> HeldOut:
         """Return all rows that are in a fold, each with what a model says that was fitted to the other rows.
 
         Each of these models has the regularization of the one `fitted`.
         """
         logits = np.empty(examples.Y.shape)
-        quiet = replace(self, listener=NOBODY)
         for fold in np.unique(folds[folds >= 0]):
             out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
             name = f"fold{fold}"
-            noted = self.checkpoint.load(name)
+            noted = self.resources.checkpoint.load(name)
             if noted is not None:
                 logits[out] = noted.array("logits", logits[out])
                 continue
-            part = replace(quiet, checkpoint=self.checkpoint.within(name))
-            model = part.fit(examples.weighing_only(rest), None, rng, fitted.regularization).model
-            logits[out] = self._logits(model, take(matrix, out, self.store))
+            model = self._quietly(name).fit(examples.weighing_only(rest), None, fitted.regularization).model
+            logits[out] = self._logits(model, take(matrix, out, self.resources.store))
             said = State({"logits": logits[out]})
-            self.checkpoint.save(name, said.itself)
+            self.resources.checkpoint.save(name, said.itself)
         judged = np.flatnonzero(folds >= 0)
         if len(judged) < len(folds):
-            matrix = take(matrix, judged, self.store)
+            matrix = take(matrix, judged, self.resources.store)
             examples = Examples(matrix.words, matrix.ngrams, examples.Y[judged], examples.weights[judged])
         return HeldOut(examples, matrix, logits[judged], groups[judged])
 
-    def refit(self, fitted: FitResult, examples: Examples, rng: np.random.Generator) -> FitResult:
+    def refit(self, fitted: FitResult, examples: Examples) -> FitResult:
         """Return the model fitted to all examples, the validation rows too; what validation showed is kept."""
         if self.settings.optimizer != "lbfgs":
             return fitted  # its epochs were chosen by rows that it must not have seen
-        self.listener.say("refitting on all rows")
+        self.resources.listener.say("refitting on all rows")
         # The problem is convex: it ends where one from scratch would.
         start = JointFit(fitted.model.network, np.asarray(fitted.model.U), [])
-        last = replace(self, listener=NOBODY, checkpoint=self.checkpoint.within("last"))
-        again = last.fit(examples, None, rng, fitted.regularization, start)
+        again = self._quietly("last").fit(examples, None, fitted.regularization, start)
         found = again.model if fitted.scaling is None else again.model.scaled(fitted.scaling)
         return replace(fitted, model=replace(fitted.model, E=found.E, U=found.U, network=found.network))
 
-    def _fit_jointly(
-        self,
-        stage: Stage,
-        examples: Examples,
-        valid: Examples | None,
-        regularization: Regularization | None = None,
-        begin: JointFit | None = None,
-    ) -> Choice[JointFit]:
-        """Fit network and n-grams jointly, with this regularization or the one that does best on the validation rows.
+    def _quietly(self, name: str) -> "Trainer":
+        """Return the trainer of a further fit, which tells nobody how it goes and is saved under this name."""
+        checkpoint = self.resources.checkpoint.within(name)
+        return replace(self, resources=replace(self.resources, listener=NOBODY, checkpoint=checkpoint))
 
-        Where fits to all rows would take long, fits to a sample choose the regularization.
-        """
-        network, E, done = stage.network, stage.E, stage.epochs
-        threads, loss = self.settings.threads, LOSSES[self.settings.loss, self.settings.output]
-        worth = self.earlier is None and regularization is None and self._may_choose(examples, valid)
-        work = examples.ngrams.entries * len(self.labels)
-        tried = 1
-        if worth and work > AUTO_WORK and self.settings.recipe != "best" and not self.is_sample:
-            worth, part = False, self._sample(examples, AUTO_WORK / work)
-            if len(part.examples) >= _LEAST_SHARE * len(examples):
-                choice = part.trainer._fit_jointly(stage, part.examples, valid)
-                regularization, tried = choice.regularization, choice.tried
-        S = mean_vectors(examples.words, E, self.store, threads) if self.S is None else self.S
+    def _model(self, fit: JointFit) -> Model:
+        """Return the model that a joint fit makes."""
+        epochs = [EpochFigures(**vars(epoch)) for epoch in self.epochs]
+        thresholds = np.full(len(self.labels), 0.5, np.float32) if self.settings.multi_label else None
+        vectors = self.E if self.S is None else ByteRows.of(self.E)  # exact: E is made of such rows before the fit
+        return Model(
+            self.labels, self.features, self.words, vectors, fit.U, fit.network, self.settings.output,
+            ModelCard((*epochs, *list_steps(fit, len(epochs))), settings=self.settings), thresholds=thresholds,
+        )  # fmt: skip
+
+    def _scales(self, examples: Examples) -> Array:
+        """Return the scales of word n-grams and sub-words before any factor, of the columns that a fit moves."""
         scales = nbsvm_scales(
             examples.ngrams, examples.Y, examples.weights,
-            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=threads, measured=self._measured,
+            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=self.settings.threads, measured=self._measured,
         )  # fmt: skip
-        scales = columns_moved(scales, loss)
-        guess = self._guess_by_names(network, E, S, examples)
+        return columns_moved(scales, self._loss)
 
-        S_valid = None if valid is None else average(valid.words, E, threads=threads)
+    def _problem(self, regularization: Regularization, scales: Array, guess: NamePrior | None) -> Problem:
+        """Return what is minimized with this regularization, given the scales before any factor."""
+        if any(scale != 1.0 for scale in regularization.ngram_scales):
+            scales = scales.copy()
+            for kind, factor in zip(self.features.kinds, regularization.ngram_scales, strict=True):
+                scales[kind] *= np.float32(factor)
+        prior = guess.around(regularization.l2, (len(scales), len(self.labels))) if guess else None
+        problem = Problem(self.network, scales, self._loss, regularization.l2, prior)
+        return problem if self.earlier is None else self.earlier.held(problem)
 
-        def validation_losses(found: JointFit) -> Array:
-            assert valid is not None
-            assert S_valid is not None
-            Z = found.network.forward(S_valid, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
+    def _options(self, start: JointFit | None, *, is_searched: bool) -> FitOptions:
+        """Return how a minimum is looked for: closely where fits are compared, in few steps from an earlier fit."""
+        settings, done = self.settings, len(self.epochs)
+        steps = MOVE_ITERATIONS if start else settings.epochs if settings.epochs and not done else JOINT_ITERATIONS
+        gain = CHOOSING_TOLERANCE if is_searched else joint_tolerance(settings)
+        epoch = self.resources.listener.epoch
+        return FitOptions(
+            LbfgsSettings(steps, tolerance=0.0, gain=gain),
+            start,
+            lambda number, loss: epoch(Epoch(done + number, loss), done + steps),
+            self.resources.checkpoint.within(_NOTED),
+        )
+
+    def _validation_losses(self, valid: Examples) -> Callable[[JointFit], Array]:
+        """Return what tells the loss of each validation row by a fit, its temperature set."""
+        threads, loss = self.settings.threads, self._loss
+        S = average(valid.words, self.E, threads=threads)
+
+        def losses(found: JointFit) -> Array:
+            Z = found.network.forward(S, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
             temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
             return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
 
-        tolerance = CHOOSING_TOLERANCE if worth else joint_tolerance(self.settings)
+        return losses
 
-        def fit(regularization: Regularization, start: JointFit | None) -> JointFit:
-            free = scales
-            if any(factor != 1.0 for factor in regularization.ngram_scales):
-                free = scales.copy()
-                for kind, factor in zip(self.features.kinds, regularization.ngram_scales, strict=True):
-                    free[kind] *= np.float32(factor)
-            steps = self._iterations(is_second=done > 0) if start is None else MOVE_ITERATIONS
+    @property
+    def _loss(self) -> Loss:
+        return LOSSES[self.settings.loss, self.settings.output]
 
-            def report(number: int, value: float) -> None:
-                self.listener.epoch(Epoch(done + number, value), done + steps)
-
-            prior = guess.around(regularization.l2, (len(free), len(self.labels))) if guess else None
-            problem = Problem(network, free, loss, regularization.l2, prior)
-            options = FitOptions(
-                LbfgsSettings(steps, tolerance=0.0, gain=tolerance), threads, start, report,
-                self.checkpoint.within(_NOTED),
-            )  # fmt: skip
-            found = fit_jointly(problem if self.earlier is None else self.earlier.held(problem), S, examples, options)
-            if valid is None:
-                return found
-            valid_loss = float(validation_losses(found).sum() / valid.weights.sum())
-            return replace(found, valid_losses=[*found.valid_losses, valid_loss])
-
-        first = regularization or self._first_regularization(is_second=done > 0)
-        past = self._past_moves(network, examples)
-        if valid is None or not worth:
-            found = past.fit if past else fit(first, begin)
-            self._note_moves(Moves((), found))
-            return Choice(first, found, tried)
-        choice = choose_regularization(
-            first, fit, validation_losses, groups=valid.groups, past=past, after_move=self._note_moves
-        )
-        chosen = choice.regularization
-        said = [
-            f", scale of {table.name} {scale:g}"
-            for table, scale in zip(self.features.ngrams, chosen.ngram_scales, strict=True)
-        ]
-        self.listener.say(f"regularization, best of {choice.tried}: L2 {chosen.l2:.3g}{''.join(said)}")
-        return choice
-
-    def _guess_by_names(self, network: Network, E: Array, S: Array, examples: Examples) -> NamePrior | None:
+    def _guess_by_names(self, S: Array, examples: Examples) -> NamePrior | None:
         settings = self.settings
         is_other = settings.hidden or self.earlier is not None or settings.optimizer != "lbfgs"
         if is_other or self.features.passages > 1:
             return None
-        vectors = name_vectors(self.features, E, self.labels, settings.label_names)
-        loss = LOSSES[settings.loss, settings.output]
-        guess = guess_by_names(vectors, network, S, examples.Y, examples.weights, loss)
+        vectors = name_vectors(self.features, self.E, self.labels, settings.label_names)
+        guess = guess_by_names(vectors, self.network, S, examples.Y, examples.weights, self._loss)
         if guess is not None:
-            self.listener.say(f"label names: a first guess of strength {guess.strength:.2g}")
+            self.resources.listener.say(f"label names: a first guess of strength {guess.strength:.2g}")
         return guess
 
-    def _note_moves(self, moves: Moves[JointFit]) -> None:
-        fit = moves.fit
-        arrays = fit.as_arrays()
-        self.checkpoint.save(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
+    def _save_moves(self, moves: Moves[JointFit]) -> None:
+        arrays = moves.fit.as_arrays()
+        self.resources.checkpoint.save(_NOTED, lambda: State(arrays, {"kept": list(moves.kept)}))
 
-    def _past_moves(self, network: Network, examples: Examples) -> Moves[JointFit] | None:
+    def _past_moves(self, examples: Examples) -> Moves[JointFit] | None:
         """Return the moves of a resumed training, or None if no fit of it was finished."""
-        state = self.checkpoint.load(_NOTED)
+        state = self.resources.checkpoint.load(_NOTED)
         if state is None:
             return None
         U = np.empty((examples.ngrams.width, len(self.labels)), np.float32)
-        return Moves(tuple(map(bool, state.facts["kept"])), JointFit.from_state(state, network, U))
+        return Moves(tuple(map(bool, state.facts["kept"])), JointFit.from_state(state, self.network, U))
 
     @property
     def _measured(self) -> slice:
@@ -361,20 +337,30 @@ class Trainer:
         enough = valid is not None and len(valid) >= _FEWEST_JUDGES
         return enough and self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
 
-    def _sample(self, examples: Examples, share: float) -> "SampledFit":
-        """Return a random share of the examples that weigh something, and the fit to do on them."""
+    def _work(self, examples: Examples) -> int:
+        return examples.ngrams.entries * len(self.labels)
+
+    def _takes_long(self, examples: Examples) -> bool:
+        """Return whether a sample of the examples has to do for choosing the regularization."""
+        return not self.is_sample and self.settings.recipe != "best" and self._work(examples) > AUTO_WORK
+
+    def _choose_on_sample(self, examples: Examples, valid: Examples | None) -> Regularization | None:
+        """Return the regularization that suits a random share of the examples; None where they are too few to say."""
         rows = np.flatnonzero(examples.weights)
         fewest = max(_FEWEST_SAMPLED, _SAMPLED_A_CLASS * len(self.labels))
-        count = min(len(rows), max(round(share * len(rows)), fewest))
+        count = min(len(rows), max(round(AUTO_WORK / self._work(examples) * len(rows)), fewest))
+        if count < _LEAST_SHARE * len(examples):
+            return None
         rng = np.random.default_rng(self.settings.seed)
         drawn = np.sort(rng.choice(rows, count, replace=False))
+        resources = replace(self.resources, checkpoint=self.resources.checkpoint.within("sample"))
         S = None if self.S is None else self.S[drawn]
-        trainer = replace(self, S=S, checkpoint=self.checkpoint.within("sample"), is_sample=True)
-        return SampledFit(trainer, examples.take(drawn))
+        return replace(self, S=S, resources=resources, is_sample=True).fit(examples.take(drawn), valid).regularization
 
     def _epoch_settings(self) -> EpochSettings:
         settings = self.settings
         return EpochSettings(
+            loss=self._loss,
             epochs=settings.epochs or _DEFAULT_EPOCHS[settings.optimizer],
             batch_size=settings.batch_size,
             optimizer=settings.optimizer,
@@ -387,20 +373,10 @@ class Trainer:
             multi_label=settings.multi_label,
         )
 
-    def _iterations(self, *, is_second: bool) -> int:
-        return self.settings.epochs if self.settings.epochs and not is_second else JOINT_ITERATIONS
-
-    def _first_regularization(self, *, is_second: bool) -> Regularization:
-        l2 = JOINT_L2 if self.settings.l2 is None or is_second else self.settings.l2
+    def _first_regularization(self) -> Regularization:
+        """Return the given L2 strength, unless mini-batches had it, or the one that the search starts from."""
+        l2 = JOINT_L2 if self.settings.l2 is None or self.epochs else self.settings.l2
         return Regularization(l2, (1.0,) * len(self.features.ngrams))
-
-
-@dataclass(frozen=True)
-class SampledFit:
-    """Some of the examples, and the fit to do on them."""
-
-    trainer: Trainer
-    examples: Examples
 
 
 def list_steps(found: JointFit, done: int) -> list[EpochFigures]:

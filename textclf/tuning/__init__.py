@@ -1,5 +1,5 @@
 """Settings found by trying: a search in the time that is given (the extra ``tune``)."""
 
-from textclf.tuning.search import METRICS, Metric, Trial, Tuned, Tuning, tune
+from textclf.tuning.search import METRICS, Metric, SearchTools, Trial, Tuned, Tuning, tune
 
-__all__ = ["METRICS", "Metric", "Trial", "Tuned", "Tuning", "tune"]
+__all__ = ["METRICS", "Metric", "SearchTools", "Trial", "Tuned", "Tuning", "tune"]

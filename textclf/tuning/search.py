@@ -46,7 +46,8 @@ _OVERHEAD = 1.6
 class Tuning:
     """How long to search, in seconds, for what; `max_size`: the most bytes that the model's file may have.
 
-    `study`: an SQLite file that keeps the trials, so that a later run continues with them.
+    `study`: an SQLite file that keeps the trials, so that a later run continues with them. `cache`: whether converted
+    vectors are kept.
     """
 
     duration: float
@@ -54,6 +55,20 @@ class Tuning:
     max_size: int | None = None
     study: Path | None = None
     folds: int = FOLDS
+    cache: bool = True
+
+
+@dataclass(frozen=True)
+class SearchTools:
+    """What a search works with: workers, a clock, and whom it tells.
+
+    `say` takes sentences, `progress` the seconds that went by since the last call.
+    """
+
+    make_worker: Callable[[Work], Worker] = Worker
+    clock: Callable[[], float] = monotonic
+    say: Callable[[str], None] = lambda _: None
+    progress: Callable[[float], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -90,31 +105,22 @@ class Tuned:
 
 
 def tune(
-    data: LabelledTexts,
-    base: Settings,
-    tuning: Tuning,
-    target: Path,
-    *,
-    cache: bool = True,
-    make_worker: Callable[[Work], Worker] = Worker,
-    clock: Callable[[], float] = monotonic,
-    say: Callable[[str], None] = lambda _: None,
-    progress: Callable[[float], None] = lambda _: None,
+    data: LabelledTexts, base: Settings, tuning: Tuning, target: Path, tools: SearchTools = SearchTools()
 ) -> Tuned:
     """Search for settings until the time is nearly up, train the best on all rows, and write that model to `target`.
 
-    `progress` takes the seconds that went by since the last call. Raises TextclfError when Optuna is missing,
-    TrainingError when the time is not enough for one measurement or no trial keeps to `max_size`.
+    Raises TextclfError when Optuna is missing, TrainingError when the time is not enough for one measurement or no
+    trial keeps to `max_size`.
     """
     require_packages("tune", "optuna", extra="tune")
     check_writable(target)
-    begin = clock()
+    begin = tools.clock()
     with _study(tuning, base, data) as study:
-        search = _Search(data, base, tuning, study, begin, clock, say, progress)
-        with make_worker(Work(data, search.folds, base.vectors, cache)) as worker:
+        search = _Search(data, base, tuning, study, begin, tools)
+        with tools.make_worker(Work(data, search.folds, base.vectors, tuning.cache)) as worker:
             search.run(worker)
             best = search.choose()
-            say(f"training on all rows with the best of {search.tried} settings")
+            tools.say(f"training on all rows with the best of {search.tried} settings")
             card = worker.train(best.settings, target, search.begin + 10 * tuning.duration)
         return Tuned(best, search.plain, search.tried, search.given_up, search.importance(), card)
 
@@ -129,13 +135,11 @@ class _Search:
         tuning: Tuning,
         study: "optuna.Study",
         begin: float,
-        clock: Callable[[], float],
-        say: Callable[[str], None],
-        progress: Callable[[float], None],
+        tools: SearchTools,
     ) -> None:
-        self._clock = clock
+        self._clock, self._say, self._progress = tools.clock, tools.say, tools.progress
         self.begin = self._last = begin
-        self._base, self._tuning, self._say, self._progress = base, tuning, say, progress
+        self._base, self._tuning = base, tuning
         rng = np.random.default_rng(base.seed)
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
         labels = tuple(sorted({label for row in self._sets for label in row}))

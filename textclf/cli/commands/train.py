@@ -532,8 +532,8 @@ def _train_on_table(
     options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
 ) -> tuple["Trained", "CrossValidation | None"]:
     """Train and save, with progress and a checkpoint to resume from; return also the cross-validation, if asked for."""
+    from textclf.training.resources import Listener, Resources
     from textclf.training.train import Start, train
-    from textclf.training.trainer import Listener
     from textclf.training.typical import keep_examples
 
     store = _store(options.max_memory)
@@ -545,11 +545,10 @@ def _train_on_table(
     valid = None if rows.valid is None else _take_examples(rows.valid)
     _say_what_is_read(rows.train, reading, options)
     with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
-        listener = Listener(say=lambda text: say(text, quiet=options.quiet), epoch=show)
+        resources = Resources(Listener(lambda text: say(text, quiet=options.quiet), show), store, checkpoint)
         trained = train(
-            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, listener=listener,
-            store=store, checkpoint=checkpoint,
-        )  # fmt: skip
+            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, resources=resources
+        )
         if options.keep_examples:
             examples = rows.train
             model = keep_examples(trained.model, examples.texts, examples.labels, options.keep_examples)

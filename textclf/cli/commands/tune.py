@@ -104,7 +104,7 @@ def command(options: TuneOptions) -> None:
     from textclf.settings import Settings
     from textclf.tables import read_examples
     from textclf.training.train import LabelledTexts
-    from textclf.tuning import Tuning, tune
+    from textclf.tuning import SearchTools, Tuning, tune
 
     quiet, cache = options.quiet, not options.no_cache
     base = Settings(
@@ -120,13 +120,11 @@ def command(options: TuneOptions) -> None:
     if len(examples) < _FEW:
         warn(f"{examples.name}: few rows, {len(examples)}: take the figures as rough.")
     open_chosen_vectors(options.vectors, cache=cache, quiet=quiet)  # converted now, with a word; mapped by the search
-    wanted = Tuning(options.duration, options.chosen_metric, options.max_size, options.study)
+    wanted = Tuning(options.duration, options.chosen_metric, options.max_size, options.study, cache=cache)
     data = LabelledTexts(examples.texts, examples.labels, examples.weights, columns=examples.columns)
     with counting_steps("tuning, seconds", round(options.duration), quiet=quiet) as count:
-        tuned = tune(
-            data, base, wanted, options.target,
-            cache=cache, say=lambda text: say(text, quiet=quiet), progress=lambda seconds: count(round(seconds)),
-        )  # fmt: skip
+        tools = SearchTools(say=lambda text: say(text, quiet=quiet), progress=lambda seconds: count(round(seconds)))
+        tuned = tune(data, base, wanted, options.target, tools)
     _say_result(tuned, options)
 
 

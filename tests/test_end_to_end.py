@@ -40,8 +40,10 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("work")
     out, talk = textclf("train", TRAIN, "-o", "model.safetensors", folder=folder)
     assert out == ""
-    assert talk.splitlines()[0] == "800 examples, 2 classes"
-    assert talk.splitlines()[-1].startswith("model.safetensors: ")
+    columns = "texts: column 'text', in English; labels: 'label' (negative 400, positive 400)"
+    assert talk.splitlines()[:2] == [columns, "800 examples, 2 classes"]
+    assert any(line.startswith("model.safetensors: ") for line in talk.splitlines())
+    assert talk.splitlines()[-1].startswith("  next: textclf evaluate model.safetensors TEST.csv")
     return folder
 
 

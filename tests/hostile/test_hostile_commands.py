@@ -68,7 +68,7 @@ def test_what_no_one_thought_of_is_one_line_too(monkeypatch):
 
 TWICE = {
     "A01 a number": ["predict", MODEL, "--top-k", "2", "--top-k", "1", "good"],
-    "A01 the same value": ["train", "t.csv", "-o", "m", "--text-column", "a", "--text-column", "a"],
+    "A01 the same value": ["train", "t.csv", "-o", "m", "--label-column", "a", "--label-column", "a"],
     "A01 two spellings": ["train", "t.csv", "-o", "m", "--model", "n"],
     "A01 yes and no": ["train", "t.csv", "-o", "m", "--calibrate", "--no-calibrate"],
     "A01 in a group": ["vectors", "train", "c.txt", "-o", "v", "--epochs", "1", "--epochs", "2"],

@@ -152,7 +152,7 @@ def test_training_tells_people_and_programs_what_it_did(place, capsys):
     out = told(capsys, "train", place / "train.csv", "-o", place / "x", "--multi-label", "--json", *loud)
     told_json = json.loads(out.out)
     without = sum(not labels for _, labels in rows_of_topics(400, 1))
-    assert out.err.splitlines()[0] == f"400 examples, 3 labels, 1.3 a text; without any: {without}"
+    assert out.err.splitlines()[1] == f"400 examples, 3 labels, 1.3 a text; without any: {without}"
     assert set(told_json["validation"]) == {"texts", "micro_f1", "macro_f1", "exact_match", "log_loss", "weakest"}
     assert told_json["settings"]["multi_label"] is True
     assert told_json["settings"]["output"] == "sigmoid"

@@ -63,7 +63,7 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     word (`comment_text`), then when it is the only one left.
 
     >>> choose(["id", "review", "stars"], TableOptions(label_column="stars"), labelled=True, name="t.csv")
-    ColumnChoice(text='review', label='stars', weight=None)
+    ColumnChoice(text='review', label='stars', weight=None, others=())
     """
     given = {
         option: getattr(options, option) for option in ("text_column", "label_column", "weight_column", "split_column")

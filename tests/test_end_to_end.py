@@ -348,10 +348,11 @@ def test_ctrl_c_ends_with_one_line_and_leaves_the_old_model(place):
         start_new_session=True,
         preexec_fn=heed_ctrl_c,
     ) as process:
-        assert process.stderr.readline().startswith("800 texts")
+        said = next((line for line in process.stderr if line.startswith("800 examples")), "nothing of the examples")
         time.sleep(0.5)
         os.killpg(process.pid, signal.SIGINT)
         talk = process.stderr.read()
+    assert said == "800 examples, 2 classes\n"
     assert process.returncode == 130
     assert re.match(r"Error: stopped(\.$|; resume with: textclf train )", talk.splitlines()[-1])
     assert (place / "kept.st").read_bytes() == b"old"

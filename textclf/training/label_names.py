@@ -14,6 +14,7 @@ import numpy as np
 
 from textclf.errors import TrainingError
 from textclf.nn.network import Loss, Network
+from textclf.storage.quantized import ByteRows
 from textclf.text.features import Features
 from textclf.training.objective import GaussianPrior
 from textclf.types import Array
@@ -41,7 +42,9 @@ class NamePrior:
         return GaussianPrior(self.network, np.zeros(shape, np.float32), precision.theta)
 
 
-def name_vectors(features: Features, E: Array, labels: Sequence[str], names: Mapping[str, str] | None) -> Array:
+def name_vectors(
+    features: Features, E: Array | ByteRows, labels: Sequence[str], names: Mapping[str, str] | None
+) -> Array:
     """Return the average vector of each label's name, shape (k, d): centred, of length 1, or 0 without a known word.
 
     `names`: the words of each label; None takes the labels themselves, cut where ``_`` or a capital separates words.

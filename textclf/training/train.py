@@ -250,12 +250,13 @@ class _Preparation:
             network = Network.start((m * E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
         features, matrix = vocabulary.features, vocabulary.matrix
         S: Array | None = None
+        start_vectors: Array | ByteRows = E
         if settings.optimizer == "lbfgs":  # E stays what it is, so the fit sees what the model's file will hold
-            E = np.asarray(ByteRows.of(E))
-            S = mean_vectors(matrix.words, E, store, settings.threads)
+            start_vectors = ByteRows.of(E)
+            S = mean_vectors(matrix.words, start_vectors, store, settings.threads)
         self.resources.listener.say(_what_was_found(features, matrix, vectors))
         trainer = Trainer(
-            settings, features, vocabulary.words, labels, network, E, S,
+            settings, features, vocabulary.words, labels, network, start_vectors, S,
             self.resources, earlier,
         )  # fmt: skip
         return _Prepared(trainer, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)

@@ -100,7 +100,8 @@ class Trainer:
     words: PackedStrings
     labels: tuple[str, ...]
     network: Network
-    E: Array
+    E: Array | ByteRows
+    """In bytes where training leaves E as it is, as the model's file holds it."""
     S: Array | None
     """C E of all examples, where E stays what it is; None where training changes it."""
     resources: Resources
@@ -114,7 +115,7 @@ class Trainer:
         """Return the trainer with the network and E that mini-batches have trained; itself where L-BFGS does all."""
         if self.settings.optimizer == "lbfgs":
             return self
-        start = TrainedNetwork(self.network, self.E)
+        start = TrainedNetwork(self.network, np.asarray(self.E))
         trained = train_network(start, examples, valid, self._epoch_settings(), rng, self.resources)
         return replace(self, network=trained.network, E=trained.E, epochs=trained.history)
 
@@ -194,9 +195,11 @@ class Trainer:
 
     def validation_losses(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> Array:
         """Return the loss of each held-out row at the temperature that suits them all, shape (n,)."""
-        Z, loss = self._logits(fitted.model, matrix), LOSSES[self.settings.loss, self.settings.output]
-        temperature, _ = fit_temperature(Z, examples.Y, examples.weights, loss)
-        return loss.value(Z / temperature, examples.Y) * examples.weights
+        return self._losses_at_best_temperature(self._logits(fitted.model, matrix), examples)
+
+    def _losses_at_best_temperature(self, Z: Array, examples: Examples) -> Array:
+        temperature, _ = fit_temperature(Z, examples.Y, examples.weights, self._loss)
+        return self._loss.value(Z.astype(np.float64) / temperature, examples.Y) * examples.weights
 
     def _logits(self, model: Model, matrix: TextMatrix) -> Array:
         """Return Z[L] of all texts, worked out in parts, of which each takes its C in double precision."""
@@ -251,9 +254,8 @@ class Trainer:
         """Return the model that a joint fit makes."""
         epochs = [EpochFigures(**vars(epoch)) for epoch in self.epochs]
         thresholds = np.full(len(self.labels), 0.5, np.float32) if self.settings.multi_label else None
-        vectors = self.E if self.S is None else ByteRows.of(self.E)  # exact: E is made of such rows before the fit
         return Model(
-            self.labels, self.features, self.words, vectors, fit.U, fit.network, self.settings.output,
+            self.labels, self.features, self.words, self.E, fit.U, fit.network, self.settings.output,
             ModelCard((*epochs, *list_steps(fit, len(epochs))), settings=self.settings), thresholds=thresholds,
         )  # fmt: skip
 
@@ -290,13 +292,12 @@ class Trainer:
 
     def _validation_losses(self, valid: Examples) -> Callable[[JointFit], Array]:
         """Return what tells the loss of each validation row by a fit, its temperature set."""
-        threads, loss = self.settings.threads, self._loss
+        threads = self.settings.threads
         S = average(valid.words, self.E, threads=threads)
 
         def losses(found: JointFit) -> Array:
             Z = found.network.forward(S, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
-            temperature, _ = fit_temperature(Z, valid.Y, valid.weights, loss)
-            return loss.value(Z.astype(np.float64) / temperature, valid.Y) * valid.weights
+            return self._losses_at_best_temperature(Z, valid)
 
         return losses
 
@@ -395,6 +396,6 @@ def joint_tolerance(settings: Settings) -> float:
     return JOINT_TOLERANCE if settings.l2 is None else TIGHT_TOLERANCE
 
 
-def mean_vectors(C: SparseRows, E: Array, store: ArrayStore, threads: int) -> Array:
+def mean_vectors(C: SparseRows, E: Array | ByteRows, store: ArrayStore, threads: int) -> Array:
     """Return S = C E, shape (n, d), or (n, m d) where m texts are kept apart, in the store."""
     return store.concatenate(in_order(lambda part: average(part, E), walk(C.batches()), threads))

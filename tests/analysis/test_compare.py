@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
 from textclf.analysis.compare import Answers, add_baselines, compare
 from textclf.cli import cli, run
-from textclf.cli.render.compare_text import comparison_text
+from textclf.cli.commands.compare import comparison_text
 from textclf.errors import DataError
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binomtest
 
 from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
-from textclf.cli.render.evaluation_text import measurement_text
+from textclf.cli.evaluation_text import measurement_text
 from textclf.metrics.single_label import Tally
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from textclf.cli import cli
 from textclf.cli import run as run_textclf
-from textclf.cli.render.explanation_text import explanation_text
+from textclf.cli.commands.explain import explanation_text
 from textclf.errors import ModelError
 from textclf.explain import ExplainSettings, explain, strongest_in_texts, strongest_words
 from textclf.explain.attribution import SUM_TOLERANCE, AttributedTexts, mean_gradient, scores

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics
 
 from textclf.analysis.evaluate import Measurement
-from textclf.cli.render.evaluation_text import measurement_text
+from textclf.cli.evaluation_text import measurement_text
 from textclf.metrics.ordinal import measure_order, order_labels
 from textclf.metrics.single_label import Tally
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from textclf.analysis.evaluate import Measurement
-from textclf.cli.render.evaluation_text import measurement_text
+from textclf.cli.evaluation_text import measurement_text
 from textclf.metrics.single_label import Tally, losses
 
 LABELS = ["a", "b", "c", "d"]

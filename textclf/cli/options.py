@@ -1,6 +1,5 @@
 """Options that several commands share, the objects that they become, and the click command that reads them."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import click
 from click.core import ParameterSource
+
+from textclf.cli.values import FormatChoice, NumberRange, Separator, Threshold
 
 if TYPE_CHECKING:
     from textclf.distributed import Engine
@@ -139,81 +140,6 @@ def refuse_idle(names: Collection[str], why: str) -> None:
     for parameter in click.get_current_context().command.params:
         if parameter.name in given and parameter.name in names:
             raise click.UsageError(f"{option_name(parameter)} has no effect here: {why}. Leave it out.")
-
-
-# --- types of values ----------------------------------------------------------------------------------------------
-
-
-class NumberRange(click.FloatRange):
-    """A range of numbers: click takes NaN for a number inside any."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number."""
-        number = super().convert(value, param, ctx)
-        if number != number:
-            self.fail(f"expected a number, found {value!r}.", param, ctx)
-        return number
-
-
-class Separator(click.ParamType[str]):
-    """A character between columns; a tab may be spelled out, as it is hard to type in a shell."""
-
-    name = "separator"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the character."""
-        return "\t" if value in ("\\t", "tab") else str(value)
-
-
-class FormatChoice(click.Choice[str]):
-    """The name of a table format, of those that are registered, which are only looked up when one is given."""
-
-    def __init__(self) -> None:
-        super().__init__([])
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The names."""
-        from textclf.tables import FORMAT_NAMES
-
-        return FORMAT_NAMES
-
-    @choices.setter
-    def choices(self, _: tuple[str, ...]) -> None:
-        """Take nothing: the registry has the names."""
-
-
-class Bytes(click.ParamType[int]):
-    """A size such as ``2MB``, ``500kB``, ``1.5GB`` or a number of bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the bytes; a kB is 1000 of them, a KiB 1024."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(?:([kmgt]?)(i?)b?)?", value.strip().lower())
-        if found is None or float(found[1]) == 0:
-            self.fail(f"expected a size such as 2MB, found {value!r}.", param, ctx)
-        return int(float(found[1]) * (1024 if found[3] else 1000) ** _POWERS[found[2] or ""])
-
-
-_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
-
-
-class Threshold(click.ParamType[tuple[str | None, float]]):
-    """A threshold such as ``0.8``, or ``spam=0.9`` for one label."""
-
-    name = "threshold"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str | None, float]:
-        """Return the label, None for all, and the threshold."""
-        label, sign, number = value.rpartition("=")
-        try:
-            threshold = float(number)
-        except ValueError:
-            threshold = -1.0
-        if not 0.0 <= threshold <= 1.0 or (sign and not label):
-            self.fail(f"expected a number of 0 to 1 such as 0.8, or spam=0.9, found {value!r}.", param, ctx)
-        return (label if sign else None), threshold
 
 
 # --- options that several commands have ---------------------------------------------------------------------------

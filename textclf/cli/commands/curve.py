@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,7 +22,12 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
+from textclf.cli.text_table import columns_text, interval_columns, short
 from textclf.errors import counted
+
+if TYPE_CHECKING:
+    from textclf.analysis.learning_curve import ClassGain, Forecast, Law, LearningCurve
+    from textclf.metrics.bootstrap import Interval
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +72,6 @@ def command(options: CurveOptions) -> None:
     import numpy as np
 
     from textclf.analysis.learning_curve import measure_learning_curve, plan_curve
-    from textclf.cli.render.curve_text import curve_text
     from textclf.settings import Settings
     from textclf.tables import read_examples
     from textclf.training.train import LabelledTexts
@@ -87,3 +92,90 @@ def command(options: CurveOptions) -> None:
     with counting_steps("training", plan.trainings, quiet=quiet) as count:
         curve = measure_learning_curve(data, plan, settings, opened, rng, progress=count)
     click.echo(json_line(curve.as_dict()) if options.as_json else curve_text(curve))
+
+
+# --- as text ---------------------------------------------------------------------------------------------------------
+
+_CHART = 40  # characters
+_CLASSES = 12
+
+
+def curve_text(curve: "LearningCurve") -> str:
+    """Return the curve as lines: each size and each forecast, the law, what more rows would bring, and to whom."""
+    lines = [
+        *_table(curve),
+        "",
+        f"{_first(curve)} = {_law(curve.accuracy_law)}",
+        f"macro-F1 = {_law(curve.macro_f1_law)}",
+        "",
+    ]
+    lines += [_promise(forecast, _first(curve)) for forecast in curve.forecasts if forecast.times > 1]
+    return "\n".join([*lines, "", *_classes(curve.gains, curve.points[-1].rows)])
+
+
+def _first(curve: "LearningCurve") -> str:
+    return "micro-F1" if curve.is_multi_label else "accuracy"
+
+
+def _table(curve: "LearningCurve") -> list[str]:
+    shown: list[tuple[str, str, Interval, Interval, str]] = [
+        ("measured", f"{point.rows:,}", point.accuracy, point.macro_f1, "●") for point in curve.points
+    ]
+    for forecast in curve.forecasts:
+        name = "forecast: all rows" if forecast.times == 1 else f"forecast: {forecast.times} times"
+        shown.append((name, f"{forecast.rows:,}", forecast.accuracy, forecast.macro_f1, "○"))
+    low, high = min(_low(row[2]) for row in shown), max(_high(row[2]) for row in shown)
+    rows = [["", "rows", _first(curve), "95% interval", "macro-F1", "95% interval"]]
+    rows += [
+        [name, n, *interval_columns(accuracy), *interval_columns(macro_f1)] for name, n, accuracy, macro_f1, _ in shown
+    ]
+    bars = [
+        ["rows", _scale(low, high, _first(curve))],
+        *([row[1], _bar(row[2], low, high, row[4]).ljust(_CHART)] for row in shown),
+    ]
+    return [*columns_text(rows), "", *columns_text(bars)]
+
+
+def _scale(low: float, high: float, name: str) -> str:
+    left, right = f"{low:.3f}", f"{high:.3f}"
+    return left + f" {name} ".center(_CHART - len(left) - len(right), "┈") + right
+
+
+def _bar(interval: "Interval", low: float, high: float, mark: str) -> str:
+    """Draw an interval and its value on a line of the chart."""
+
+    def place(value: float) -> int:
+        return round((value - low) / (high - low) * (_CHART - 1)) if high > low else 0
+
+    start, end, middle = place(_low(interval)), place(_high(interval)), place(interval.value)
+    line = [" "] * start + ["─"] * (end - start + 1)
+    line += [" "] * (middle + 1 - len(line))
+    line[middle] = mark
+    return "".join(line)
+
+
+def _low(interval: "Interval") -> float:
+    return interval.value if interval.low is None else interval.low
+
+
+def _high(interval: "Interval") -> float:
+    return interval.value if interval.high is None else interval.high
+
+
+def _law(law: "Law") -> str:
+    curve = f"{1 - law.a.value:.3f} − {law.b.value:.2f} · rows^−{law.c.value:.2f}"
+    return f"{curve} (exponent {_low(law.c):.2f} to {_high(law.c):.2f})"
+
+
+def _promise(forecast: "Forecast", name: str) -> str:
+    accuracy, macro_f1 = 100 * forecast.accuracy_gain, 100 * forecast.macro_f1_gain
+    return f"{forecast.times} times the rows: {accuracy:+.1f} points of {name}, {macro_f1:+.1f} of macro-F1"
+
+
+def _classes(gains: "list[ClassGain]", full: int) -> list[str]:
+    rows = [["classes that gained most", "rows", f"F1 at {full // 2:,}", f"at {full:,}", "gain", "95% interval"]]
+    for gain in gains[:_CLASSES]:
+        figures = (f"{gain.rows:,}", f"{gain.half:.4f}", f"{gain.full:.4f}")
+        rows += [[short(gain.label), *figures, *interval_columns(gain.gain, "+")]]
+    more = len(gains) - _CLASSES
+    return columns_text(rows) + ([f"… and {more:,} more classes; --json has all"] if more > 0 else [])

@@ -169,7 +169,7 @@ def command(options: EvaluateOptions) -> None:
     if options.as_json:
         click.echo(json_line(result.as_dict()))
     else:
-        from textclf.cli.render.evaluation_text import measurement_text
+        from textclf.cli.evaluation_text import measurement_text
 
         click.echo(measurement_text(result))
     _check_bars(result, options.fail_under)

@@ -11,7 +11,6 @@ from textclf.cli.options import (
     FILE,
     INPUT,
     READING,
-    Bytes,
     Command,
     ReadingOptions,
     check_outputs,
@@ -25,6 +24,7 @@ from textclf.cli.options import (
     target_precision_option,
     threads_option,
 )
+from textclf.cli.values import Bytes
 from textclf.errors import counted, spell
 
 if TYPE_CHECKING:

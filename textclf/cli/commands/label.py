@@ -11,7 +11,6 @@ from textclf.cli.options import (
     FILE,
     INPUT,
     Command,
-    NumberRange,
     ReadingOptions,
     check_outputs,
     multi_label_option,
@@ -24,6 +23,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
+from textclf.cli.values import NumberRange
 from textclf.errors import counted, spell
 
 if TYPE_CHECKING:

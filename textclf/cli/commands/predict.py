@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,7 @@ from textclf.cli.console import (
     check_knows_drift,
     counting_rows,
     counting_steps,
+    json_line,
     report_drift,
     report_table,
     say,
@@ -42,8 +43,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
-from textclf.cli.render.prediction_text import prediction_line, prediction_text
-from textclf.errors import counted
+from textclf.errors import counted, spell
 from textclf.model.model import Model
 from textclf.model.prediction import Prediction
 
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from textclf.model.label_table import PredictionColumns
     from textclf.model.prediction import Predictions
     from textclf.tables import Batch, TableOptions
+
 
 _LINES_AT_ONCE = 256
 _SHOWN_FILES = 20
@@ -272,3 +273,36 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
         quiet=options.quiet,
     )
     _say_answered(run.rows, sum(record.answered for record in run.records), wanted, options)
+
+
+# --- as text ---------------------------------------------------------------------------------------------------------
+
+
+def prediction_line(prediction: Prediction, top_k: int | None) -> str:
+    """Return a prediction as one line of JSON."""
+    line: dict[str, Any] = {
+        "text": prediction.text,
+        **({"label": prediction.label} if prediction.labels is None else {"labels": list(prediction.labels)}),
+        "confidence": round(prediction.confidence, 6),
+        "probabilities": {label: round(p, 6) for label, p in rank(prediction, top_k)},
+        "known_words": prediction.known_words,
+    }
+    if prediction.abstained is not None:
+        line["abstained"] = prediction.abstained
+    return json_line(line)
+
+
+def prediction_text(prediction: Prediction, top_k: int | None, *, proba: bool) -> str:
+    """Return a prediction as one line: its label and confidence, or several with probabilities, and the text."""
+    text = f"abstained  {spell(prediction.text)}" if prediction.abstained else spell(prediction.text)
+    if top_k is None and not proba:
+        label = prediction.label or "[]"  # no label at all, as a JSON list says it
+        return f"{spell(label)}  {prediction.confidence:.3f}  {text}"
+    labels = "  ".join(f"{spell(label)} {p:.3f}" for label, p in rank(prediction, top_k))
+    return f"{labels}  {text}"
+
+
+def rank(prediction: Prediction, top_k: int | None) -> list[tuple[str, float]]:
+    """Return the labels and their probabilities, likeliest first, at most `top_k`."""
+    best = sorted(prediction.probabilities.items(), key=lambda item: -item[1])
+    return best[:top_k]

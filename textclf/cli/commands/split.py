@@ -10,7 +10,6 @@ from textclf.cli.options import (
     FILE,
     INPUT,
     Command,
-    NumberRange,
     ReadingOptions,
     check_outputs,
     multi_label_option,
@@ -21,6 +20,7 @@ from textclf.cli.options import (
     table_options,
     takes,
 )
+from textclf.cli.values import NumberRange
 from textclf.errors import counted, spell
 
 

@@ -1,6 +1,5 @@
 """``textclf train``: from a table of texts and labels to a model file."""
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
@@ -22,11 +21,9 @@ from textclf.cli.console import (
 from textclf.cli.options import (
     FILE,
     INPUT,
-    Bytes,
     ClusterOptions,
     Command,
     Decorator,
-    NumberRange,
     ReadingOptions,
     check_outputs,
     check_refused,
@@ -48,102 +45,19 @@ from textclf.cli.options import (
     vectors_options,
 )
 from textclf.cli.signals import going_on_later
+from textclf.cli.values import Bytes, ClassWeight, LabelList, LabelNames, NumberRange, Sizes, Span
 from textclf.errors import counted, spell
 from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
     from textclf.analysis.cross_validation import CrossValidation
     from textclf.distributed import TrainedFar
-    from textclf.metrics.multi_label import MultiLabelEvaluation
-    from textclf.metrics.single_label import Evaluation
     from textclf.model.model import Model
     from textclf.storage.array_store import ArrayStore
     from textclf.tables import LoadedTable, TableOptions
     from textclf.training.checkpoint import CheckpointFile
     from textclf.training.train import LabelledTexts, Trained
     from textclf.vectors import WordVectors
-
-
-class Sizes(click.ParamType[tuple[int, ...]]):
-    """Layer sizes such as ``128,64``, or ``none``."""
-
-    name = "sizes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        """Return the sizes."""
-        if value == "none":
-            return ()
-        try:
-            sizes = tuple(int(part) for part in value.split(","))
-        except ValueError:
-            sizes = (0,)
-        if any(not 1 <= size <= 100_000 for size in sizes):
-            self.fail(f"expected sizes of 1 to 100000 such as 128,64, or none, found {value!r}.", param, ctx)
-        return sizes
-
-
-class Span(click.ParamType[tuple[int, int]]):
-    """The shortest and the longest n-gram, such as ``3-5``, or ``none``."""
-
-    name = "span"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
-        """Return both lengths; (0, 0) for none."""
-        if value == "none":
-            return (0, 0)
-        first, _, last = value.partition("-")
-        if not (first.isdecimal() and last.isdecimal() and 1 <= int(first) <= int(last) <= 10):
-            self.fail(f"expected SHORTEST-LONGEST of 1 to 10 such as 3-5, or none, found {value!r}.", param, ctx)
-        return int(first), int(last)
-
-
-class LabelList(click.ParamType[tuple[str, ...]]):
-    """Labels such as ``bad,fair,good``."""
-
-    name = "labels"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, ...]:
-        """Return the labels, without blanks around them."""
-        labels = tuple(part.strip() for part in value.split(","))
-        if len(set(labels)) < len(labels) or "" in labels or len(labels) < 2:
-            self.fail(f"expected different labels such as bad,fair,good, found {value!r}.", param, ctx)
-        return labels
-
-
-class ClassWeight(click.ParamType[Any]):
-    """``none``, ``balanced``, or a JSON file of labels and weights."""
-
-    name = "class weight"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the word, or the file's weights by label; raises DataError when the file is not as expected."""
-        if value in ("none", "balanced"):
-            return value
-        return _read_by_label(Path(value), float, 'labels and weights such as {"spam": 5}')
-
-
-class LabelNames(click.ParamType[Any]):
-    """A JSON file of labels and the words that say what each is about."""
-
-    name = "label names"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the file's words by label; raises DataError when the file is not as expected."""
-        return _read_by_label(Path(value), str, 'labels and words such as {"LOC": "place city country"}')
-
-
-def _read_by_label(path: Path, kind: type, content: str) -> dict[str, Any]:
-    """Return what a JSON file says of each label, values of this `kind`; whole numbers become floats."""
-    from textclf.errors import DataError
-
-    expected = f"{path}: expected a JSON object of {content}"
-    try:
-        found = json.loads(path.read_text("utf-8-sig"), parse_int=float)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{expected}, found something else ({error}). Correct the file.") from None
-    if not isinstance(found, dict) or any(type(value) is not kind for value in found.values()):
-        raise DataError(f"{expected}, found other values. Correct the file.")
-    return found
 
 
 def _number(name: str, kind: type[click.IntRange] | type[NumberRange], **settings: Any) -> Decorator:
@@ -247,6 +161,10 @@ class TrainOptions(ReadingOptions, ClusterOptions):
 
 _OF_MINI_BATCHES = (
     "learning_rate", "vector_rate", "freeze_vectors", "batch_size", "patience", "dropout", "word_dropout"
+)  # fmt: skip
+_OF_ONE_TABLE = (
+    "valid", "init_from", "replay", "keep_examples", "report", "refused", "weight_column", "max_memory",
+    "category_column", "number_column", "split_column", "folds", "predictions",
 )  # fmt: skip
 
 
@@ -463,21 +381,7 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 
         check_report_available()
     if options.is_far:
-        for name in (
-            "valid",
-            "init_from",
-            "replay",
-            "keep_examples",
-            "report",
-            "refused",
-            "weight_column",
-            "max_memory",
-            "category_column",
-            "number_column",
-            "split_column",
-            "folds",
-            "predictions",
-        ):
+        for name in _OF_ONE_TABLE:
             if getattr(options, name) not in (None, ()):
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
         if len(options.text_column) > 1:
@@ -532,11 +436,12 @@ def _train_on_table(
     options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
 ) -> tuple["Trained", "CrossValidation | None"]:
     """Train and save, with progress and a checkpoint to resume from; return also the cross-validation, if asked for."""
+    from textclf.storage.array_store import ArrayStore, default_budget
     from textclf.training.resources import Listener, Resources
     from textclf.training.train import Start, train
     from textclf.training.typical import keep_examples
 
-    store = _store(options.max_memory)
+    store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
     rows = _read(options, reading, old.labels if old else (), store)
     if options.keep_examples and not rows.train.columns.is_plain:
         raise click.UsageError("--keep-examples goes with one text column, and no columns beside it.")
@@ -556,13 +461,6 @@ def _train_on_table(
         trained.model.save(options.target)  # before the checkpoint goes
     _write_report(trained, options, rows, started)
     return trained, _cross_validate(options, reading, rows, vectors)
-
-
-def _store(max_memory: int | None) -> "ArrayStore":
-    """Return where large arrays go, in files those for which there is no room in so much memory."""
-    from textclf.storage.array_store import ArrayStore, default_budget
-
-    return ArrayStore(default_budget() if max_memory is None else max_memory)
 
 
 def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], store: "ArrayStore") -> TrainingTables:
@@ -648,10 +546,12 @@ def _cross_validate(
 
 
 def _say_result(trained: "Trained | TrainedFar", measured: "CrossValidation | None", options: TrainOptions) -> None:
-    from textclf.metrics.multi_label import MultiLabelEvaluation
+    from textclf.cli.evaluation_text import baseline_doubt, cross_validation_text, training_text, validation_text
 
     model, validation = trained.model, trained.validation
-    _warn_of_baseline(validation)
+    doubt = baseline_doubt(validation)
+    if doubt is not None:
+        warn(doubt)
     size = options.target.stat().st_size
     if options.as_json:
         described = model.card.as_dict()
@@ -660,42 +560,13 @@ def _say_result(trained: "Trained | TrainedFar", measured: "CrossValidation | No
             kept["cross_validation"] = measured.as_dict()
         click.echo(json_line({"model": str(options.target), "bytes": size, "labels": list(model.labels), **kept}))
         return
-    figures = "no validation rows"
-    if validation is not None:
-        found = validation.summary()
-        first = ("micro-F1", "micro_f1") if model.is_multi_label else ("accuracy", "accuracy")
-        baseline = validation.baseline if isinstance(validation, MultiLabelEvaluation) else validation.majority
-        beside = f"majority baseline {baseline[1]:.4f}"
-        scores = f"validation {first[0]} {found[first[1]]:.4f} ({beside}), macro-F1 {found['macro_f1']:.4f}"
-        figures = f"{scores} ({counted(validation.n, 'text')})"
     target = options.settings.target_precision
     if target is not None and model.record is not None:
         coverage = model.record.coverage(target, len(model.labels))
         say(f"target precision {target:g}: coverage {coverage:.1%} on validation rows", quiet=options.quiet)
-    say(f"{spell(str(options.target))}: {size / 1e6:.1f} MB; {figures}", quiet=options.quiet)
-    if validation is not None and not options.quiet:
-        from textclf.cli.render.training_text import training_text
-
+    say(f"{spell(str(options.target))}: {size / 1e6:.1f} MB; {validation_text(validation)}", quiet=options.quiet)
+    if validation is not None:
         for line in training_text(validation, str(options.target), options.table):
-            say(line)
+            say(line, quiet=options.quiet)
     if measured is not None:
-        from textclf.cli.render.evaluation_text import cross_validation_text
-
         click.echo(cross_validation_text(measured))
-
-
-def _warn_of_baseline(validation: "Evaluation | MultiLabelEvaluation | None") -> None:
-    """Warn where a model of one label a text does no better than an answer that is always the same."""
-    from textclf.metrics.single_label import Evaluation
-
-    if not isinstance(validation, Evaluation):
-        return
-    label, share = validation.majority
-    given = validation.matrix.sum(axis=0)
-    if (given > 0).sum() == 1:
-        found = f"every validation text is labelled {validation.labels[int(given.argmax())]!r}"
-    elif validation.accuracy <= share:
-        found = f"validation accuracy is no better than that of always answering {label!r}"
-    else:
-        return
-    warn(f"{found}. Check that text and label columns are right, and add rows of the rarer labels.")

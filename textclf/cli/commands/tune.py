@@ -10,7 +10,6 @@ from textclf.cli.console import counting_steps, json_line, open_chosen_vectors, 
 from textclf.cli.options import (
     FILE,
     INPUT,
-    Bytes,
     Command,
     ReadingOptions,
     check_outputs,
@@ -25,6 +24,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
+from textclf.cli.values import Bytes
 from textclf.errors import spell
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import sys
 import pytest
 from hostile import MODEL, accepted
 
-from textclf.cli.render.text_table import WIDEST, columns_text, fit_width
+from textclf.cli.text_table import WIDEST, columns_text, fit_width
 from textclf.errors import counted, spell
 
 LONG = "a label of very many words that no column can hold, such as people write"

@@ -1,4 +1,4 @@
-"""The figures of an evaluation as text for a terminal."""
+"""The figures of an evaluation, and of a training, as text for a terminal."""
 
 import math
 from textwrap import wrap
@@ -6,11 +6,11 @@ from textwrap import wrap
 from textclf.analysis.compare import format_p
 from textclf.analysis.cross_validation import CrossValidation
 from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
-from textclf.cli.render.text_table import WIDEST, columns_text, short
-from textclf.errors import counted
+from textclf.cli.text_table import WIDEST, columns_text, short
+from textclf.errors import counted, spell
 from textclf.labels import join_labels
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
-from textclf.metrics.single_label import Evaluation
+from textclf.metrics.single_label import Evaluation, find_weakest
 
 _WIDEST_MATRIX = 12  # classes; beyond that, or wider than a terminal, the most frequent confusions are listed
 _CONFUSIONS = 10
@@ -210,3 +210,69 @@ def _commonest_confusions(evaluation: Evaluation) -> list[str]:
     rows = [["most frequent confusions: true", "predicted", "texts"]]
     rows += [[short(truth), short(predicted), str(count)] for truth, predicted, count in pairs]
     return columns_text(rows)
+
+
+# --- after a training ----------------------------------------------------------------------------------------------
+
+_FEW_TEXTS = 20  # to validate a class on
+
+
+def validation_text(validation: Evaluation | MultiLabelEvaluation | None) -> str:
+    """Return the figures of validation rows, if there are any, in one line."""
+    if validation is None:
+        return "no validation rows"
+    found = validation.summary()
+    if isinstance(validation, MultiLabelEvaluation):
+        first, baseline = f"micro-F1 {found['micro_f1']:.4f}", validation.baseline[1]
+    else:
+        first, baseline = f"accuracy {found['accuracy']:.4f}", validation.majority[1]
+    scores = f"validation {first} (majority baseline {baseline:.4f}), macro-F1 {found['macro_f1']:.4f}"
+    return f"{scores} ({counted(validation.n, 'text')})"
+
+
+def baseline_doubt(validation: Evaluation | MultiLabelEvaluation | None) -> str | None:
+    """Return why a model of one label a text does no better than an answer that is always the same, if it does not."""
+    if not isinstance(validation, Evaluation):
+        return None
+    label, share = validation.majority
+    given = validation.matrix.sum(axis=0)
+    if (given > 0).sum() == 1:
+        found = f"every validation text is labelled {validation.labels[int(given.argmax())]!r}"
+    elif validation.accuracy <= share:
+        found = f"validation accuracy is no better than that of always answering {label!r}"
+    else:
+        return None
+    return f"{found}. Check that text and label columns are right, and add rows of the rarer labels."
+
+
+def training_text(validation: Evaluation | MultiLabelEvaluation, model: str, table: str) -> list[str]:
+    """Return the lines for a model and the table that it was trained on, given the figures of validation rows."""
+    weakest = find_weakest(validation.per_class)
+    lines = [_sure_of(validation)]
+    if weakest is not None:
+        label, scores = weakest
+        lines.append(f"weakest class: {short(label)!r}, F1 {scores.f1:.4f} ({counted(scores.support, 'text')})")
+    lines.append(f"next: {_what_to_do(validation, spell(model), spell(table))}")
+    return [f"  {line}" for line in lines]
+
+
+def _sure_of(validation: Evaluation | MultiLabelEvaluation) -> str:
+    if isinstance(validation, MultiLabelEvaluation):
+        low, high = validation.intervals["exact_match"]
+        exact, _ = validation.baseline
+        return f"exact match {validation.exact_match:.4f} (95% interval {low:.3f} to {high:.3f}); baseline {exact:.4f}"
+    low, high = validation.intervals.accuracy
+    return f"95% interval of accuracy: {low:.3f} to {high:.3f}"
+
+
+def _what_to_do(validation: Evaluation | MultiLabelEvaluation, model: str, table: str) -> str:
+    if isinstance(validation, MultiLabelEvaluation):
+        low, baseline = validation.intervals["exact_match"][0], validation.baseline[0]
+    else:
+        low, baseline = validation.intervals.accuracy[0], validation.majority[1]
+    if low <= baseline:
+        return f"not significantly better than the baseline: find wrong labels with textclf check {table}, or add rows"
+    weakest = find_weakest(validation.per_class)
+    if weakest is not None and weakest[1].support < _FEW_TEXTS and weakest[1].f1 < 1:
+        return f"add rows of {short(weakest[0])!r}: {counted(weakest[1].support, 'text')} to validate on say little"
+    return f"textclf evaluate {model} TEST.csv, on rows that are not in {table}"

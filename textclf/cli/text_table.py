@@ -1,9 +1,12 @@
 """Tables of text that fit a terminal of 80 columns."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from textclf.errors import spell
-from textclf.metrics.bootstrap import Interval
+
+if TYPE_CHECKING:
+    from textclf.metrics.bootstrap import Interval
 
 WIDEST = 80
 _LONGEST_LABEL = 32
@@ -36,7 +39,7 @@ def columns_text(rows: Sequence[Sequence[str]]) -> list[str]:
     ]
 
 
-def interval_columns(interval: Interval, sign: str = "") -> list[str]:
+def interval_columns(interval: "Interval", sign: str = "") -> list[str]:
     """Return a figure and its interval as two columns; with the sign "+" differences show theirs."""
     if interval.low is None or interval.high is None:
         return [f"{interval.value:{sign}.4f}", "–"]

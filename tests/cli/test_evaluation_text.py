@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from textclf.cli.render.training_text import training_text
+from textclf.cli.evaluation_text import training_text
 from textclf.metrics.multi_label import MultiLabelTally
 from textclf.metrics.single_label import Tally
 

@@ -21,20 +21,48 @@ def _line(text: str) -> str:
     return text.lower().replace("\n", " ") + "\n"
 
 
-def fasttext_train(source: str, target: str, longest: str) -> None:
-    """Write fastText's own file, train with bigrams, dimension 10, 10 epochs, 2 threads, and save."""
-    import fasttext
-
+def _fasttext_lines(source: str, target: str) -> str:
+    """Write a table as fastText's own file beside the target; return its path."""
     lines = Path(target).with_suffix(".txt")
     with Path(source).open(encoding="utf-8", newline="") as stream, lines.open("w", encoding="utf-8") as out:
         for row in csv.DictReader(stream):
             out.write(f"__label__{row['label'].replace(' ', '_')} {_line(row['text'])}")
-    shortest = min(1, int(longest))
+    return str(lines)
+
+
+def fasttext_train(source: str, target: str, longest: str) -> None:
+    """Write fastText's own file, train with bigrams, dimension 10, 10 epochs, 2 threads, and save."""
+    import fasttext
+
     model = fasttext.train_supervised(
-        str(lines), lr=0.5, wordNgrams=2, epoch=10, dim=10, minn=shortest, maxn=int(longest), bucket=500_000,
-        thread=2, verbose=0,
+        _fasttext_lines(source, target), lr=0.5, wordNgrams=2, epoch=10, dim=10, minn=min(1, int(longest)),
+        maxn=int(longest), bucket=500_000, thread=2, verbose=0,
     )  # fmt: skip
     model.save_model(target)
+
+
+def fasttext_pretrained(source: str, vectors: str, target: str) -> None:
+    """Train fastText with pretrained vectors, bigrams and sub-words of 2 to 5 characters, 25 epochs, 2 threads."""
+    import fasttext
+
+    with Path(vectors).open(encoding="utf-8") as stream:
+        dimension = int(stream.readline().split()[1])
+    model = fasttext.train_supervised(
+        _fasttext_lines(source, target), lr=0.5, wordNgrams=2, epoch=25, dim=dimension, minn=2, maxn=5,
+        bucket=500_000, pretrainedVectors=vectors, thread=2, verbose=0,
+    )  # fmt: skip
+    model.save_model(target)
+
+
+def write_starter(path: str) -> None:
+    """Write the starter vectors as text, the form that fastText takes."""
+    from textclf.vectors import open_vectors as open_
+
+    vectors = open_("starter")
+    with Path(path).open("w", encoding="utf-8") as stream:
+        stream.write(f"{len(vectors)} {vectors.matrix.shape[1]}\n")
+        for word, row in zip(vectors.words, vectors.matrix, strict=True):
+            stream.write(f"{word} {' '.join(f'{number:.5f}' for number in row)}\n")
 
 
 def fasttext_label(model: str, source: str, target: str) -> None:
@@ -190,6 +218,8 @@ def epoch_torch() -> None:
 
 PARTS = {
     "fasttext-train": fasttext_train,
+    "fasttext-pretrained": fasttext_pretrained,
+    "write-starter": write_starter,
     "fasttext-label": fasttext_label,
     "svm": svm,
     "write-vectors": write_vectors,

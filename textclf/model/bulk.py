@@ -14,7 +14,7 @@ from textclf.model.prediction import Predictions
 from textclf.tables import Batch
 
 BATCH_ROWS = 8192
-_PIECE_ROWS = 512
+_PIECE_ROWS = 2048
 """Rows predicted at a time by a thread: the arrays of larger pieces leave the processor's cache."""
 _PIECES_AHEAD = 8
 

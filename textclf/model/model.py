@@ -307,8 +307,9 @@ class Model:
     @cached_property
     def _double_EW(self) -> Array:
         """E Wᵀ of a network without hidden layers, shape (V, k), in float64."""
-        product: Array = self.E.astype(np.float64) @ self.exact_network.layers[0].W.T
-        return product
+        W = self.exact_network.layers[0].W
+        parts = (self.E[start : start + _ROWS_AT_ONCE] for start in range(0, len(self.E), _ROWS_AT_ONCE))
+        return np.concatenate([part.astype(np.float64) @ W.T for part in parts])
 
     @cached_property
     def exact_network(self) -> Network:
@@ -318,6 +319,7 @@ class Model:
 
 # --- from a file: nothing of it is believed ---------------------------------------------------------------------------
 
+_ROWS_AT_ONCE = 1 << 12  # of E in float64, which is eight times what its bytes are
 _LARGEST_SUM = 1e150  # beyond it products of weighted sums could be infinite in float64
 _PARAMETERS = Bounds(-1e30, 1e30)  # and sums of them in float32
 LayerSize = Annotated[int, Bounds(1, 2**31)]

@@ -3,9 +3,9 @@
 from starlette.requests import Request
 from starlette.responses import Response
 
+from textclf.labelling.label_session import LabelSession
 from textclf.serve.counters import Counters
 from textclf.serve.guard import Guard, Receive, Send
-from textclf.serve.label_session import LabelSession
 from textclf.serve.messages import GiveRequest, NoContent, SkipRequest, parse_body, write_json
 from textclf.serve.operations import Operation
 from textclf.serve.service import serve_file

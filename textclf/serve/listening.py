@@ -91,7 +91,7 @@ def _open_listener(settings: ServeSettings) -> socket.socket:
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    for name, level in (("textclf.serve", logging.INFO), ("uvicorn.error", logging.ERROR)):
+    for name, level in (("textclf", logging.INFO), ("uvicorn.error", logging.ERROR)):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
         logger.setLevel(level)

@@ -405,7 +405,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     @classmethod
     def from_model_file(cls, path: str | Path | BinaryIO) -> "TextClassifier":
         """Return the classifier in a model file, with the parameters that it was trained with; see `textclf.load`."""
-        model = _open_model(path)
+        try:
+            return cls.from_model(_open_model(path))
+        except (ValueError, KeyError):
+            raise InputError(f"{path}: the labels are not of the kind that the model says. Train it again.") from None
+
+    @classmethod
+    def from_model(cls, model: Model) -> "TextClassifier":
+        """Return the classifier of a model, with the parameters that it was trained with.
+
+        Raises ValueError or KeyError for labels that are not of the kind that the model says.
+        """
         settings = model.card.settings
         stored = {**vars(settings), "random_state": settings.seed} if settings else {}
         if stored.get("class_weight") == "none":
@@ -417,11 +427,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             stored["number_columns"] = columns.numbers
         found = cls(**{name: value for name, value in stored.items() if name in names})
         found.model_, found.validation_ = model, None
-        try:
-            found.classes_ = np.sort(restore_classes(model.labels, found._kind))
-            _ = found._columns
-        except (ValueError, KeyError):
-            raise InputError(f"{path}: the labels are not of the kind that the model says. Train it again.") from None
+        found.classes_ = np.sort(restore_classes(model.labels, found._kind))
+        _ = found._columns
         return found
 
     def __sklearn_tags__(self) -> Tags:

@@ -27,8 +27,7 @@ from textclf.cli.values import NumberRange
 from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
-    from textclf.serve.label_journal import LabelJournal
-    from textclf.serve.label_session import LabelSettings
+    from textclf.labelling.label_session import LabelSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,7 @@ class LabelOptions(ReadingOptions):
 
     def settings(self, labels: tuple[str, ...]) -> "LabelSettings":
         """Return the settings of a session with these labels."""
-        from textclf.serve.label_session import LabelSettings
+        from textclf.labelling.label_session import LabelSettings
         from textclf.settings import Settings
 
         training = Settings(
@@ -128,10 +127,10 @@ def command(options: LabelOptions) -> None:
             texts += batch.texts
     report_table(table.name, table.refused, table.notes.sentences())
 
+    from textclf.labelling.label_journal import LabelJournal
+    from textclf.labelling.label_session import LabelSession, choose_labels
     from textclf.model.model import Model
-    from textclf.serve.label_journal import LabelJournal
     from textclf.serve.label_service import LabelService
-    from textclf.serve.label_session import LabelSession
     from textclf.serve.listening import listen
 
     model = None if options.model is None else Model.load(options.model)
@@ -139,7 +138,9 @@ def command(options: LabelOptions) -> None:
         model.require_one_text("label")
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
     with LabelJournal(options.output, table.columns, table.text_column, multi_label=options.multi_label) as journal:
-        labels = _choose_labels(options, journal, () if model is None else model.labels)
+        given = tuple(name.strip() for name in (options.labels or "").split(",") if name.strip())
+        known = given or (() if model is None else model.labels)
+        labels = choose_labels(known, journal, multi_label=options.multi_label)
         session = LabelSession(rows, texts, journal, options.settings(labels), vectors, model)
         if journal.label_column != "label":
             say(
@@ -163,15 +164,3 @@ def _check_is_csv(output: Path) -> None:
             f"{spell(str(output))}: expected an output that ends in .csv, found the ending {output.suffix!r}."
             " Rows are added one by one, and CSV can take them."
         )
-
-
-def _choose_labels(options: LabelOptions, journal: "LabelJournal", known: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the labels to choose from: those given, then those of the model and of the rows labelled already."""
-    from textclf.errors import DataError
-
-    given = tuple(name.strip() for name in (options.labels or "").split(",") if name.strip()) or known
-    found = sorted({label for verdict in journal.verdicts for label in verdict.labels} - {*given})
-    labels = tuple(dict.fromkeys([*given, *found]))
-    if len(labels) < (1 if options.multi_label else 2):
-        raise DataError(f"labels: expected two or more, found {len(labels)}. Give --labels A,B.")
-    return labels

@@ -17,7 +17,7 @@ from typing import Self
 
 from textclf.errors import DataError, OutputError
 from textclf.labels import LabelSet, cut_labels, join_labels
-from textclf.storage.files import lock_alone, write_whole
+from textclf.storage.files import flush_to_disk, lock_alone, write_whole
 from textclf.tables.writer import fresh_names
 
 COLUMNS = ("label", "guess", "why", "seconds", "unsure", "note")
@@ -39,20 +39,49 @@ class Verdict:
     note: str = ""
 
 
-class LabelJournal:
-    """The labelled rows of a pool: `texts` and `verdicts`, in the order in which they were labelled.
+class GivenLabels:
+    """The labelled rows of a pool in memory: `texts` and `verdicts`, in the order in which they were labelled."""
+
+    def __init__(self, columns: Sequence[str], text_column: str) -> None:
+        self.texts: list[str] = []
+        self.verdicts: list[Verdict] = []
+        self._columns = [*columns, *fresh_names(COLUMNS, columns)]
+        self._text = self._columns.index(text_column)
+
+    def add(self, cells: Sequence[str | None], verdict: Verdict) -> None:
+        """Add a row with the pool's cells."""
+        self.texts.append(cells[self._text] or "")
+        self.verdicts.append(verdict)
+
+    def undo(self) -> str:
+        """Remove the last row, and return its text; raises OutputError where there is none."""
+        if not self.texts:
+            raise OutputError("undo: expected a labelled row to take back, found none.")
+        self.verdicts.pop()
+        return self.texts.pop()
+
+    def replace(self, cells: Sequence[str | None], verdict: Verdict) -> None:
+        """Put another verdict on a row."""
+        self.verdicts[self._find(cells)] = verdict
+
+    def close(self) -> None:
+        """Let go of what holds the rows."""
+
+    def _find(self, cells: Sequence[str | None]) -> int:
+        return self.texts.index(cells[self._text] or "")
+
+
+class LabelJournal(GivenLabels):
+    """The labelled rows of a pool in a CSV file, which holds every row before `add` returns.
 
     Raises DataError when the file holds another table or another process writes to it, OutputError when it cannot be
     written.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], text_column: str, *, multi_label: bool) -> None:
+        super().__init__(columns, text_column)
         self.path = path
-        self.texts: list[str] = []
-        self.verdicts: list[Verdict] = []
         self._multi_label = multi_label
-        self._columns = [*columns, *fresh_names(COLUMNS, columns)]
-        self._text = self._columns.index(text_column)
         self._records: list[bytes] = [_encode(self._columns)]  # the header, then the rows
         self._descriptor = -1
         if not path.exists() or not path.stat().st_size:
@@ -85,48 +114,56 @@ class LabelJournal:
     def add(self, cells: Sequence[str | None], verdict: Verdict) -> None:
         """Append a row with the pool's cells; when this returns it is on the disk."""
         record = self._record(cells, verdict)
-        size = self._size
         try:
-            os.lseek(self._descriptor, size, os.SEEK_SET)
+            self._cut(self._size)  # what is left of a row that a full disk took in part
+            os.lseek(self._descriptor, 0, os.SEEK_END)
             if os.write(self._descriptor, record) < len(record):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            os.fsync(self._descriptor)
+            flush_to_disk(self._descriptor)
         except OSError as error:
             with suppress(OSError):
-                os.ftruncate(self._descriptor, size)
-            raise OutputError(
-                f"{self.path}: cannot be written ({error.strerror}). The row is not labelled: make room, and try again."
-            ) from error
+                self._cut(self._size)
+            raise self._not_written(error, "The row is not labelled: make room, and try again") from error
         self._records.append(record)
-        self.texts.append(cells[self._text] or "")
-        self.verdicts.append(verdict)
+        super().add(cells, verdict)
 
     def undo(self) -> str:
         """Take the last row off the disk, and return its text; raises OutputError where there is none."""
-        if not self.texts:
-            raise OutputError(f"{self.path}: expected a row to take back, found none.")
-        os.ftruncate(self._descriptor, self._size - len(self._records[-1]))
-        os.fsync(self._descriptor)
-        self._records.pop()
-        self.verdicts.pop()
-        return self.texts.pop()
+        if self.texts:
+            try:
+                self._cut(self._size - len(self._records[-1]))
+            except OSError as error:
+                raise self._not_written(error, "The row keeps its label: try again") from error
+            self._records.pop()
+            with suppress(OSError):  # a power cut may then bring the row back, and loses none
+                flush_to_disk(self._descriptor)
+        return super().undo()
 
     def replace(self, cells: Sequence[str | None], verdict: Verdict) -> None:
         """Write the table again with another verdict on a row, whole or not at all."""
-        number = self.texts.index(cells[self._text] or "")
         records = list(self._records)
-        records[number + 1] = self._record(cells, verdict)
-        with write_whole(self.path) as stream:
-            stream.write(b"".join(records))
-            if sys.platform == "win32":
-                self.close()  # a file that is open cannot be replaced there
-        self.close()
-        self._take_file()
-        self._records, self.verdicts[number] = records, verdict
+        records[self._find(cells) + 1] = self._record(cells, verdict)
+        try:
+            with write_whole(self.path) as stream:
+                stream.write(b"".join(records))
+                if sys.platform == "win32":
+                    self.close()  # a file that is open cannot be replaced there
+        finally:
+            self.close()
+            self._take_file()
+        self._records = records
+        super().replace(cells, verdict)
 
     @property
     def _size(self) -> int:
         return sum(map(len, self._records))
+
+    def _cut(self, size: int) -> None:
+        if os.fstat(self._descriptor).st_size > size:
+            os.ftruncate(self._descriptor, size)
+
+    def _not_written(self, error: OSError, advice: str) -> OutputError:
+        return OutputError(f"{self.path}: cannot be written ({error.strerror}). {advice}.")
 
     def _record(self, cells: Sequence[str | None], verdict: Verdict) -> bytes:
         cell = join_labels(verdict.labels) if self._multi_label else verdict.labels[0]
@@ -157,8 +194,8 @@ class LabelJournal:
             )
         self._records = _cut_records(content)
         if self._size < len(content):
-            os.ftruncate(self._descriptor, self._size)
-            os.fsync(self._descriptor)
+            self._cut(self._size)
+            flush_to_disk(self._descriptor)
         text = b"".join(self._records[1:]).decode("utf-8", "replace")
         for number, cells in enumerate(csv.reader(io.StringIO(text, newline="")), 1):
             try:

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from serving import VECTORS
 
-from textclf.serve.label_journal import LabelJournal
-from textclf.serve.label_session import BY_CHANCE, AccuracyPoint, LabelSession, LabelSettings, UnknownRow, forecast
+from textclf.labelling.label_journal import LabelJournal
+from textclf.labelling.label_session import BY_CHANCE, AccuracyPoint, LabelSession, LabelSettings, UnknownRow, forecast
 from textclf.settings import Settings
 
 UP, DOWN = ("good", "fine", "lovely"), ("bad", "ill", "dull")
@@ -115,9 +115,9 @@ def test_the_same_label_once_more_is_nothing_new_and_another_is_refused(session)
     assert one.state()["labelled"] == 1
     with pytest.raises(UnknownRow, match="expected the row that is shown"):
         one.give(row["number"], ["down"], unsure=False, note="", seconds=1.0)
-    with pytest.raises(UnknownRow, match="expected one label of this session"):
+    with pytest.raises(UnknownRow, match="expected labels of this session, found 'sideways'"):
         one.give(one.state()["row"]["number"], ["sideways"], unsure=False, note="", seconds=1.0)
-    with pytest.raises(UnknownRow, match="expected one label"):
+    with pytest.raises(UnknownRow, match="expected one label, found 0"):
         one.give(one.state()["row"]["number"], [], unsure=False, note="", seconds=1.0)
 
 

@@ -19,12 +19,12 @@ import numpy as np
 from textclf.analysis.label_errors import find_label_errors
 from textclf.analysis.learning_curve import fit_power_laws
 from textclf.analysis.suggestion import DOUBT, batches_of, find_margins, suggest_by_model, suggest_cold
-from textclf.errors import TextclfError, TrainingError
-from textclf.explain import ExplainSettings, explain
+from textclf.errors import DataError, TextclfError, TrainingError, spell
+from textclf.explain import ExplainSettings, Explanation, explain
+from textclf.labelling.label_journal import GivenLabels, Verdict
 from textclf.labels import LabelSet, join_labels
 from textclf.model.bulk import predict_batches
 from textclf.model.model import Model
-from textclf.serve.label_journal import LabelJournal, Verdict
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, Trained, train
 from textclf.vectors import WordVectors
@@ -41,8 +41,10 @@ _LEAST_POINTS = 3  # of a curve that is drawn on
 _MOST_TIMES = 20  # as many labels: beyond it a forecast says nothing
 _GOALS = (0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.97, 0.98, 0.99, 0.995)
 _RECENT = 50
+_LONGEST_SHOWN = 60
+_SHOWN = 5  # labels with their probabilities, and words that speak for one
 
-log = logging.getLogger("textclf.serve")
+log = logging.getLogger("textclf.labelling")
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,46 @@ class AccuracyPoint:
     accuracy: float
 
 
+@dataclass(frozen=True)
+class RowToLabel:
+    """A row that is to be labelled, why it comes, and what the model says of it: None where there is no model yet.
+
+    `probabilities`: those of the likeliest labels. `words`: those that speak for the guess, and what each adds to its
+    score, strongest first; with several labels a text there are none, and no `explanation`.
+    """
+
+    number: int = field(repr=False)
+    text: str
+    why: str
+    guess: LabelSet | None = None
+    confidence: float | None = None
+    probabilities: dict[str, float] = field(default_factory=dict)
+    words: dict[str, float] = field(default_factory=dict)
+    explanation: Explanation | None = field(default=None, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as the page shows it."""
+        shown: dict[str, Any] = {"number": self.number, "text": self.text, "why": self.why, "guess": None}
+        if self.guess is not None:
+            shown["guess"] = {
+                "labels": list(self.guess), "confidence": self.confidence, "probabilities": self.probabilities
+            }  # fmt: skip
+        if self.explanation is not None:
+            shown["explanation"] = self.explanation.as_dict()
+        return shown
+
+
 class UnknownRow(TextclfError):  # noqa: N818 -- the request is out of date, not the program at fault
     """A row that cannot be labelled now: the page shows an old state."""
+
+
+def choose_labels(given: Sequence[str], rows: GivenLabels, *, multi_label: bool) -> tuple[str, ...]:
+    """Return a session's labels: those given, then those of rows labelled already; raises DataError for too few."""
+    found = sorted({label for verdict in rows.verdicts for label in verdict.labels} - {*given})
+    labels = tuple(dict.fromkeys([*given, *found]))
+    if len(labels) < (1 if multi_label else 2):
+        raise DataError(f"labels: expected two or more, found {len(labels)}. Name them, such as positive,negative.")
+    return labels
 
 
 class LabelSession:
@@ -76,7 +116,7 @@ class LabelSession:
         self,
         rows: Sequence[Sequence[str | None]],
         texts: Sequence[str],
-        journal: LabelJournal,
+        journal: GivenLabels,
         settings: LabelSettings,
         vectors: WordVectors | None,
         model: Model | None = None,
@@ -191,7 +231,7 @@ class LabelSession:
         with self._lock:
             verdicts = self.journal.verdicts
             recent = [one for one in verdicts if one.guess][-_RECENT:]
-            agreed = sum(one.guess == self._cell(one.labels) for one in recent)
+            agreed = sum(one.guess == self.cell(one.labels) for one in recent)
             times = sorted(one.seconds for one in verdicts if one.seconds > 0)
             return {
                 "labels": list(self.settings.labels),
@@ -207,15 +247,18 @@ class LabelSession:
                 "curve": [vars(point) for point in self.points],
                 "forecast": forecast(self.points, self.settings.goal),
                 "review": {"left": len(self._review), "done": self._reviewed} if self._review else None,
-                "row": None if self._current is None else self._describe(*self._current),
+                "row": self._describe(),
             }
 
     # --- rows --------------------------------------------------------------------------------------------------------
 
     def _check_labels(self, labels: Sequence[str], given: LabelSet) -> None:
-        if len(given) != len(set(labels)) or (not self.settings.multi_label and len(given) != 1):
-            expected = "labels" if self.settings.multi_label else "one label"
-            raise UnknownRow(f"labels: expected {expected} of this session, found others. Load the page again.")
+        unknown = [label for label in labels if label not in self.settings.labels]
+        if unknown:
+            found = spell(unknown[0][:_LONGEST_SHOWN])
+            raise UnknownRow(f"labels: expected labels of this session, found {found!r}. Choose among its labels.")
+        if not self.settings.multi_label and len(given) != 1:
+            raise UnknownRow(f"labels: expected one label, found {len(given)}. Choose one.")
 
     def _expect(self, number: int) -> tuple[str, str]:
         """Return the guess for the current row and why it is shown; raises UnknownRow when another one is asked for."""
@@ -264,23 +307,37 @@ class LabelSession:
                 return number
         return None
 
-    def _describe(self, number: int, why: str) -> dict[str, Any]:
-        text = self._texts[number]
-        described: dict[str, Any] = {"number": number, "text": text, "why": self._reason(number, why), "guess": None}
-        if self.model is not None:
-            (one,) = self.model.each([text], self.model.predict([text]))
-            best = sorted(one.probabilities.items(), key=lambda item: -item[1])[:5]
-            labels = [one.label] if one.labels is None else list(one.labels)
-            described["guess"] = {"labels": labels, "confidence": one.confidence, "probabilities": dict(best)}
-            if one.labels is None:
-                (found,) = explain(self.model, [text], ExplainSettings(None, "gradients", 0))
-                described["explanation"] = found.as_dict()
-        if number in self._labelled:
-            verdict = self._verdict_of(number)
+    def current(self) -> RowToLabel | None:
+        """Return the row that comes next; None where all are labelled."""
+        with self._lock:
+            if self._current is None:
+                return None
+            (number, why), model = self._current, self.model
+            text = self._texts[number]
+            row = RowToLabel(number, text, self._reason(number, why))
+            if model is None:
+                return row
+            (one,) = model.each([text], model.predict([text]))
+            best = sorted(one.probabilities.items(), key=lambda item: -item[1])[:_SHOWN]
+            row = replace(row, confidence=one.confidence, probabilities=dict(best))
+            if one.labels is not None:
+                return replace(row, guess=tuple(one.labels))
+            (found,) = explain(model, [text], ExplainSettings(None, "gradients", 0))
+            words = {word.string: word.contribution for word in found.strongest(_SHOWN)[0]}
+            return replace(row, guess=(one.label,), words=words, explanation=found)
+
+    def _describe(self) -> dict[str, Any] | None:
+        row = self.current()
+        if row is None:
+            return None
+        described = row.as_dict()
+        if row.number in self._labelled:
+            verdict = self._verdict_of(row.number)
             described["given"] = {"labels": list(verdict.labels), "note": verdict.note}
         return described
 
-    def _cell(self, labels: LabelSet) -> str:
+    def cell(self, labels: LabelSet) -> str:
+        """Return labels as one cell of a table."""
         return join_labels(labels) if self.settings.multi_label else labels[0]
 
     def _count_labels(self) -> dict[str, int]:
@@ -332,7 +389,7 @@ class LabelSession:
         """Train on the first n labelled rows, and add a point to the curve."""
         with self._lock:
             texts, verdicts = self.journal.texts[:n], self.journal.verdicts[:n]
-        cells = [self._cell(verdict.labels) for verdict in verdicts]
+        cells = [self.cell(verdict.labels) for verdict in verdicts]
         if len(set(cells)) < 2:
             return None
         trained = train(LabelledTexts(texts, cells), self.settings.training, self._vectors)

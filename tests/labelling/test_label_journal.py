@@ -10,7 +10,7 @@ import pytest
 from children import SOAK
 
 from textclf.errors import DataError, OutputError
-from textclf.serve.label_journal import LabelJournal, Verdict
+from textclf.labelling.label_journal import LabelJournal, Verdict
 
 COLUMNS = ("id", "text", "label")
 ROWS = [("1", "good film", ""), ("2", 'a "quoted", one\nof two lines', ""), ("3", "ill", None)]
@@ -102,7 +102,7 @@ def test_a_full_disk_labels_nothing(tmp_path, monkeypatch):
 _CHILD = """
 import sys
 from pathlib import Path
-from textclf.serve.label_journal import LabelJournal, Verdict
+from textclf.labelling.label_journal import LabelJournal, Verdict
 with LabelJournal(Path(sys.argv[1]), ("text",), "text", multi_label=False) as journal:
     print(len(journal.texts), flush=True)
     for number in range(len(journal.texts), 100_000):

@@ -45,7 +45,7 @@ MODELS = [
 MODULES = {
     **{f"tables/{path.name}": TABLES for path in sorted((ROOT / "textclf" / "tables").glob("[a-z]*.py"))},
     "vectors/scan.py": VECTORS,
-    "vectors/binary_records.py": VECTORS,
+    "vectors/layouts.py": VECTORS,
     "model/file.py": MODELS,
     "model/card.py": MODELS,
 }

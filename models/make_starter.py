@@ -42,7 +42,7 @@ import scipy.sparse as sp
 from textclf.tables import TableOptions
 from textclf.text.tokenizer import keys_of, tokenize
 from textclf.vectors import WordVectors, nearest, open_vectors, save_word2vec
-from textclf.vectors.corpus import Corpus, read_corpus
+from textclf.vectors.word2vec import Corpus, read_corpus
 
 Matrix = npt.NDArray[np.float32]
 Booleans = npt.NDArray[np.bool_]

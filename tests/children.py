@@ -26,7 +26,7 @@ import textclf.cli.commands.vectors
 import textclf.tables
 import textclf.training.train
 import textclf.vectors  # all of these for the server
-import textclf.vectors.corpus
+import textclf.vectors.word2vec
 from textclf.storage import files
 
 with suppress(ImportError):

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from textclf.tables import TableOptions
 from textclf.text.tokenizer import tokenize
 from textclf.vectors import WordVectors, open_vectors, save_word2vec
-from textclf.vectors.corpus import read_corpus
+from textclf.vectors.word2vec import read_corpus
 
 PROGRAM = Path(__file__).parents[2] / "models" / "make_starter.py"
 

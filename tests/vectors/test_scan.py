@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 
 from textclf.errors import VectorsError
-from textclf.vectors import text_lines, unpack
-from textclf.vectors.binary_records import read_records
+from textclf.vectors import layouts, unpack
+from textclf.vectors.layouts import WordList, read_records
 from textclf.vectors.scan import check_values, scan
 from textclf.vectors.unpack import open_unpacked
-from textclf.vectors.words import WordList
 
 scan_module = import_module("textclf.vectors.scan")  # the package has a function of this name
 FLOATS = np.arange(1, 7, dtype="<f4").reshape(3, 2)
@@ -195,8 +194,8 @@ def test_carriage_returns_alone_are_refused_and_before_a_line_feed_are_not(scann
 
 @pytest.mark.parametrize("block", [1, 2, 7, 1 << 22])
 def test_text_in_blocks_of_any_size_is_the_same(block, scanned, refused, monkeypatch):
-    monkeypatch.setattr(text_lines, "_BLOCK", block)
-    monkeypatch.setattr(text_lines, "LONGEST_LINE", 30)
+    monkeypatch.setattr(layouts, "_BLOCK", block)
+    monkeypatch.setattr(layouts, "LONGEST_LINE", 30)
     longest = b"w" * 26 + b" 1 2"
     found = scanned(b"a 1 2\n" + longest + b"\nb 1 2\n")
     assert (found.words.words, found.is_open) == (["a", "w" * 26, "b"], False)
@@ -320,7 +319,7 @@ def checked(content, words=5):
 @pytest.mark.parametrize("block", [1, 9, 1011, 1 << 22])
 @pytest.mark.parametrize("line_end", [b"", b"\n"])
 def test_records_in_blocks_of_any_size_are_the_same_and_cut_anywhere_are_counted(block, line_end, monkeypatch):
-    monkeypatch.setattr("textclf.vectors.binary_records._BLOCK", block)
+    monkeypatch.setattr("textclf.vectors.layouts._BLOCK", block)
     content = binary(WORDS * 2, line_end)
     ends = np.cumsum([len(binary([word], line_end)) for word in WORDS * 2]) - len(line_end)
     checked(content, 10)
@@ -339,7 +338,7 @@ def test_records_in_blocks_of_any_size_are_the_same_and_cut_anywhere_are_counted
 )
 @pytest.mark.parametrize("block", [1, 1 << 22])
 def test_a_word_of_a_record_that_is_none_is_told_by_its_number(words, said, block, monkeypatch):
-    monkeypatch.setattr("textclf.vectors.binary_records._BLOCK", block)
+    monkeypatch.setattr("textclf.vectors.layouts._BLOCK", block)
     with pytest.raises(VectorsError, match=f"^v: {said}"):
         checked(binary(words), 3)
 

@@ -27,7 +27,7 @@ from textclf.vectors import (
     starter_path,
     to_grid,
 )
-from textclf.vectors.cache import store
+from textclf.vectors.open import store
 from textclf.vectors.word_vectors import WordVectors
 
 needs_gensim = pytest.mark.skipif(find_spec("gensim") is None, reason="gensim is not installed")

@@ -28,7 +28,7 @@ from textclf.text.weighting import inverse_document_frequency, tf_idf
 from textclf.training.data import text_keys
 from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors
-from textclf.vectors.averages import averaging_features
+from textclf.vectors.coverage import averaging_features
 
 DOUBT = "in doubt:"
 """What the reason for a row begins with where a model chose it."""

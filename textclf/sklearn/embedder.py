@@ -14,7 +14,7 @@ from textclf.sklearn.parameters import read_source, read_string, refuse
 from textclf.sklearn.validation import texts_of
 from textclf.types import Array
 from textclf.vectors import open_vectors
-from textclf.vectors.averages import averaging_features
+from textclf.vectors.coverage import averaging_features
 
 
 class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] # scikit-learn ships no types

@@ -1,7 +1,6 @@
 """Pretrained word vectors: read through gensim, checked before and after, converted once and mapped from the disk."""
 
-from textclf.vectors.cache import cached_entries, clear_cache
-from textclf.vectors.open import open_vectors, starter_path
+from textclf.vectors.open import cached_entries, clear_cache, open_vectors, starter_path
 from textclf.vectors.scan import VectorsFormat, scan
 from textclf.vectors.word2vec import check_format, save_word2vec, to_grid, train_vectors
 from textclf.vectors.word_vectors import WordVectors, nearest

@@ -13,8 +13,8 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
+from textclf.vectors.layouts import LONGEST_WORD, WordList
 from textclf.vectors.unpack import open_unpacked
-from textclf.vectors.words import LONGEST_WORD, WordList
 
 MAGIC = (793712314).to_bytes(4, "little")
 MOST_DIMENSIONS = 10_000

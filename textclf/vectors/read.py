@@ -15,10 +15,9 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
-from textclf.vectors.binary_records import read_records
 from textclf.vectors.fasttext import read_layout, read_vectors
+from textclf.vectors.layouts import read_lines, read_records
 from textclf.vectors.scan import Scan
-from textclf.vectors.text_lines import read_lines
 from textclf.vectors.unpack import open_unpacked, unpack_file
 
 _CHILD_SECONDS = 60

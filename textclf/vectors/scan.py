@@ -14,11 +14,18 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
-from textclf.vectors.binary_records import read_records
 from textclf.vectors.fasttext import MAGIC, MOST_DIMENSIONS, MOST_WORDS, read_layout
-from textclf.vectors.text_lines import LONGEST_LINE, LineCounts, clip_bytes, count_lines, is_number, read_lines
+from textclf.vectors.layouts import (
+    LONGEST_LINE,
+    LineCounts,
+    WordList,
+    clip_bytes,
+    count_lines,
+    is_number,
+    read_lines,
+    read_records,
+)
 from textclf.vectors.unpack import open_unpacked
-from textclf.vectors.words import WordList
 
 VectorsFormat = Literal["word2vec binary", "word2vec text", "GloVe text", "fastText binary"]
 

@@ -178,8 +178,8 @@ def train_command(options: VectorTrainingOptions) -> None:
     from dataclasses import replace
 
     from textclf.vectors import check_format, save_word2vec, to_grid, train_vectors
-    from textclf.vectors.corpus import read_corpus
     from textclf.vectors.read import require_gensim
+    from textclf.vectors.word2vec import read_corpus
 
     quiet, output = options.quiet, options.output
     require_gensim("vectors train")

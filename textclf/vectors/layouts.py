@@ -1,4 +1,9 @@
-"""The lines of vectors as text: how many numbers most of them hold, and each line held to that."""
+"""word2vec's layouts, binary and text: which words of a file can be used, and each record and line held to its kind.
+
+gensim takes what it is given: with a blank inside a word, or a wrong count, it returns words and numbers that were
+never written. Here the records of a binary file must fill it, from the header to its end, and each line of a text must
+hold as many numbers as most lines do.
+"""
 
 import re
 from collections import Counter
@@ -12,10 +17,140 @@ import numpy as np
 from textclf.errors import VectorsError
 from textclf.vectors.unpack import open_unpacked
 
+LONGEST_WORD = 1_000
+
+_BLOCK = 1 << 22
+_MANY = 10
+_FEW, _RARE = 3, 100
+
+
+class WordList:
+    """The words of a file in its order, with None for each one that is empty or not of the encoding.
+
+    Many published files hold some such words: word2vec cuts long ones at a byte, tokenizers leave empty ones. They
+    are left out and counted. A file in which they are many is of another encoding, and is refused.
+    """
+
+    def __init__(self, path: Path, encoding: str) -> None:
+        self.words: list[str | None] = []
+        self.empty = self.broken = 0
+        self._path, self._encoding = path, encoding
+        self._first_broken = ""
+
+    def add(self, word: bytes, where: str, *, strict: bool = False) -> None:
+        """Take the next word, which stands at `where`.
+
+        Raises VectorsError for a word over 1,000 bytes; if `strict`, also for a word whose bytes are not of the
+        encoding, unless it is cut inside its last character.
+        """
+        if len(word) > LONGEST_WORD:
+            raise VectorsError(
+                f"{where}: expected words of at most {LONGEST_WORD} bytes, found a longer one. "
+                "The file is damaged, or is not what its first line says."
+            )
+        try:
+            decoded = word.decode(self._encoding)
+        except UnicodeDecodeError as error:
+            self._first_broken = self._first_broken or (
+                f"{where}: expected {self._encoding}, found byte 0x{word[error.start]:02x} in a word"
+            )
+            if strict and error.reason != "unexpected end of data":
+                raise VectorsError(
+                    f"{self._first_broken}. The file is damaged, is not UTF-8, or a word holds a blank: "
+                    "get it again, or write it as text."
+                ) from None
+            self.broken += 1
+            self.words.append(None)
+            return
+        self.empty += not decoded
+        self.words.append(decoded or None)
+
+    def check(self) -> None:
+        """Raise VectorsError when so many words are not of the encoding that the file cannot be."""
+        if self.broken * _MANY > len(self.words) or self.broken > max(_FEW, len(self.words) // _RARE):
+            raise VectorsError(f"{self._first_broken}. Convert the file to UTF-8.")
+
+    def notes(self) -> list[str]:
+        """Say how many words are left out, and why."""
+        reasons = (
+            (self.empty, "empty"),
+            (self.broken, f"not {self._encoding}, as if cut inside a character"),
+            (self.repeated, "repeated (the first of each is kept)"),
+        )
+        return [f"{count:,} {_noun(count)} left out: {reason}" for count, reason in reasons if count]
+
+    @property
+    def repeated(self) -> int:
+        """How many words stand there a second time."""
+        usable = len(self.words) - self.words.count(None)
+        return usable - len(self.distinct())
+
+    def distinct(self) -> dict[str, int]:
+        """Return the words to keep, each with the place where it first stands, in the file's order."""
+        first: dict[str, int] = {}
+        for place, word in enumerate(self.words):
+            if word is not None:
+                first.setdefault(word, place)
+        return first
+
+
+def _noun(count: int) -> str:
+    return "word is" if count == 1 else "words are"
+
+
+# --- records of the binary layout ------------------------------------------------------------------------------------
+
+_NEWLINE = 0x0A
+
+
+def read_records(stream: BinaryIO, path: Path, words: int, dimension: int) -> Iterator[tuple[bytes, memoryview, bool]]:
+    """Give the word and the bytes of the numbers of each record of a stream that stands after the header.
+
+    The third part says whether a line end proves that the record begins there. word2vec ends each record with one,
+    gensim none; where the first record has one, all must.
+
+    Raises VectorsError when the file holds fewer than `words` or more, a word is longer than 1,000 bytes, or a line
+    end is missing. The numbers are not looked at.
+    """
+    least = LONGEST_WORD + 2 + 4 * dimension
+    buffer, place, has_line_ends = b"", 0, False
+    for number in range(1, words + 1):
+        if len(buffer) - place < least:
+            buffer, place = buffer[place:] + stream.read(_BLOCK + least), 0
+        ended = place
+        while place < len(buffer) and buffer[place] == _NEWLINE:
+            place += 1
+        has_line_ends |= number == 2 and place > ended
+        if has_line_ends and place == ended < len(buffer):
+            raise VectorsError(
+                f"{path}: expected a line end after the numbers of word {number - 1:,}, as after the first. {_ADVICE}"
+            )
+        end = buffer.find(b" ", place, place + LONGEST_WORD + 1)
+        if end < 0 and len(buffer) - place > LONGEST_WORD:
+            raise VectorsError(
+                f"{path}: expected words of at most {LONGEST_WORD} bytes, found a longer one (word {number:,}). "
+                f"{_ADVICE}"
+            )
+        stop = end + 1 + 4 * dimension
+        if end < 0 or stop > len(buffer):
+            raise VectorsError(
+                f"{path}: the header promises {words:,} words, found {number - 1:,} whole ones. "
+                "The file is cut or its header is wrong: get it again."
+            )
+        yield buffer[place:end], memoryview(buffer)[end + 1 : stop], has_line_ends or number == 1
+        place = stop
+    if (buffer[place:] + stream.read(_BLOCK)).strip(b"\r\n"):
+        raise VectorsError(f"{path}: the header promises {words:,} words, found more after them. {_ADVICE}")
+
+
+_ADVICE = "The file is damaged, is not UTF-8, or a word holds a blank: get it again, or write it as text."
+
+
+# --- lines of text ---------------------------------------------------------------------------------------------------
+
 LONGEST_LINE = 1 << 20
 
 _MARK = b"\xef\xbb\xbf"
-_BLOCK = 1 << 22
 _NUMBER = re.compile(rb"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
 # Like _NUMBER, but possessive where one character repeats: nothing there is tried twice, which takes half the time off
 # every line of a file. A possessive group would match "1e" in Python 3.11 before 3.11.5.

@@ -6,7 +6,7 @@ import pytest
 
 from textclf.errors import DataError
 from textclf.tables import TableOptions
-from textclf.vectors.corpus import read_corpus
+from textclf.vectors.word2vec import read_corpus
 
 
 def corpus(path, **options):

@@ -10,11 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.check import DROPPABLE, KINDS, check, duplicates, rows_to_drop
-from textclf.check.cleaning import write_without
-from textclf.check.damage import control_characters, has_mojibake
+from textclf.check.check import write_without
 from textclf.check.duplicates import SIMILARITY, near_pairs, same_texts
-from textclf.check.label_variants import tiny, variants
-from textclf.check.outliers import find_odd_lengths, odd_scripts, script_counts
+from textclf.check.signs import (
+    control_characters,
+    find_odd_lengths,
+    has_mojibake,
+    odd_scripts,
+    script_counts,
+    tiny,
+    variants,
+)
 from textclf.check.text_facts import CHARS, LEAST_LONG, MOST_SHORT, read_facts, spelt_alike
 from textclf.cli import run
 from textclf.errors import DataError

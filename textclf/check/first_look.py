@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from statistics import fmean
 
-from textclf.check.label_variants import variants
+from textclf.check.signs import variants
 from textclf.errors import counted
 from textclf.labels import find_joined_labels, label_sets, missing_labels
 from textclf.tables import LoadedTable

@@ -253,11 +253,11 @@ def rows_to_drop(checked: Checked, kinds: Collection[str]) -> dict[int, str]:
     A copy goes only where the row that it is a copy of stays: of a chain of near-duplicates not all are lost.
     """
     named: dict[int, list[tuple[str, int | None]]] = {}
-    for finding in checked.findings:
-        if finding.kind in kinds or finding.kind == "unusable":
-            for row, detail in zip(finding.rows, finding.details, strict=True):
+    for found in checked.findings:
+        if found.kind in kinds or found.kind == "unusable":
+            for row, detail in zip(found.rows, found.details, strict=True):
                 original = detail.get("like")
-                named.setdefault(row, []).append((finding.kind, original if isinstance(original, int) else None))
+                named.setdefault(row, []).append((found.kind, original if isinstance(original, int) else None))
     dropped: dict[int, str] = {}
     for row in sorted(named):
         for kind, original in named[row]:

@@ -30,7 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
 from textclf import SentenceEmbedder
-from textclf.report.svg import SERIES, SOFT, draw
+from textclf.report.plots import SERIES, SOFT, draw
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors, open_vectors

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from textclf.model.kept_examples import keep_examples
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
-from textclf.training.typical import keep_examples
 from textclf.vectors import WordVectors
 
 WORDS = ["good", "fine", "bad", "ill", "film", "the", "lovely", "dull"]

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
-from textclf.analysis.compare import Answers, add_baselines, compare
+from textclf.analysis.compare import MAJORITY, TFIDF, Answers, add_baselines, commonest, compare, tfidf_logistic
 from textclf.cli import cli, run
 from textclf.cli.commands.compare import comparison_text
 from textclf.errors import DataError

@@ -10,8 +10,8 @@ from hostile import accepted, refused
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textclf.analysis.table_split import rows_of_test
 from textclf.errors import DataError
+from textclf.training.data import rows_of_test
 
 
 def test_every_row_goes_into_one_of_two_tables_byte_for_byte(tmp_path):

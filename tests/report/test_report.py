@@ -27,6 +27,7 @@ from textclf.report import (
     write_training_report,
 )
 from textclf.report.figures import of_classes, write_verdict
+from textclf.report.page import Fact
 from textclf.report.plots import (
     CoverageCurve,
     Mark,
@@ -35,7 +36,6 @@ from textclf.report.plots import (
     ranking_curves,
     reliability,
 )
-from textclf.report.run import Fact
 from textclf.settings import Settings
 from textclf.tables import LoadedTable, TableOptions, open_table
 from textclf.training.train import LabelledTexts, train

@@ -1,5 +1,5 @@
 """Questions that people ask about a trained model and their data.
 
-Evaluation, comparison of models, learning curves, baselines, label errors and suggestions of rows to label each
-have one module. The results are plain values, which `cli` prints and `report` draws.
+Evaluation, cross-validation, comparison of models and baselines, learning curves, label errors and suggestions of rows
+to label each have one module. The results are plain values, which `cli` prints and `report` draws.
 """

@@ -4,14 +4,15 @@ Letters: ``n`` rows; ``m`` classifiers, the models first and the baselines after
 are those of all labels that any classifier knows.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from textclf.analysis.baselines import MAJORITY, TFIDF, commonest, tfidf_logistic
 from textclf.errors import DataError, ModelError
 from textclf.labels import unknown_label
 from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
@@ -19,8 +20,12 @@ from textclf.model.model import Model
 from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
+from textclf.text.tokenizer import tokenize
 from textclf.training.train import LabelledTexts
 from textclf.types import Array, Integers
+
+TFIDF = "TF-IDF + logistic"
+MAJORITY = "majority"
 
 _SIGNIFICANT = 0.05
 
@@ -344,3 +349,47 @@ def _slices(names: Sequence[str | None], of_row: Integers, right: Integers) -> l
     n = np.bincount(of_row)
     accuracy = np.stack([np.bincount(of_row, weights=column) for column in right.T], axis=1) / n[:, None]
     return [Slice(name, int(n[i]), tuple(accuracy[i].tolist())) for i, name in enumerate(names)]
+
+
+# --- baselines -------------------------------------------------------------------------------------------------------
+
+_C, _ITERATIONS = 10.0, 300  # scikit-learn's C = 1 costs up to 4 points on tables of some thousand rows
+
+
+def commonest(labels: Sequence[str]) -> str:
+    """Return the commonest label; of several, the first in the alphabet."""
+    return min(Counter(labels).items(), key=lambda item: (-item[1], item[0]))[0]
+
+
+def tfidf_logistic(texts: Sequence[str], labels: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """Train scikit-learn's TF-IDF of words and bigrams with logistic regression; return the labels of `wanted`.
+
+    Words are cut as everywhere in textclf. Raises DataError when the rows have one class only, or no word.
+    """
+    from warnings import catch_warnings, simplefilter
+
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    if len(set(labels)) < 2:
+        raise DataError(
+            f"training rows: expected at least two classes, found only {labels[0]!r}. Add rows of another class."
+        )
+    cut = _words(texts)
+    if not any(cut):
+        raise DataError(
+            "training rows: expected words, found none in any text. Give the column of texts: --text-column."
+        )
+    tfidf = TfidfVectorizer(tokenizer=list, token_pattern=None, lowercase=False, ngram_range=(1, 2), sublinear_tf=True)
+    regression = LogisticRegression(C=_C, max_iter=_ITERATIONS)
+    with catch_warnings():
+        simplefilter("ignore", ConvergenceWarning)  # the last digits do not matter to a baseline
+        regression.fit(tfidf.fit_transform(cut), list(labels))
+    return [str(label) for label in regression.predict(tfidf.transform(_words(wanted)))]
+
+
+def _words(texts: Sequence[str]) -> list[list[str]]:
+    tokens = tokenize(texts)
+    words, offsets = tokens.strings(range(len(tokens.keys))), tokens.offsets.tolist()
+    return [words[start:end] for start, end in pairwise(offsets)]

@@ -15,9 +15,9 @@ from textclf.metrics.bootstrap import independent_share
 from textclf.metrics.costs import CostFigures, CostTally
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
 from textclf.metrics.single_label import Evaluation, Tally, losses
-from textclf.model.bulk import predict_batches
 from textclf.model.decision import OWN_RULE, Decision, DecisionSettings, find_positive
 from textclf.model.drift import Profile
+from textclf.model.label_table import predict_batches
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.storage.files import write_csv

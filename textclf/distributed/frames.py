@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textclf.errors import DataError
-from textclf.model.bulk import predict_texts
+from textclf.model.label_table import predict_texts
 from textclf.storage.files import sha256
 
 if TYPE_CHECKING:

@@ -18,10 +18,9 @@ from textclf import __version__
 from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.shards import Folder, Shard
 from textclf.errors import DataError, OutputError, TextclfError
-from textclf.model.bulk import BATCH_ROWS
 from textclf.model.decision import DecisionSettings
 from textclf.model.drift import Profile
-from textclf.model.label_table import PredictionColumns, label_rows, make_writer
+from textclf.model.label_table import BATCH_ROWS, PredictionColumns, label_rows, make_writer
 from textclf.model.model import Model
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions, open_table, open_writer

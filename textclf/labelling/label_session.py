@@ -23,7 +23,7 @@ from textclf.errors import DataError, TextclfError, TrainingError, spell
 from textclf.explain import ExplainSettings, Explanation, explain
 from textclf.labelling.label_journal import GivenLabels, Verdict
 from textclf.labels import LabelSet, join_labels
-from textclf.model.bulk import predict_batches
+from textclf.model.label_table import predict_batches
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, Trained, train

@@ -2,7 +2,7 @@
 
 from textclf.report.collect import Gathered
 from textclf.report.comparison import write_comparison_report
-from textclf.report.run import RunDetails
+from textclf.report.page import RunDetails
 from textclf.report.write import check_report_available, write_evaluation_report, write_training_report
 
 __all__ = [

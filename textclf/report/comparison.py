@@ -10,8 +10,7 @@ from textclf.analysis.compare import Answers, Comparison, Slice
 from textclf.metrics.calibration_error import Reliability
 from textclf.model.model import Model
 from textclf.report import plots
-from textclf.report.html import LONGEST_LABEL, truncate, write_page
-from textclf.report.run import Fact, RunDetails
+from textclf.report.page import LONGEST_LABEL, Fact, RunDetails, truncate, write_page
 
 _CHANGED = 50
 _SLICES = 50

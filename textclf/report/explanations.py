@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from textclf.explain.explanation import Explanation, Sum
 from textclf.explain.overall import ClassSummary
-from textclf.report.html import write_page
+from textclf.report.page import write_page
 from textclf.row_columns import SEPARATOR
 
 MOST_TEXTS = 500

@@ -1,23 +1,26 @@
-"""The tables of a report: figures, classes, calibration and promises, as rows for the template.
+"""What a report shows, as rows for the template: figures, facts of texts and model, the confusion matrix and errors.
 
 Letters: ``n`` rows, ``k`` classes or labels.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from textclf.analysis.evaluate import Answered
+from textclf.analysis.evaluate import Answered, WrongRow
 from textclf.errors import counted
 from textclf.labels import join_labels
 from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
+from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation, find_weakest
 from textclf.model.model import Model
-from textclf.report.collect import JudgedRows
-from textclf.report.html import LONGEST_LABEL, truncate
-from textclf.types import Array
+from textclf.report.collect import JudgedRows, TextTotals
+from textclf.report.page import LONGEST_LABEL, Fact, truncate
+from textclf.types import Array, Integers
 
 _MANY_CLASSES = 25
 _MOST_CLASSES = 200
@@ -229,3 +232,235 @@ def columns_of(rows: Sequence[ClassRow]) -> frozenset[str]:
     """Return the names of the columns that have something in them."""
     names = ("threshold", "coverage", "log_loss", "missed", "wrongly_given")
     return frozenset(name for name in names if any(getattr(row, name) is not None for row in rows))
+
+
+# --- what texts are like, and how a model was made -------------------------------------------------------------------
+
+_QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+_MOST_COUNTS = 30
+_REGULARIZATION = {"l2": "L2 regularization", "ngram_scales": "n-gram scales"}
+_HALF = _MOST_COUNTS // 2
+
+
+class LabelShare(NamedTuple):
+    """How many texts have a label, and which share of the commonest label's that is."""
+
+    label: str
+    texts: int
+    share: float
+
+
+def text_facts(texts: TextTotals, refused: int) -> list[Fact]:
+    """Return facts of a table: its rows, those without words, and how many words are unknown."""
+    words, known = texts.words, texts.known
+    unknown = 1 - known.sum() / max(int(words.sum()), 1)
+    return [
+        Fact("rows used", f"{len(words):,}"),
+        Fact("rows refused", f"{refused:,}"),
+        Fact("empty texts", f"{texts.empty:,}"),
+        Fact("texts without a word", f"{int((words == 0).sum()):,}"),
+        Fact("texts without a known word", f"{int((known == 0).sum()):,}"),
+        Fact("words", f"{int(words.sum()):,}"),
+        Fact("share of them unknown", f"{unknown:.1%}"),
+    ]
+
+
+def summarize_lengths(texts: TextTotals) -> list[tuple[str, list[str]]]:
+    """Return the quantiles of the texts' lengths, in words and in characters."""
+    columns = (("words", texts.words), ("characters", texts.characters))
+    return [
+        (name, [f"{round(value):,}" for value in np.quantile(column, _QUANTILES).tolist()]) for name, column in columns
+    ]
+
+
+def list_class_shares(labels: Sequence[str], texts: TextTotals) -> list[LabelShare]:
+    """Return how many texts have each label, the commonest first; of many labels the commonest and the rarest."""
+    order = np.argsort(-texts.support, kind="stable").tolist()
+    shown = order if len(order) <= _MOST_COUNTS else order[:_HALF] + order[-_HALF:]
+    most = max(int(texts.support.max()), 1)
+    return [LabelShare(labels[j], int(texts.support[j]), float(texts.support[j] / most)) for j in shown]
+
+
+def settings_facts(model: Model) -> list[Fact]:
+    """Return the settings that the model was trained with."""
+    settings = model.card.settings
+    return [_fact(name, value) for name, value in (settings.as_dict() if settings else {}).items()]
+
+
+def model_facts(model: Model) -> list[Fact]:
+    """Return what the model is made of, and what it was made from."""
+    described = model.card.as_dict()
+    made = described.get("provenance") or {}
+    vectors = made.get("vectors") or {"name": "random"}
+    regularization = described.get("regularization") or {}
+    facts = [
+        Fact("layers", " – ".join(map(str, model.network.sizes))),
+        Fact("words", f"{len(model.words):,}"),
+        *(Fact(table.name, f"{len(table.index):,}") for table in model.features.ngrams),
+        Fact("temperature", f"{model.temperature:.4f}"),
+    ]
+    facts += [_fact(_REGULARIZATION.get(name, name), value) for name, value in regularization.items()]
+    facts += [_fact(f"vectors: {name}", value) for name, value in vectors.items()]
+    facts += [_fact(f"training data: {name}", value) for name, value in (described.get("data") or {}).items()]
+    facts += [_fact(f"made with {name}", value) for name, value in made.items() if name != "vectors"]
+    return facts
+
+
+def _fact(name: str, value: Any) -> Fact:  # noqa: ANN401 - what JSON holds
+    if isinstance(value, dict):
+        value = ", ".join(f"{key} {entry}" for key, entry in value.items())
+    elif isinstance(value, list | tuple):
+        value = ", ".join(map(str, value)) or "none"
+    elif isinstance(value, bool):
+        value = "yes" if value else "no"
+    elif isinstance(value, int):
+        value = f"{value:,}"
+    return Fact(name.replace("_", " "), "default" if value is None else str(value))
+
+
+# --- the confusion matrix, and the errors behind its cells -----------------------------------------------------------
+
+_LARGE, _MIDDLE, _WIDEST = 8, 30, 150
+"""Up to so many classes cells show counts and shares, counts alone, or shades alone."""
+_SHADES = 7
+_MOST_GROUPS = 200
+GROUPS_SHOWN = 20
+"""Groups of errors that a page shows at once; the others are folded away."""
+_ROWS_SHOWN, _FEWEST_ROWS = 36, 3
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the matrix that is not 0: its count, its share of the row, its shade, and where its examples stand."""
+
+    predicted: str
+    count: int
+    share: float
+    shade: str
+    anchor: str | None
+
+
+@dataclass(frozen=True)
+class MatrixRow:
+    """A class's row of the matrix: how many texts have the class, and which labels they get (None: no text does)."""
+
+    label: str
+    texts: int
+    cells: list[Cell | None]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The confusion matrix as a page shows it: `size` says how much fits into a cell."""
+
+    labels: list[str]
+    rows: list[MatrixRow]
+    size: str
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How often rows of one class got another's label, which share of the class that is, and where examples stand."""
+
+    truth: str
+    predicted: str
+    count: int
+    share: float
+    anchor: str | None
+
+
+@dataclass(frozen=True)
+class ErrorGroup:
+    """Errors with the same truth and the same prediction: how many there are, and the rows that a page shows."""
+
+    anchor: str
+    truth: str
+    predicted: str
+    count: int
+    rows: list[WrongRow]
+
+
+Anchors = Mapping[tuple[str, str], str]
+"""The name of each group of errors on the page, by truth and prediction."""
+
+
+def show_matrix(evaluation: Evaluation, anchors: Anchors) -> Matrix:
+    """Return the confusion matrix of all classes that occur; of very many, of those that are most often confused."""
+    matrix = evaluation.matrix
+    order = order_by_confusion(evaluation.labels, matrix)
+    order = order[(matrix.sum(axis=0) + matrix.sum(axis=1))[order] > 0]
+    if len(order) > _WIDEST:
+        wrong = matrix.sum(axis=0) + matrix.sum(axis=1) - 2 * np.diag(matrix)
+        kept = np.argsort(-wrong, kind="stable")[:_WIDEST]
+        order = order[np.isin(order, kept)]
+    labels = [evaluation.labels[j] for j in order.tolist()]
+    texts = matrix.sum(axis=1)[order]
+    counts = matrix[np.ix_(order, order)]
+    shares = counts / np.maximum(texts, 1)[:, None]
+    size = "large" if len(labels) <= _LARGE else "middle" if len(labels) <= _MIDDLE else "small"
+    rows = []
+    for i, truth in enumerate(labels):
+        cells: list[Cell | None] = [None] * len(labels)
+        for j in np.flatnonzero(counts[i]).tolist():
+            share = float(shares[i, j])
+            level = int(np.ceil(np.sqrt(share) * _SHADES))  # the root: one row in a hundred is to be seen too
+            shade = f"{'h' if i == j else 'm'}{level}"
+            cells[j] = Cell(labels[j], int(counts[i, j]), share, shade, anchors.get((truth, labels[j])))
+        rows.append(MatrixRow(truth, int(texts[i]), cells))
+    return Matrix(labels, rows, size)
+
+
+def order_by_confusion(labels: Sequence[str], matrix: Integers) -> Integers:
+    """Return all k classes in an order in which those that are often confused stand side by side, the worst first.
+
+    Two labels, and labels that are numbers such as grades, stay in their own order.
+    """
+    numbers = order_labels(labels)
+    if len(labels) <= 2 or numbers is not None:
+        return np.arange(len(labels)) if numbers is None else np.argsort(numbers, kind="stable")
+    wrong = matrix + matrix.T
+    np.fill_diagonal(wrong, 0)
+    totals = wrong.sum(axis=1)
+    left = np.ones(len(labels), bool)
+    order = [int(totals.argmax())]
+    left[order[0]] = False
+    while left.any():
+        near = np.where(left, wrong[order[-1]], 0)
+        following = int(near.argmax() if near.any() else np.where(left, totals, -1).argmax())
+        order.append(following)
+        left[following] = False
+    return np.array(order)
+
+
+def list_confusions(evaluation: Evaluation, anchors: Anchors, most: int) -> list[Confusion]:
+    """Return the commonest pairs of truth and wrong prediction, where there are more than the matrix shows in full."""
+    if len(evaluation.labels) <= _LARGE:
+        return []
+    support = {label: scores.support for label, scores in evaluation.per_class.items()}
+    found = evaluation.commonest_confusions(most)
+    return [
+        Confusion(truth, given, count, count / max(support[truth], 1), anchors.get((truth, given)))
+        for truth, given, count in found
+    ]
+
+
+def group_errors(wrong: Sequence[WrongRow], *, by_loss: bool) -> list[ErrorGroup]:
+    """Return errors by truth and prediction, the most frequent pair first, or, `by_loss`, that of the worst row.
+
+    The first groups show several rows each, from the most confident one to the least; the others show one.
+    """
+    found: dict[tuple[str, str], list[WrongRow]] = defaultdict(list)
+    for row in wrong:
+        found[row.label, row.predicted].append(row)
+    order: Callable[[list[WrongRow]], float] = (
+        (lambda rows: -max(row.loss for row in rows)) if by_loss else (lambda rows: -len(rows))
+    )
+    pairs = sorted(found.items(), key=lambda pair: order(pair[1]))[:_MOST_GROUPS]
+    most = max(_ROWS_SHOWN // max(len(pairs), 1), _FEWEST_ROWS)
+    groups = []
+    for number, ((truth, predicted), rows) in enumerate(pairs, 1):
+        shown = most if number <= GROUPS_SHOWN else 1
+        ranked = sorted(rows, key=lambda row: -row.confidence)
+        places = np.unique(np.linspace(0, len(ranked) - 1, min(shown, len(ranked))).astype(int)).tolist()
+        groups.append(ErrorGroup(f"e{number}", truth, predicted, len(rows), [ranked[i] for i in places]))
+    return groups

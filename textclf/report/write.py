@@ -17,12 +17,11 @@ from textclf.metrics.ranking import RankingFigures
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
-from textclf.report import facts, figures, plots
+from textclf.report import figures, plots
 from textclf.report.collect import Gathered, JudgedRows, TextTotals
-from textclf.report.confusion import GROUPS_SHOWN, ErrorGroup, group_errors, list_confusions, show_matrix
 from textclf.report.explanations import Shaded, shade
-from textclf.report.html import LONGEST_SHOWN, write_page
-from textclf.report.run import RunDetails
+from textclf.report.figures import GROUPS_SHOWN, ErrorGroup, group_errors, list_confusions, show_matrix
+from textclf.report.page import LONGEST_SHOWN, RunDetails, write_page
 from textclf.tables import LoadedTable
 from textclf.training.train import Trained
 
@@ -139,11 +138,11 @@ def _write(
         origin=" · ".join(fact.value for name in ("model", "date") for fact in run.facts if fact.name == name),
         labels=model.labels,
         **(_judged_values(model, judgement) if judgement is not None else {"judgement": None}),
-        text_facts=facts.text_facts(texts, refused),
-        lengths=facts.summarize_lengths(texts),
-        class_counts=facts.list_class_shares(model.labels, texts),
-        settings=facts.settings_facts(model),
-        model_facts=facts.model_facts(model),
+        text_facts=figures.text_facts(texts, refused),
+        lengths=figures.summarize_lengths(texts),
+        class_counts=figures.list_class_shares(model.labels, texts),
+        settings=figures.settings_facts(model),
+        model_facts=figures.model_facts(model),
         run=run,
     )
 

@@ -19,9 +19,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from textclf.errors import TextclfError
-from textclf.model.bulk import BATCH_ROWS, predict_batches
 from textclf.model.decision import Decision
-from textclf.model.label_table import PredictionColumns
+from textclf.model.label_table import BATCH_ROWS, PredictionColumns, predict_batches
 from textclf.model.model import Model
 from textclf.serve.batching import Outcome
 from textclf.serve.counters import Counters

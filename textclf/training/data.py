@@ -6,6 +6,7 @@ no row is judged by a model that has seen its text. A row is only set aside if e
 others: no model can know a label that it has seen in no row, and one such row in 1,000 is enough to ruin a temperature.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -13,6 +14,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from textclf.errors import DataError
 from textclf.text.csr import SparseRows
 from textclf.text.subwords import WideRows
 from textclf.types import Array, Integers, Keys
@@ -185,3 +187,42 @@ class _TextGroups:
         held = np.zeros(len(self), np.bool_)
         held[self.of_row[rows[alone]]] = True
         return held
+
+
+# --- one table into two ----------------------------------------------------------------------------------------------
+
+
+def rows_of_test(texts: Sequence[str], labels: Sequence[str], share: float, rng: np.random.Generator) -> list[int]:
+    """Return the numbers, from 0, of the rows that go into the test table: about `share` of each label's rows.
+
+    Texts that differ in case and blanks alone are copies, and stay together under the label of the first. A label with
+    two different texts or more has rows on both sides. Raises DataError when a side would have no rows.
+    """
+    groups: dict[int, list[int]] = defaultdict(list)
+    for number, group in enumerate(group_copies(texts).tolist()):
+        groups[group].append(number)
+    of_label: dict[str, list[list[int]]] = defaultdict(list)
+    for rows in groups.values():
+        of_label[labels[rows[0]]].append(rows)
+    chosen: list[int] = []
+    for label in sorted(of_label):
+        chosen += _draw(of_label[label], share, rng)
+    if not 0 < len(chosen) < len(texts):
+        raise DataError(
+            f"rows: expected enough for two tables, found {len(groups):,} different texts of {len(of_label):,} labels."
+            " Add rows, or choose another --test."
+        )
+    return sorted(chosen)
+
+
+def _draw(groups: list[list[int]], share: float, rng: np.random.Generator) -> list[int]:
+    """Return the rows of groups drawn until they are the share nearest to `share`, but never of all or none of two."""
+    total = sum(map(len, groups))
+    order = [groups[i] for i in rng.permutation(len(groups))]
+    drawn: list[int] = []
+    for number, rows in enumerate(order):
+        is_last = number == len(order) - 1
+        is_nearer = abs(len(drawn) + len(rows) - share * total) < abs(len(drawn) - share * total)
+        if not is_last and (is_nearer or (number == 0 and len(order) > 1)):
+            drawn += rows
+    return drawn

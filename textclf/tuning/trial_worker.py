@@ -152,7 +152,7 @@ def _limit_memory() -> None:
 def _measure(work: Work, vectors: "WordVectors | None", settings: "Settings", fold: int) -> Measured:
     from textclf.labels import label_sets, multi_hot
     from textclf.metrics.multi_label import new_tally
-    from textclf.model.bulk import predict_texts
+    from textclf.model.label_table import predict_texts
     from textclf.training.train import train
 
     begin = monotonic()

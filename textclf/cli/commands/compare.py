@@ -157,7 +157,7 @@ def _write_report(
 
 def _named(models: tuple[Path, ...]) -> dict[str, Path]:
     """Return the models by name: their files' names where these differ, else the paths as given."""
-    from textclf.analysis.baselines import MAJORITY, TFIDF
+    from textclf.analysis.compare import MAJORITY, TFIDF
 
     stems = [path.stem for path in models]
     short = len({*stems, MAJORITY, TFIDF}) == len(stems) + 2

@@ -200,8 +200,7 @@ def _lines(model: Model, options: PredictOptions) -> Iterator[list[str]]:
 
 def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOptions) -> None:
     """Write the rows of a table with their labels to the output, or to standard output."""
-    from textclf.model.bulk import BATCH_ROWS
-    from textclf.model.label_table import label_rows, make_writer
+    from textclf.model.label_table import BATCH_ROWS, label_rows, make_writer
     from textclf.tables import open_table, open_writer
 
     source = fetched(str(options.source))

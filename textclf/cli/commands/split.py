@@ -87,9 +87,9 @@ def command(options: SplitOptions) -> None:
     """
     import numpy as np
 
-    from textclf.analysis.table_split import rows_of_test
     from textclf.check import write_without
     from textclf.tables import read_examples
+    from textclf.training.data import rows_of_test
 
     train, test = options.outputs
     check_outputs([options.table], train, test)

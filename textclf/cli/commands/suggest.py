@@ -94,7 +94,7 @@ def command(options: SuggestOptions) -> None:
     textclf suggest --cold reviews.csv -n 50 -o first.csv
     textclf suggest model.safetensors reviews.csv -n 50 -o next.csv --labelled labelled.csv
     """
-    from textclf.model.bulk import BATCH_ROWS
+    from textclf.model.label_table import BATCH_ROWS
     from textclf.model.model import Model
     from textclf.tables import open_table, open_writer
 
@@ -121,7 +121,7 @@ def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", op
     import numpy as np
 
     from textclf.analysis.suggestion import suggest_by_model, suggest_cold
-    from textclf.model.bulk import predict_batches
+    from textclf.model.label_table import predict_batches
 
     n = options.rows
     with counting_rows("reading", quiet=options.quiet) as count:

@@ -436,10 +436,10 @@ def _train_on_table(
     options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
 ) -> tuple["Trained", "CrossValidation | None"]:
     """Train and save, with progress and a checkpoint to resume from; return also the cross-validation, if asked for."""
+    from textclf.model.kept_examples import keep_examples
     from textclf.storage.array_store import ArrayStore, default_budget
     from textclf.training.resources import Listener, Resources
     from textclf.training.train import Start, train
-    from textclf.training.typical import keep_examples
 
     store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
     rows = _read(options, reading, old.labels if old else (), store)

@@ -5,7 +5,7 @@ import pytest
 
 from textclf.analysis.evaluate import WrongRow
 from textclf.metrics.single_label import Tally
-from textclf.report.confusion import group_errors, list_confusions, order_by_confusion, show_matrix
+from textclf.report.figures import group_errors, list_confusions, order_by_confusion, show_matrix
 
 
 def evaluation_of(matrix, labels=None):

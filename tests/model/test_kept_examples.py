@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from textclf.errors import ModelError
-from textclf.model.kept_examples import KeptExamples
+from textclf.model.kept_examples import LONGEST_EXAMPLE, KeptExamples, keep_examples
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.storage.packed_strings import PackedStrings
 from textclf.training.train import LabelledTexts, train
-from textclf.training.typical import LONGEST_EXAMPLE, keep_examples
 
 TEXTS = [f"{word} film number {i}" for i in range(12) for word in ("good", "bad")]
 LABELS = ["up", "down"] * 12

@@ -28,7 +28,7 @@ from sklearn.metrics import f1_score
 from textclf.analysis.suggestion import batches_of, suggest_by_model, suggest_cold
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.training.data import group_copies
+from textclf.text.copies import group_copies
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors, open_vectors
 

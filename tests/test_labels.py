@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.errors import DataError
-from textclf.labels import cut_labels, join_labels, label_sets, multi_hot
+from textclf.labels import cut_labels, find_joined_labels, join_labels, label_sets, multi_hot
 
 LABELS = st.text(st.characters() | st.sampled_from('|[]", \t\x85'), min_size=1).filter(str.strip)
 
@@ -71,3 +71,18 @@ def test_where_a_text_has_one_label_the_cell_is_the_label():
 def test_a_row_of_the_truth_has_a_one_for_each_of_its_labels():
     Y = multi_hot([("b",), (), ("c", "a")], ["a", "b", "c"])
     np.testing.assert_array_equal(Y, [[0, 1, 0], [0, 0, 0], [1, 0, 1]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "joined"),
+    [
+        ({"neg,travel", "pos,travel", "neg", "pos"}, {"neg,travel": ",", "pos,travel": ","}),
+        ({"neg,", "neg", "pos"}, {"neg,": ","}),
+        ({"a|b", "a", "b", ","}, {"a|b": "|"}),
+        ({"Washington, DC", "Washington", "Paris"}, {}),
+        ({"R&D", "R", "law"}, {}),
+        ({"tech/other", "sport/other", "tech"}, {}),  # a path, as in many taxonomies
+    ],
+)
+def test_labels_that_look_like_several_are_those_made_of_others(labels, joined):
+    assert find_joined_labels(labels) == joined

@@ -5,6 +5,7 @@ A cell that is empty, or ``[]``, says that the row has no label. Letters: ``n`` 
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from difflib import get_close_matches
 from functools import lru_cache
@@ -18,6 +19,7 @@ SEPARATOR = "|"
 _LIST = "["
 _SHOWN_LABELS = 10
 _SIGNS = (SEPARATOR, ",", ";", "/", "+", "&")
+_LISTING = {SEPARATOR, ",", ";"}
 _MISSING = {"nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nil", "nat", "-", "?"}
 
 LabelSet = tuple[str, ...]
@@ -81,18 +83,25 @@ def label_sets(cells: Sequence[str], *, multi_label: bool) -> list[LabelSet]:
 def find_joined_labels(labels: Set[str]) -> dict[str, str]:
     """Return the labels that are others with a sign between them, each with the sign: such a label may be several.
 
-    With one label a text `|` is such a sign too.
+    With one label a text `|` is such a sign too. At a sign that lists things, a part that is no label of its own may
+    stand in another such label instead, if one part is a label.
 
     >>> find_joined_labels({"neg", "travel", "neg,travel"})
     {'neg,travel': ','}
+    >>> find_joined_labels({"neg", "pos", "neg;travel", "pos;travel", "food,"})
+    {'neg;travel': ';', 'pos;travel': ';'}
     """
     found: dict[str, str] = {}
-    for label in sorted(labels):
-        for sign in _SIGNS:
-            parts = [part.strip() for part in label.split(sign)]
-            if len(parts) > 1 and set(parts) <= labels:
+    for sign in _SIGNS:
+        parts = {
+            label: {part for raw in label.split(sign) if (part := raw.strip())} for label in labels if sign in label
+        }
+        times = Counter(part for cut in parts.values() for part in cut)
+        for label, cut in parts.items():
+            own = cut & labels
+            if own and (own == cut or (sign in _LISTING and all(times[part] > 1 for part in cut - own))):
                 found.setdefault(label, sign)
-    return found
+    return dict(sorted(found.items()))
 
 
 def missing_labels(labels: Set[str]) -> list[str]:

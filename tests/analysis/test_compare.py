@@ -20,7 +20,7 @@ GOOD = ["lovely film", "great fun", "a fine story", "warm and great", "lovely st
 BAD = ["dull film", "awful noise", "a poor story", "cold and dull", "awful story", "poor noise", "dull cast"]
 
 
-def answers(y, *given, models=None, words=None, column=None):
+def answers(y, *given, models=None, words=None, column=None, texts=None):
     """Make the answers of classifiers a, b, c, …; labels are x, y, z."""
     n = len(y)
     return Answers(
@@ -28,7 +28,7 @@ def answers(y, *given, models=None, words=None, column=None):
         len(given) if models is None else models,
         ("x", "y", "z"),
         list(range(1, n + 1)),
-        [f"text {i}" for i in range(n)],
+        [f"text {i}" for i in range(n)] if texts is None else texts,
         np.array(y),
         np.array(given).T,
         np.full((n, len(given)), 0.75),
@@ -56,6 +56,28 @@ def test_a_classifier_that_is_right_where_another_errs_is_better_and_not_by_chan
     assert duel.p == pytest.approx(2 / 2**30)
     assert duel.is_significant
     assert "a is more accurate than b" in comparison_text(found, None)
+
+
+def test_copies_of_the_rows_make_no_difference_significant_and_no_interval_narrower():
+    rows = [1 - y if i < 5 else y for i, y in enumerate(Y)]
+    once = compared(Y, Y, rows)
+    copied = compared(Y * 9, Y * 9, rows * 9, texts=[f"text {i}" for i in range(100)] * 9)
+    assert copied.duels[0].p == once.duels[0].p == 2 / 2**5
+    assert (copied.duels[0].only_first_right, copied.independent) == (45, pytest.approx(1 / 9))
+    assert copied.duels[0].accuracy == once.duels[0].accuracy
+    assert [score.macro_f1 for score in copied.scores] == [score.macro_f1 for score in once.scores]
+    assert copied.scores[0].accuracy.low == pytest.approx(once.scores[0].accuracy.low)  # never wrong: the exact bound
+    assert "intervals and tests count copies of a text about once" in comparison_text(copied, None)
+    assert "about once" not in comparison_text(once, None)
+    assert compared(Y * 9, Y * 9, rows * 9).duels[0].is_significant
+
+
+def test_one_text_that_is_repeated_very_often_decides_nothing():
+    y = [0] * 40 + Y
+    found = compared(y, y, [1] * 40 + Y, texts=["again"] * 40 + [f"text {i}" for i in range(100)])
+    assert found.duels[0].only_first_right == 40
+    assert not found.duels[0].is_significant
+    assert found.duels[0].accuracy.low <= 0.0
 
 
 def test_the_verdict_names_the_better_one_when_it_is_not_the_first():
@@ -225,13 +247,13 @@ def test_the_command_prints_figures_a_verdict_and_slices(invoke):
     assert [line.split()[0] for line in lines[3:6]] == ["new", "old", "majority"]
     assert "accuracy by country  texts" in done.stdout
     assert "--train FILE" in done.stderr
-    assert "test.csv: few rows, 4" in done.stderr
+    assert "test.csv: few independent texts, 4" in done.stderr
 
 
 def test_json_says_the_same_and_nothing_else_stands_on_standard_output(invoke):
     done = invoke(*MODELS, "test.csv", "--train", "train.csv", "--json", "--slice-by", "country")
     found = json.loads(done.stdout)
-    assert done.stderr == "Warning: test.csv: few rows, 4: take the intervals as rough.\n"
+    assert done.stderr == "Warning: test.csv: few independent texts, 4: take the intervals as rough.\n"
     assert [entry["name"] for entry in found["classifiers"]] == ["new", "old", TFIDF, MAJORITY]
     assert [entry["is_baseline"] for entry in found["classifiers"]] == [False, False, True, True]
     assert found["classifiers"][0]["accuracy"]["value"] == 1.0

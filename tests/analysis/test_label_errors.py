@@ -17,7 +17,7 @@ from textclf.analysis.label_errors import (
 from textclf.cli import run
 from textclf.errors import TrainingError
 from textclf.settings import Settings
-from textclf.training.data import group_copies
+from textclf.text.copies import group_copies
 from textclf.training.train import LabelledTexts
 
 GOOD, BAD = ("fine", "lovely", "great", "superb", "warm"), ("awful", "dull", "poor", "dreary", "cold")

@@ -239,6 +239,22 @@ def test_rows_that_give_no_curve_are_refused_in_one_line(tmp_path, capsys, conte
     assert len(said.splitlines()) == 1
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_copies_of_the_rows_make_the_intervals_of_class_gains_no_narrower(multi_label):
+    draw, gains = np.random.default_rng(1), []
+    y, right = draw.integers(0, 2, 200), draw.random((2, 200)) < [[0.9], [0.7]]
+    for copies in (1, 9):
+        rows = LabelledTexts([f"text {n}" for n in range(200)] * copies, [("a", "b")[j] for j in y] * copies)
+        plan = plan_curve(rows, 5, np.random.default_rng(1), multi_label=multi_label)
+        given = [np.tile(np.where(each, y, 1 - y), copies) for each in right]
+        answers = [(each[:, None] == np.arange(2) if multi_label else each)[None] for each in given]
+        gains.append(module._class_gains(plan, answers, np.random.default_rng(2)))
+    for once, copied in zip(*gains, strict=True):
+        assert copied.gain.value == pytest.approx(once.gain.value)
+        width = once.gain.high - once.gain.low
+        assert copied.gain.high - copied.gain.low == pytest.approx(width, rel=0.1)
+
+
 def test_rows_with_several_labels_have_a_curve_of_micro_f1(tmp_path, capsys):
     draw = np.random.default_rng(1)
     Y = draw.random((160, 2)) < 0.4

@@ -229,7 +229,10 @@ def test_copies_of_rows_make_no_interval_narrower_and_break_no_promise(write, tm
     found = [json.loads(accepted("evaluate", MODEL, path, "--json").out) for path in (once, copied)]
     assert found[0]["accuracy"] == found[1]["accuracy"]
     assert found[0]["intervals"]["accuracy"] == pytest.approx(found[1]["intervals"]["accuracy"])
-    assert "intervals count copies of a text about once" in accepted("evaluate", MODEL, copied).out
+    assert "intervals and tests count copies of a text about once" in accepted("evaluate", MODEL, copied).out
     assert "about once" not in accepted("evaluate", MODEL, once).out
+    asked = ("--positive", LABELS[1], "--target-recall", "0.9", "--json")
+    found = [json.loads(accepted("evaluate", MODEL, path, *asked).out)["positive"] for path in (once, copied)]
+    assert found[0]["p_value"] == pytest.approx(found[1]["p_value"], abs=1e-9)
     assert Answered(0.95, 900, 900, 837).is_broken
     assert not Answered(0.95, 900, 900, 837, independent=1 / 9).is_broken

@@ -9,7 +9,6 @@ from textclf.metrics.bootstrap import (
     Interval,
     RowPatterns,
     holm,
-    independent_share,
     mcnemar,
     standard_error,
     unseen,
@@ -100,6 +99,24 @@ def test_copies_count_about_once_in_a_standard_error_and_in_intervals():
     copied, groups = np.repeat(values, 3), np.repeat(np.arange(200), 3)
     assert standard_error(copied, groups) == pytest.approx(standard_error(values))
     assert standard_error(copied) < 0.6 * standard_error(values)
-    assert independent_share(np.full(200, 3)) == pytest.approx(1 / 3)
-    assert independent_share(np.ones(5, np.int64)) == 1.0
-    assert independent_share(np.zeros(0, np.int64)) == 1.0
+
+
+def test_a_resample_takes_a_text_with_all_its_rows():
+    y, given, groups = np.array([0, 0, 1, 1, 0, 1]), np.array([0, 0, 0, 1, 1, 1]), np.array([0, 0, 0, 3, 4, 5])
+    patterns = RowPatterns.of(y, given[:, None], 2, groups)
+    drawn = np.concatenate(list(patterns.resample(np.random.default_rng(1), 1000)))
+    # Rows 1 to 3 are one text: two of pattern (0, 0) for each of (1, 0). Texts 4 and 6 are alike.
+    assert (drawn[:, 0] == 2 * drawn[:, 2]).all()
+    assert (drawn[:, 0] / 2 + drawn[:, 1] + drawn[:, 3] == 4).all()
+    assert drawn[:, 3].mean() == pytest.approx(2, abs=0.1)
+
+
+def test_copies_of_all_rows_leave_the_resampled_figures_as_they_are():
+    y, given = draw(300, 3, 2)
+    once = RowPatterns.of(y, given, 3)
+    thrice = RowPatterns.of(np.repeat(y, 3), np.repeat(given, 3, axis=0), 3, np.repeat(np.arange(300), 3))
+    of_once, of_thrice = (
+        np.concatenate([each.counts(rows, 0).macro_f1 for rows in each.resample(np.random.default_rng(1))])
+        for each in (once, thrice)
+    )
+    assert of_thrice == pytest.approx(of_once)

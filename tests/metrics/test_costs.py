@@ -47,6 +47,12 @@ def test_the_interval_is_that_of_resampled_rows():
     np.testing.assert_allclose(tally(y, P).figures(LABELS).interval, np.quantile(means, [0.025, 0.975]), rtol=0.06)
 
 
+def test_copies_of_the_rows_make_the_interval_no_narrower():
+    y, P = rows()
+    copied = tally(np.repeat(y, 9), np.repeat(P, 9, axis=0)).figures(LABELS, 1 / 9)
+    assert copied.interval == pytest.approx(tally(y, P).figures(LABELS).interval)
+
+
 def test_counts_of_parts_add_up():
     y, P = rows()
     whole, first = tally(y, P), tally(y[:150], P[:150])

@@ -153,7 +153,8 @@ def test_training_tells_people_and_programs_what_it_did(place, capsys):
     told_json = json.loads(out.out)
     without = sum(not labels for _, labels in rows_of_topics(400, 1))
     assert out.err.splitlines()[1] == f"400 examples, 3 labels, 1.3 a text; without any: {without}"
-    assert set(told_json["validation"]) == {"texts", "micro_f1", "macro_f1", "exact_match", "log_loss", "weakest"}
+    named = {"texts", "micro_f1", "macro_f1", "exact_match", "log_loss", "weakest", "independent"}
+    assert set(told_json["validation"]) == named
     assert told_json["settings"]["multi_label"] is True
     assert told_json["settings"]["output"] == "sigmoid"
     assert (place / "x").read_bytes() == (place / "m").read_bytes()

@@ -1,11 +1,13 @@
 """Thresholds keep their promise, and are given up where no promise can be kept."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
+from textclf.errors import ModelError
 from textclf.model.abstention import ConfidenceRecord, precision_bound, record_confidence, selective_threshold
 
 
@@ -66,13 +68,45 @@ def test_a_class_with_many_rows_has_a_threshold_of_its_own():
 def test_a_record_knows_what_share_of_known_ngrams_is_usual():
     P = np.array([[0.9, 0.1]] * 1000)
     known_shares = np.linspace(0.0, 1.0, 1000)[:, None]
-    record = record_confidence(P, np.zeros(1000, int), P.argmax(axis=1), known_shares)
+    record = record_confidence(P, np.zeros(1000, int), P.argmax(axis=1), known_shares, np.arange(1000))
     assert record.least_known_share == pytest.approx([0.05], abs=1e-3)
     assert record.right.all()
     large = record_confidence(
-        np.tile(P, (50, 1)), np.zeros(50_000, int), np.zeros(50_000, int), np.tile(known_shares, (50, 1))
+        np.tile(P, (50, 1)),
+        np.zeros(50_000, int),
+        np.zeros(50_000, int),
+        np.tile(known_shares, (50, 1)),
+        np.arange(50_000),
     )
     assert len(large.confidence) == 20_000
+    assert large.copies is None
+
+
+def test_copies_of_the_rows_allow_no_further_promise():
+    confidence, right = rows(700, 3)
+    P = np.column_stack([confidence, 1 - confidence])
+    y, shares = np.where(right, P.argmax(axis=1), P.argmin(axis=1)), np.zeros((700, 0))
+    once = record_confidence(P, y, P.argmax(axis=1), shares, np.arange(700))
+    copied = record_confidence(
+        np.repeat(P, 9, axis=0), np.repeat(y, 9), np.repeat(P.argmax(axis=1), 9), np.zeros((6300, 0)),
+        np.repeat(np.arange(700), 9),
+    )  # fmt: skip
+    assert (copied.copies == 9).all()
+    for target in (0.8, 0.9, 0.95):
+        assert copied.coverage(target, 2) <= once.coverage(target, 2) + 0.01
+        if np.isinf(once.thresholds(target, 2)).all():
+            assert np.isinf(copied.thresholds(target, 2)).all()
+    careless = replace(copied, copies=None)
+    assert max(careless.coverage(target, 2) - once.coverage(target, 2) for target in (0.8, 0.9, 0.95)) > 0.02
+
+
+def test_copies_count_once_where_a_recall_is_promised():
+    p = np.sort(np.random.default_rng(1).random(100) / 2 + 0.5).astype(np.float32)
+    once = ConfidenceRecord(p, np.ones(100, int), np.ones(100, bool), np.zeros(0))
+    thrice = ConfidenceRecord(np.repeat(p, 3), np.ones(300, int), np.ones(300, bool), np.zeros(0), np.full(300, 3))
+    assert thrice.recall_threshold(0.9, 1, "b") == once.recall_threshold(0.9, 1, "b")
+    with pytest.raises(ModelError, match=r"expected 149 held-out texts of 'b' to promise it, found 100\."):
+        thrice.recall_threshold(0.98, 1, "b")
 
 
 def test_where_no_class_can_be_promised_alone_all_are_promised_together():

@@ -183,7 +183,7 @@ def test_the_rank_of_the_threshold_is_the_exact_one():
 def test_a_recall_that_few_rows_cannot_promise_is_refused_with_what_they_can():
     confidence, right = np.full(50, 0.9), np.ones(50, bool)
     record = ConfidenceRecord(confidence, np.ones(50, int), right, np.zeros(0))
-    said = r"target recall 0\.95: expected 59 held-out rows of 'b' to promise it, found 50\. At most 0\.941 can be"
+    said = r"target recall 0\.95: expected 59 held-out texts of 'b' to promise it, found 50\. At most 0\.941 can be"
     with pytest.raises(ModelError, match=said):
         record.recall_threshold(0.95, 1, "b")
     assert record.recall_threshold(0.941, 1, "b") == 0.9

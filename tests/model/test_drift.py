@@ -60,6 +60,17 @@ def test_few_texts_are_not_judged():
     assert measure_drift(USUAL, few).differs
 
 
+def test_copies_of_a_few_texts_are_no_more_than_these():
+    copied = drawn(FEWEST_TEXTS - 1, 1, unknown=0.9)
+    copied.counts *= 9
+    assert measure_drift(USUAL, copied).differs
+    assert not measure_drift(USUAL, copied, 1 / 9).differs
+    many = drawn(400, 1, length=16)
+    once = measure_drift(USUAL, many)
+    many.counts *= 9
+    assert measure_drift(USUAL, many, 1 / 9).differences == once.differences
+
+
 def test_counts_of_pieces_add_up_to_those_of_the_whole():
     rng = np.random.default_rng(0)
     tokens, known_shares, confidence = rng.poisson(9, 500), rng.random((500, 1)), rng.random(500)

@@ -58,6 +58,15 @@ def test_a_cell_is_cut_at_the_separator_that_is_given(separator, cell, write):
         read_examples(path, TableOptions(label_separator=separator))
 
 
+def test_the_labels_of_a_fasttext_line_are_cut_at_the_separator_too(write):
+    path = write("__label__pos, __label__travel a\n__label__neg,food b\n__label__x c\n", "t.ft")
+    assert read_examples(path, TableOptions(multi_label=True, label_separator=",")).labels == [
+        "pos|travel",
+        "neg|food",
+        "x",
+    ]
+
+
 def test_a_model_of_label_columns_is_trained_and_measured(tmp_path):
     table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
     table.write_text("text,up,down\n" + "good film,1,0\nbad film,0,1\nmixed good bad film,1,1\n" * 8)

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from textclf.metrics.multi_label import new_tally
 from textclf.nn.network import one_hot
 from textclf.settings import Settings
-from textclf.training.data import deal, group_copies, group_keys, split, text_keys
+from textclf.text.copies import group_copies, group_keys, text_keys
+from textclf.training.data import deal, split
 from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, train
 

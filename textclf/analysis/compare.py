@@ -20,9 +20,10 @@ from textclf.model.model import Model
 from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
+from textclf.text.copies import group_copies, independent_share
 from textclf.text.tokenizer import tokenize
 from textclf.training.train import LabelledTexts
-from textclf.types import Array, Integers
+from textclf.types import Array, BoolArray, Integers
 
 TFIDF = "TF-IDF + logistic"
 MAJORITY = "majority"
@@ -79,7 +80,8 @@ class Score:
 class Duel:
     """The first classifier beside another: differences are the first's figure minus the other's.
 
-    `p`: McNemar's exact test. `p_holm`: the same, raised for the number of duels fought.
+    `p`: McNemar's exact test, in which copies of a text count about once. `p_holm`: the same, raised for the number of
+    duels fought.
     """
 
     other: str
@@ -130,12 +132,15 @@ class Comparison:
     disagreeing: int
     by_words: list[Slice]
     by_column: list[Slice] | None
+    independent: float = 1.0
+    """The share of texts that intervals and tests count: copies of a text count about once."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return all of it as plain values for JSON."""
         slices = {"words": self.by_words, "column": self.by_column}
         return {
             "n": self.n,
+            "independent": self.independent,
             "classes": self.classes,
             "classifiers": [_plain(score) for score in self.scores],
             "against_first": [_plain(duel) for duel in self.duels],
@@ -269,15 +274,17 @@ def _make_row(answers: Answers, i: int) -> list[object]:
 def compare(answers: Answers, rng: np.random.Generator) -> Comparison:
     """Return figures with intervals, the first classifier beside each other, and accuracy by slices.
 
-    Intervals are percentiles of a paired bootstrap: each resample of the rows serves all classifiers.
+    Intervals are percentiles of a paired bootstrap: each resample of the texts serves all classifiers. Copies of a text
+    count about once, in intervals and in tests.
     """
-    patterns = RowPatterns.of(answers.y, answers.given, len(answers.labels))
-    m, n = len(answers.names), len(answers.y)
+    groups = group_copies(answers.texts)
+    patterns = RowPatterns.of(answers.y, answers.given, len(answers.labels), groups)
+    m, n, share = len(answers.names), len(answers.y), independent_share(groups)
     blocks = [_figures(patterns, rows, m) for rows in patterns.resample(rng)]
     samples = np.concatenate(blocks, axis=1)
     found = _figures(patterns, patterns.rows[None], m)[:, 0]
     scores = [
-        Score(name, j >= answers.models, *_intervals(found[..., j], samples[..., j], n, lowest=0.0))
+        Score(name, j >= answers.models, *_intervals(found[..., j], samples[..., j], n * share, lowest=0.0))
         for j, name in enumerate(answers.names)
     ]
     right = answers.given == answers.y[:, None]
@@ -285,10 +292,11 @@ def compare(answers: Answers, rng: np.random.Generator) -> Comparison:
         n,
         len(np.unique(answers.y)),
         scores,
-        _duels(answers.names, right, found, samples),
+        _duels(answers.names, right, groups, found, samples),
         len(answers.disagreeing),
         _by_words(answers.words, right),
         None if answers.column is None else _by_column(answers.column, right),
+        share,
     )
 
 
@@ -298,9 +306,10 @@ def _figures(patterns: RowPatterns, rows: Integers, m: int) -> Array:
     return np.stack([np.stack([c.accuracy, c.macro_f1]) for c in counts], axis=-1)
 
 
-def _intervals(found: Array, samples: Array, n: int, *, lowest: float) -> tuple[Interval, Interval]:
+def _intervals(found: Array, samples: Array, n: float, *, lowest: float) -> tuple[Interval, Interval]:
     """Return the intervals of accuracy and macro-F1 from figures of shape (2,) and resampled ones, shape (2, B).
 
+    `n`: how many independent rows there are.
     Rows that all agree say nothing of those not met, though a bootstrap of them has no width: accuracy then gets the
     exact binomial bound, and macro-F1, for which there is none, no interval.
     """
@@ -313,17 +322,23 @@ def _intervals(found: Array, samples: Array, n: int, *, lowest: float) -> tuple[
     return accuracy, macro_f1
 
 
-def _duels(names: Sequence[str], right: Integers, found: Array, samples: Array) -> list[Duel]:
-    parted = [
-        (int((right[:, 0] & ~right[:, j]).sum()), int((right[:, j] & ~right[:, 0]).sum())) for j in range(1, len(names))
-    ]
-    p_values = [mcnemar(*pair) for pair in parted]
+def _duels(names: Sequence[str], right: BoolArray, groups: Integers, found: Array, samples: Array) -> list[Duel]:
+    first, rows = right[:, 0], len(right) * independent_share(groups)
+    parted = [(first & ~right[:, j], right[:, j] & ~first) for j in range(1, len(names))]
+    p_values = [_test(groups, *pair) for pair in parted]
     duels = []
     for j, (pair, p, raised) in enumerate(zip(parted, p_values, holm(p_values), strict=True), 1):
         differences = samples[..., 0] - samples[..., j]
-        accuracy, macro_f1 = _intervals(found[:, 0] - found[:, j], differences, len(right), lowest=-1.0)
-        duels.append(Duel(names[j], accuracy, macro_f1, *pair, p, raised))
+        accuracy, macro_f1 = _intervals(found[:, 0] - found[:, j], differences, rows, lowest=-1.0)
+        only_first, only_other = (int(only.sum()) for only in pair)
+        duels.append(Duel(names[j], accuracy, macro_f1, only_first, only_other, p, raised))
     return duels
+
+
+def _test(groups: Integers, only_first: BoolArray, only_other: BoolArray) -> float:
+    """Return McNemar's p-value, of so many rows as the copies among those that only one has right are worth."""
+    share = independent_share(groups[only_first | only_other])
+    return mcnemar(round(share * int(only_first.sum())), round(share * int(only_other.sum())))
 
 
 def _by_words(words: Integers, right: Integers) -> list[Slice]:

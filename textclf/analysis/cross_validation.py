@@ -15,7 +15,8 @@ from textclf.metrics.single_label import Evaluation
 from textclf.model.decision import OWN_RULE
 from textclf.settings import Settings
 from textclf.tables import LoadedTable, Origin, TableOptions, open_table, open_writer
-from textclf.training.data import deal, group_copies
+from textclf.text.copies import group_copies
+from textclf.training.data import deal
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -73,15 +74,15 @@ def measure_folds(
         others = np.flatnonzero(fold != number).tolist()
         weights = None if data.weights is None else [data.weights[i] for i in others]
         model = train(replace(data.take(others), weights=weights), settings, vectors).model
-        predictions = model.predict([data.texts[i] for i in rows.tolist()], threads=settings.threads)
+        texts = [data.texts[i] for i in rows.tolist()]
+        predictions = model.predict(texts, threads=settings.threads)
         counts.append(EvaluationCounts.start(model, model.decision))
-        counts[-1].add(model, Y[rows], predictions)
+        counts[-1].add(model, texts, Y[rows], predictions)
         confidence[rows] = predictions.confidence
         for i, cell in zip(rows.tolist(), model.cells(predictions), strict=True):
             predicted[i] = cell
     of_folds = tuple(each.tally.evaluation() for each in counts)
     together = counts[0]
-    together.copies.add([data.texts[i] for i in np.flatnonzero(fold >= 0).tolist()])
     for each in counts[1:]:
         together.merge(each)
     return CrossValidation(together.measurement(model, OWN_RULE), of_folds, fold, predicted, confidence)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from textclf.errors import DataError
 from textclf.labels import LabelSet, label_sets, multi_hot, unknown_label
-from textclf.metrics.bootstrap import independent_share
 from textclf.metrics.costs import CostFigures, CostTally
-from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally
+from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally, with_shares
 from textclf.metrics.single_label import Evaluation, Tally, losses
 from textclf.model.decision import OWN_RULE, Decision, DecisionSettings, find_positive
 from textclf.model.drift import Profile
@@ -22,8 +21,8 @@ from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.storage.files import write_csv
 from textclf.tables import Batch, Table
-from textclf.training.data import text_keys
-from textclf.types import Array, Keys
+from textclf.text.copies import TextCopies
+from textclf.types import Array
 
 _BROKEN = 0.01
 
@@ -74,7 +73,7 @@ class Answered:
     """What abstaining came to: of `n` rows `answered` got an answer, and `right` of these were right.
 
     `target`: the precision that was promised, None where none was. `per_class`: the same by the label that was given.
-    `independent`: the share of rows that the test counts.
+    `independent`: the share of answered rows that the test counts.
     """
 
     target: float | None
@@ -149,7 +148,10 @@ class PositiveFigures:
     curve: tuple[Operating, ...]
     target_recall: float | None = None
     p_value: float | None = None
-    """How often a recall that is kept finds so few texts, or fewer, by chance; None without a target or texts."""
+    """How often a recall that is kept finds so few texts, or fewer, by chance; None without a target or texts.
+
+    Copies of a text count about once.
+    """
 
     @property
     def is_broken(self) -> bool:
@@ -193,31 +195,6 @@ class Measurement:
         return {**figures, **{name: part.as_dict() for name, part in parts.items() if part is not None}}
 
 
-_MOST_KEYS = 1 << 20
-
-
-class TextCopies:
-    """How many texts repeat another, case and blanks aside, among the first million: 8 bytes are kept of each."""
-
-    def __init__(self) -> None:
-        self.keys: Keys = np.zeros(0, np.uint64)
-
-    def add(self, texts: Sequence[str]) -> None:
-        """Count texts."""
-        room = _MOST_KEYS - len(self.keys)
-        if room > 0:
-            self.keys = np.concatenate([self.keys, text_keys(texts[:room])])
-
-    def merge(self, other: "TextCopies") -> None:
-        """Add other texts to these."""
-        self.keys = np.concatenate([self.keys, other.keys])[:_MOST_KEYS]
-
-    @property
-    def independent(self) -> float:
-        """The share of the texts that are as good as independent."""
-        return independent_share(np.unique(self.keys, return_counts=True)[1])
-
-
 @dataclass
 class EvaluationCounts:
     """What is counted of labelled rows: it grows batch by batch, and several processes may add theirs up."""
@@ -230,8 +207,11 @@ class EvaluationCounts:
     """By the label given: rows predicted, answered and right, shape (3, k)."""
     costs: CostTally | None
     profile: Profile
+    copies: TextCopies
+    """Of all rows, and by label."""
+    answered_copies: TextCopies
+    """Of the rows that got an answer; none are kept where all do."""
     errors: list[WrongRow] = field(default_factory=list)
-    copies: TextCopies = field(default_factory=lambda: TextCopies())
 
     @staticmethod
     def start(model: Model, decision: Decision) -> "EvaluationCounts":
@@ -243,10 +223,13 @@ class EvaluationCounts:
             np.zeros((3, len(model.labels)), np.int64),
             None if decision.costs is None else CostTally(decision.costs, decision.abstain_cost),
             model.profile(),
+            TextCopies(len(model.labels)),
+            TextCopies(),
         )
 
-    def add(self, model: Model, Y: Array, predictions: Predictions) -> None:
+    def add(self, model: Model, texts: Sequence[str], Y: Array, predictions: Predictions) -> None:
         """Count rows of truth Y, shape (n, k)."""
+        self.copies.add(texts, Y)
         counts = {"words": predictions.tokens, "known": predictions.known}
         P, rule = predictions.P, self.decision
         self.tally.add_rows(Y, P, given=predictions.given, **counts)
@@ -256,6 +239,7 @@ class EvaluationCounts:
         predictions.count(self.profile)
         y, classes, answered = Y.argmax(axis=1), predictions.classes, predictions.answered
         if rule.may_abstain:
+            self.answered_copies.add([texts[i] for i in np.flatnonzero(answered).tolist()])
             right = answered & (classes == y)
             for row, chosen in enumerate((np.ones(len(Y), np.bool_), answered, right)):
                 self.answers[row] += np.bincount(classes[chosen], minlength=self.answers.shape[1])
@@ -273,18 +257,19 @@ class EvaluationCounts:
         self.profile.merge(other.profile)
         self.errors += other.errors
         self.copies.merge(other.copies)
+        self.answered_copies.merge(other.answered_copies)
 
     def measurement(self, model: Model, asked: DecisionSettings) -> Measurement:
         """Return the figures of the rule that was `asked` for. At least one row must have been counted."""
         labels = tuple(self.tally.labels)
-        independent = self.copies.independent
+        copies = self.copies
         return Measurement(
-            replace(self.tally.evaluation(), independent=independent),
+            with_shares(self.tally.evaluation(), copies.independent, copies.independent_by_label),
             sorted(self.errors, key=lambda error: -error.loss),
             self.before.evaluation() if self.before is not None else None,
             self._answered(model, asked.target_precision) if self.decision.may_abstain else None,
             self.profile,
-            None if self.costs is None else self.costs.figures(labels),
+            None if self.costs is None else self.costs.figures(labels, copies.independent),
             None if asked.positive is None else self._positive(asked.positive, asked.target_recall, labels),
         )
 
@@ -298,7 +283,7 @@ class EvaluationCounts:
         rows = zip(self.tally.labels, thresholds.tolist(), *self.answers.tolist(), lower, strict=True)
         per_class = {label: AnsweredClass(*figures) for label, *figures in rows}
         n, given, right = self.answers.sum(axis=1).tolist()
-        return Answered(target, n, given, right, per_class, self.copies.independent)
+        return Answered(target, n, given, right, per_class, self.answered_copies.independent)
 
     def _positive(self, label: str, target: float | None, labels: tuple[str, ...]) -> PositiveFigures:
         from scipy.stats import binom
@@ -311,7 +296,8 @@ class EvaluationCounts:
         operating = tuple(Operating(*point) for point in dict.fromkeys(points))
         p_value = None
         if target is not None and scores.support:
-            p_value = float(binom.cdf(round(scores.recall * scores.support), scores.support, target))
+            texts = max(round(scores.support * float(self.copies.independent_by_label[number])), 1)
+            p_value = float(binom.cdf(round(scores.recall * texts), texts, target))
         return PositiveFigures(label, threshold, scores.precision, scores.recall, scores.f1, operating, target, p_value)
 
 
@@ -353,8 +339,7 @@ def count_rows(
     ahead = isinstance(table.origin, Path)
     for batch, predictions in predict_batches(model, table.batches(), decision, threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)
-        counts.add(model, Y, predictions)
-        counts.copies.add(batch.texts)
+        counts.add(model, batch.texts, Y, predictions)
         if keep_errors:
             counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
         if watch is not None:

@@ -20,7 +20,8 @@ import numpy.typing as npt
 from textclf.errors import TrainingError
 from textclf.settings import Settings
 from textclf.storage.files import write_csv
-from textclf.training.data import deal, group_copies
+from textclf.text.copies import group_copies
+from textclf.training.data import deal
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors

@@ -21,7 +21,8 @@ from textclf.labels import classes_of, label_sets, multi_hot
 from textclf.metrics.bootstrap import ClassCounts, Interval, RowPatterns
 from textclf.metrics.multi_label import strata
 from textclf.settings import Settings
-from textclf.training.data import deal, group_copies
+from textclf.text.copies import group_copies
+from textclf.training.data import deal
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors
@@ -136,7 +137,7 @@ class CurvePlan:
     """What is to be trained: each row's fold, shape (n,), and the sizes, the largest first.
 
     `y`, shape (n,): each row's class. Where rows may have several labels it is the rarest of them, and `Y`, shape
-    (n, k), has them all.
+    (n, k), has them all. `groups`, shape (n,): rows of one number have the same text.
     """
 
     y: Integers
@@ -144,6 +145,7 @@ class CurvePlan:
     fold: Integers
     folds: int
     sizes: tuple[int, ...]
+    groups: Integers
     Y: BoolArray | None = None
 
     @property
@@ -160,9 +162,9 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator, *, mul
     sets = label_sets(data.labels, multi_label=multi_label)
     labels = classes_of(sets, multi_label, set())
     truth = multi_hot(sets, labels)
-    y = strata(truth)
+    y, groups = strata(truth), group_copies(data.only_texts)
     n, k = len(y), len(labels)
-    fold = deal(y, folds, rng, groups=group_copies(data.only_texts), Y=truth)
+    fold = deal(y, folds, rng, groups=groups, Y=truth)
     sizes_of_folds = np.bincount(fold[fold >= 0], minlength=folds)
     largest = n - int(sizes_of_folds.max())
     smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
@@ -174,7 +176,7 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator, *, mul
         )
     if not sizes_of_folds.all():
         raise TrainingError(f"texts: expected different ones for each of {folds} folds, found too few. Add others.")
-    return CurvePlan(y, labels, fold, folds, sizes, truth > 0 if multi_label else None)
+    return CurvePlan(y, labels, fold, folds, sizes, groups, truth > 0 if multi_label else None)
 
 
 def measure_learning_curve(
@@ -321,12 +323,12 @@ def _law(laws: PowerLaws) -> Law:
 
 
 def _class_gains(plan: CurvePlan, given: Sequence[Answers], rng: np.random.Generator) -> list[ClassGain]:
-    """Return each class's F1 at the largest size beside half of it; intervals by resampling the rows."""
+    """Return each class's F1 at the largest size beside half of it; intervals by resampling the texts."""
     judged = plan.fold >= 0
     if plan.Y is not None:
-        return _label_gains(plan.labels, plan.Y, [answers[0][judged] for answers in given[:2]], judged, rng)
+        return _label_gains(plan, plan.Y, [answers[0][judged] for answers in given[:2]], rng)
     said = np.column_stack([given[1][0][judged], given[0][0][judged]])
-    patterns = RowPatterns.of(plan.y[judged], said, len(plan.labels))
+    patterns = RowPatterns.of(plan.y[judged], said, len(plan.labels), plan.groups[judged])
     half, full = (patterns.counts(patterns.rows[None], number).f1[0] for number in range(2))
     blocks = [patterns.counts(rows, 1).f1 - patterns.counts(rows, 0).f1 for rows in patterns.resample(rng, _RESAMPLES)]
     samples, rows = np.concatenate(blocks), np.bincount(plan.y)
@@ -338,11 +340,14 @@ def _class_gains(plan: CurvePlan, given: Sequence[Answers], rng: np.random.Gener
 
 
 def _label_gains(
-    labels: Sequence[str], Y: BoolArray, answers: Sequence[BoolArray], judged: BoolArray, rng: np.random.Generator
+    plan: CurvePlan, Y: BoolArray, answers: Sequence[BoolArray], rng: np.random.Generator
 ) -> list[ClassGain]:
     """Return the gains where rows may have several labels: `answers` at the largest size, then at half of it."""
-    n = len(answers[0])
-    counts = [tuple(map(np.float64, _label_counts(Y[judged], each))) for each in answers]
+    judged = plan.fold >= 0
+    counts = [
+        tuple(_sum_copies(each, plan.groups[judged]) for each in _label_counts(Y[judged], given)) for given in answers
+    ]
+    n = len(counts[0][0])
     full, half = (ClassCounts(*(each.sum(axis=0) for each in of)).f1 for of in counts)
     samples = []
     for start in range(0, _RESAMPLES, _RESAMPLED_AT_ONCE):
@@ -353,9 +358,20 @@ def _label_gains(
     rows = Y.sum(axis=0).tolist()
     gains = [
         ClassGain(label, rows[j], float(half[j]), float(full[j]), _gain(float(full[j] - half[j]), gained[:, j]))
-        for j, label in enumerate(labels)
+        for j, label in enumerate(plan.labels)
     ]
     return sorted(gains, key=lambda gain: -gain.gain.value)
+
+
+def _sum_copies(counts: BoolArray, groups: Integers) -> Array:
+    """Return the counts of rows, shape (n, k), as those of texts."""
+    from scipy.sparse import csr_array
+
+    _, text_of_row = np.unique(groups, return_inverse=True)
+    n = len(groups)
+    texts = csr_array((np.ones(n), (text_of_row, np.arange(n))))
+    summed: Array = texts @ counts.astype(np.float64)
+    return summed
 
 
 def _gain(value: float, samples: Array) -> Interval:

@@ -21,11 +21,11 @@ from textclf.check.text_facts import read_facts, spelt_alike
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.tables.records import Batch, Records
+from textclf.text.copies import text_keys
 from textclf.text.csr import SparseRows, sum_entries
 from textclf.text.key_index import KeyIndex, count_keys
 from textclf.text.tokenizer import tokenize
 from textclf.text.weighting import inverse_document_frequency, tf_idf
-from textclf.training.data import text_keys
 from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import averaging_features

@@ -74,7 +74,9 @@ def _doubt_spelling(counts: Counter[str], *, multi_label: bool) -> list[str]:
     """Doubt labels that may be several, a slip of another, or no label at all: one sentence for each kind."""
     found = []
     for label, sign in list(find_joined_labels(counts.keys()).items())[:1]:
-        advice = "Separate the labels of a row by |." if multi_label else "Train with --multi-label if they are."
+        advice = (
+            "Separate them by |, or give --label-separator." if multi_label else "Train with --multi-label if they are."
+        )
         found.append(f"labels such as {label!r} look like several, separated by {sign!r}. {advice}")
     for label in missing_labels(counts.keys()):
         rows = counted(counts[label], "row")

@@ -113,11 +113,16 @@ def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
     return RunDetails.of(command_line(given_arguments()), files, seconds=time.perf_counter() - started)
 
 
-def report_drift(model: "Model", found: "Profile", name: str, target: "Path | None", *, quiet: bool) -> None:
-    """Warn if the texts of a table are clearly unlike those of training, and write how they compare to `target`."""
+def report_drift(
+    model: "Model", found: "Profile", name: str, target: "Path | None", *, independent: float, quiet: bool
+) -> None:
+    """Warn if the texts of a table are clearly unlike those of training, and write how they compare to `target`.
+
+    `independent`: the share of the texts that are no copies of another, as `Model.drift` takes it.
+    """
     from textclf.storage.files import write_whole
 
-    drift = model.drift(found)
+    drift = model.drift(found, independent)
     if drift is None:
         return
     if target is not None:

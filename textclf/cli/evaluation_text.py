@@ -6,7 +6,7 @@ from textwrap import wrap
 from textclf.analysis.compare import format_p
 from textclf.analysis.cross_validation import CrossValidation
 from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
-from textclf.cli.text_table import WIDEST, columns_text, short
+from textclf.cli.text_table import COPIES_COUNT_ONCE, MANY_COPIES, WIDEST, columns_text, short
 from textclf.errors import counted, spell
 from textclf.labels import join_labels
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
@@ -14,7 +14,6 @@ from textclf.metrics.single_label import Evaluation, find_weakest
 
 _WIDEST_MATRIX = 12  # classes; beyond that, or wider than a terminal, the most frequent confusions are listed
 _CONFUSIONS = 10
-_MANY_COPIES = 0.99
 
 
 def measurement_text(measurement: Measurement) -> str:
@@ -65,8 +64,8 @@ def _further_figures(evaluation: Evaluation) -> list[str]:
     if evaluation.kappa is not None:
         agreement += f", Cohen's kappa {evaluation.kappa:.4f}"
     lines = [f"95% intervals: accuracy {_span(intervals.accuracy)}, macro-F1 {_span(intervals.macro_f1)}"]
-    if evaluation.independent < _MANY_COPIES:
-        lines.append("  texts repeat: intervals count copies of a text about once")
+    if evaluation.independent < MANY_COPIES:
+        lines.append(f"  {COPIES_COUNT_ONCE}")
     lines.append(agreement)
     ranking = []
     if evaluation.top_3_accuracy is not None:

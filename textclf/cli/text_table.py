@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from textclf.metrics.bootstrap import Interval
 
 WIDEST = 80
+MANY_COPIES = 0.99
+"""The share of independent texts below which the copies are spoken of."""
+COPIES_COUNT_ONCE = "texts repeat: intervals and tests count copies of a text about once"
 _LONGEST_LABEL = 32
 _NARROWEST = 10  # of the first column
 _GAP = 2

@@ -12,14 +12,16 @@ from textclf.distributed.engines import Engine
 from textclf.distributed.worker import Judged, Partition, ShardPlan, SharedParameters
 from textclf.errors import TextclfError
 from textclf.metrics.single_label import Evaluation
-from textclf.model.calibration import Scaling, fit_calibration
+from textclf.model.calibration import FOLDS, Scaling, fit_calibration
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
 from textclf.storage.quantized import ByteRows
+from textclf.text.copies import group_keys
 from textclf.training.checkpoint import Checkpoint, State
+from textclf.training.data import deal
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
 from textclf.training.objective import FitOptions, JointFit, Problem, fit_jointly
@@ -204,16 +206,23 @@ class FarFit:
 
     def _validate(self, model: Model, judged: Judged) -> tuple[Model, Scaling | None, Evaluation]:
         """Return the model with what the held-out rows teach about its answers, and how it does on them."""
-        Z, scaling = judged.Z, None
+        Z, scaling, groups = judged.Z, None, group_keys(judged.keys)
         if self._settings.calibrate:
             loss = LOSSES["cross-entropy", self._settings.output]
             rng = np.random.default_rng(self._settings.seed)
-            found = fit_calibration(Z, judged.Y, judged.weights, loss, rng)
+            fold = deal(judged.Y.argmax(axis=1), FOLDS, rng, groups=groups, Y=judged.Y)
+            found = fit_calibration(Z, judged.Y, judged.weights, loss, rng, fold, groups)
             model, scaling = replace(model, temperature=found.temperature), found.scaling
             if scaling is not None:
                 model, Z = model.scaled(scaling), scaling.apply(Z)
         P = model.probabilities_of(Z)
         model, validation = with_record(
-            model, judged.Y, P, tokens=judged.tokens, known=judged.known, known_shares=judged.known_shares
+            model,
+            judged.Y,
+            P,
+            tokens=judged.tokens,
+            known=judged.known,
+            known_shares=judged.known_shares,
+            groups=groups,
         )
         return model, scaling, validation

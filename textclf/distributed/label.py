@@ -28,7 +28,7 @@ from textclf.tables import TableOptions, open_table, open_writer
 MANIFEST = "manifest.json"
 _RECORDS = ".textclf"
 _SHOWN_REFUSALS = 10
-_FOR_US = ("made_from", "profile", "refusals")
+_FOR_US = ("made_from", "profile", "independent", "refusals")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class FileRecord:
     """What became of one file: rows labelled and refused, and the output's name, size and SHA-256.
 
     `made_from`: marks of the job and the state of the input. `profile`: the counts of what its texts are like (see
-    `drift`). `refusals`: the first refused rows, for people.
+    `drift`). `independent`: the share of them that are as good as independent. `refusals`: the first refused rows, for
+    people.
     """
 
     input: str
@@ -71,6 +72,7 @@ class FileRecord:
     bytes: int
     sha256: str
     profile: list[list[int]]
+    independent: float
     refusals: tuple[str, ...] = ()
 
 
@@ -98,6 +100,11 @@ class LabelledFiles:
     def refused(self) -> int:
         """How many rows were not used."""
         return sum(record.refused for record in self.records)
+
+    @property
+    def independent(self) -> float:
+        """The share of the texts that are as good as independent, of copies in one file."""
+        return sum(record.rows * record.independent for record in self.records) / max(self.rows, 1)
 
     def profile(self, model: Model) -> Profile:
         """Return what the texts of all files are like, labelled by this model."""
@@ -192,6 +199,7 @@ def _label_shard(job: LabelJob, shard: Shard) -> FileRecord:
             target.stat().st_size,
             sha256(target),
             counts.profile.counts.tolist(),
+            counts.independent,
             tuple(str(refusal) for refusal in table.refused[:_SHOWN_REFUSALS]),
         )
     folder.write(record, json.dumps(asdict(new)).encode())

@@ -20,9 +20,10 @@ from textclf.model.model import Model
 from textclf.nn.network import ACTIVATIONS, LOSSES, Loss, Network
 from textclf.storage.quantized import ByteRows
 from textclf.tables import TableOptions, open_table
+from textclf.text.copies import group_keys, text_keys
 from textclf.text.features import TextMatrix, stack_texts
 from textclf.text.weighting import inverse_document_frequency
-from textclf.training.data import Examples, group_keys, split, text_keys
+from textclf.training.data import Examples, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
 from textclf.training.objective import RowsHere, add_to, blocks_for
@@ -76,12 +77,13 @@ class SharedParameters:
 
 @dataclass(frozen=True)
 class HeldRows:
-    """The rows of a partition: `valid` are the numbers of those held out."""
+    """The rows of a partition: `valid` are the numbers of those held out; `keys`, shape (n,): a key of each text."""
 
     model: Model
     matrix: TextMatrix
     examples: Examples
     valid: Integers
+    keys: Keys
 
     def S(self, standard: Standardizer) -> Array:
         """Return S of all rows by standardized vectors, made once."""
@@ -133,7 +135,7 @@ def release(plan: ShardPlan, partition: Partition) -> None:
 
 def _read(plan: ShardPlan, partition: Partition) -> HeldRows:
     model = load_model(plan.model.where(), plan.digest)
-    parts, Ys, valid = [], [], []
+    parts, Ys, valid, all_keys = [], [], [], []
     n = 0
     for shard in partition:
         matrix, Y, keys = _read_shard(plan, model, shard)
@@ -143,11 +145,18 @@ def _read(plan: ShardPlan, partition: Partition) -> HeldRows:
         parts.append(matrix)
         Ys.append(Y)
         valid.append(chosen + n)
+        all_keys.append(keys)
         n += len(Y)
     matrix = stack_texts(parts)
     Y = np.concatenate(Ys)
     weights = np.array(plan.weights, np.float32)[Y.argmax(axis=1)]
-    return HeldRows(model, matrix, Examples(matrix.words, matrix.ngrams, Y, weights), np.concatenate(valid))
+    return HeldRows(
+        model,
+        matrix,
+        Examples(matrix.words, matrix.ngrams, Y, weights),
+        np.concatenate(valid),
+        np.concatenate(all_keys),
+    )
 
 
 def _read_shard(plan: ShardPlan, model: Model, shard: Shard) -> tuple[TextMatrix, Array, Keys]:
@@ -219,7 +228,10 @@ def gradient(plan: ShardPlan, partition: Partition, given: tuple[SharedParameter
 
 @dataclass(frozen=True)
 class Judged:
-    """Rows that were held out: Z[L] and Y, shape (n, k), weights, words, known words, and share of familiar n-grams."""
+    """Rows that were held out: Z[L] and Y, shape (n, k), weights, words, known words, and share of familiar n-grams.
+
+    `keys`, shape (n,): as `text.copies.text_keys` returns them.
+    """
 
     Z: Array
     Y: Array
@@ -227,6 +239,7 @@ class Judged:
     tokens: Integers
     known: Integers
     known_shares: Array
+    keys: Keys
 
     @staticmethod
     def join(parts: Sequence["Judged"]) -> "Judged":
@@ -245,7 +258,15 @@ def judge(plan: ShardPlan, partition: Partition, parameters: SharedParameters) -
     network = Network(parameters.sizes, ACTIVATIONS[parameters.activation], parameters.theta.astype(np.float64))
     Z = network.forward(rows.S(plan.standard)[chosen].astype(np.float64), wide=wide).Z[-1]
     examples = rows.examples
-    return Judged(Z, examples.Y[chosen], examples.weights[chosen], matrix.tokens, matrix.known, matrix.known_shares)
+    return Judged(
+        Z,
+        examples.Y[chosen],
+        examples.weights[chosen],
+        matrix.tokens,
+        matrix.known,
+        matrix.known_shares,
+        rows.keys[chosen],
+    )
 
 
 def _rows(plan: ShardPlan, partition: Partition, everything: bool) -> RowsHere:

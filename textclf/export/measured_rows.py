@@ -16,6 +16,7 @@ from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.nn.network import LOSSES
 from textclf.tables import LoadedTable
+from textclf.text.copies import group_copies
 from textclf.types import Array
 
 
@@ -75,7 +76,8 @@ class LabelledRows:
         if model.is_multi_label:
             return model
         P = model.probabilities_of(Z)
-        record = record_confidence(P, self.Y.argmax(axis=1), model.decision.choose(P), matrix.known_shares)
+        classes, groups = model.decision.choose(P), group_copies(self.texts)
+        record = record_confidence(P, self.Y.argmax(axis=1), classes, matrix.known_shares, groups)
         return replace(model, record=record)
 
     def change(self, model: Model, smaller: Model) -> Change:

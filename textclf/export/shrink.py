@@ -14,12 +14,14 @@ import numpy as np
 from textclf.errors import ModelError
 from textclf.export.effects import between_classes, effects, estimate_usage, measure_usage
 from textclf.export.measured_rows import Change, LabelledRows
+from textclf.metrics.bootstrap import standard_error
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.card import ExportFacts
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, few_values
+from textclf.text.copies import group_copies
 from textclf.text.key_index import KeyIndex, short_keys
 from textclf.types import Array, BoolArray, Keys, ShortKeys
 
@@ -127,12 +129,12 @@ class _Shrinker:
 
     def fewest_that_do(self, rows: LabelledRows) -> int:
         """Return the fewest of all, a half, a quarter … that lose less than a standard error on these rows."""
-        best = self.all
+        best, groups = self.all, group_copies(rows.texts)
         of_all = rows.losses(self.keeping(best))
         for step in range(1, _STEPS):
             count = max(self.all >> step, 1)
             more = rows.losses(self.keeping(count)) - of_all
-            if more.mean() > more.std() / np.sqrt(len(more)):
+            if more.mean() > standard_error(more, groups):
                 break
             best = count
         return best

@@ -3,14 +3,23 @@
 Letters: ``n`` rows, ``k`` classes, ``u`` patterns of rows, ``B`` resamples. Rows of the same truth and the same
 predictions are of one pattern. Drawing n rows with replacement and counting their patterns is one draw of a multinomial
 distribution, so a resample costs u numbers and not n, and every figure of it is a matrix product.
+
+Copies of a text get one answer, so they are no independent rows. A bootstrap that knows which rows are copies draws
+texts, each with all its rows. Elsewhere n rows count as so many independent ones as
+tell as much (see `text.copies`).
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from textclf.types import Array, Integers
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 RESAMPLES = 5000
 _TAIL = 0.025  # of a 95% interval, on either side
@@ -71,18 +80,30 @@ class ClassCounts:
 
 @dataclass(frozen=True)
 class RowPatterns:
-    """Patterns of n rows: `truth`, shape (u,), `predicted`, shape (u, m), and how many `rows` each has, shape (u,)."""
+    """Patterns of n rows: `truth`, shape (u,), `predicted`, shape (u, m), and how many `rows` each has, shape (u,).
+
+    `texts`, shape (t, u): how many rows of each pattern a text has; as many texts as `alike`, shape (t,), have the
+    same. Both are None where all rows have texts of their own.
+    """
 
     truth: Integers
     predicted: Integers
     rows: Integers
     k: int
+    texts: "csr_array | None" = None
+    alike: Integers | None = None
 
     @staticmethod
-    def of(y: Integers, predicted: Integers, k: int) -> "RowPatterns":
-        """Sort rows by pattern: `y`, shape (n,), and what m classifiers said, shape (n, m): class numbers below k."""
-        patterns, rows = np.unique(np.column_stack([y, predicted]), axis=0, return_counts=True)
-        return RowPatterns(patterns[:, 0], patterns[:, 1:], rows, k)
+    def of(y: Integers, predicted: Integers, k: int, groups: Integers | None = None) -> "RowPatterns":
+        """Sort rows by pattern: `y`, shape (n,), and what m classifiers said, shape (n, m): class numbers below k.
+
+        Rows with the same number in `groups`, shape (n,), have the same text; None says that all texts differ.
+        """
+        patterns, of_row, rows = np.unique(
+            np.column_stack([y, predicted]), axis=0, return_inverse=True, return_counts=True
+        )
+        texts, alike = (None, None) if groups is None else _texts_of(of_row.ravel(), groups, len(patterns))
+        return RowPatterns(patterns[:, 0], patterns[:, 1:], rows, k, texts, alike)
 
     @property
     def n(self) -> int:
@@ -102,14 +123,36 @@ class RowPatterns:
     def resample(
         self, rng: "np.random.Generator", resamples: int = RESAMPLES, *, independent: float = 1.0
     ) -> Iterator[Integers]:
-        """Give how often each pattern occurs in resamples of the rows, blocks of shape (b, u), `resamples` in all.
+        """Give how often each pattern occurs in resamples of the texts, blocks of shape (b, u), `resamples` in all.
 
-        As many rows are drawn as are `independent`, a share of all.
+        Where it is not known which rows are copies, as many rows are drawn as are `independent`, a share of all.
         """
-        block = max(1, _AT_ONCE // max(len(self.rows), self.k))
-        drawn = max(round(independent * self.n), 1)
+        of_unit = self.rows if self.alike is None else self.alike
+        block = max(1, _AT_ONCE // max(len(of_unit), len(self.rows), self.k))
+        drawn = max(round(independent * of_unit.sum()), 1)
         for start in range(0, resamples, block):
-            yield rng.multinomial(drawn, self.rows / self.n, size=min(block, resamples - start))
+            units = rng.multinomial(drawn, of_unit / of_unit.sum(), size=min(block, resamples - start))
+            yield units if self.texts is None else units @ self.texts
+
+
+def _texts_of(of_row: Integers, groups: Integers, u: int) -> tuple["csr_array", Integers]:
+    """Return what different texts there are, by their rows of each of u patterns, and how many are alike."""
+    from scipy.sparse import csr_array
+
+    _, text_of_row = np.unique(groups, return_inverse=True)
+    pairs, rows = np.unique(np.column_stack([text_of_row, of_row]), axis=0, return_counts=True)
+    starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+    is_pure = np.diff(starts, append=len(pairs)) == 1  # nearly all: a text's copies have one truth
+    pure, alike = np.unique(np.column_stack([pairs[:, 1], rows])[starts[is_pure]], axis=0, return_counts=True)
+    mixed = Counter(
+        tuple(zip(pairs[start:end, 1].tolist(), rows[start:end].tolist(), strict=True))
+        for start, end in zip(starts.tolist(), [*starts[1:].tolist(), len(pairs)], strict=True)
+        if end - start > 1
+    )
+    texts = [*(((pattern, count),) for pattern, count in pure.tolist()), *mixed]
+    columns, values = (np.array([pair[part] for text in texts for pair in text], np.int64) for part in range(2))
+    ends = np.cumsum([0, *map(len, texts)])
+    return csr_array((values, columns, ends), shape=(len(texts), u)), np.array([*alike.tolist(), *mixed.values()])
 
 
 def _by_class(rows: Integers, classes: Integers, k: int) -> Array:
@@ -148,22 +191,13 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return raised
 
 
-def unseen(n: int) -> float:
+def unseen(n: float) -> float:
     """Return the largest share that may still be met in 0 of n rows: the exact (Clopper-Pearson) 95% bound.
 
     >>> round(unseen(100), 4)
     0.0362
     """
     return float(1 - _TAIL ** (1 / n))
-
-
-def independent_share(sizes: Integers) -> float:
-    """Return the share of rows that are as good as independent, where groups of `sizes`, shape (g,), are alike.
-
-    Rows of one text get one answer, so m copies say little more than one row does: n rows are worth n² / Σ m² of
-    independent ones (Kish 1965, the effective sample size).
-    """
-    return float(sizes.sum() / (sizes.astype(np.float64) ** 2).sum()) if len(sizes) else 1.0
 
 
 def standard_error(values: Array, groups: Integers | None = None) -> float:

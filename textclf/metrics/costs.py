@@ -71,8 +71,11 @@ class CostTally:
         self.answered += other.answered
         self.likeliest += other.likeliest
 
-    def figures(self, labels: Sequence[str]) -> CostFigures:
-        """Return the costs of 1,000 rows. At least one row must have been counted."""
+    def figures(self, labels: Sequence[str], independent: float = 1.0) -> CostFigures:
+        """Return the costs of 1,000 rows. At least one row must have been counted.
+
+        `independent`: the share of rows that the interval counts, because copies of a text count about once.
+        """
         support = self.likeliest.sum(axis=1)
         n = int(support.sum())
         abstained = n - int(self.answered.sum())
@@ -82,8 +85,9 @@ class CostTally:
         counts, costs = counts[counts > 0], costs[counts > 0]
         per_row = float(counts @ costs) / n
         rng = np.random.default_rng(_SEED)
-        drawn = rng.multinomial(n, counts / n, size=_RESAMPLES)
-        interval = Interval.of(_ROWS * per_row, _ROWS * (drawn @ costs) / n)
+        rows = max(round(independent * n), 1)
+        drawn = rng.multinomial(rows, counts / n, size=_RESAMPLES)
+        interval = Interval.of(_ROWS * per_row, _ROWS * (drawn @ costs) / rows)
         assert interval.low is not None
         assert interval.high is not None
         constants = support @ self.C / n

@@ -6,8 +6,8 @@ to another, ``Y`` the truth, shape (n, k): 1 for each label that a text has.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,12 @@ from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.ranking import Ranking, RankingFigures
 from textclf.metrics.single_label import (
     ClassScores,
+    Evaluation,
     Tally,
     WordCounts,
     per_class_values,
     ranking_values,
+    recall_intervals,
     share_of,
 )
 from textclf.types import Array, BoolArray, Integers
@@ -137,6 +139,8 @@ class MultiLabelEvaluation:
     """ROC AUC and average precision of each label."""
     independent: float = 1.0
     """The share of texts that intervals count: copies of a text count about once."""
+    independent_by_class: Array | None = None
+    """The same share of each class's texts, shape (k,); None where it is that of all."""
 
     @property
     def exact_match(self) -> float:
@@ -190,10 +194,9 @@ class MultiLabelEvaluation:
     @property
     def intervals(self) -> dict[str, Any]:
         """The 95% intervals (Wilson's) of exact match and of each label's recall; None for a label without texts."""
-        shares = zip(self.labels, self.hits.tolist(), self.support.tolist(), strict=True)
-        share = self.independent
-        recall = {label: wilson_interval(right / rows, rows * share) if rows else None for label, right, rows in shares}
-        return {"exact_match": wilson_interval(self.exact_match, self.n * share), "recall": recall}
+        shares = self.independent if self.independent_by_class is None else self.independent_by_class
+        recall = recall_intervals(self.labels, self.hits, self.support, shares)
+        return {"exact_match": wilson_interval(self.exact_match, self.n * self.independent), "recall": recall}
 
     def summary(self) -> dict[str, Any]:
         """Return the few figures that a model file keeps of its validation."""
@@ -211,6 +214,7 @@ class MultiLabelEvaluation:
         exact, micro_f1 = self.baseline
         return {
             "n": self.n,
+            "independent": self.independent,
             **{f"micro_{name}": value for name, value in zip(names, self.micro, strict=True)},
             **{f"macro_{name}": value for name, value in zip(names, self.macro, strict=True)},
             "exact_match": self.exact_match,
@@ -223,6 +227,14 @@ class MultiLabelEvaluation:
             "without_known_words": self.empty,
             "per_class": per_class_values(self.per_class, self.ranking),
         }
+
+
+AnyEvaluation = TypeVar("AnyEvaluation", bound=Evaluation | MultiLabelEvaluation)
+
+
+def with_shares(found: AnyEvaluation, independent: float, by_class: Array) -> AnyEvaluation:
+    """Return the figures with intervals for these shares of independent texts, of all and of each class."""
+    return replace(found, independent=independent, independent_by_class=by_class)
 
 
 @dataclass

@@ -42,6 +42,17 @@ class Intervals:
     recall: dict[str, tuple[float, float] | None]
 
 
+def recall_intervals(
+    labels: Sequence[str], hits: Integers, support: Integers, independent: float | Array
+) -> dict[str, tuple[float, float] | None]:
+    """Return Wilson's 95% interval of each label's recall; None for a label without texts.
+
+    `hits` and `support` count texts, shape (k,); `independent` is the share of them that counts, for all or for each.
+    """
+    rows = zip(labels, hits.tolist(), support.tolist(), np.broadcast_to(independent, len(labels)).tolist(), strict=True)
+    return {label: wilson_interval(right / n, n * share) if n else None for label, right, n, share in rows}
+
+
 @dataclass(frozen=True)
 class Evaluation:
     """The figures of one evaluation; `matrix`, shape (k, k), counts truth (rows) by prediction (columns)."""
@@ -64,6 +75,8 @@ class Evaluation:
     """What labels that have an order stand for, shape (k,)."""
     independent: float = 1.0
     """The share of texts that intervals count: copies of a text count about once."""
+    independent_by_class: Array | None = None
+    """The same share of each class's texts, shape (k,); None where it is that of all."""
 
     @property
     def n(self) -> int:
@@ -130,11 +143,9 @@ class Evaluation:
     @cached_property
     def intervals(self) -> Intervals:
         """The 95% intervals: Wilson's of shares, and of macro-F1 that of resampled rows."""
-        hits, support = np.diag(self.matrix).tolist(), self.matrix.sum(axis=1).tolist()
-        recall = {
-            label: wilson_interval(right / rows, rows * self.independent) if rows else None
-            for label, right, rows in zip(self.labels, hits, support, strict=True)
-        }
+        hits, support = np.diag(self.matrix), self.matrix.sum(axis=1)
+        shares = self.independent if self.independent_by_class is None else self.independent_by_class
+        recall = recall_intervals(self.labels, hits, support, shares)
         return Intervals(wilson_interval(self.accuracy, self.n * self.independent), self._resample_macro_f1(), recall)
 
     def _resample_macro_f1(self) -> tuple[float, float]:
@@ -172,6 +183,7 @@ class Evaluation:
         majority, share = self.majority
         return {
             "n": self.n,
+            "independent": self.independent,
             "accuracy": self.accuracy,
             "macro_f1": self.macro_f1,
             "balanced_accuracy": self.balanced_accuracy,

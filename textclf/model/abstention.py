@@ -5,6 +5,9 @@ threshold is found on rows that the model was not fitted to, by selection with g
 algorithm 1): a search for the largest coverage whose precision, by the exact binomial bound of Clopper and Pearson,
 is at least the target with a certainty of 95%.
 
+Copies of a text among those rows count about once: a subset of n rows counts as n² / Σ m² of them, where a text with m
+copies is one term of the sum (Kish 1965). Copies have one confidence, so a threshold never parts them.
+
 A promise says nothing about a text of another kind. Such a text is told by its n-grams: fewer of them than in almost
 all rows of training are known from other rows.
 """
@@ -17,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError
+from textclf.text.copies import copies_of_each
 from textclf.types import Array, BoolArray, Integers
 
 CERTAINTY = 0.95
@@ -33,12 +37,14 @@ class ConfidenceRecord:
 
     `confidence`: the probability of each row's label, shape (n,). `classes`: the number of that label. `right`: whether
     it was the true one. `least_known_share`: for each kind of n-grams the known share below which a text is unlike.
+    `copies`: how many of these rows have each row's text, shape (n,); None where all texts differ.
     """
 
     confidence: Array
     classes: Integers
     right: BoolArray
     least_known_share: Array
+    copies: Integers | None = None
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Return the arrays that store the record in a model file."""
@@ -46,6 +52,7 @@ class ConfidenceRecord:
             "record.confidence": self.confidence,
             "record.classes": self.classes,
             "record.right": self.right.astype(np.uint8),
+            **({} if self.copies is None else {"record.copies": self.copies}),
             "record.least_familiar": self.least_known_share,
         }
 
@@ -56,14 +63,14 @@ class ConfidenceRecord:
         none of these promises can be made, a single one over all classes is tried. Half of the doubt goes to either
         way, so that choosing between them breaks no promise.
         """
-        own = np.flatnonzero(np.bincount(self.classes, minlength=k) >= _ROWS_FOR_OWN_THRESHOLD)
+        own = np.array([number for number in range(k) if self._independent(number) >= _ROWS_FOR_OWN_THRESHOLD], int)
         if not len(own):
             return self._by_class(target, k, own, 1.0 - CERTAINTY)
         doubt = (1.0 - CERTAINTY) / 2
         by_class = self._by_class(target, k, own, doubt)
         if self._answer(by_class):
             return by_class
-        return np.full(k, selective_threshold(self.confidence, self.right, target, doubt))
+        return np.full(k, selective_threshold(self.confidence, self.right, target, doubt, self.copies))
 
     def _by_class(self, target: float, k: int, own: Integers, doubt: float) -> Array:
         """Return thresholds of which those of the classes `own` each, and that of the others together, are promised."""
@@ -73,8 +80,18 @@ class ConfidenceRecord:
         groups.append((others, np.isin(self.classes, others)))
         doubt /= max(sum(len(numbers) > 0 for numbers, _ in groups), 1)
         for numbers, rows in groups:
-            thresholds[numbers] = selective_threshold(self.confidence[rows], self.right[rows], target, doubt)
+            thresholds[numbers] = selective_threshold(
+                self.confidence[rows], self.right[rows], target, doubt, self._copies_of(rows)
+            )
         return thresholds
+
+    def _independent(self, number: int) -> float:
+        """Return how many independent rows those with the label are worth."""
+        rows = self.classes == number
+        return int(rows.sum()) * _share(self._copies_of(rows))
+
+    def _copies_of(self, rows: BoolArray) -> Integers | None:
+        return None if self.copies is None else self.copies[rows]
 
     def coverage(self, target: float, k: int) -> float:
         """Return the share of these rows that gets an answer at the target."""
@@ -105,23 +122,25 @@ class ConfidenceRecord:
 
         It is the m-th lowest probability among n rows of the class. The share of all such texts below it has the
         distribution Beta(m, n - m + 1), whatever that of the probabilities (Wilks 1941); m is the largest for which
-        that share is at most 1 - `target` with a certainty of 95%. Raises ModelError when these rows are too few.
+        that share is at most 1 - `target` with a certainty of 95%. With copies n counts independent rows, and
+        m is 1 more than those below. Raises ModelError when these rows are too few.
         """
         from scipy.special import betainc
 
         has = self.right == (self.classes == positive)
         found = np.sort(np.where(self.classes == positive, self.confidence, 1.0 - self.confidence)[has])
-        m = np.arange(1, len(found) + 1)
-        allowed = int((betainc(m, len(found) - m + 1, 1.0 - target) >= CERTAINTY).sum())
+        share = _share(self._copies_of(has))
+        n, m = len(found) * share, 1 + share * np.searchsorted(found, found)
+        allowed = int((betainc(np.minimum(m, n), np.maximum(n - m, 0) + 1, 1.0 - target) >= CERTAINTY).sum())
         if not allowed:
             needed = math.ceil(math.log(1.0 - CERTAINTY) / math.log(target))
-            at_most = math.floor(1000 * (1.0 - CERTAINTY) ** (1 / len(found))) / 1000 if len(found) else 0.0
+            at_most = math.floor(1000 * (1.0 - CERTAINTY) ** (1 / n)) / 1000 if n else 0.0
             instead = (
                 f"At most {at_most:g} can be promised; or train on more rows." if at_most else "Train on more rows."
             )
             raise ModelError(
-                f"target recall {target:g}: expected {needed:,} held-out rows of {label!r} to promise it, found"
-                f" {len(found):,}. {instead}"
+                f"target recall {target:g}: expected {needed:,} held-out texts of {label!r} to promise it, found"
+                f" {math.floor(n):,}. {instead}"
             )
         return float(found[allowed - 1])
 
@@ -129,25 +148,40 @@ class ConfidenceRecord:
         return float((self.confidence >= thresholds[self.classes]).mean()) if len(self.confidence) else 0.0
 
 
-def record_confidence(P: Array, y: Integers, classes: Integers, known_shares: Array) -> ConfidenceRecord:
+def record_confidence(
+    P: Array, y: Integers, classes: Integers, known_shares: Array, groups: Integers
+) -> ConfidenceRecord:
     """Return the record of rows of classes `y`, predicted with P, shape (n, k), that get the labels `classes`.
 
-    `known_shares`: the share of each row's n-grams that other rows have, shape (n, number of kinds). Of very many rows
-    evenly spread ones are kept.
+    `known_shares`: the share of each row's n-grams that other rows have, shape (n, number of kinds). `groups`, shape
+    (n,): rows of one number have the same text. Of very many rows evenly spread ones are kept.
     """
     confidence = P[np.arange(len(P)), classes]
     right = classes == y
     least = np.quantile(known_shares, _UNLIKE, axis=0) if len(known_shares) else np.zeros(known_shares.shape[1])
     kept = np.unique(np.linspace(0, len(y) - 1, min(len(y), _MOST_ROWS)).astype(np.int64)) if len(y) else np.arange(0)
+    copies = copies_of_each(groups[kept])
     return ConfidenceRecord(
-        confidence[kept].astype(np.float32), classes[kept].astype(np.int32), right[kept], least.astype(np.float32)
+        confidence[kept].astype(np.float32),
+        classes[kept].astype(np.int32),
+        right[kept],
+        least.astype(np.float32),
+        copies.astype(np.int32) if (copies > 1).any() else None,
     )
 
 
-def selective_threshold(confidence: Array, right: BoolArray, target: float, doubt: float) -> float:
+def _share(copies: Integers | None) -> float:
+    """Return the share of rows that are as good as independent; `copies`, shape (n,), as in the record."""
+    return 1.0 if copies is None or not len(copies) else len(copies) / int(copies.sum(dtype=np.int64))
+
+
+def selective_threshold(
+    confidence: Array, right: BoolArray, target: float, doubt: float, copies: Integers | None = None
+) -> float:
     """Return the lowest confidence found from which on precision is at least `target`, but for a chance of `doubt`.
 
-    Returns inf when there is none: the rows are too few, or too often wrong.
+    Returns inf when there is none: the rows are too few, or too often wrong. `copies`, shape (n,): how many rows have
+    each row's text; None says that all texts differ.
 
     >>> confidence = np.repeat([0.9, 0.6], 200)
     >>> right = np.repeat([True, False], 200)
@@ -161,13 +195,15 @@ def selective_threshold(confidence: Array, right: BoolArray, target: float, doub
     order = np.argsort(-confidence, kind="stable")
     ordered, hits = confidence[order].astype(np.float64), np.cumsum(right[order])
     n = len(ordered)
+    squares = np.arange(1, n + 1) if copies is None else np.cumsum(copies[order], dtype=np.int64)
     tests = max(math.ceil(math.log2(n)), 1)
     low, high, best = 1, n, math.inf
     while low <= high:
         answered = (low + high) // 2
         # Rows of equal confidence are answered together.
         answered = int(np.searchsorted(-ordered, -ordered[answered - 1], side="right"))
-        if precision_bound(int(hits[answered - 1]), answered, doubt / tests) >= target:
+        share = answered / int(squares[answered - 1])
+        if precision_bound(share * int(hits[answered - 1]), share * answered, doubt / tests) >= target:
             best = ordered[answered - 1]
             low = answered + 1
         else:
@@ -175,7 +211,7 @@ def selective_threshold(confidence: Array, right: BoolArray, target: float, doub
     return float(best)
 
 
-def precision_bound(hits: int, n: int, doubt: float) -> float:
+def precision_bound(hits: float, n: float, doubt: float) -> float:
     """Return the lower bound of a share of which `hits` of n were seen, wrong with the chance `doubt` at most.
 
     Clopper & Pearson 1934.

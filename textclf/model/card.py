@@ -91,6 +91,7 @@ class ValidationFigures:
     """The few figures that are kept of the validation rows: with one label a text the accuracy, else F1 and matches.
 
     `macro_f1_interval`: the 95% interval. `majority`: the accuracy of always answering with the commonest label.
+    `independent`: the share of the texts that intervals count, because copies of a text count about once.
     """
 
     texts: Count
@@ -103,6 +104,12 @@ class ValidationFigures:
     majority: Share | None = None
     ece: Share | None = None
     weakest: WeakestClass | None = None
+    independent: Share = 1.0
+
+    @property
+    def independent_texts(self) -> float:
+        """How many independent texts there are."""
+        return max(self.texts * self.independent, 1.0)
 
     @staticmethod
     def of(found: Evaluation | MultiLabelEvaluation) -> "ValidationFigures":
@@ -110,13 +117,14 @@ class ValidationFigures:
         weakest = find_weakest(found.per_class)
         named = None if weakest is None else WeakestClass(weakest[0], weakest[1].f1, weakest[1].support)
         if isinstance(found, MultiLabelEvaluation):
-            return ValidationFigures(**found.summary(), weakest=named)
+            return ValidationFigures(**found.summary(), weakest=named, independent=found.independent)
         return ValidationFigures(
             **found.summary(),
             macro_f1_interval=found.intervals.macro_f1,
             majority=found.majority[1],
             ece=found.reliability.ece,
             weakest=named,
+            independent=found.independent,
         )
 
 

@@ -187,18 +187,23 @@ class Drift:
         }
 
 
-def measure_drift(reference: Profile, found: Profile) -> Drift:
-    """Return how the texts counted in `found` compare with those of training, counted in `reference`."""
+def measure_drift(reference: Profile, found: Profile, independent: float = 1.0) -> Drift:
+    """Return how the texts counted in `found` compare with those of training, counted in `reference`.
+
+    `independent`: the share of the texts that the test counts, because copies of a text count about once.
+    """
     texts = int(found.counts[1].sum())
-    if texts < FEWEST_TEXTS:
+    if texts * independent < FEWEST_TEXTS:
         return Drift(texts, ())
     rows = [i for i in range(len(reference.quantities)) if reference.counts[i].any() and found.counts[i].any()]
     doubt = FALSE_ALARMS / max(len(rows), 1)
-    each = (_difference(reference.quantities[i], reference.counts[i], found.counts[i], doubt) for i in rows)
+    each = (
+        _difference(reference.quantities[i], reference.counts[i], found.counts[i] * independent, doubt) for i in rows
+    )
     return Drift(texts, tuple(each))
 
 
-def _difference(quantity: Quantity, reference: Counts, found: Counts, doubt: float) -> Difference:
+def _difference(quantity: Quantity, reference: Counts, found: Counts | Array, doubt: float) -> Difference:
     bins = _equal_bins(reference)
     one, other = (np.bincount(bins, weights=counts, minlength=_BINS) for counts in (reference, found))
     distance = 0.5 * float(np.abs(one / one.sum() - other / other.sum()).sum())
@@ -215,7 +220,7 @@ def _equal_bins(counts: Counts) -> Integers:
     return bins
 
 
-def _median(counts: Counts) -> int:
+def _median(counts: Counts | Array) -> int:
     return int(np.searchsorted(np.cumsum(counts), counts.sum() / 2))
 
 

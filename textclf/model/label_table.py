@@ -17,6 +17,7 @@ from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.tables import Batch, Table, TableWriter
+from textclf.text.copies import TextCopies
 from textclf.types import Array
 
 BATCH_ROWS = 8192
@@ -63,6 +64,10 @@ def _pieces(batch: Batch) -> Iterator[Batch]:
 def _take_done(waiting: deque[tuple[Batch, Future[Predictions]]]) -> tuple[Batch, Predictions]:
     piece, predictions = waiting.popleft()
     return piece, predictions.result()
+
+
+_MOST_COMPARED = 1 << 16
+"""Among so many of the first texts copies are looked for: more would take a second a million."""
 
 
 @dataclass(frozen=True)
@@ -120,13 +125,14 @@ def _figures(probabilities: Array) -> list[float]:
 class Labelled:
     """What became of a table's rows: `rows` labelled, `unknown` of them without a known word, `answered` of them.
 
-    `profile`: what the texts are like (see `drift`).
+    `profile`: what the texts are like (see `drift`). `independent`: the share of them that are as good as independent.
     """
 
     rows: int
     unknown: int
     answered: int
     profile: Profile
+    independent: float
 
 
 def label_rows(
@@ -140,7 +146,7 @@ def label_rows(
 ) -> Labelled:
     """Predict the rows of an open table and hand each piece of them to `write`, in order."""
     rows = unknown = answered = 0
-    profile = model.profile()
+    profile, copies = model.profile(), TextCopies(most=_MOST_COMPARED)
     ahead = isinstance(table.origin, Path)
     for batch, predictions in predict_batches(model, table.batches(), columns.decision, threads=threads, ahead=ahead):
         write(batch, predictions)
@@ -148,8 +154,9 @@ def label_rows(
         rows += len(batch)
         unknown += int((predictions.known == 0).sum())
         predictions.count(profile)
+        copies.add(batch.texts)
         progress(len(batch))
-    return Labelled(rows, unknown, answered, profile)
+    return Labelled(rows, unknown, answered, profile, copies.independent)
 
 
 def make_writer(model: Model, columns: PredictionColumns, writer: TableWriter) -> Callable[[Batch, Predictions], None]:

@@ -123,9 +123,12 @@ class Model:
         """Return a profile without texts, of the quantities that this model compares."""
         return Profile(quantities([table.kind for table in self.features.ngrams]))
 
-    def drift(self, found: Profile) -> Drift | None:
-        """Return how these texts compare with those of training; None when the model does not know what those were."""
-        return None if self.reference is None else measure_drift(self.reference, found)
+    def drift(self, found: Profile, independent: float = 1.0) -> Drift | None:
+        """Return how these texts compare with those of training; None when the model does not know what those were.
+
+        `independent`: the share of the texts that a test counts, because copies of a text count about once.
+        """
+        return None if self.reference is None else measure_drift(self.reference, found, independent)
 
     def require_one_label(self, purpose: str) -> None:
         """Raise ModelError when the model gives several labels, which `purpose` cannot deal with."""
@@ -515,7 +518,10 @@ def read_record(file: ModelFile, k: int, kinds: int) -> ConfidenceRecord | None:
     classes = file.array("record.classes", "I32", len(confidence), bounds=Bounds(0, k - 1))
     right = file.array("record.right", "U8", len(confidence), bounds=Bounds(0, 1))
     least = file.array("record.least_familiar", "F32", kinds, bounds=Bounds(0.0, 1.0))
-    return ConfidenceRecord(confidence, classes, right > 0, least)
+    copies = None
+    if "record.copies" in file.arrays:
+        copies = file.array("record.copies", "I32", len(confidence), bounds=Bounds(1, max(len(confidence), 1)))
+    return ConfidenceRecord(confidence, classes, right > 0, least, copies)
 
 
 def read_thresholds(file: ModelFile, k: int, output: str) -> Array | None:

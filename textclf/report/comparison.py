@@ -71,7 +71,7 @@ def write_comparison_report(
             dict(zip(legends, [score.macro_f1 for score in comparison.scores], strict=True)), what="Macro-F1"
         ),
         coverage=plots.coverage_precision(curves),
-        reliability=plots.reliability(reliabilities),
+        reliability=plots.reliability(reliabilities, independent=comparison.independent),
         by_length=_by_length(comparison.by_words, legends),
         slices=_slices(comparison, slice_by),
         models=answers.models,

@@ -13,7 +13,6 @@ import numpy as np
 from textclf.analysis.evaluate import Answered, WrongRow
 from textclf.errors import counted
 from textclf.labels import join_labels
-from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation, find_weakest
@@ -116,7 +115,7 @@ def _of_several_labels(evaluation: MultiLabelEvaluation) -> list[Figure]:
         Figure("macro-F1", f"{macro_f1:.4f}", f"precision {macro_p:.4f}, recall {macro_r:.4f}"),
         Figure(
             "exact match", f"{evaluation.exact_match:.4f}",
-            interval_words(*wilson_interval(evaluation.exact_match, evaluation.n)),
+            interval_words(*evaluation.intervals["exact_match"]),
         ),
         Figure("baseline", f"{micro_f1:.4f}", f"micro-F1 of “{always}” for all; exact match {exact:.4f}"),
         Figure("Hamming loss", f"{evaluation.hamming_loss:.4f}", "share of decisions that are wrong"),
@@ -198,18 +197,21 @@ def calibrations(after: Evaluation, before: Evaluation | None) -> list[Calibrati
     return [CalibrationRow(name, found.reliability.ece, found.brier, found.log_loss) for name, found in named if found]
 
 
-def promises(model: Model, judged: JudgedRows, target: float | None) -> list[Promise]:
-    """Return what several promised precisions come to, the chosen `target` among them."""
+def promises(model: Model, judged: JudgedRows, target: float | None, independent: float) -> list[Promise]:
+    """Return what several promised precisions come to, the chosen `target` among them.
+
+    `independent`: the share of the rows that are as good as independent, because copies of a text count about once.
+    """
     if model.is_multi_label or model.record is None:
         return []
     targets = sorted({*_TARGETS, *([] if target is None else [target])})
-    return [_promise(model, judged, each, is_chosen=each == target) for each in targets]
+    return [_promise(model, judged, each, independent, is_chosen=each == target) for each in targets]
 
 
-def _promise(model: Model, judged: JudgedRows, target: float, *, is_chosen: bool) -> Promise:
+def _promise(model: Model, judged: JudgedRows, target: float, independent: float, *, is_chosen: bool) -> Promise:
     answer_from = model.answer_from(target)
     given = judged.find_answered(answer_from)
-    answered = Answered(target, len(given), int(given.sum()), int(judged.right[given].sum()))
+    answered = Answered(target, len(given), int(given.sum()), int(judged.right[given].sum()), independent=independent)
     return Promise(_span(answer_from), answered, is_chosen)
 
 

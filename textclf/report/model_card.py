@@ -89,12 +89,17 @@ def _data(model: Model) -> Iterator[str]:
 def _measured(found: ValidationFigures) -> Iterator[tuple[str, str, float, tuple[float, float] | None]]:
     """Give the figures of a hub: type, name, value and 95% interval."""
     if found.accuracy is not None:
-        yield "accuracy", "accuracy", found.accuracy, wilson_interval(found.accuracy, found.texts)
+        yield "accuracy", "accuracy", found.accuracy, wilson_interval(found.accuracy, found.independent_texts)
     if found.micro_f1 is not None:
         yield "f1", "micro-F1", found.micro_f1, None
     yield "f1", "macro-F1", found.macro_f1, found.macro_f1_interval
     if found.exact_match is not None:
-        yield "exact_match", "exact match", found.exact_match, wilson_interval(found.exact_match, found.texts)
+        yield (
+            "exact_match",
+            "exact match",
+            found.exact_match,
+            wilson_interval(found.exact_match, found.independent_texts),
+        )
 
 
 def _figures(found: ValidationFigures | None) -> Iterator[str]:

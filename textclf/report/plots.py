@@ -193,10 +193,13 @@ def _paint_scores(axes: "Axes", epochs: Sequence[EpochFigures]) -> None:
     axes.legend()
 
 
-def reliability(series: Mapping[str, Reliability], *, what: str = "share that is right") -> str:
+def reliability(
+    series: Mapping[str, Reliability], *, what: str = "share that is right", independent: float = 1.0
+) -> str:
     """Return the reliability diagram: confidence and the share that is right, in bins of equally many rows.
 
-    The first of the `series` has bars of 95% confidence, and its confidences are counted below.
+    The first of the `series` has bars of 95% confidence, for which the share `independent` of its rows counts. Its
+    confidences are counted below.
     """
     bins = {name: counted.bins() for name, counted in series.items()}
     lowest = min(min(each.confidence, each.accuracy) for found in bins.values() for each in found)
@@ -208,7 +211,7 @@ def reliability(series: Mapping[str, Reliability], *, what: str = "share that is
         for number, (name, found) in reversed(list(enumerate(bins.items()))):
             x, y = (np.array([getattr(each, key) for each in found]) for key in ("confidence", "accuracy"))
             if not number:
-                low, high = np.array([wilson_interval(each.accuracy, each.n) for each in found]).T
+                low, high = np.array([wilson_interval(each.accuracy, each.n * independent) for each in found]).T
                 axes.vlines(x, low, high, color=SERIES[0], linewidth=1, alpha=0.45)
             axes.plot(
                 x, y, color=_colour(number), marker=_marker(number), markersize=3.6 - 0.3 * (number > 0),

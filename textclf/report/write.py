@@ -151,7 +151,7 @@ def _judged_values(model: Model, judgement: Judgement) -> dict[str, Any]:
     """Return what the template shows of how rows were judged."""
     evaluation, judged, target = judgement.evaluation, judgement.judged, judgement.target
     rows = figures.class_rows(evaluation, model, judged, target)
-    promises = figures.promises(model, judged, target)
+    promises = figures.promises(model, judged, target, judgement.evaluation.independent)
     kept = next((each for each in promises if each.is_chosen), None)
     errors = group_errors(judgement.wrong, by_loss=model.is_multi_label)
     return {
@@ -184,7 +184,9 @@ def _draw(
         precision, recall, _ = evaluation.micro
         return {
             "matrix": None, "confusions": [], "two_classes": [], "calibrations": [],
-            "reliability": plots.reliability({"decisions": judged.decisions}, what="share of labels that apply"),
+            "reliability": plots.reliability(
+                {"decisions": judged.decisions}, what="share of labels that apply", independent=evaluation.independent
+            ),
             "coverage": plots.coverage_precision({"all labels": curve}, what="exactly right"),
             "precision_recall": plots.precision_recall(judged.decisions, precision, recall),
             "label_counts": plots.label_counts(np.trim_zeros(judged.have, "b"), np.trim_zeros(judged.get, "b")),
@@ -202,7 +204,7 @@ def _draw(
         "matrix": show_matrix(evaluation, anchors),
         "confusions": list_confusions(evaluation, anchors, _CONFUSIONS),
         "calibrations": figures.calibrations(evaluation, before),
-        "reliability": plots.reliability(series),
+        "reliability": plots.reliability(series, independent=evaluation.independent),
         "coverage": plots.coverage_precision({"these rows": curve}, marks),
         "precision_recall": "",
         "label_counts": "",

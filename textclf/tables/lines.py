@@ -93,11 +93,13 @@ class LineParser:
 class FastTextParser:
     """A fastText file: `__label__x text`; several labels are joined by `|`, a label is only needed when `labelled`.
 
-    With `multi_label` a row may have none, and labels are joined so that they can be told apart again.
+    With `multi_label` a row may have none, and labels are joined so that they can be told apart again; each is cut at
+    `label_separator`, too.
     """
 
     labelled: bool
     multi_label: bool = False
+    label_separator: str | None = None
     columns: tuple[str, ...] = ("label", "text")
 
     @property
@@ -127,12 +129,17 @@ class FastTextParser:
         if not line.strip():
             return None
         labels, text = _fasttext(line)
-        label = join_labels([label for label in labels if label]) if self.multi_label else SEPARATOR.join(labels)
+        label = join_labels(self._cut(labels)) if self.multi_label else SEPARATOR.join(labels)
         if self.labelled and not label and not self.multi_label:
             raise RowRefused(f"expected {LABEL_PREFIX} and a label at the start of the line, found {clip(line, 40)}")
         if f" {LABEL_PREFIX}" in text:
             raise RowRefused("expected labels at the start of the line only, found one after the text")
         return Row(text, label)
+
+    def _cut(self, labels: Sequence[str]) -> list[str]:
+        separator = self.label_separator
+        parts = labels if separator is None else [part.strip() for label in labels for part in label.split(separator)]
+        return list(dict.fromkeys(part for part in parts if part))
 
 
 def _fasttext(line: str) -> tuple[list[str], str]:
@@ -155,7 +162,7 @@ def _decode(raw: bytes, offset: int) -> str:
 
 
 def _open_fasttext(table: TableInput) -> FastTextParser:
-    return FastTextParser(table.labelled, table.options.multi_label)
+    return FastTextParser(table.labelled, table.options.multi_label, table.options.label_separator)
 
 
 def _open_lines(table: TableInput) -> LineParser:

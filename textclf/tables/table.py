@@ -160,7 +160,7 @@ class Table:
         batch, refused = validate_rows(
             parsed,
             multi_label=options.multi_label,
-            separator=None if options.label_columns else options.label_separator,
+            separator=options.label_separator if self.format.has_columns and not options.label_columns else None,
             known=self._known,
             may_be_new=options.may_be_new,
         )

@@ -9,12 +9,12 @@ others: no model can know a label that it has seen in no row, and one such row i
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import DataError
+from textclf.text.copies import group_copies
 from textclf.text.csr import SparseRows
 from textclf.text.subwords import WideRows
 from textclf.types import Array, Integers, Keys
@@ -25,7 +25,7 @@ class Examples:
     """n examples: C by words and by n-grams, the truth Y of shape (n, k), and each example's weight.
 
     Y is one-hot, or, where examples may have several labels or none, has a 1 for each label. `groups`, shape (n,): as
-    `group_copies` returns them; None where nobody asks which texts are the same.
+    `text.copies.group_copies` returns them; None where nobody asks which texts are the same.
     """
 
     words: SparseRows
@@ -50,37 +50,6 @@ class Examples:
         weights = np.zeros_like(self.weights)
         weights[rows] = self.weights[rows]
         return replace(self, weights=weights)
-
-
-def group_copies(texts: Sequence[str]) -> Integers:
-    """Return for each text the number of the first text that is the same, case and blanks aside; shape (n,).
-
-    >>> group_copies(["Good film.", "Bad film.", "good  film."]).tolist()
-    [0, 1, 0]
-    """
-    return group_keys(text_keys(texts))
-
-
-def text_keys(texts: Sequence[str]) -> Keys:
-    """Return 64 bits of each text, shape (n,), equal where texts are the same, case and blanks aside."""
-    return np.fromiter((_key_of(text) for text in texts), np.uint64, len(texts))
-
-
-def group_keys(keys: Keys) -> Integers:
-    """Return for each key the number of the first that is equal, shape (n,)."""
-    _, firsts, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return firsts[inverse]
-
-
-def _key_of(text: str) -> int:
-    """Return 64 bits of a text; should two texts ever share them, they only share a fold."""
-    folded = " ".join(text.casefold().split())
-    return int.from_bytes(blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
-
-
-def count_copies(groups: Integers) -> int:
-    """Return how many rows repeat an earlier row's text."""
-    return int((groups != np.arange(len(groups))).sum())
 
 
 def split(

@@ -21,7 +21,15 @@ import numpy as np
 from textclf import __version__
 from textclf.errors import TrainingError
 from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
-from textclf.metrics.multi_label import MultiLabelEvaluation, choose_thresholds, cross_validate, strata
+from textclf.metrics.bootstrap import standard_error
+from textclf.metrics.multi_label import (
+    AnyEvaluation,
+    MultiLabelEvaluation,
+    choose_thresholds,
+    cross_validate,
+    strata,
+    with_shares,
+)
 from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
@@ -32,9 +40,16 @@ from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Settings
 from textclf.storage.array_store import ArrayStore
 from textclf.storage.quantized import ByteRows
+from textclf.text.copies import (
+    count_copies,
+    group_copies,
+    independent_by_label,
+    independent_share,
+    text_keys,
+)
 from textclf.text.features import Features, TextMatrix
 from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
-from textclf.training.data import Examples, count_copies, deal, group_copies, split, text_keys
+from textclf.training.data import Examples, deal, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
@@ -192,7 +207,8 @@ def train(
         assert held_apart is not None
         of_apart = apart.trainer.fit(apart.examples.weighing_only(train_rows), held_apart[0])
         losses = prepared.trainer.validation_losses(fitted, *rows_held_out)
-        if _pays(losses, apart.trainer.validation_losses(of_apart, *held_apart)):
+        of_copies = rows_held_out[0].groups
+        if _pays(losses, apart.trainer.validation_losses(of_apart, *held_apart), of_copies):
             prepared, fitted, rows_held_out = apart, of_apart, held_apart
         listener.say(f"text columns: {'kept apart' if prepared.trainer.features.is_apart else 'joined'}")
     trainer, examples, matrix = prepared
@@ -276,10 +292,13 @@ def _may_keep_apart(data: LabelledTexts, settings: Settings) -> bool:
     return is_asked and len(data.columns.texts) > 1
 
 
-def _pays(losses: Array, others: Array) -> bool:
-    """Return whether the mean of other losses of the same rows is lower by more than its standard error."""
+def _pays(losses: Array, others: Array, groups: Integers | None) -> bool:
+    """Return whether the mean of other losses of the same rows is lower by more than its standard error.
+
+    Rows with the same number in `groups`, shape (n,), have the same text.
+    """
     gain = losses - others
-    return bool(gain.mean() > gain.std() / math.sqrt(len(gain)))
+    return bool(gain.mean() > standard_error(gain, groups))
 
 
 def _groups(rows: LabelledTexts, settings: Settings, valid: LabelledTexts | None, listener: Listener) -> Integers:
@@ -388,22 +407,42 @@ def _validated(
     if model.is_multi_label:
         halves = held_out.deal(2, rng)
         found = cross_validate(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
-        return replace(model, thresholds=choose_thresholds(P, Y)), found
-    return with_record(model, Y, P, tokens=matrix.tokens, known=matrix.known, known_shares=matrix.known_shares)
+        return replace(model, thresholds=choose_thresholds(P, Y)), _counting_copies_once(found, held_out.groups, Y)
+    return with_record(
+        model,
+        Y,
+        P,
+        tokens=matrix.tokens,
+        known=matrix.known,
+        known_shares=matrix.known_shares,
+        groups=held_out.groups,
+    )
 
 
 def with_record(
-    model: Model, Y: Array, P: Array, *, tokens: Integers, known: Integers, known_shares: Array
+    model: Model,
+    Y: Array,
+    P: Array,
+    *,
+    tokens: Integers,
+    known: Integers,
+    known_shares: Array,
+    groups: Integers,
 ) -> tuple[Model, Evaluation]:
     """Return a model of one label a text with its confidence record on rows that it was not fitted to, and how it does.
 
     Of n rows: the truth Y and probabilities P, shape (n, k), and words, known words and familiar n-grams as in a
-    `TextMatrix`.
+    `TextMatrix`. `groups`, shape (n,): rows of one number have the same text.
     """
     tally, classes = Tally(model.labels, model.values), model.decision.choose(P)
     y = Y.argmax(axis=1)
     tally.add(y, P, words=tokens, known=known, classes=classes)
-    return replace(model, record=record_confidence(P, y, classes, known_shares)), tally.evaluation()
+    record = record_confidence(P, y, classes, known_shares, groups)
+    return replace(model, record=record), _counting_copies_once(tally.evaluation(), groups, Y)
+
+
+def _counting_copies_once(found: AnyEvaluation, groups: Integers, Y: Array) -> AnyEvaluation:
+    return with_shares(found, independent_share(groups), independent_by_label(groups, Y))
 
 
 def _with_reference(model: Model, matrix: TextMatrix, vectors: WordVectors | None) -> Model:

@@ -24,7 +24,8 @@ from textclf.metrics.multi_label import strata
 from textclf.model.card import ModelCard
 from textclf.settings import Settings
 from textclf.storage.files import check_writable
-from textclf.training.data import deal, group_copies
+from textclf.text.copies import group_copies
+from textclf.training.data import deal
 from textclf.training.train import LabelledTexts
 from textclf.training.vocabulary import LONGEST_SHORT, mean_length
 from textclf.tuning.trial_worker import Measured, OutOfTime, Work, Worker

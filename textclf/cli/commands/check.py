@@ -1,6 +1,6 @@
 """``textclf check``: look at a table of texts and labels before training."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,11 @@ def command(options: CheckOptions) -> None:
     read = (options.table, Path(options.vectors), options.against)
     check_outputs([path for path in read if path is not None], options.fix, options.labels)
     data = read_examples(origin(options.table), reading)
+    if options.fix is not None and (several := _find_several(data, options)) is not None:
+        options, reading = replace(options, multi_label=True), replace(reading, multi_label=True)
+        data = read_examples(origin(options.table), reading)
+        said = "rows without a label are kept, as with --multi-label"
+        warn(f"{data.name}: labels such as {several!r} look like several: {said}.")
     test = read_examples(origin(options.against), reading) if options.against else None
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
     checked = check(data, test, vectors, multi_label=options.multi_label)
@@ -130,7 +135,6 @@ def command(options: CheckOptions) -> None:
         checked = _add_label_errors(checked, data, vectors, options.labels, options)
     dropped = None
     if options.fix is not None:
-        _warn_of_several(data, options)
         dropped = rows_to_drop(checked, options.drop or DEFAULT_DROPS)
         write_without(origin(options.table), reading, data, dropped, options.fix)
         _say_dropped(dropped, options.fix, options.quiet)
@@ -161,16 +165,13 @@ def _add_label_errors(
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)
 
 
-def _warn_of_several(data: "LoadedTable", options: CheckOptions) -> None:
-    """Warn where rows without a label are dropped from a table whose rows seem to have several labels, or none."""
+def _find_several(data: "LoadedTable", options: CheckOptions) -> str | None:
+    """Return a label that looks like several, where rows without a label may then be as they should be."""
     from textclf.labels import SEPARATOR
 
-    if options.multi_label or not data.refused:
-        return
-    several = next((label for label in data.labels if SEPARATOR in label), None)
-    if several is not None:
-        advice = "With --multi-label rows without a label are kept."
-        warn(f"{data.name}: labels such as {several!r} look like several, and rows without any are dropped. {advice}")
+    if options.multi_label or options.labels is not None or not data.refused:
+        return None
+    return next((label for label in data.labels if SEPARATOR in label), None)
 
 
 def _say_dropped(dropped: dict[int, str], target: Path, quiet: bool) -> None:

@@ -26,7 +26,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
-from textclf.cli.text_table import columns_text, interval_columns, short
+from textclf.cli.text_table import COPIES_COUNT_ONCE, MANY_COPIES, columns_text, interval_columns, short
 from textclf.errors import DataError, counted, require_packages
 
 if TYPE_CHECKING:
@@ -35,8 +35,7 @@ if TYPE_CHECKING:
     from textclf.tables import TableOptions
     from textclf.training.train import LabelledTexts
 
-
-_FEW = 50  # rows; a bootstrap of fewer makes intervals that are too narrow
+_FEW = 50  # texts; a bootstrap of fewer makes intervals that are too narrow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +117,9 @@ def command(options: CompareOptions) -> None:
     known = {label for model in models.values() for label in model.labels}
     answers = add_baselines(_answers(models, replace(reading, known_labels=tuple(sorted(known))), options), train)
     comparison = compare(answers, np.random.default_rng(options.seed))
+    texts = round(comparison.n * comparison.independent)
+    if texts < _FEW:
+        warn(f"{options.table}: few independent texts, {texts}: take the intervals as rough.")
     if options.changed is not None:
         write_changed(options.changed, answers)
     if options.report is not None:
@@ -137,8 +139,6 @@ def _answers(models: "dict[str, Model]", reading: "TableOptions", options: Compa
     report_table(opened.name, opened.refused, opened.notes.sentences())
     for note in answers.notes:
         warn(f"{note}.")
-    if len(answers.y) < _FEW:
-        warn(f"{opened.name}: few rows, {len(answers.y)}: take the intervals as rough.")
     if options.train_table is None:
         advice = "The baseline TF-IDF + logistic learns from rows: give those the models had with --train FILE."
         say(advice, quiet=options.quiet)
@@ -189,6 +189,8 @@ def comparison_text(comparison: "Comparison", slice_by: str | None) -> str:
         "",
         *_scores(comparison, names),
     ]
+    if comparison.independent < MANY_COPIES:
+        lines.append(COPIES_COUNT_ONCE)
     lines += [
         "",
         *_duels(comparison, names[0]),

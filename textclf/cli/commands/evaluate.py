@@ -194,19 +194,19 @@ def _check_bars(result: "Measurement", bars: "Iterable[tuple[str, float]]") -> N
 
 
 def _read_figures(path: Path) -> dict[str, float]:
-    """Return the number of rows, and the accuracy or the share of exact matches, of an earlier evaluation."""
+    """Return how many independent rows an earlier evaluation had, and its accuracy or share of exact matches."""
     expected = f"{path}: expected what an earlier evaluate --json wrote"
     try:
         found = json.loads(path.read_text("utf-8-sig"))
-        names = ["n", "accuracy" if "accuracy" in found else "exact_match"]
-        figures = {name: float(found[name]) for name in names}
+        name = "accuracy" if "accuracy" in found else "exact_match"
+        value, rows = float(found[name]), float(found["n"]) * float(found["independent"])
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Check the name.") from error
     except (ValueError, KeyError, TypeError, RecursionError):
         raise DataError(f"{expected}, found something else. Write it again.") from None
-    if not (figures["n"] >= 1 and 0 <= figures[names[1]] <= 1):
+    if not (0 < rows < math.inf and 0 <= value <= 1):
         raise DataError(f"{expected}, found other numbers. Write it again.")
-    return figures
+    return {"n": rows, name: value}
 
 
 def _check_drop(result: "Measurement", earlier: dict[str, float], options: EvaluateOptions) -> None:
@@ -217,11 +217,16 @@ def _check_drop(result: "Measurement", earlier: dict[str, float], options: Evalu
     n, name = earlier["n"], next(name for name in earlier if name != "n")
     if name not in found:
         raise DataError(f"{options.compare_to}: expected figures of a model of the same kind, found {name}.")
-    p = p_of_drop(earlier[name], n, found[name], found["n"])
+    p = p_of_drop(earlier[name], n, found[name], found["n"] * found["independent"])
     change = f"{name.replace('_', ' ')} {earlier[name]:.4f} → {found[name]:.4f} (p {p:.4f} for no drop)"
     if p < _SIGNIFICANT:
         raise TextclfError(f"{spell(options.table)}: expected no significant drop, found {change}. Look at --errors.")
     say(f"no significant drop: {change}", quiet=options.quiet)
+
+
+def _report_drift(model: "Model", result: "Measurement", name: str, options: EvaluateOptions) -> None:
+    share = result.evaluation.independent
+    report_drift(model, result.profile, name, options.drift, independent=share, quiet=options.quiet)
 
 
 def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOptions, started: float) -> "Measurement":
@@ -254,7 +259,7 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
     report_table(opened.name, opened.refused, opened.notes.sentences())
     if options.refused is not None:
         write_refused(options.refused, [(opened.name, opened.refused)])
-    report_drift(model, result.profile, opened.name, options.drift, quiet=options.quiet)
+    _report_drift(model, result, opened.name, options)
     if options.errors is not None:
         write_errors(options.errors, result.errors)
     if options.report is not None and gathered is not None:
@@ -282,5 +287,5 @@ def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOpt
     result = done.measurement
     rows = f"{counted(result.evaluation.n, 'row')} of {counted(done.files, 'file')}"
     say(f"{rows}, {done.refused:,} skipped.", quiet=options.quiet)
-    report_drift(model, result.profile, options.table, options.drift, quiet=options.quiet)
+    _report_drift(model, result, options.table, options)
     return result

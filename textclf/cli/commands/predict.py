@@ -224,7 +224,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     report_table(table.name, table.refused, table.notes.sentences())
     if options.refused is not None:
         write_refused(options.refused, [(table.name, table.refused)])
-    report_drift(model, done.profile, table.name, options.drift, quiet=options.quiet)
+    report_drift(model, done.profile, table.name, options.drift, independent=done.independent, quiet=options.quiet)
     rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} skipped"
     say(f"{rows}, {done.unknown:,} without a known word.", quiet=options.quiet)
     _say_answered(done.rows, done.answered, wanted, options)
@@ -264,7 +264,7 @@ def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOpti
         for refusal in record.refusals:
             warn(f"{record.input}: skipped: {refusal}.")
     warn_of_set_aside(run.set_aside)
-    report_drift(model, run.profile(model), source, options.drift, quiet=options.quiet)
+    report_drift(model, run.profile(model), source, options.drift, independent=run.independent, quiet=options.quiet)
     unknown = sum(record.unknown for record in run.records)
     say(
         f"{counted(run.rows, 'row')} of {counted(len(run.records), 'file')} labelled, {run.refused:,} skipped,"

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
 
 from textclf import __version__
 from textclf.cli import run
@@ -32,6 +34,28 @@ def test_nothing_advises_to_install_a_package_of_another_owner():
     assert not old_form.search('pip install "textclf-nn[serve]"')
     found = [(path.name, hit[0]) for path in TEXTS for hit in old_form.finditer(path.read_text("utf-8"))]
     assert found == []
+
+
+def test_the_long_description_has_the_readme_with_links_that_lead_somewhere_from_anywhere():
+    written = ProjectMetadata(str(ROOT), PluginManager()).core.readme
+    address = f"{PROJECT['urls']['Source']}/"
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", written)
+    assert len(links) == len(re.findall(r"\]\(", written)) > 20
+    assert all(target.startswith(("https://", "#")) for _, target in links)
+    ours = [(mark, target.removeprefix(address)) for mark, target in links if target.startswith(address)]
+    for mark, target in ours:
+        kind, version, path = target.split("/", 2)
+        assert (kind, version) == ("raw" if mark else "blob", f"v{__version__}")
+        assert (ROOT / path.partition("#")[0]).is_file()
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert len(ours) == len(re.findall(r"\]\((?!https?://|#)", readme)), "the README's own links are relative"
+    assert "href=" not in written
+    assert "src=" not in written
+
+
+def test_the_projects_address_stands_in_one_file():
+    address = PROJECT["urls"]["Source"].partition("://")[2]
+    assert [path.name for path in TEXTS if address in path.read_text("utf-8")] == ["pyproject.toml"]
 
 
 def test_every_extra_that_a_message_names_exists():

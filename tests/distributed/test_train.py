@@ -213,7 +213,7 @@ def test_what_texts_are_usual_is_what_one_machine_says(one_machine, parts, tmp_p
 def test_a_model_of_many_files_warns_of_texts_unlike_its_own_and_of_no_others(parts, tmp_path, capsys):
     path, odd = tmp_path / "m.safetensors", tmp_path / "odd.csv"
     assert run(["train", str(parts), "-o", str(path), "--quiet"]) == 0
-    odd.write_text("text,label\n" + "Der Rechner läuft wieder,positive\n" * 120, "utf-8")
+    odd.write_text("text,label\n" + "".join(f"Der Rechner läuft wieder {n},positive\n" for n in range(120)), "utf-8")
     capsys.readouterr()
     assert run(["evaluate", str(path), str(ROOT / "data" / "reviews-test.csv"), "--target-precision", "0.6"]) == 0
     said = capsys.readouterr()

@@ -199,7 +199,7 @@ def _read_figures(path: Path) -> dict[str, float]:
     try:
         found = json.loads(path.read_text("utf-8-sig"))
         name = "accuracy" if "accuracy" in found else "exact_match"
-        value, rows = float(found[name]), float(found["n"]) * float(found["independent"])
+        value, rows = float(found[name]), float(found["n"]) * float(found.get("independent", 1.0))
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}). Check the name.") from error
     except (ValueError, KeyError, TypeError, RecursionError):

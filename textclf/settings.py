@@ -29,6 +29,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "target_precision": (0.5, 0.999),
     "dimension": (1, 10_000),
     "word_ngrams": (0, 10),
+    "pattern_ngrams": (0, 10),
     "min_texts": (1, 1_000_000),
     "learning_rate": (1e-9, 100.0),
     "vector_rate": (0.0, 100.0),
@@ -56,7 +57,8 @@ class Settings:
     `calibrate`: the temperature of the probabilities is fitted on validation rows.
     `target_precision`: the precision that answers are to have (see `abstention`); all rows are then cross-validated.
     `min_texts`: words, n-grams and sub-words of fewer texts are left out, so that they cannot be guessed from a model.
-    `char_ngrams` are the shortest and the longest, (0, 0) for none. `hidden` are the hidden layers' sizes.
+    `word_ngrams`, `pattern_ngrams`: the longest, 0 for none. `char_ngrams`: the shortest and the longest, (0, 0) for
+    none. `hidden` are the hidden layers' sizes.
     `ordinal`: labels have an order, that of their numbers or the one that is listed, and a text gets the label nearest
     to its expected rank.
     `columns`: whether several text columns are ``joined`` to one text or kept ``apart``, with averages and word n-grams
@@ -71,6 +73,7 @@ class Settings:
     dimension: int = 100
     weighting: Weighting = "sif"
     word_ngrams: int | None = None
+    pattern_ngrams: int | None = None
     char_ngrams: tuple[int, int] | None = None
     min_texts: int | None = None
     hidden: tuple[int, ...] = ()

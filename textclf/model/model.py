@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
 
@@ -269,6 +269,8 @@ class Model:
         for table in self.features.ngrams:
             arrays[f"{table.kind}.ngrams"] = table.index.keys
             arrays |= value_arrays(f"{table.kind}.idf", table.idf, small=small)
+            if table.kind == "patterns":
+                arrays["patterns.common"] = table.common.keys
         if self.thresholds is not None:
             arrays["thresholds"] = self.thresholds
         if self.reference is not None:
@@ -325,6 +327,7 @@ class Model:
 _ROWS_AT_ONCE = 1 << 12  # of E in float64, which is eight times what its bytes are
 _LARGEST_SUM = 1e150  # beyond it products of weighted sums could be infinite in float64
 _PARAMETERS = Bounds(-1e30, 1e30)  # and sums of them in float32
+NgramKindName = Literal["words", "patterns", "chars"]
 LayerSize = Annotated[int, Bounds(1, 2**31)]
 NgramLength = Annotated[int, Bounds(1, 32)]
 _WEIGHTS = Bounds(1e-6, 1e6)  # of words and n-grams: none is 0, as they are divided by their sums
@@ -336,7 +339,7 @@ class Structure:
 
     tokenizer: str
     cased: bool
-    ngrams: Annotated[tuple[tuple[Literal["words", "chars"], NgramLength, NgramLength], ...], AtMost(2)]
+    ngrams: Annotated[tuple[tuple[NgramKindName, NgramLength, NgramLength], ...], AtMost(3)]
     sizes: tuple[LayerSize, ...]
     activation: str
     output: Literal["softmax", "sigmoid"]
@@ -427,8 +430,8 @@ def _check_structure(file: ModelFile, structure: Structure) -> None:
     if len(structure.sizes) < 2:
         raise file.unlike(f"model.sizes: expected two layers or more, found {len(structure.sizes)}")
     kinds = [kind for kind, _, _ in structure.ngrams]
-    if len(set(kinds)) < len(kinds):
-        raise file.unlike("model.ngrams: expected each kind of n-grams once, found one again")
+    if kinds != [kind for kind in get_args(NgramKindName) if kind in kinds]:
+        raise file.unlike("model.ngrams: expected words, patterns and chars once each, in this order, found others")
     for i, (_, shortest, longest) in enumerate(structure.ngrams):
         if shortest > longest:
             raise file.unlike(f"model.ngrams[{i}]: expected the shortest length first, found {shortest}, {longest}")
@@ -533,10 +536,13 @@ def read_thresholds(file: ModelFile, k: int, output: str) -> Array | None:
     return file.array("thresholds", "F32", k, bounds=Bounds(0.0, 1.0))
 
 
-def read_ngram_table(file: ModelFile, kind: Literal["words", "chars"], shortest: int, longest: int) -> NgramTable:
+def read_ngram_table(file: ModelFile, kind: NgramKindName, shortest: int, longest: int) -> NgramTable:
     """Return the table of one kind of n-grams."""
     dictionary = read_dictionary(file, f"{kind}.ngrams", None)
-    return NgramTable(kind, shortest, longest, dictionary, file.numbers(f"{kind}.idf", len(dictionary), _WEIGHTS))
+    idf = file.numbers(f"{kind}.idf", len(dictionary), _WEIGHTS)
+    if kind != "patterns":
+        return NgramTable(kind, shortest, longest, dictionary, idf)
+    return NgramTable(kind, shortest, longest, dictionary, idf, read_dictionary(file, "patterns.common", None))
 
 
 def read_dictionary(file: ModelFile, name: str, length: int | None) -> KeyIndex:

@@ -4,8 +4,8 @@ There are three matrices of n texts:
 
 * by words, C: what each known word weighs, so that **S = C E** is the (weighted) mean of the text's word vectors, the
   input layer of the network;
-* by word n-grams: tf-idf, rows of length 1; what they say goes straight to the last sum; beside them stand the columns
-  of D, of what rows hold beside their text (see `other_columns`);
+* by word n-grams: tf-idf, rows of length 1; what they say goes straight to the last sum; beside them stand patterns,
+  which are weighed alike, and the columns of D, of what rows hold beside their text (see `other_columns`);
 * by pieces: how much each word, or run of other characters, counts; its sub-words G likewise go to the last sum.
 
 Back-propagation ends in the same products: dE = Cᵀ dS, dU = Cᵀ δ, dU' = Gᵀ Cᵀ δ (see `subwords`).
@@ -22,6 +22,7 @@ from textclf.text.csr import SparseRows, beside, empty_rows, stack_rows, sum_ent
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable, ngram_matrix
 from textclf.text.other_columns import NO_OTHERS, OtherColumns
+from textclf.text.patterns import OrderedPieces
 from textclf.text.subwords import (
     KnownPieces,
     PieceFacts,
@@ -37,7 +38,7 @@ from textclf.text.weighting import weighted_mean
 from textclf.types import Array, BoolArray, Integers
 
 NgramKind = tuple[str, int, int]
-"""N-grams: "words" or "chars" (sub-words), the shortest and the longest."""
+"""N-grams: "words", "patterns" or "chars" (sub-words), the shortest and the longest."""
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,9 @@ class TextMatrix:
 class Features:
     """All that turns texts into matrices; it holds no vector, only rows' numbers and weights.
 
-    `ngrams`: the tables of word n-grams and of sub-words, in this order, each of which may be missing. `columns`: what
-    a row consists of. `others`: what is known of its columns beside the text. With `is_apart` a row's texts have
-    averages and word n-grams of their own; else they are one text.
+    `ngrams`: the tables of word n-grams, of patterns and of sub-words, in this order, each of which may be missing.
+    `columns`: what a row consists of. `others`: what is known of its columns beside the text. With
+    `is_apart` a row's texts have averages and word n-grams of their own; else they are one text.
     """
 
     words: WordTable
@@ -127,12 +128,13 @@ class Features:
         for table in self.ngrams:
             first = self.of_others.stop if table.kind == "chars" else first
             found.append(slice(first, first + len(table.index)))
+            first = found[-1].stop
         return tuple(found)
 
     @property
     def of_others(self) -> slice:
-        """The rows of U that are V, of the columns beside the text: they stand after those of word n-grams."""
-        first = 0 if self.word_ngrams is None else len(self.word_ngrams.index)
+        """The rows of U that are V, of the columns beside the text: they stand before those of sub-words."""
+        first = sum(len(table.index) for table in self.ngrams if table.kind != "chars")
         return slice(first, first + self.others.width)
 
     @property
@@ -199,9 +201,12 @@ class Features:
         rows = self.words.rows_of(tokens, block.texts)
         wide, shares = no_ngrams(len(tokens)), []
         for table, marks in zip(self.ngrams, common, strict=True):
-            if table.kind == "words":
-                ngrams, share = ngram_matrix(tokens, table, marks)
-                wide = WideRows(ngrams, wide.pieces, wide.G)
+            if table.kind != "chars":
+                units = tokens
+                if table.kind == "patterns":
+                    units = OrderedPieces.of(tokens, block.texts).units(table.common)
+                ngrams, share = ngram_matrix(units, table, marks)
+                wide = WideRows(beside(wide.ngrams, ngrams), wide.pieces, wide.G)
             else:
                 # Pieces are lower-cased, so a piece is known by that word's row, in whatever case its tokens stand.
                 as_pieces = self.words.index.rows(tokens.keys) if self.words.cased else rows

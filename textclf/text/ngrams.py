@@ -1,7 +1,7 @@
 """Word n-grams: runs of consecutive tokens of a text, of which the start of the text may be the first."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from textclf.text.tokenizer import Tokens, combine
 from textclf.text.weighting import share_of_texts, tf_idf
 from textclf.types import Array, BoolArray, Integers, Keys
 
-NGRAM_NAMES = {"words": "word n-grams", "chars": "sub-words"}
+NGRAM_NAMES = {"words": "word n-grams", "patterns": "patterns", "chars": "sub-words"}
 """What people call each kind of n-grams."""
 START = np.uint64(0x0101010101010101)
 """Stands for the start of a text in word n-grams; as good a key as any."""
@@ -19,10 +19,11 @@ START = np.uint64(0x0101010101010101)
 
 @dataclass(frozen=True)
 class NgramTable:
-    """The word n-grams, or the sub-words, that have a row in U, with the idf of each, shape (V,).
+    """The word n-grams, the patterns or the sub-words that have a row in U, with the idf of each, shape (V,).
 
-    ``kind`` is "words" (n consecutive tokens, of which the start of the text may be the first of two and more) or
-    "chars" (sub-words: n consecutive characters of a piece, see `subwords`); `shortest` ≤ n ≤ `longest`.
+    ``kind`` is "words" (n consecutive tokens, of which the start of the text may be the first of two and more),
+    "patterns" (the same of pieces, of which only the `common` ones stand for themselves, see `patterns`) or "chars"
+    (sub-words: n consecutive characters of a piece, see `subwords`); `shortest` ≤ n ≤ `longest`.
     """
 
     kind: str
@@ -30,6 +31,7 @@ class NgramTable:
     longest: int
     index: KeyIndex
     idf: Array
+    common: KeyIndex = field(default_factory=lambda: KeyIndex(np.zeros(0, np.uint64)))
 
     @property
     def name(self) -> str:

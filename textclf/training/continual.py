@@ -131,7 +131,7 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
                 f"{name}: to continue from the model expected {expected}, found {found}."
                 " Leave it out, or train from scratch."
             )
-    if given & {"word_ngrams", "char_ngrams"}:
+    if given & {"word_ngrams", "pattern_ngrams", "char_ngrams"}:
         raise ModelError("n-grams: their lengths are the model's. Leave them out, or train from scratch.")
     return replace(fixed, vectors=wanted.vectors) if "vectors" in given else fixed
 
@@ -158,14 +158,19 @@ def grow(
     texts = old.columns.only_texts(rows)
     kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
     is_spelled = vectors is None or old.subwords is not None
-    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, passages=old.passages)
-    found = count_all(corpus, kinds, is_cased=old.words.cased)
+    known_common = next((table.common for table in old.ngrams if table.kind == "patterns"), None)
+    corpus = TokenizedCorpus(
+        texts, settings.threads, store, spelled=is_spelled, ordered=known_common is not None, passages=old.passages
+    )
+    found = count_all(corpus, kinds, known_common, is_cased=old.words.cased)
     min_texts = settings.min_texts or 1
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=old.words.cased)
     words, strings, E = _more_words(model, corpus, counted, settings, vectors, rng)
     least = max(least_texts(n + len(texts), mean_length(texts)), min_texts)
     counters = counters_of(kinds, found, least, store)
-    for of_block in corpus.each(lambda block: [count_kind(counter, block, kind) for kind, counter in counters]):
+    for of_block in corpus.each(
+        lambda block: [count_kind(counter, block, kind, found.common) for kind, counter in counters]
+    ):
         for (_, counter), (counts, totals) in zip(counters, of_block, strict=True):
             if min_texts > 1:
                 counter.add(counts, totals)
@@ -187,7 +192,7 @@ def grow(
         of_rows = learn_columns(old.columns, rows, np.ones(len(rows)), least_texts(n + len(rows), 0.0))
         others, origin = others.extend(of_rows)
     features = Features(words, tuple(tables), old.columns, others, old.is_apart)
-    before = 0 if features.word_ngrams is None else 1  # of the kinds of n-grams, words stand before the other columns
+    before = sum(table.kind != "chars" for table in tables)  # sub-words alone stand after the other columns
     rows_of_U.insert(before, np.where(origin >= 0, origin + old.of_others.start, -1))
     masses.insert(before, np.where(origin >= 0, n * others.squares(), 0.0))
     matrix = extract(features, rows, store, settings.threads, common)

@@ -1,8 +1,9 @@
 """Choose the L2 regularization and the n-gram scales on validation rows, by a greedy search.
 
 Noisy classes need a stronger regularization than classes that a word or two separates. In some languages word n-grams
-say less than sub-words, and then a smaller scale suits them. Each move changes one value. Its fit starts from the best
-fit so far, so a move takes a few steps of L-BFGS instead of a whole training.
+say less than sub-words, and then a smaller scale suits them. Patterns help where the build of a sentence tells the
+class, as of questions, and are else left out. Each move changes one value. Its fit starts from the best fit so far, so
+a move takes a few steps of L-BFGS instead of a whole training.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,12 @@ Fit = TypeVar("Fit")
 _FACTOR = 3.0
 LEAST_L2, MOST_L2 = 1e-3, 5.0
 _SMALLER_SCALE = 0.5
+FEWEST_JUDGES = 50
+"""Fewer validation rows choose by chance: then the regularization stays where the search would start."""
+UNUSED = 1e-6
+"""The scale of a kind of n-grams that is not used: its weights stay as good as 0."""
+PATTERN_SCALE = 0.5
+"""The scale of patterns, where they are used: they say less than the words that they stand for."""
 _GAIN = 0.002  # a move must lower the validation loss by this share …
 _DEVIATIONS = 1.0  # … and by so many standard errors of the rows' differences: what a few rows decide is chance
 
@@ -87,6 +94,13 @@ def next_move(first: Regularization, kept: Sequence[bool]) -> tuple[Regularizati
     (Regularization(l2=0.1, ngram_scales=(1.0,)), None)
     """
     best, answers = first, iter(kept)
+    if UNUSED in best.ngram_scales:
+        scales = (PATTERN_SCALE if scale == UNUSED else scale for scale in best.ngram_scales)
+        candidate = replace(best, ngram_scales=tuple(scales))
+        is_kept = next(answers, None)
+        if is_kept is None:
+            return best, candidate
+        best = candidate if is_kept else best
     for factor in (1 / _FACTOR, _FACTOR):
         while LEAST_L2 <= best.l2 * factor <= MOST_L2:
             candidate = replace(best, l2=best.l2 * factor)
@@ -106,9 +120,10 @@ def next_move(first: Regularization, kept: Sequence[bool]) -> tuple[Regularizati
 
 
 def _with_smaller_scale(regularization: Regularization) -> Iterator[Regularization]:
-    """Yield the regularization with a smaller scale for each kind of n-grams in turn; nothing if there is one kind."""
+    """Yield the regularization with a smaller scale for each kind of n-grams in turn; nothing if one kind is used."""
     scales = regularization.ngram_scales
-    if len(scales) > 1:
-        for kind in range(len(scales)):
+    used = [kind for kind, scale in enumerate(scales) if scale != UNUSED]
+    if len(used) > 1:
+        for kind in used:
             smaller = (*scales[:kind], scales[kind] * _SMALLER_SCALE, *scales[kind + 1 :])
             yield replace(regularization, ngram_scales=smaller)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import TypeVar
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from textclf.storage.array_store import ArrayBuilder, ArrayStore, walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import offsets_of
+from textclf.text.key_index import KeyIndex
+from textclf.text.patterns import OrderedPieces
 from textclf.text.subwords import Spelling
 from textclf.text.tokenizer import Runs, Tokens, text_blocks, tokenize, tokenize_apart
 from textclf.types import Integers
@@ -22,17 +25,23 @@ _MOST_SPELLINGS = 64  # of blocks that wait to be merged
 
 @dataclass(frozen=True)
 class TokenBlock:
-    """Consecutive texts and their tokens, whose places in the texts are not kept."""
+    """Consecutive texts and their tokens, whose places in the texts are not kept; `pieces`, if patterns are wanted."""
 
     texts: Sequence[str]
     tokens: Tokens
+    pieces: OrderedPieces | None = None
+
+    def units(self, common: KeyIndex) -> Tokens:
+        """Return what patterns are made of."""
+        assert self.pieces is not None
+        return self.pieces.units(common)
 
 
 class TokenizedCorpus:
     """Texts cut into tokens, a block at a time, whose keys lie in a store after the first time.
 
     Each text is so many `passages` that are kept apart. With `spelled` the corpus knows how each distinct token and
-    piece is spelled, once it was gone through.
+    piece is spelled, once it was gone through. With `ordered` its blocks have pieces in their order.
     """
 
     def __init__(
@@ -42,11 +51,13 @@ class TokenizedCorpus:
         store: ArrayStore,
         *,
         spelled: bool,
+        ordered: bool = False,
         passages: int = 1,
     ) -> None:
         self.texts, self.threads, self.passages = texts, threads, passages
-        self._store, self._spelled = store, spelled
+        self._store, self._spelled, self._ordered = store, spelled, ordered
         self._blocks: list[Tokens] | None = None
+        self._pieces: list[OrderedPieces] = []
         self._spellings: list[Spelling] = []
 
     def __len__(self) -> int:
@@ -67,14 +78,17 @@ class TokenizedCorpus:
             yield from in_order(function, self._again(self._blocks), self.threads)
 
     def _cut(self, function: Callable[[TokenBlock], Made]) -> Iterator[Made]:
-        def make(texts: Sequence[str]) -> tuple[Tokens, Spelling | None, Made]:
+        def make(texts: Sequence[str]) -> tuple[TokenBlock, Spelling | None, Made]:
             tokens = tokenize(texts) if self.passages == 1 else tokenize_apart(texts, self.passages)
             spelling = Spelling.of_tokens(tokens) if self._spelled else None
-            return tokens, spelling, function(TokenBlock(texts, tokens))
+            block = TokenBlock(texts, tokens, OrderedPieces.of(tokens, texts) if self._ordered else None)
+            return block, spelling, function(block)
 
         kept = _TokenBuilder(self._store)
-        for tokens, spelling, made in in_order(make, walk(text_blocks(self.texts)), self.threads):
-            kept.add(tokens)
+        for block, spelling, made in in_order(make, walk(text_blocks(self.texts)), self.threads):
+            kept.add(block.tokens)
+            if block.pieces is not None:
+                self._pieces.append(block.pieces.without_places())
             if spelling is not None:
                 self._spellings.append(spelling)
                 if len(self._spellings) > _MOST_SPELLINGS:
@@ -84,8 +98,8 @@ class TokenizedCorpus:
 
     def _again(self, blocks: list[Tokens]) -> Iterator[TokenBlock]:
         done = 0
-        for tokens in walk(blocks):
-            yield TokenBlock(self.texts[done : done + len(tokens)], tokens)
+        for tokens, pieces in zip_longest(walk(blocks), self._pieces):
+            yield TokenBlock(self.texts[done : done + len(tokens)], tokens, pieces)
             done += len(tokens)
 
 

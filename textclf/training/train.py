@@ -53,7 +53,7 @@ from textclf.training.data import Examples, deal, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
-from textclf.training.trainer import JOINT_LENGTH, FitResult, HeldOut, Trainer, mean_vectors
+from textclf.training.trainer import JOINT_LENGTH, FitResult, HeldOut, Trainer, WithoutPatterns, mean_vectors
 from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -211,6 +211,7 @@ def train(
         if _pays(losses, apart.trainer.validation_losses(of_apart, *held_apart), of_copies):
             prepared, fitted, rows_held_out = apart, of_apart, held_apart
         listener.say(f"text columns: {'kept apart' if prepared.trainer.features.is_apart else 'joined'}")
+    prepared, fitted, rows_held_out = _leave_out_unused(prepared, fitted, rows_held_out)
     trainer, examples, matrix = prepared
     fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
     validation = held_out = None
@@ -284,6 +285,20 @@ class _Prepared(NamedTuple):
     trainer: Trainer
     examples: Examples
     matrix: TextMatrix
+
+
+def _leave_out_unused(
+    prepared: _Prepared, fitted: FitResult, rows_held_out: tuple[Examples, TextMatrix] | None
+) -> tuple[_Prepared, FitResult, tuple[Examples, TextMatrix] | None]:
+    """Return all three without patterns, if the validation rows did not ask for them."""
+    without = WithoutPatterns.after(fitted)
+    if without is None:
+        return prepared, fitted, rows_held_out
+    trainer, examples, matrix = prepared
+    prepared = _Prepared(without.trainer(trainer), without.examples(examples), without.matrix(matrix))
+    if rows_held_out is not None:
+        rows_held_out = without.examples(rows_held_out[0]), without.matrix(rows_held_out[1])
+    return prepared, without.fitted(fitted), rows_held_out
 
 
 def _may_keep_apart(data: LabelledTexts, settings: Settings) -> bool:

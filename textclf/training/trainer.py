@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from textclf.storage.parallel import in_order
 from textclf.storage.quantized import ByteRows
 from textclf.text.csr import SparseRows, average
 from textclf.text.features import Features, TextMatrix
+from textclf.text.subwords import WideRows
 from textclf.training.checkpoint import State
 from textclf.training.continual import EarlierKnowledge
 from textclf.training.data import Examples, deal
@@ -26,7 +28,14 @@ from textclf.training.label_names import NamePrior, guess_by_names, name_vectors
 from textclf.training.minibatch import EpochSettings, TrainedNetwork, train_network
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly, rows_here
-from textclf.training.regularization import Moves, Regularization, choose_regularization
+from textclf.training.regularization import (
+    FEWEST_JUDGES,
+    PATTERN_SCALE,
+    UNUSED,
+    Moves,
+    Regularization,
+    choose_regularization,
+)
 from textclf.training.resources import NOBODY, Epoch, Resources
 from textclf.training.vocabulary import take
 from textclf.types import Array, Integers
@@ -46,8 +55,6 @@ JOINT_LENGTH = 1.0
 SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 4_000_000
 """The regularization is chosen by fits to so many entries of C times classes, which takes some seconds …"""
-_FEWEST_JUDGES = 50
-"""Fewer validation rows choose by chance: then the regularization stays where the search would start."""
 _FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
 """… but to no fewer rows than these, if there are more."""
 _LEAST_SHARE = 1 / 3
@@ -56,6 +63,9 @@ _ROWS_AT_ONCE = 1 << 12
 _NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
 _DEFAULT_EPOCHS = {"lbfgs": JOINT_ITERATIONS, "adam": 20, "momentum": 30, "sgd": 60}
+
+
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True)
@@ -163,6 +173,7 @@ class Trainer:
         said = [
             f", scale of {table.name} {scale:g}"
             for table, scale in zip(self.features.ngrams, chosen.ngram_scales, strict=True)
+            if scale != UNUSED
         ]
         self.resources.listener.say(f"regularization, best of {choice.tried}: L2 {chosen.l2:.3g}{''.join(said)}")
         return FitResult(self._model(choice.fit), choice.regularization)
@@ -335,7 +346,7 @@ class Trainer:
         return slice(others.start + self.features.others.counted, others.stop)
 
     def _may_choose(self, examples: Examples, valid: Examples | None) -> bool:
-        enough = valid is not None and len(valid) >= _FEWEST_JUDGES
+        enough = valid is not None and len(valid) >= FEWEST_JUDGES
         return enough and self.settings.l2 is None and self.settings.recipe != "fast" and examples.ngrams.width > 0
 
     def _work(self, examples: Examples) -> int:
@@ -377,7 +388,65 @@ class Trainer:
     def _first_regularization(self) -> Regularization:
         """Return the given L2 strength, unless mini-batches had it, or the one that the search starts from."""
         l2 = JOINT_L2 if self.settings.l2 is None or self.epochs else self.settings.l2
-        return Regularization(l2, (1.0,) * len(self.features.ngrams))
+        of_patterns = UNUSED if self.settings.pattern_ngrams is None else PATTERN_SCALE
+        scales = (of_patterns if table.kind == "patterns" else 1.0 for table in self.features.ngrams)
+        return Regularization(l2, tuple(scales))
+
+
+@dataclass(frozen=True)
+class WithoutPatterns:
+    """Leaves patterns out of what a training works on, after validation rows did not ask for them.
+
+    `place`: which of the tables of n-grams is that of patterns. `rows`: its rows of U.
+    """
+
+    place: int
+    rows: slice
+
+    @staticmethod
+    def after(fitted: FitResult) -> "WithoutPatterns | None":
+        """Return what leaves patterns out if a fit does not use them; else None."""
+        scales = fitted.regularization.ngram_scales if fitted.regularization else ()
+        if UNUSED not in scales:
+            return None
+        place = scales.index(UNUSED)
+        return WithoutPatterns(place, fitted.model.features.kinds[place])
+
+    def trainer(self, trainer: Trainer) -> Trainer:
+        """Return the trainer of models without patterns."""
+        return replace(trainer, features=self._features(trainer.features))
+
+    def fitted(self, fitted: FitResult) -> FitResult:
+        """Return the fit without the weights of patterns, all of which are as good as 0."""
+        model, chosen = fitted.model, fitted.regularization
+        assert chosen is not None
+        U = np.delete(np.asarray(model.U), self.rows, axis=0)
+        scales = self._without(chosen.ngram_scales)
+        return replace(
+            fitted,
+            model=replace(model, features=self._features(model.features), U=U),
+            regularization=replace(chosen, ngram_scales=scales),
+        )
+
+    def matrix(self, matrix: TextMatrix) -> TextMatrix:
+        """Return the matrix without the columns of patterns."""
+        shares = np.delete(matrix.known_shares, self.place, axis=1)
+        return replace(matrix, ngrams=self._wide(matrix.ngrams), known_shares=shares)
+
+    def examples(self, examples: Examples) -> Examples:
+        """Return the examples without the columns of patterns."""
+        return replace(examples, ngrams=self._wide(examples.ngrams))
+
+    def _features(self, features: Features) -> Features:
+        return replace(features, ngrams=self._without(features.ngrams))
+
+    def _without(self, each: tuple[Kind, ...]) -> tuple[Kind, ...]:
+        return each[: self.place] + each[self.place + 1 :]
+
+    def _wide(self, wide: WideRows) -> WideRows:
+        width = wide.ngrams.width - (self.rows.stop - self.rows.start)
+        places = np.insert(np.arange(width, dtype=np.int32), self.rows.start, np.full(wide.ngrams.width - width, -1))
+        return replace(wide, ngrams=wide.ngrams.renumber(places, width))
 
 
 def list_steps(found: JointFit, done: int) -> list[EpochFigures]:

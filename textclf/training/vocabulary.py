@@ -18,10 +18,12 @@ from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.other_columns import OtherColumns, learn_columns
+from textclf.text.patterns import commonest
 from textclf.text.subwords import WideRows, piece_keys
 from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
 from textclf.text.weighting import expected_counts, word_weights
 from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces, learn_ngrams, learn_subwords
+from textclf.training.regularization import FEWEST_JUDGES
 from textclf.training.tokenized_corpus import TokenBlock, TokenizedCorpus
 from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
@@ -37,6 +39,7 @@ MOST_SPELLED = 10_000_000
 """Short texts get sub-words, and so do long ones of up to so many characters in all: of more, spelling out all words
 takes longer than the rest of a training, and they gain nothing by it."""
 CHAR_NGRAMS = (2, 5)
+PATTERNS = (2, 3)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
 FEW_TEXTS, MANY_TEXTS = 1_000, 10_000
 
@@ -72,7 +75,8 @@ def learn_vocabulary(
     kinds = ngram_kinds(length, settings, n)
     has_subwords = any(kind == "chars" for kind, *_ in kinds)
     is_spelled = vectors is None or has_subwords
-    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, passages=passages)
+    ordered = any(kind == "patterns" for kind, *_ in kinds)
+    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, ordered=ordered, passages=passages)
     is_cased, min_texts = vectors is not None and vectors.is_cased, settings.min_texts or 1
     found = count_all(corpus, kinds, is_cased=is_cased)
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=is_cased)
@@ -81,8 +85,8 @@ def learn_vocabulary(
     learned = learn_words(len(texts), counted, settings, vectors, rng, lambda keys: corpus.spelling.strings(keys))
     word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights, counted[0])
     least = max(least_texts(n, length), min_texts)
-    matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters_of(kinds, found, least, store, weights),
-                                  least, store, min_texts)  # fmt: skip
+    counters = counters_of(kinds, found, least, store, weights)
+    matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters, found.common, least, store, min_texts)
     return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
 
 
@@ -109,11 +113,12 @@ def weigh_words(
 
 
 def learn_matrix(
-    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[NgramKind, TextCounts]], least: int,
-    store: ArrayStore, min_texts: int = 1,
+    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[NgramKind, TextCounts]], common: KeyIndex,
+    least: int, store: ArrayStore, min_texts: int = 1,
 ) -> tuple[TextMatrix, tuple[NgramTable, ...]]:  # fmt: skip
     """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts.
 
+    `common`: the pieces that stand for themselves in patterns.
     Whatever texts weigh, each of these n-grams stands in `min_texts` of them.
     """
 
@@ -121,7 +126,7 @@ def learn_matrix(
         tokens = block.tokens
         rows = by_words.words.rows_of(tokens, block.texts)
         known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
-        counts = [count_kind(counter, block, kind) for kind, counter in counters]
+        counts = [count_kind(counter, block, kind, common) for kind, counter in counters]
         return by_words.mean_words(tokens, rows), np.diff(tokens.offsets), known, counts
 
     width = len(by_words.words.index) * corpus.passages
@@ -134,10 +139,12 @@ def learn_matrix(
             counter.add(*counts)
     wide, tables, shares = no_ngrams(len(corpus)), [], []
     for kind, counter in counters:
-        if kind[0] == "words":
+        if kind[0] != "chars":
             learned = learn_ngrams(counter, kind, least, store, corpus.threads, min_texts)
-            wide = WideRows(learned.C, wide.pieces, wide.G)
+            wide = WideRows(stack_columns(wide.ngrams, learned.C, store), wide.pieces, wide.G)
             table, share = learned.table, learned.known_shares
+            if kind[0] == "patterns":
+                table = replace(table, common=common)
         else:
             spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
             of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads, min_texts)
@@ -204,9 +211,23 @@ def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
     return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.known_shares[rows])
 
 
-def count_kind(counter: TextCounts, block: TokenBlock, kind: NgramKind) -> tuple[SparseRows, Integers]:
-    """Return what a counter of word n-grams, or of pieces, finds in a block."""
-    return count_pieces(counter, block.tokens) if kind[0] == "chars" else count_ngrams(counter, block.tokens, kind)
+def stack_columns(left: SparseRows, right: SparseRows, store: ArrayStore) -> SparseRows:
+    """Return the matrix that has the columns of both, those of `left` first, in the store."""
+    if not left.width:
+        return right
+    builder = CsrBuilder(store, left.width + right.width)
+    for parts in zip(left.batches(), right.batches(), strict=True):
+        builder.add(beside(*parts))
+    return builder.whole()
+
+
+def count_kind(
+    counter: TextCounts, block: TokenBlock, kind: NgramKind, common: KeyIndex
+) -> tuple[SparseRows, Integers]:
+    """Return what a counter of word n-grams, of patterns, or of pieces, finds in a block."""
+    if kind[0] == "chars":
+        return count_pieces(counter, block.tokens)
+    return count_ngrams(counter, block.units(common) if kind[0] == "patterns" else block.tokens, kind)
 
 
 Counted = tuple[Keys, Integers]
@@ -215,15 +236,16 @@ Counted = tuple[Keys, Integers]
 
 @dataclass(frozen=True)
 class CorpusKeys:
-    """What stands in all texts: the words, words as they stand if vectors are cased, and word n-grams, or pieces.
+    """What stands in all texts: the words, words as they stand if vectors are cased, and n-grams, or pieces.
 
     Word n-grams are given without those of one word, which are counted already: sorting them again would cost more
-    than all else here.
+    than all else here. `common`: the pieces that stand for themselves in patterns.
     """
 
     words: Counted
     as_they_stand: Counted
     of_kinds: list[Counted]
+    common: KeyIndex
 
     def all_words(self) -> Counted:
         """Return the words in either form, and how often each was met."""
@@ -233,9 +255,12 @@ class CorpusKeys:
         return keys, counts
 
 
-def count_all(corpus: TokenizedCorpus, kinds: Sequence[NgramKind], *, is_cased: bool) -> CorpusKeys:
+def count_all(
+    corpus: TokenizedCorpus, kinds: Sequence[NgramKind], common: KeyIndex | None = None, *, is_cased: bool
+) -> CorpusKeys:
     """Return what stands in all texts, with words as they stand if `is_cased`.
 
+    `common`: the pieces that stand for themselves in patterns; else the commonest of these texts do.
     Raises TrainingError when no text holds a word.
     """
 
@@ -243,7 +268,7 @@ def count_all(corpus: TokenizedCorpus, kinds: Sequence[NgramKind], *, is_cased: 
         tokens = block.tokens
         as_they_stand = tokenize(block.texts, lower=False).keys if is_cased else tokens.keys[:0]
         counted = 1 if tokens.passages is None else 0  # words of later passages have keys of their own
-        of_kinds = [piece_keys(tokens)[1] if kind == "chars" else ngrams(tokens, counted + 1, longest)[1]
+        of_kinds = [piece_keys(tokens)[1] if kind != "words" else ngrams(tokens, counted + 1, longest)[1]
                     if longest > counted else tokens.keys[:0] for kind, _, longest in kinds]  # fmt: skip
         return [count_keys(keys) for keys in (tokens.keys, as_they_stand, *of_kinds)]
 
@@ -254,7 +279,24 @@ def count_all(corpus: TokenizedCorpus, kinds: Sequence[NgramKind], *, is_cased: 
     words, as_they_stand, *of_kinds = [counter.counts() for counter in counters]
     if not len(words[0]):
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
-    return CorpusKeys(words, as_they_stand, of_kinds)
+    for i, (kind, shortest, longest) in enumerate(kinds):
+        if kind == "patterns":
+            common = commonest(*of_kinds[i]) if common is None else common
+            of_kinds[i] = _count_patterns(corpus, common, shortest, longest)
+    return CorpusKeys(words, as_they_stand, of_kinds, KeyIndex(_NO_KEYS) if common is None else common)
+
+
+def _count_patterns(corpus: TokenizedCorpus, common: KeyIndex, shortest: int, longest: int) -> Counted:
+    def count(block: TokenBlock) -> Counted:
+        return count_keys(ngrams(block.units(common), shortest, longest)[1])
+
+    counter = KeyCounter(corpus.threads)
+    for keys, times in corpus.each(count):
+        counter.add(keys, times)
+    return counter.counts()
+
+
+_NO_KEYS = np.zeros(0, np.uint64)
 
 
 def common_words(corpus: TokenizedCorpus, counted: Counted, min_texts: int, *, is_cased: bool) -> Counted:
@@ -287,7 +329,7 @@ def counters_of(
         return KeyIndex(count_keys(np.concatenate(keys))[0])
 
     indices = [
-        KeyIndex(others[0]) if kind == "chars" else frequent([found.words, others])
+        KeyIndex(others[0]) if kind == "chars" else frequent([found.words, others] if kind == "words" else [others])
         for (kind, *_), others in zip(kinds, found.of_kinds, strict=True)
     ]
     return [(kind, TextCounts(index, store, weights)) for kind, index in zip(kinds, indices, strict=True)]
@@ -297,11 +339,16 @@ def ngram_kinds(mean_length: float, settings: Settings, n: float = math.inf) -> 
     """Return the kinds of n-grams that n texts of so many characters on average get."""
     longest = WORD_NGRAMS[settings.recipe] if settings.word_ngrams is None else settings.word_ngrams
     kinds: list[NgramKind] = [("words", 1, longest)] if longest else []
-    chars = settings.char_ngrams
+    chars, patterns = settings.char_ngrams, settings.pattern_ngrams
+    is_thorough, is_small = longest and settings.recipe != "fast", n * mean_length <= MOST_SPELLED
+    if patterns is None:
+        # Whether they help is asked of the validation rows, if these are enough to ask.
+        is_judged = settings.l2 is None and n * settings.valid_fraction >= FEWEST_JUDGES
+        patterns = PATTERNS[1] if is_thorough and is_small and is_judged else 0
+    if patterns:
+        kinds.append(("patterns", min(PATTERNS[0], patterns), patterns))
     if chars is None:
-        is_quick = mean_length <= LONGEST_SHORT or n * mean_length <= MOST_SPELLED
-        wanted = longest and settings.recipe != "fast" and is_quick
-        chars = CHAR_NGRAMS if wanted else (0, 0)
+        chars = CHAR_NGRAMS if is_thorough and (is_small or mean_length <= LONGEST_SHORT) else (0, 0)
     return [*kinds, ("chars", *chars)] if chars[1] else kinds
 
 

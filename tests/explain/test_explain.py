@@ -49,7 +49,8 @@ KINDS = {
     "vectors alone": {"word_ngrams": 0, "char_ngrams": (0, 0)},
     "words": {"word_ngrams": 3, "char_ngrams": (0, 0)},
     "chars": {"word_ngrams": 0, "char_ngrams": (1, 4)},
-    "all": {"word_ngrams": 2, "char_ngrams": (2, 5)},
+    "patterns": {"word_ngrams": 0, "pattern_ngrams": 2, "char_ngrams": (0, 0)},
+    "all": {"word_ngrams": 2, "pattern_ngrams": 3, "char_ngrams": (2, 5)},
 }
 
 
@@ -178,6 +179,19 @@ def test_what_a_words_subwords_add_is_the_words_and_that_of_other_characters_is_
     assert len(distinct) == len(of_pieces)
     np.testing.assert_allclose(pieces.shares(block.segments.count), expected, atol=1e-9)
     assert pieces.strings(tokens, np.arange(len(distinct))) == Spelling.of_tokens(tokens).strings(distinct)
+
+
+def test_a_pattern_shares_what_it_adds_among_its_pieces_and_is_shown_by_shapes(monkeypatch):
+    monkeypatch.setattr("textclf.text.patterns.MOST_COMMON", 1)
+    asked = train(
+        LabelledTexts(["What is Rome?", "it is fine"] * 20, ["a", "b"] * 20),
+        Settings(word_ngrams=0, pattern_ngrams=2, char_ngrams=(0, 0), vectors="none", dimension=2, threads=1),
+        None,
+    ).model
+    (explanation,) = explain(asked, ["What is Rome?"], ExplainSettings())
+    patterns = {one.string: one.contribution for one in explanation.ngrams if one.kind == "patterns"}
+    assert set(patterns) == {"(start) Aa", "Aa is", "is Aa", "Aa ."}
+    assert abs(added_up(explanation) - explanation.score) < SUM_TOLERANCE
 
 
 def segment_of(tokens, place):

@@ -310,7 +310,7 @@ def test_the_regularization_is_searched_unless_it_is_given_the_recipe_is_fast_or
     data = LabelledTexts(TEXTS * 4, LABELS * 4)
     train(data, Settings(), VECTORS, resources=Resources(listener))
     assert not any(sentence.startswith("regularization") for sentence in said)
-    monkeypatch.setattr("textclf.training.trainer._FEWEST_JUDGES", 1)
+    monkeypatch.setattr("textclf.training.trainer.FEWEST_JUDGES", 1)
     for settings, chosen in [({}, True), ({"recipe": "fast"}, False), ({"l2": 0.3}, False), ({"recipe": "best"}, True)]:
         said.clear()
         model = train(data, Settings(**settings), VECTORS, resources=Resources(listener)).model

@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from textclf.training.regularization import LEAST_L2, MOST_L2, Moves, Regularization, choose_regularization
+from textclf.training.regularization import (
+    LEAST_L2,
+    MOST_L2,
+    PATTERN_SCALE,
+    UNUSED,
+    Moves,
+    Regularization,
+    choose_regularization,
+)
 
 FIRST = Regularization(0.15, (1.0, 1.0))
 
@@ -77,3 +85,11 @@ def test_a_search_that_is_resumed_after_any_move_ends_like_one_that_never_stoppe
         assert [choose_regularization(FIRST, moves, lambda p, _start: p, losses) for moves in told] == [whole] * len(
             told
         )
+
+
+@pytest.mark.parametrize(("gain", "scale"), [(0.1, PATTERN_SCALE), (0.0, UNUSED)])
+def test_a_kind_that_is_not_used_at_first_is_tried_once_and_used_if_it_lowers_the_loss(gain, scale):
+    first = Regularization(0.15, (1.0, UNUSED, 1.0))
+    choice, starts = run(lambda p: 1.0 - gain * (p.ngram_scales[1] == PATTERN_SCALE), first)
+    assert choice.regularization == Regularization(0.15, (1.0, scale, 1.0))
+    assert starts[0] == first

@@ -1,11 +1,14 @@
 """A training takes its settings, weights and threads as they are meant."""
 
+from dataclasses import replace
+
 import numpy as np
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from textclf.settings import Settings
 from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, train
+from textclf.training.trainer import WithoutPatterns
 from textclf.vectors import WordVectors
 
 
@@ -23,13 +26,59 @@ def test_the_blas_library_of_numpy_has_one_thread_while_a_model_is_trained():
     assert all(threads == {1} for threads in said)
 
 
+def questions(rng, n):
+    """Return questions and statements of the same rare words, told apart by how they are built alone."""
+    names = ["".join(letters) for letters in rng.choice(list("abcdefghik"), (2 * n, 6))]
+    asked = [f"{one.capitalize()} and {two}" for one, two in zip(names[:n], names[n:], strict=True)]
+    said = [f"{one} and {two.capitalize()}" for one, two in zip(names[:n], names[n:], strict=True)]
+    order = rng.permutation(2 * n)
+    texts, labels = asked + said, ["asked"] * n + ["said"] * n
+    return [texts[i] for i in order], [labels[i] for i in order]
+
+
+def test_patterns_are_used_where_validation_rows_ask_for_them_and_else_left_out():
+    rng = np.random.default_rng(0)
+    texts, labels = questions(rng, 400)
+    new_texts, new_labels = questions(rng, 100)
+    chosen = Settings(vectors="none", dimension=2, threads=1)
+    model = train(LabelledTexts(texts, labels), chosen, None).model
+    assert [table.kind for table in model.features.ngrams] == ["words", "patterns", "chars"]
+    right = [model.labels[j] == label for j, label in zip(model.predict(new_texts).classes, new_labels, strict=True)]
+    assert np.mean(right) > 0.95
+    by_chance = train(LabelledTexts(texts, rng.permutation(labels).tolist()), chosen, None).model
+    assert [table.kind for table in by_chance.features.ngrams] == ["words", "chars"]
+    assert len(by_chance.U) == by_chance.features.height
+    assert len(by_chance.card.regularization.ngram_scales) == 2
+    without = replace(chosen, pattern_ngrams=0)
+    assert len(train(LabelledTexts(texts, labels), without, None).model.features.ngrams) == 2
+
+
+def test_a_model_without_patterns_says_what_it_said_before_they_were_left_out(monkeypatch):
+    texts, labels = questions(np.random.default_rng(0), 400)
+    labels = [text.split()[0].lower() for text in texts]
+    labels = [label[0] for label in labels]
+    said = []
+    after = WithoutPatterns.after
+
+    def note(fitted):
+        without = after(fitted)
+        said.extend([] if without is None else [fitted.model, without.fitted(fitted).model])
+        return without
+
+    monkeypatch.setattr(WithoutPatterns, "after", staticmethod(note))
+    train(LabelledTexts(texts, labels), Settings(vectors="none", dimension=2, threads=1), None)
+    full, pruned = said
+    assert len(pruned.U) < len(full.U)
+    np.testing.assert_allclose(full.predict(texts).P, pruned.predict(texts).P, atol=1e-6)
+
+
 def test_a_row_of_weight_two_makes_the_model_that_the_row_twice_makes():
     texts = ["good film", "bad film", "goodish, fine", "badly made", "fine", "so bad..."] * 5
     labels = ["up", "down", "up", "down", "up", "down"] * 5
     weights = [2.0 if number % 4 == 1 else 1.0 for number in range(len(texts))]
     twice = [number for number, weight in enumerate(weights) if weight == 2.0]
     copied = LabelledTexts(texts + [texts[i] for i in twice], labels + [labels[i] for i in twice])
-    chosen = Settings(vectors="none", dimension=3, l2=0.5, valid_fraction=0.0, threads=1, recipe="auto")
+    chosen = Settings(vectors="none", dimension=3, l2=0.5, valid_fraction=0.0, threads=1, pattern_ngrams=2)
     vectors = WordVectors(["good", "bad", "film"], np.eye(3, 4, dtype=np.float32) + 0.1, "few", "0" * 64, "word2vec")
     one, other = (train(data, chosen, vectors).model for data in (LabelledTexts(texts, labels, weights), copied))
     for mine, others in zip(one.features.ngrams, other.features.ngrams, strict=True):

@@ -116,6 +116,8 @@ def _check(settings: Settings) -> None:
     for name, expected in (("optimizer", "lbfgs"), ("multi_label", False), ("target_precision", None)):
         if getattr(settings, name) != expected:
             raise TrainingError(f"{name}: expected {expected!r} where many files are trained on. Leave it out.")
+    if settings.pattern_ngrams:
+        raise TrainingError("pattern_ngrams: expected none where many files are trained on. Leave it out.")
 
 
 def _mean_length(shard: Shard, options: TableOptions) -> float:

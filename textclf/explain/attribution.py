@@ -4,7 +4,8 @@ The score of label c is its logit minus the mean of the other labels': a contras
 −1 / (k − 1) elsewhere, and T is the temperature of the probabilities. (The mean, and not the runner-up: so all texts of
 a label are measured with one yardstick, and what they show can be added up.) It is a sum; with T left out:
 
-    v · Z[L] = v · f(S) + Σ_g C_g (U_g · v) + Σ_p C'_p (R_p · v)    over word n-grams g and pieces p; f is the network
+    v · Z[L] = v · f(S) + Σ_g C_g (U_g · v) + Σ_p C'_p (R_p · v)    over word n-grams and patterns g, and pieces p;
+                                                                    f is the network
              + Σ_m D_m (V_m · v)             over the columns beside the text, if there are any
     v · f(S) = v · f(0) + Σ_w C_w (E_w · G)          over its words w
 
@@ -21,6 +22,7 @@ import numpy as np
 from textclf.explain.explanation import ColumnPart, Explanation, Method, Sum
 from textclf.explain.sources import (
     OtherSource,
+    PatternSource,
     PieceSource,
     Segments,
     Source,
@@ -34,6 +36,7 @@ from textclf.nn.network import Network
 from textclf.row_columns import SEPARATOR
 from textclf.text.csr import SparseRows
 from textclf.text.features import CutRows
+from textclf.text.patterns import OrderedPieces
 from textclf.text.tokenizer import decode, origins
 from textclf.types import Array, Integers
 
@@ -199,14 +202,21 @@ class AttributedTexts:
         return TokenSource("vector", matrix, values, placed, self.segments.of_tokens(), self._names)
 
     def _ngrams(self) -> Iterator[Source]:
-        features, wide = self.model.features, self.matrix.ngrams
-        if features.word_ngrams is not None:
-            C = _columns(wide.ngrams, slice(0, features.of_others.start))
-            placed = place_ngrams(C, self.tokens, features.word_ngrams)
-            yield TokenSource("words", C, self._straight(C, 0), placed, self.segments.of_words(), self._names)
-        if features.subwords is not None:
-            _, R = wide.double().spread(self.model.U)
-            yield PieceSource.of(wide.pieces, self._values(wide.pieces, R, wide.pieces.columns), self.segments)
+        features, wide, segments = self.model.features, self.matrix.ngrams, self.segments
+        for table, kind in zip(features.ngrams, features.kinds, strict=True):
+            if table.kind == "chars":
+                _, R = wide.double().spread(self.model.U)
+                yield PieceSource.of(wide.pieces, self._values(wide.pieces, R, wide.pieces.columns), segments)
+                continue
+            C = _columns(wide.ngrams, kind)
+            values = self._straight(C, kind.start)
+            if table.kind == "words":
+                placed = place_ngrams(C, self.tokens, table)
+                yield TokenSource("words", C, values, placed, segments.of_words(), self._names)
+            else:
+                pieces = OrderedPieces.of(self.tokens, self.texts).units(table.common)
+                placed = place_ngrams(C, pieces, table)
+                yield PatternSource("patterns", C, values, placed, segments.of_pieces(pieces), pieces=pieces)
 
     @property
     def _names(self) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ class TextPart(NamedTuple):
 class Sum(NamedTuple):
     """All occurrences in a text of one word, or one n-gram: its kind, its string, how many, and what they add.
 
-    `kind` is "words", "chars" (word n-grams and sub-words, as in `NgramTable`), "vector" (a word's vector) or
+    `kind` is "words", "patterns", "chars" (kinds of n-grams, as in `NgramTable`), "vector" (a word's vector) or
     "column" (a column beside the text).
     """
 
@@ -38,6 +38,11 @@ class Sum(NamedTuple):
     string: str
     occurrences: int
     contribution: float
+
+    @property
+    def note(self) -> str:
+        """What is said after the string, where the string alone would be taken for a word n-gram."""
+        return {"vector": " (vector)", "patterns": " (pattern)"}.get(self.kind, "")
 
 
 class ColumnPart(NamedTuple):

@@ -1,8 +1,9 @@
-"""What adds to a text's score, and where it stands: word vectors, word n-grams, and the sub-words of pieces.
+"""What adds to a text's score, and where it stands: word vectors, word n-grams, patterns, and sub-words of pieces.
 
 Every occurrence of a word, n-gram or piece gets an equal part of what it adds to its text. A word n-gram shares it
-equally among its tokens. The sub-words of a word belong to the word; those of another piece are shared equally among
-its characters, which hand their share on to the token that they stand in. What is between tokens is punctuation.
+equally among its tokens, and a pattern among its pieces. The sub-words of a word belong to the word; those of another
+piece are shared equally among its characters, which hand their share on to the token that they stand in. What is
+between tokens is punctuation.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 from textclf.text.char_classes import END_OF_TEXT
 from textclf.text.csr import SparseRows, places_within
 from textclf.text.ngrams import NgramTable, Words, ngrams_by_length
+from textclf.text.patterns import SHAPE_KEYS, SHAPES
 from textclf.text.subwords import piece_bounds, piece_keys
 from textclf.text.tokenizer import Tokens, decode
 from textclf.types import Array, BoolArray, Integers
@@ -23,7 +25,7 @@ _START = "(start)"  # shown for the start of a text
 
 @dataclass(frozen=True)
 class Units:
-    """What word n-grams are made of: tokens, or tokens with the starts of texts.
+    """What word n-grams and patterns are made of: tokens, or tokens or pieces with the starts of texts.
 
     `segments`, shape (u,): the segment that each stands in (see `Segments`). `takes`, shape (u,): whether it gets a
     share of an n-gram that covers it. `fields`, shape (u,): which of its row's passages it is of.
@@ -60,11 +62,19 @@ class Segments:
 
     def of_words(self) -> Units:
         """Return the tokens and the starts of texts as units; starts take no share."""
-        words = Words.of(self.tokens)
+        return self._with_starts(self.tokens, self.of_tokens().segments)
+
+    def of_pieces(self, pieces: Tokens) -> Units:
+        """Return the pieces, given as tokens, and the starts of texts as units; a piece is where it begins."""
+        return self._with_starts(pieces, self.of_codes()[pieces.starts])
+
+    @staticmethod
+    def _with_starts(tokens: Tokens, segments: Integers) -> Units:
+        words = Words.of(tokens)
         is_start = words.is_start
-        segments = np.zeros(len(is_start), np.int64)
-        segments[~is_start] = self.of_tokens().segments
-        return Units(segments, ~is_start, words.text_numbers % self.tokens.passages_a_text)
+        of_units = np.zeros(len(is_start), np.int64)
+        of_units[~is_start] = segments
+        return Units(of_units, ~is_start, words.text_numbers % tokens.passages_a_text)
 
     def of_codes(self) -> Integers:
         """Return the segment of each code point of the texts, shape of ``tokens.codes``."""
@@ -145,10 +155,32 @@ class TokenSource:
         takes, numbers = self.units.takes, np.cumsum(self.units.takes) - 1
         strings = []
         for start, n in found:
-            words = tokens.strings(numbers[start : start + n][takes[start : start + n]])
+            words = self.show(tokens, numbers[start : start + n][takes[start : start + n]])
             string = " ".join(words if takes[start] else [_START, *words])
             strings.append(f"{self.names[self.units.fields[start]]}: {string}" if self.names else string)
         return strings
+
+    def show(self, tokens: Tokens, numbers: Integers) -> list[str]:
+        """Return how the units of these numbers, starts of texts left out, are shown."""
+        return tokens.strings(numbers)
+
+
+@dataclass
+class PatternSource(TokenSource):
+    """What patterns add, of pieces given as tokens; see `Source`."""
+
+    pieces: Tokens | None = None
+
+    def show(self, tokens: Tokens, numbers: Integers) -> list[str]:
+        """Return the pieces of these numbers: those that stand for themselves, or their shapes."""
+        assert self.pieces is not None
+        places = np.searchsorted(SHAPE_KEYS, self.pieces.keys[numbers])
+        is_shape = SHAPE_KEYS[np.minimum(places, len(SHAPES) - 1)] == self.pieces.keys[numbers]
+        strings = self.pieces.strings(numbers)
+        return [
+            SHAPES[place] if hidden else string
+            for string, place, hidden in zip(strings, places.tolist(), is_shape.tolist(), strict=True)
+        ]
 
 
 @dataclass
@@ -225,7 +257,7 @@ def place_words(matrix: SparseRows, tokens: Tokens, rows: Integers) -> list[Plac
 
 
 def place_ngrams(matrix: SparseRows, tokens: Tokens, table: NgramTable) -> list[Placed]:
-    """Return where the entries of C by word n-grams stand."""
+    """Return where the entries of C by word n-grams, or by patterns of pieces given as tokens, stand."""
     found = enumerate(ngrams_by_length(tokens, table.longest), 1)
     return list(
         _place(

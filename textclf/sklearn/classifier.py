@@ -62,9 +62,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     and `number_columns` are used beside the text; their cells may be missing.
 
     `vectors`: a file, ``starter``, a name of gensim's downloader, or ``none``. `recipe`: search effort,
-    ``fast``, ``auto`` or ``best``. `word_ngrams`: the longest, 0 for none; `char_ngrams`: (shortest, longest), (0, 0)
-    for none; None for what suits the texts. `min_texts`: words and n-grams of fewer texts are left out. `hidden`: sizes
-    of hidden layers, of the `activation`. `l2`: what weights cost, None for chosen. `class_weight`: None, ``balanced``
+    ``fast``, ``auto`` or ``best``. `word_ngrams`, `pattern_ngrams`: the longest, 0 for none; `char_ngrams`:
+    (shortest, longest), (0, 0) for none; None for what suits the texts. `min_texts`: words and n-grams of fewer texts
+    are left out. `hidden`: sizes of hidden layers, of the `activation`. `l2`: what weights cost, None for chosen.
+    `class_weight`: None, ``balanced``
     or a weight for each label. `label_names`: words that say what each label is about, for few rows; None takes the
     labels themselves. `valid_fraction`: the share of each class that regularization and temperature are chosen on.
     `calibrate`: whether the temperature is. `random_state`: the seed. `ordinal`: whether labels have an order, that of
@@ -84,6 +85,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         vectors: str | Path = "starter",
         recipe: RecipeName = "auto",
         word_ngrams: int | None = None,
+        pattern_ngrams: int | None = None,
         char_ngrams: tuple[int, int] | None = None,
         min_texts: int | None = None,
         hidden: Sequence[int] = (),
@@ -105,6 +107,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         self.vectors = vectors
         self.recipe = recipe
         self.word_ngrams = word_ngrams
+        self.pattern_ngrams = pattern_ngrams
         self.char_ngrams = char_ngrams
         self.min_texts = min_texts
         self.hidden = hidden
@@ -405,8 +408,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     @classmethod
     def from_model_file(cls, path: str | Path | BinaryIO) -> "TextClassifier":
         """Return the classifier in a model file, with the parameters that it was trained with; see `textclf.load`."""
+        model = _open_model(path)
         try:
-            return cls.from_model(_open_model(path))
+            return cls.from_model(model)
         except (ValueError, KeyError):
             raise InputError(f"{path}: the labels are not of the kind that the model says. Train it again.") from None
 

@@ -150,6 +150,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "recipe": read_string,
     "columns": read_string,
     "word_ngrams": _optional(read_whole_number),
+    "pattern_ngrams": _optional(read_whole_number),
     "char_ngrams": _optional(_pair),
     "min_texts": _optional(read_whole_number),
     "hidden": _sizes,

@@ -201,7 +201,8 @@ class _Search:
         import optuna
 
         if not self._study.trials:
-            first = {name: value for name, value in FIRST.items() if self._allow_chars or name != "char_ngrams"}
+            is_long = {"pattern_ngrams", "char_ngrams"} if not self._allow_chars else set()
+            first = {name: value for name, value in FIRST.items() if name not in is_long}
             self._study.enqueue_trial(first)
             return
         for old in self._study.get_trials(states=[optuna.trial.TrialState.COMPLETE]):
@@ -332,7 +333,9 @@ def _study(tuning: Tuning, base: Settings, data: LabelledTexts) -> Iterator["opt
 
 _CHARS: dict[str, tuple[int, int]] = {"none": (0, 0), "2-4": (2, 4), "2-5": (2, 5), "3-6": (3, 6)}
 
-FIRST: dict[str, Any] = {"kind": "linear", "l2": 0.15, "word_ngrams": 2, "char_ngrams": "2-5", "weighting": "sif"}
+FIRST: dict[str, Any] = {
+    "kind": "linear", "l2": 0.15, "word_ngrams": 2, "pattern_ngrams": 0, "char_ngrams": "2-5", "weighting": "sif",
+}  # fmt: skip
 """The first proposal after the plain recipe: what the plain recipe starts from."""
 
 
@@ -340,9 +343,11 @@ def suggest(trial: "optuna.trial.BaseTrial", base: Settings, *, weigh_classes: b
     """Return `base` with what the trial proposes. Without `allow_chars` there are no sub-words."""
     kind = trial.suggest_categorical("kind", ["linear", "network"])
     chars = trial.suggest_categorical("char_ngrams", list(_CHARS)) if allow_chars else "none"
+    patterns = trial.suggest_categorical("pattern_ngrams", [0, 3]) if allow_chars else 0
     chosen: dict[str, Any] = {
         "l2": trial.suggest_float("l2", 0.002, 3.0, log=True),
         "word_ngrams": trial.suggest_int("word_ngrams", 1, 3),
+        "pattern_ngrams": patterns,
         "char_ngrams": _CHARS[chars],
         "weighting": trial.suggest_categorical("weighting", ["mean", "sif", "tfidf"]),
     }

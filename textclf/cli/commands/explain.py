@@ -303,4 +303,4 @@ def _sum_text(one: Sum, *, quoted: bool) -> str:
 def _name(one: Sum, *, quoted: bool) -> str:
     name = f"“{spell(one.string)}”" if quoted else spell(one.string)
     times = f" ×{one.occurrences:,}" if one.occurrences > 1 else ""
-    return name + (" (vector)" if one.kind == "vector" else "") + times
+    return name + one.note + times

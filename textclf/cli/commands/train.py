@@ -236,6 +236,12 @@ _OF_ONE_TABLE = (
     _choice("weighting", "sif", "Weighting of the words in a text's average vector."),
     _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
     _number(
+        "pattern_ngrams",
+        click.IntRange,
+        help="Longest patterns: n-grams in which rare words stand for their shape; 0 for none. "
+        "[default: 3 if validation rows ask for them]",
+    ),
+    _number(
         "min_texts",
         click.IntRange,
         metavar="K",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from textclf.text.char_classes import END_OF_TEXT
 from textclf.text.key_index import KeyIndex
-from textclf.text.patterns import MOST_COMMON, SHAPE_KEYS, SHAPES, OrderedPieces, capitals, commonest
+from textclf.text.patterns import MOST_COMMON, SHAPE_KEYS, SHAPES, OrderedPieces, capitals, common_pieces
 from textclf.text.subwords import piece_keys
 from textclf.text.tokenizer import decode, keys_of, normal_codes, tokenize
 
@@ -76,4 +76,4 @@ def test_the_commonest_are_chosen_by_count_and_of_equals_those_with_the_lowest_k
     counts = np.full(len(keys), least + 1)
     counts[-3:] = 9
     expected = [*range(10, 10 + MOST_COMMON - 3), *keys[-3:].tolist()]
-    assert commonest(keys, counts).keys.tolist() == expected
+    assert common_pieces(keys, counts).keys.tolist() == expected

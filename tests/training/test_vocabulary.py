@@ -12,7 +12,7 @@ from textclf.errors import TrainingError
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.text.ngrams import ngrams
-from textclf.text.subwords import subword_strings
+from textclf.text.subwords import piece_keys, subword_strings
 from textclf.text.tokenizer import keys_of, tokenize
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors
@@ -57,12 +57,19 @@ def keys_in(texts, at_least, shortest, longest):
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("vectors", [None, VECTORS], ids=["random", "given"])
 def test_a_model_has_what_stands_in_so_many_texts_and_nothing_of_fewer(min_texts, weighted, vectors):
-    settings = Settings(vectors="none", recipe="fast", char_ngrams=(2, 5), min_texts=min_texts, threads=1, dimension=3)
+    settings = Settings(
+        vectors="none", recipe="fast", char_ngrams=(2, 5), pattern_ngrams=2, min_texts=min_texts, threads=1, dimension=3
+    )
     weights = np.where(np.arange(len(TEXTS)) == 0, 9.0, 1.0) if weighted else None
     model = train(LabelledTexts(TEXTS, LABELS, weights), settings, vectors).model
     subwords, by_words = keys_in(TEXTS, min_texts, 2, 5)
     assert set(model.features.word_ngrams.index.keys.tolist()) == by_words
     assert set(model.features.subwords.index.keys.tolist()) == subwords
+    (patterns,) = (table for table in model.features.ngrams if table.kind == "patterns")
+    pieces = lambda text: set(piece_keys(tokenize([text]))[1].tolist())  # noqa: E731
+    assert set(patterns.common.keys.tolist()) == {
+        key for key, count in texts_of(pieces, TEXTS).items() if count >= min_texts
+    }
     forms = lambda text: {*text.replace(",", " ").replace("!", " ").split(), *text.lower().split()}  # noqa: E731
     common = {word for word, count in texts_of(forms, TEXTS).items() if count >= min_texts}
     if vectors is None:

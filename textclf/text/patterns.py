@@ -87,10 +87,10 @@ class OrderedPieces:
         return Tokens(keys, self.offsets, np.ones(len(keys), np.bool_), self.starts, self.ends, self.codes, no_runs)
 
 
-def commonest(keys: Keys, counts: Integers) -> KeyIndex:
+def common_pieces(keys: Keys, counts: Integers) -> KeyIndex:
     """Return the pieces that stand for themselves, given all and how often each was met; of equals the first keys.
 
-    >>> commonest(np.array([3, 5], np.uint64), np.array([2, 9])).keys.tolist()
+    >>> common_pieces(np.array([3, 5], np.uint64), np.array([2, 9])).keys.tolist()
     [3, 5]
     """
     order = np.lexsort((keys, -counts))[:MOST_COMMON]

@@ -18,7 +18,7 @@ from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.other_columns import OtherColumns, learn_columns
-from textclf.text.patterns import commonest
+from textclf.text.patterns import common_pieces
 from textclf.text.subwords import WideRows, piece_keys
 from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
 from textclf.text.weighting import expected_counts, word_weights
@@ -78,7 +78,7 @@ def learn_vocabulary(
     ordered = any(kind == "patterns" for kind, *_ in kinds)
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, ordered=ordered, passages=passages)
     is_cased, min_texts = vectors is not None and vectors.is_cased, settings.min_texts or 1
-    found = count_all(corpus, kinds, is_cased=is_cased)
+    found = count_all(corpus, kinds, is_cased=is_cased, min_texts=min_texts)
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=is_cased)
     if not len(counted[0]):
         raise TrainingError(f"min_texts: expected words that stand in {min_texts} texts, found none. Lower it.")
@@ -256,11 +256,16 @@ class CorpusKeys:
 
 
 def count_all(
-    corpus: TokenizedCorpus, kinds: Sequence[NgramKind], common: KeyIndex | None = None, *, is_cased: bool
+    corpus: TokenizedCorpus,
+    kinds: Sequence[NgramKind],
+    common: KeyIndex | None = None,
+    *,
+    is_cased: bool,
+    min_texts: int = 1,
 ) -> CorpusKeys:
     """Return what stands in all texts, with words as they stand if `is_cased`.
 
-    `common`: the pieces that stand for themselves in patterns; else the commonest of these texts do.
+    `common`: the pieces that stand for themselves in patterns; else the commonest of those in `min_texts` texts do.
     Raises TrainingError when no text holds a word.
     """
 
@@ -281,7 +286,11 @@ def count_all(
         raise TrainingError("texts: expected words, found none in any text. Is this the right text column?")
     for i, (kind, shortest, longest) in enumerate(kinds):
         if kind == "patterns":
-            common = commonest(*of_kinds[i]) if common is None else common
+            if common is None:
+                common = common_pieces(*of_kinds[i])
+                if min_texts > 1:
+                    in_texts = _count_texts(corpus, common, lambda block: piece_keys(block.tokens))
+                    common = KeyIndex(common.keys[in_texts >= min_texts])
             of_kinds[i] = _count_patterns(corpus, common, shortest, longest)
     return CorpusKeys(words, as_they_stand, of_kinds, KeyIndex(_NO_KEYS) if common is None else common)
 
@@ -303,19 +312,28 @@ def common_words(corpus: TokenizedCorpus, counted: Counted, min_texts: int, *, i
     """Return those of the counted words that stand in `min_texts` texts: lower-cased or, if `is_cased`, as they are."""
     if min_texts < 2:
         return counted
-    index = KeyIndex(counted[0])
 
-    def pairs(block: TokenBlock) -> Integers:
+    def words(block: TokenBlock) -> tuple[Integers, Keys]:
         forms = [block.tokens, *([tokenize(block.texts, lower=False)] if is_cased else [])]
-        numbers = np.concatenate([form.text_numbers for form in forms])
-        rows = index.rows(np.concatenate([form.keys for form in forms]))
-        return sum_entries(numbers, rows, len(block.tokens), len(index)).columns
+        return np.concatenate([form.text_numbers for form in forms]), np.concatenate([form.keys for form in forms])
+
+    kept = _count_texts(corpus, KeyIndex(counted[0]), words) >= min_texts
+    return counted[0][kept], counted[1][kept]
+
+
+def _count_texts(
+    corpus: TokenizedCorpus, index: KeyIndex, find: Callable[[TokenBlock], tuple[Integers, Keys]]
+) -> Integers:
+    """Return in how many texts each key of the index stands, given the text's number and the key of each find."""
+
+    def columns(block: TokenBlock) -> Integers:
+        numbers, keys = find(block)
+        return sum_entries(numbers, index.rows(keys), len(block.tokens), len(index)).columns
 
     in_texts = np.zeros(len(index), np.int64)
-    for columns in corpus.each(pairs):
-        in_texts += np.bincount(columns, minlength=len(index))
-    kept = in_texts >= min_texts
-    return counted[0][kept], counted[1][kept]
+    for found in corpus.each(columns):
+        in_texts += np.bincount(found, minlength=len(index))
+    return in_texts
 
 
 def counters_of(

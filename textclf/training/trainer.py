@@ -171,9 +171,8 @@ class Trainer:
             choice = choose_regularization(regularization, past, fit, losses, valid.groups, self._save_moves)
         chosen = choice.regularization
         said = [
-            f", scale of {table.name} {scale:g}"
+            f", no {table.name}" if scale == UNUSED else f", scale of {table.name} {scale:g}"
             for table, scale in zip(self.features.ngrams, chosen.ngram_scales, strict=True)
-            if scale != UNUSED
         ]
         self.resources.listener.say(f"regularization, best of {choice.tried}: L2 {chosen.l2:.3g}{''.join(said)}")
         return FitResult(self._model(choice.fit), choice.regularization)

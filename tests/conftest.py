@@ -1,5 +1,8 @@
 """What every test can rely on: random tests that are the same at every run, and a cache folder of their own."""
 
+import functools
+import itertools
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,3 +49,42 @@ def parquet(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return parquet
+
+
+@pytest.fixture(scope="session")
+def common_words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of the starter's vectors of its 2,000 commonest words."""
+    from textclf.vectors import WordVectors, open_vectors, save_word2vec
+
+    starter = open_vectors("starter")
+    few = WordVectors(starter.words[:2000], starter.matrix[:2000], "few", "0" * 64, "word2vec binary")
+    path = tmp_path_factory.mktemp("vectors") / "few.bin"
+    save_word2vec(few, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def small_starter(common_words: Path) -> Iterator[None]:
+    """Let the starter be a thirtieth of itself, where what it knows is not the point: a training goes through it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textclf.vectors.open.starter_path", lambda: common_words)
+        yield
+
+
+@pytest.fixture
+def workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `--workers` start threads: what is particular to processes is for the tests of tests/distributed."""
+    import distributed
+
+    cluster = distributed.LocalCluster
+    monkeypatch.setattr(distributed, "LocalCluster", lambda **options: cluster(**{**options, "processes": False}))
+
+
+@pytest.fixture
+def counted_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `tune` look at a clock that goes on 4 s at each look: 30 s are the plain recipe and one proposal."""
+    import textclf.tuning
+
+    looks = itertools.count(time.monotonic() + 600, step=4)  # a worker has 600 s more on the true clock
+    tools = functools.partial(textclf.tuning.SearchTools, clock=lambda: next(looks))
+    monkeypatch.setattr(textclf.tuning, "SearchTools", tools)

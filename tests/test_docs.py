@@ -1,19 +1,20 @@
 """What the documents say is so: commands run, quoted lines stand in the code, links lead somewhere."""
 
-import io
 import os
 import re
+import runpy
 import shlex
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from contextlib import chdir, redirect_stderr, redirect_stdout, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import click
 import pytest
+from calls import captured
 
 from textclf.cli import COMMANDS, LazyGroup
 from textclf.cli.app import run
@@ -72,32 +73,46 @@ def readme_place(tmp_path_factory):
     return folder
 
 
-PLAIN = re.compile(r"textclf (?!.*--workers)[^|<>&$;]*")
-"""A call of textclf alone, which this process can do: a new one would import NumPy and SciPy again."""
+CALL = re.compile(r"(textclf|python3) ([^|<>&$;]*?)( \| .*| > [\w.-]+)?")
+"""A call that this process can do itself, and where its output goes."""
 
 
-def run_here(command, folder):
-    """Run a call of textclf in this process; return its exit code, and what it said on both streams."""
-    out, talk = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with chdir(folder), redirect_stdout(out), redirect_stderr(talk):
-        code = run(shlex.split(command)[1:])
-    said, written = (stream.buffer.getvalue().decode() for stream in (talk, out))
-    return code, said, written
+def run_program(arguments):
+    """Run a program in Python as one that is called."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", arguments)
+        runpy.run_path(arguments[0], run_name="__main__")
+    return 0
 
 
-def run_shell(command, folder, environment):
-    """Run a command in a shell; return its exit code, and what it said on both streams."""
+def run_shell(command, folder, environment, given=""):
+    """Run a command in a shell on what is given; return its exit code, and what it said on both streams."""
     done = subprocess.run(
         command,
         shell=True,
         cwd=folder,
         env=environment,
+        input=given,
         capture_output=True,
         encoding="utf-8",
         check=False,
         timeout=300,
     )
     return done.returncode, done.stderr, done.stdout
+
+
+def run_step(command, folder, environment):
+    """Run a command of a page; return its exit code, and what it said on both streams."""
+    call = CALL.fullmatch(command)
+    if call is None:
+        return run_shell(command, folder, environment)
+    program, arguments, rest = call.groups()
+    words = shlex.split(arguments)
+    code, written, said = captured(lambda: run(words) if program == "textclf" else run_program(words), folder)
+    if code or not rest:
+        return code, said, written
+    code, more, written = run_shell(f"cat {rest}", folder, environment, written)
+    return code, said + more, written
 
 
 def follow(page, place):
@@ -108,8 +123,7 @@ def follow(page, place):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     for command, shown in steps(page):
-        asked = command.replace("8000", port)
-        code, said, written = run_here(asked, place) if PLAIN.fullmatch(asked) else run_shell(asked, place, environment)
+        code, said, written = run_step(command.replace("8000", port), place, environment)
         assert code == 0, (command, said)
         if shown.strip():
             assert without_numbers(said + written) == without_numbers(shown), command
@@ -122,7 +136,7 @@ def test_the_readmes_tour_runs_and_prints_what_it_shows(readme_place):
     assert (readme_place / "wrong.csv").exists()
 
 
-def test_the_how_to_pages_run_with_the_readmes_models(readme_place, place):
+def test_the_how_to_pages_run_with_the_readmes_models(readme_place, place, workers_in_threads):
     for model in readme_place.glob("*.safetensors"):
         (place / model.name).symlink_to(model)
     pages = [page for page in DOCUMENTS if page.parent.name == "how-to" and not page.name.startswith("from_")]
@@ -176,11 +190,11 @@ def test_the_page_on_columns_runs_in_the_shell_and_in_python(place):
     follow(page, place)
     scripts = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     (place / "last.py").write_text(scripts[-1], "utf-8")
-    done = subprocess.run([sys.executable, "last.py"], cwd=place, capture_output=True, encoding="utf-8", check=True)
-    assert done.stdout.startswith("returned [('colour', ")
+    _, written, _ = captured(lambda: run_program(["last.py"]), place)
+    assert written.startswith("returned [('colour', ")
 
 
-def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_prints(place):
+def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_prints(place, workers_in_threads):
     page = ROOT / "docs" / "results" / "scale.md"
     follow(page, place)
     assert len((place / "labelled" / "manifest.json").read_text("utf-8")) > 0

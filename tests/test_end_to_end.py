@@ -1,4 +1,4 @@
-"""What a user does, from the command line, in a process of its own: whole outputs, exit codes and error messages."""
+"""What a user does, from the command line: whole outputs, exit codes and error messages."""
 
 import csv
 import io
@@ -14,13 +14,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import textclf
 
 DATA = Path(__file__).parent.parent / "data"
 TRAIN, TEST = DATA / "reviews-train.csv", DATA / "reviews-test.csv"
 
 
-def textclf(*arguments, folder, stdin=None, code=0):
-    """Run the command line in a folder; return standard output and standard error."""
+def in_a_process(*arguments, folder, stdin=None, code=0):
+    """Run the command line as `textclf` does, but in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "textclf", *map(str, arguments)],
         cwd=folder,
@@ -49,7 +50,7 @@ def place(tmp_path_factory):
 
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not(place):
     model = (place / "model.safetensors").read_bytes()
-    textclf("train", TRAIN, "-o", "again.safetensors", "--threads", 1, "--quiet", folder=place)
+    in_a_process("train", TRAIN, "-o", "again.safetensors", "--threads", 1, "--quiet", folder=place)
     assert (place / "again.safetensors").read_bytes() == model
     textclf("train", TRAIN, "-o", "other.safetensors", "--seed", 2, "--quiet", folder=place)
     assert (place / "other.safetensors").read_bytes() != model
@@ -97,7 +98,9 @@ def test_sentences_are_labelled_from_arguments_lines_and_tables_alike(place):
     assert [line.split("  ")[0] for line in out.splitlines()[:2]] == ["positive", "negative"]
     assert [line.split("  ", 2)[2] for line in out.splitlines()] == sentences
     from_arguments, _ = textclf("predict", "model.safetensors", "--json", *sentences, folder=place)
-    from_lines, _ = textclf("predict", "model.safetensors", "--json", folder=place, stdin="\n".join(sentences) + "\n")
+    from_lines, _ = in_a_process(
+        "predict", "model.safetensors", "--json", folder=place, stdin="\n".join(sentences) + "\n"
+    )
     assert from_lines == from_arguments
     objects = [json.loads(line) for line in from_arguments.splitlines()]
     assert [list(thing) for thing in objects] == [["text", "label", "confidence", "probabilities", "known_words"]] * 4
@@ -206,6 +209,14 @@ def newer(path):
     text = json.dumps({"format": 99, "sha256": "0" * 64})
     header = json.dumps({"__metadata__": {"textclf": text}}).encode()
     path.write_bytes(struct.pack("<Q", len(header)) + header)
+
+
+def test_a_process_ends_with_the_code_that_the_command_line_returns(place):
+    out, talk = in_a_process("predict", "none.st", "x", folder=place, code=1)
+    assert (out, talk.count("\n"), talk.startswith("Error: none.st: ")) == ("", 1, True)
+    out, talk = in_a_process("predikt", folder=place, code=2)
+    assert out == ""
+    assert "Did you mean 'predict'?" in talk
 
 
 MODEL = "model.safetensors"

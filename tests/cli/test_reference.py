@@ -1,5 +1,6 @@
 """Options from a file, the page that lists all options, and the examples in the help texts."""
 
+import functools
 import gzip
 import importlib.util
 import shlex
@@ -12,8 +13,12 @@ import click
 import polars as pl
 import pytest
 
+from textclf import tuning
 from textclf.cli import COMMANDS, LazyGroup, run
+from textclf.tuning import trial_worker
+from textclf.vectors import open_vectors
 
+pytestmark = pytest.mark.usefixtures("small_starter")
 ROOT = Path(__file__).parents[2]
 
 
@@ -57,13 +62,37 @@ def place(tmp_path_factory):
     return folder
 
 
+class Here:
+    """Measures and trains in this process, as the process of a search does."""
+
+    def __init__(self, work):
+        self._given = work, open_vectors(work.vectors)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def measure(self, settings, fold, _):
+        return trial_worker._measure(*self._given, settings, fold)
+
+    def train(self, settings, target, _):
+        return trial_worker._train(*self._given, settings, target)
+
+
+@pytest.fixture
+def search_here(counted_seconds, monkeypatch):
+    monkeypatch.setattr(tuning, "SearchTools", functools.partial(tuning.SearchTools, make_worker=Here))
+
+
 EXAMPLES_THAT_STAY = {
     "label": "it runs until it is stopped",
     "serve": "it runs until it is stopped",
 }
 
 
-def test_every_example_of_the_help_texts_runs(make_cli, place, monkeypatch, capsys):
+def test_every_example_of_the_help_texts_runs(make_cli, place, monkeypatch, capsys, workers_in_threads, search_here):
     monkeypatch.chdir(place)
     calls = [line for each in _commands() for line in make_cli.examples(each)]
     assert len(calls) >= 2 * len(COMMANDS)

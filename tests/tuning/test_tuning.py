@@ -135,8 +135,8 @@ def test_a_study_goes_on_where_it_was(tmp_path):
 
 def test_what_an_earlier_run_found_is_left_out_where_it_is_now_too_large(tmp_path):
     study = tmp_path / "s.sqlite"
-    assert search(tmp_path, study=study).best.settings.word_ngrams == 3
-    assert search(tmp_path, study=study, max_size=2000).best.bytes <= 2000
+    assert search(tmp_path, study=study, duration=40.0).best.settings.word_ngrams == 3
+    assert search(tmp_path, study=study, duration=10.0, max_size=2000).best.bytes <= 2000
 
 
 def test_a_metric_that_does_not_suit_the_labels_is_refused(tmp_path):
@@ -206,16 +206,16 @@ def test_a_process_that_dies_is_an_error_of_one_line_and_another_takes_its_place
     assert worker.measure(PLAIN, 2, time.monotonic() + 60).figures["accuracy"] == 1.0
 
 
-def test_the_command_trains_a_model_and_says_what_it_found(tmp_path, capsys):
+def test_the_command_trains_a_model_and_says_what_it_found(tmp_path, capsys, counted_seconds):
     table, model = tmp_path / "t.csv", tmp_path / "m.safetensors"
     rows = "".join(f"{text},{label}\n" for text, label in zip(DATA.texts, DATA.labels, strict=True))
     table.write_text(f"text,label\n{rows}")
-    arguments = ["tune", str(table), "-o", str(model), "--vectors", "none", "--duration", "10", "--json"]
+    arguments = ["tune", str(table), "-o", str(model), "--vectors", "none", "--duration", "30", "--json"]
     assert run(arguments) == 0
     said = capsys.readouterr()
     found = json.loads(said.out)
     assert (found["metric"], found["value"], found["plain_recipe"]) == ("accuracy", 1.0, 1.0)
-    assert found["settings"] == {}
+    assert (found["settings"], found["tried"]) == ({}, 2)
     assert Model.load(model).predict(["good day"]).P.shape == (1, 2)
 
 

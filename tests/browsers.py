@@ -26,7 +26,7 @@ def open_browser(folder):
 
 
 def wait(browser):
-    return WebDriverWait(browser, 20, ignored_exceptions=[StaleElementReferenceException])
+    return WebDriverWait(browser, 60, poll_frequency=0.05, ignored_exceptions=[StaleElementReferenceException])
 
 
 def label_texts(page, text):

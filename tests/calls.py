@@ -3,7 +3,8 @@
 import io
 import sys
 from collections.abc import Callable
-from contextlib import chdir, redirect_stderr, redirect_stdout
+from contextlib import chdir
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -11,24 +12,30 @@ import pytest
 from textclf.cli import run
 
 
-def captured(work: Callable[[], int], folder: Path, given: str = "") -> tuple[int, str, str]:
-    """Do work in a folder, with this on standard input; return its exit code, and what it said on both streams."""
-    out, talk = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        chdir(folder),
-        redirect_stdout(out),
-        redirect_stderr(talk),
-    ):
-        patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given.encode()), "utf-8"))
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did: its exit code, and what it wrote."""
+
+    code: int
+    out: str
+    err: str
+
+
+def captured(work: Callable[[], int], stdin: bytes = b"", folder: Path = Path()) -> Outcome:
+    """Do work in a folder, with this on standard input, and return what it did."""
+    streams = [io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="") for content in (stdin, b"", b"")]
+    with pytest.MonkeyPatch.context() as patch, chdir(folder):
+        for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
+            patch.setattr(sys, name, stream)
         code = work()
-    written, said = (stream.buffer.getvalue().decode() for stream in (out, talk))
-    return code, written, said
+    for stream in streams[1:]:
+        stream.flush()
+    return Outcome(code, *(stream.buffer.getvalue().decode("utf-8") for stream in streams[1:]))
 
 
 def textclf(*arguments: object, folder: Path, stdin: str = "", code: int = 0) -> tuple[str, str]:
     """Run the command line in a folder, which must end with this code; return standard output and standard error."""
-    found, out, talk = captured(lambda: run([*map(str, arguments)]), folder, stdin)
-    assert found == code, talk
-    assert "Traceback" not in talk
-    return out, talk
+    done = captured(lambda: run([*map(str, arguments)]), stdin.encode(), folder)
+    assert done.code == code, done.err
+    assert "Traceback" not in done.err
+    return done.out, done.err

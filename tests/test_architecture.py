@@ -5,10 +5,9 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
-MODULES = sorted((ROOT / "textclf").rglob("*.py"))
+SOURCES = {path: path.read_text("utf-8") for path in sorted((ROOT / "textclf").rglob("*.py"))}
+MODULES = {path: ast.parse(source) for path, source in SOURCES.items()}
 
 
 def floors():
@@ -27,10 +26,10 @@ def room(module):
     return parts[1] if len(parts) > 1 else ""
 
 
-def imports(path):
+def imports(tree):
     """Return the modules of textclf that a file imports, wherever it does."""
     names = []
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -42,15 +41,15 @@ def own_room(path):
     return path.relative_to(ROOT / "textclf").parts[0].removesuffix(".py")
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_module_imports_only_from_the_floors_below_it(path):
-    own = own_room(path)
-    if own in {"__init__", "__main__"}:
-        return
-    assert own in FLOORS, f"{own} has no floor in docs/architecture.md"
-    for name in imports(path):
-        other = room(name)
-        assert other == own or FLOORS[other] < FLOORS[own], f"{own} imports {name}"
+def test_a_module_imports_only_from_the_floors_below_it():
+    for path, tree in MODULES.items():
+        own = own_room(path)
+        if own in {"__init__", "__main__"}:
+            continue
+        assert own in FLOORS, f"{own} has no floor in docs/architecture.md"
+        for name in imports(tree):
+            other = room(name)
+            assert other == own or FLOORS[other] < FLOORS[own], f"{path.relative_to(ROOT)} imports {name}"
 
 
 def test_every_room_of_the_table_exists():
@@ -77,8 +76,8 @@ ENTRIES = {"command", "main"}
 def definitions(kinds):
     """Return where each class or function of a module's own level is defined, by its name without underscores."""
     places = defaultdict(list)
-    for path in MODULES:
-        for node in ast.parse(path.read_text("utf-8")).body:
+    for path, tree in MODULES.items():
+        for node in tree.body:
             if isinstance(node, kinds):
                 places[node.name].append(str(path.relative_to(ROOT)))
     return places
@@ -105,21 +104,22 @@ def test_the_name_of_a_module_stands_for_one_thing():
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_nothing_read_can_run_and_nothing_random_is_global(path):
-    source = path.read_text("utf-8")
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            assert not {alias.name.split(".")[0] for alias in node.names} & {"pickle", "marshal", "shelve", "random"}
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in {"eval", "exec", "__import__"}
-        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("np.random."):
-            assert node.attr in {"default_rng", "Generator"}
-    assert "allow_pickle=True" not in source
+def test_nothing_read_can_run_and_nothing_random_is_global():
+    for path, tree in MODULES.items():
+        for node in ast.walk(tree):
+            where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
+            if isinstance(node, ast.Import):
+                named = {alias.name.split(".")[0] for alias in node.names}
+                assert not named & {"pickle", "marshal", "shelve", "random"}, where
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in {"eval", "exec", "__import__"}, where
+            if isinstance(node, ast.Attribute) and ast.unparse(node).startswith("np.random."):
+                assert node.attr in {"default_rng", "Generator"}, where
+        assert "allow_pickle=True" not in SOURCES[path], path.relative_to(ROOT)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("test_*.py")), ids=lambda path: path.name)
-def test_every_expected_error_says_which_words_it_has(path):
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":
-            assert "match" in {keyword.arg for keyword in node.keywords}, f"{path.name}:{node.lineno}"
+def test_every_expected_error_says_which_words_it_has():
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.raises":
+                assert "match" in {keyword.arg for keyword in node.keywords}, f"{path.name}:{node.lineno}"

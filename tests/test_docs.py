@@ -108,11 +108,11 @@ def run_step(command, folder, environment):
         return run_shell(command, folder, environment)
     program, arguments, rest = call.groups()
     words = shlex.split(arguments)
-    code, written, said = captured(lambda: run(words) if program == "textclf" else run_program(words), folder)
-    if code or not rest:
-        return code, said, written
-    code, more, written = run_shell(f"cat {rest}", folder, environment, written)
-    return code, said + more, written
+    done = captured(lambda: run(words) if program == "textclf" else run_program(words), folder=folder)
+    if done.code or not rest:
+        return done.code, done.err, done.out
+    code, said, written = run_shell(f"cat {rest}", folder, environment, done.out)
+    return code, done.err + said, written
 
 
 def follow(page, place):
@@ -190,8 +190,8 @@ def test_the_page_on_columns_runs_in_the_shell_and_in_python(place):
     follow(page, place)
     scripts = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     (place / "last.py").write_text(scripts[-1], "utf-8")
-    _, written, _ = captured(lambda: run_program(["last.py"]), place)
-    assert written.startswith("returned [('colour', ")
+    done = captured(lambda: run_program(["last.py"]), folder=place)
+    assert done.out.startswith("returned [('colour', ")
 
 
 def test_the_page_on_many_machines_runs_here_and_shows_what_the_simulation_prints(place, workers_in_threads):

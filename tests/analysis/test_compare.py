@@ -16,6 +16,8 @@ from textclf.errors import DataError
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 GOOD = ["lovely film", "great fun", "a fine story", "warm and great", "lovely story", "fine fun", "great cast"]
 BAD = ["dull film", "awful noise", "a poor story", "cold and dull", "awful story", "poor noise", "dull cast"]
 

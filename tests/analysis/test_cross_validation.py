@@ -13,6 +13,8 @@ from textclf.errors import TrainingError
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 SETTINGS = Settings(recipe="fast", vectors="none", char_ngrams=(0, 0), dimension=4)
 
 

@@ -20,6 +20,8 @@ from textclf.settings import Settings
 from textclf.text.copies import group_copies
 from textclf.training.train import LabelledTexts
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 GOOD, BAD = ("fine", "lovely", "great", "superb", "warm"), ("awful", "dull", "poor", "dreary", "cold")
 
 

@@ -21,6 +21,8 @@ from textclf.model.prediction import Predictions
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 SIZES = np.array([3200.0, 1600, 800, 400, 200, 100])
 
 

@@ -27,6 +27,8 @@ from textclf.sklearn.validation import InputError
 from textclf.tables import TableOptions, open_table
 from textclf.training.train import LabelledTexts, train
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 TEXTS = ["good film", "bad film", "good bad film", "fine ill the", "lovely", "dull", "the film", "good ill"]
 POOL = [f"{text} {extra}" for extra in ("a b", "c d e", "of the day", "again and again") for text in TEXTS]
 

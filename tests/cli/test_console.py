@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+from calls import textclf
+
 from textclf.cli.console import counting_rows, counting_steps
 
 DATA = Path(__file__).parents[2] / "data"
+QUICK = ("--vectors", "none", "--recipe", "fast")
 
 
 def at_a_terminal(*arguments, folder):
@@ -35,8 +38,8 @@ def at_a_terminal(*arguments, folder):
 
 
 def test_training_shows_epochs_losses_and_validation_at_a_terminal(tmp_path):
-    options = ["--optimizer", "adam", "--hidden", "64", "--epochs", "15", "--patience", "15"]
-    shown = at_a_terminal("train", DATA / "reviews-train.csv", "-o", "m", *options, folder=tmp_path)
+    options = ["--optimizer", "adam", "--hidden", "64", "--epochs", "15", "--patience", "15", "--vectors", "none"]
+    shown = at_a_terminal("train", DATA / "reviews-test.csv", "-o", "m", *options, folder=tmp_path)
     assert " of 15" in shown
     assert "loss 0." in shown
     assert "validation accuracy 0." in shown
@@ -44,7 +47,7 @@ def test_training_shows_epochs_losses_and_validation_at_a_terminal(tmp_path):
 
 
 def test_labelling_shows_how_many_rows_are_done(tmp_path):
-    at_a_terminal("train", DATA / "reviews-train.csv", "-o", "m", "--recipe", "fast", folder=tmp_path)
+    textclf("train", DATA / "reviews-test.csv", "-o", "m", *QUICK, folder=tmp_path)
     shown = at_a_terminal("predict", "m", "-i", DATA / "reviews-test.csv", "-o", "out.csv", folder=tmp_path)
     rows = len((tmp_path / "out.csv").read_text().splitlines()) - 1
     assert "labelling" in shown
@@ -73,4 +76,4 @@ def test_steps_and_rows_are_counted_on_a_terminal_alone(monkeypatch):
 
 
 def test_quiet_is_quiet_at_a_terminal_too(tmp_path):
-    assert at_a_terminal("train", DATA / "reviews-train.csv", "-o", "m", "--quiet", folder=tmp_path) == ""
+    assert at_a_terminal("train", DATA / "reviews-test.csv", "-o", "m", *QUICK, "--quiet", folder=tmp_path) == ""

@@ -11,6 +11,8 @@ from hostile import MODEL, accepted
 from textclf.cli.text_table import WIDEST, columns_text, fit_width
 from textclf.errors import counted, spell
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 LONG = "a label of very many words that no column can hold, such as people write"
 
 

@@ -22,6 +22,8 @@ from textclf.tables import TableOptions
 from textclf.training.checkpoint import CheckpointFile
 from textclf.vectors import open_vectors
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -72,8 +74,8 @@ def test_rows_are_held_out_and_the_probabilities_calibrated(parts, tmp_path, cap
     assert len(found.record.right) == said["validation"]["texts"]
 
 
-def trained(engine, parts, settings, **more):
-    vectors = open_vectors("starter", say=lambda _: None)
+def trained(engine, parts, settings, source="starter", **more):
+    vectors = open_vectors(source)
     return train_files(engine, find_shards(str(parts)), TableOptions(), settings, vectors, **more)
 
 
@@ -160,10 +162,12 @@ def test_a_checkpoint_of_other_files_or_another_seed_is_refused(parts, tmp_path)
         trained(Serial(), parts / "part-[0-6].csv", settings, checkpoint=CheckpointFile(tmp_path / "m", resume=True))
 
 
-def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(parts, tmp_path):
-    command = ["train", str(parts), "--char-ngrams", "none", *FIXED]
-    settings = Settings(l2=0.15, valid_fraction=0.0, char_ngrams=(0, 0))
-    trained(Groups(), parts, settings).model.save(tmp_path / "straight")  # as two workers would, whose start takes long
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(parts, tmp_path, common_words):
+    command = ["train", str(parts), "--vectors", str(common_words), "--char-ngrams", "none", *FIXED]
+    settings = Settings(l2=0.15, valid_fraction=0.0, char_ngrams=(0, 0), vectors=str(common_words))
+    trained(Groups(), parts, settings, str(common_words)).model.save(
+        tmp_path / "straight"
+    )  # as two workers would, whose start takes long
     child = subprocess.Popen(
         [sys.executable, "-c", STOPPING, *command, "--workers", "2", "-o", str(tmp_path / "model")],
         stderr=subprocess.PIPE, encoding="utf-8", start_new_session=True,
@@ -247,12 +251,12 @@ def test_classes_get_a_calibration_of_their_own_where_that_is_better(tmp_path):
             heard = label if label == "a" or rng.random() < 0.6 else "a"
             lines.append(f"{rng.choice(words[label])} {rng.choice(words[heard])} film story,{heard}")
         (tmp_path / f"{number}.csv").write_text("\n".join(lines) + "\n", "utf-8")
-    scaled = []
+    scaled = None
     for seed in range(1, 6):
         settings = Settings(seed=seed, valid_fraction=0.3, class_weight="balanced")
-        found = trained(Serial(), tmp_path / "*.csv", settings).model
-        if found.scaling is not None:
-            scaled.append(found)
-    assert scaled, "class weights pull probabilities apart, which one temperature cannot undo"
-    Z = scaled[0].logits(scaled[0].features.extract(["gut mies film"]))
-    assert not np.allclose(scaled[0].uncalibrated(Z), scaled[0].probabilities_of(Z))
+        scaled = trained(Serial(), tmp_path / "*.csv", settings).model
+        if scaled.scaling is not None:
+            break
+    assert scaled.scaling, "class weights pull probabilities apart, which one temperature cannot undo"
+    Z = scaled.logits(scaled.features.extract(["gut mies film"]))
+    assert not np.allclose(scaled.uncalibrated(Z), scaled.probabilities_of(Z))

@@ -1,8 +1,6 @@
 """What the hostile cases share: a command run in this process, one-line errors, bounds of time and memory."""
 
-import io
 import re
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -11,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from calls import Outcome, captured
 
 from textclf.cli import run
 
@@ -20,15 +19,6 @@ DATA = Path(__file__).parent.parent.parent / "data"
 
 long_running = pytest.mark.long_running
 """Marks what takes minutes: left out of the suite, run by `make fuzz`."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a command did: its exit code, and what it wrote."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True)
@@ -48,17 +38,7 @@ class Case:
 
 def textclf(*arguments: object, stdin: bytes = b"") -> Outcome:
     """Run a command in this process, as the console script does."""
-    streams = [io.TextIOWrapper(io.BytesIO(content), "utf-8", newline="") for content in (stdin, b"", b"")]
-    kept = sys.stdin, sys.stdout, sys.stderr
-    sys.stdin, sys.stdout, sys.stderr = streams
-    try:
-        code = run([str(argument) for argument in arguments])
-    finally:
-        sys.stdin, sys.stdout, sys.stderr = kept
-    for stream in streams[1:]:
-        stream.flush()
-    out, err = (stream.buffer.getvalue().decode("utf-8") for stream in streams[1:])
-    return Outcome(code, out, err)
+    return captured(lambda: run([str(argument) for argument in arguments]), stdin)
 
 
 def refused(match: str, *arguments: object, code: int = 1, stdin: bytes = b"") -> Outcome:

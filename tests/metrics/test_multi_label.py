@@ -31,6 +31,8 @@ from textclf.training.data import split
 from textclf.training.nbsvm import nbsvm_scales
 from textclf.training.train import LabelledTexts, train
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 WORDS = {
     "sport": ["ball", "goal", "team", "match", "coach"],
     "money": ["bank", "price", "coin", "loan", "stock"],

@@ -12,6 +12,8 @@ from textclf.model.drift import CELLS, FEWEST_TEXTS, Profile, homogeneity, measu
 from textclf.model.model import Model
 from textclf.storage.files import write_csv
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 QUANTITIES = quantities(["words"])
 
 

@@ -11,6 +11,8 @@ from textclf.metrics.bootstrap import wilson_interval
 from textclf.model.model import Model
 from textclf.report.model_card import CardFacts, write_model_card
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 LITTLE = ["--vectors", "none", "--dimension", "5", "--recipe", "fast", "--quiet"]
 
 

@@ -41,6 +41,8 @@ from textclf.settings import Settings
 from textclf.tables import LoadedTable, TableOptions, open_table
 from textclf.training.train import LabelledTexts, train
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 EVIL = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{7*7}} {% raw %} $x^2$ </style>\x1b[31m\x00'
 MADE = RunDetails("textclf evaluate '<script>'", (Fact("date", "today"), Fact("data", EVIL)))
 

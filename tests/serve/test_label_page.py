@@ -39,7 +39,8 @@ def place(tmp_path_factory):
 
 
 def command(place, output, *more, labels="up,down,sideways"):
-    return ["label", place / "pool.csv", "-o", place / output, "--labels", labels, "--port", "0", *more]
+    call = ["label", place / "pool.csv", "-o", place / output, "--labels", labels, "--port", "0"]
+    return [*call, "--vectors", "none", *more]
 
 
 def labelled(place, output):
@@ -214,7 +215,7 @@ def test_a_killed_service_has_lost_no_label_and_doubled_none(place):
     told = []
     dice = random.Random(1)
     for _ in range(200 if SOAK else 3):
-        with running({}, command=command(place, "killed.csv", "--vectors", "none")) as service:
+        with running({}, command=command(place, "killed.csv")) as service:
             state = json.loads(service.ask("GET", "/state")[2])
             assert state["labelled"] == len(told)
             for _ in range(dice.randrange(1, 4)):

@@ -17,6 +17,8 @@ from textclf.text.csr import CsrBuilder
 from textclf.text.features import TextMatrix
 from textclf.training.vocabulary import take
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 BUDGETS = [None, 0, 40]
 
 

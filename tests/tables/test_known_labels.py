@@ -10,6 +10,8 @@ from textclf.errors import DataError
 from textclf.labels import KnownLabels, spelling_key
 from textclf.tables import TableOptions, read_examples
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 
 @pytest.mark.parametrize(
     ("label", "key"),

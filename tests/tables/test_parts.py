@@ -10,6 +10,8 @@ from hostile import accepted, refused
 from textclf.errors import DataError
 from textclf.tables import TableOptions, read_examples
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 CONTENT = "text,label,split\na,x,train\nb,y,Validation\nc,x,TEST\nd,y,training\ne,x,dev\n"
 
 

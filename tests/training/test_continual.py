@@ -39,6 +39,8 @@ from textclf.training.train import LabelledTexts, Start, train
 from textclf.training.vocabulary import MOST_UNSEEN_WORDS
 from textclf.vectors import WordVectors
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 WORDS = [f"w{i}" for i in range(40)]
 VECTORS = WordVectors(WORDS, np.random.default_rng(1).normal(size=(40, 6)).astype(np.float32), "v", "digest", "test")
 PLAIN = Settings(recipe="fast", char_ngrams=(0, 0), word_ngrams=1)

@@ -17,6 +17,8 @@ from textclf.text.tokenizer import keys_of, tokenize
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors
 
+pytestmark = pytest.mark.usefixtures("small_starter")
+
 TEXTS = [
     "the secretword secretly 5551234567 5551234568 film was good",  # two pieces of one text share sub-words
     "The film was rare rare rare rare and bad",

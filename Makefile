@@ -21,13 +21,13 @@ demo: $(VENV)/installed
 	$(BIN)/textclf predict $(OUT)/sentiment.safetensors -i data/reviews-test.csv -o $(OUT)/labelled.csv
 	@echo "Written to $(OUT)/: the model, report.html (open it in a browser), errors.csv and labelled.csv."
 
-# On all cores, the tests of a file on one of them.
+# On all cores; one that is done takes over tests of another.
 test: $(VENV)/installed-test
-	$(BIN)/python -m pytest -n logical --dist loadfile
+	$(BIN)/python -m pytest -n logical --dist worksteal
 
 # Which lines and branches no test runs, children's included.
 coverage: $(VENV)/installed-test
-	-$(BIN)/python -m coverage run -m pytest -n logical --dist loadfile
+	-$(BIN)/python -m coverage run -m pytest -n logical --dist worksteal
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 
@@ -55,7 +55,7 @@ lint: $(VENV)/installed-test
 
 # As on Python 3.14, where there is no gensim.
 test-without-gensim: $(VENV)/installed-test
-	PYTHONPATH=tests/without_gensim $(BIN)/python -m pytest -n logical --dist loadfile
+	PYTHONPATH=tests/without_gensim $(BIN)/python -m pytest -n logical --dist worksteal
 
 types: $(VENV)/installed-test
 	$(BIN)/mypy

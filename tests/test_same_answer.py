@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calls import textclf
 from children import SOAK
 
 from textclf.model.model import Model
@@ -20,13 +21,12 @@ ROWS = 400
 SETTINGS = ("--vectors", "none", "--dimension", "8", "--quiet")
 
 
-def textclf(*arguments, folder, **environment):
+def in_a_process(*arguments, folder, **environment):
     done = subprocess.run(
         [sys.executable, "-m", "textclf", *map(str, arguments)],
         cwd=folder, capture_output=True, encoding="utf-8", env={**os.environ, **environment}, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_labels_and_printed_scores_are_the_same_everywhere(
     for number, start in enumerate(range(0, ROWS, size)):
         write(shards / f"{number:03}.csv", ["text"], [[text] for text in texts[start : start + size]])
     workers = ("--workers", processes) if processes > 1 else ()
-    textclf(
+    in_a_process(
         "predict", place / "model", "-i", "shards", "-o", "out", "--proba", "--quiet", "--threads", threads, *workers,
         folder=tmp_path, PYTHONHASHSEED=str(hash_seed), OPENBLAS_NUM_THREADS=str(threads),
     )  # fmt: skip
@@ -124,7 +124,7 @@ def test_the_model_has_the_same_bytes_whatever_the_threads_hash_seed_zone_and_la
     models = set()
     for threads, environment in chosen:
         command = ("train", place / "train.csv", "-o", "m", *SETTINGS, *COURSES[course], "--threads", threads)
-        textclf(*command, folder=tmp_path, **environment)
+        in_a_process(*command, folder=tmp_path, **environment)
         models.add((tmp_path / "m").read_bytes())
     assert len(models) == 1
 
@@ -132,7 +132,7 @@ def test_the_model_has_the_same_bytes_whatever_the_threads_hash_seed_zone_and_la
 def test_sixteen_threads_of_four_thousand_predictions_each_say_what_one_says(place):
     model = Model.load(place / "model")
     texts = list(answers_of_texts(place))
-    count = 4000 if SOAK else 100
+    count = 4000 if SOAK else 40
     alone = [model.predict([text]).P for text in texts]
 
     def differences(seed):

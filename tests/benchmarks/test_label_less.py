@@ -36,7 +36,7 @@ def sets(tmp_path):
     return tmp_path
 
 
-def test_every_strategy_is_measured_shown_and_kept(program, sets, capsys):
+def test_every_strategy_is_measured_shown_and_kept(program, sets, capsys, small_starter):
     kept, drawn = sets / "curves.json", sets / "curves.svg"
     call = ["--data", str(sets), "--sets", "made", "--most", "100", "--seeds", "1", "--json", str(kept)]
     program.main([*call, "--svg", str(drawn)])

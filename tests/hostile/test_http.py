@@ -10,6 +10,7 @@ import socket
 import struct
 import threading
 import time
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -83,39 +84,29 @@ class TestH01:
             assert status_of(connection.recv(4096)) == 413
 
 
-def test_h02_half_open_requests_are_closed_in_time_and_keep_nobody_waiting(service):
-    crowd = [service.connect() for _ in range(300)]
-    try:
+def test_h02_half_open_requests_are_closed_in_time_and_keep_nobody_waiting(model):
+    with running({"one": model}, {"receipt": 3.0}) as made, ExitStack() as connections:
+        began, answered = time.monotonic(), 0
+        crowd = [connections.enter_context(made.connect()) for _ in range(300)]
         for number, one in enumerate(crowd):
-            one.sendall(post(b"{" * 100)[: 40 if number % 2 else -90])  # half a head, or half a body
+            with suppress(OSError):  # where the machine is so busy that its time is over
+                one.sendall(post(b"{" * 1000)[: 40 if number % 2 else -990])  # half a head, or half a body
             one.setblocking(False)
-        began, closed, times = time.monotonic(), {}, []
-        next_byte = began + 5
-        while len(closed) < len(crowd) and time.monotonic() < began + 16:
-            asked = time.monotonic()
-            assert service.ask("POST", "/predict", HONEST)[0] == 200
-            times.append(time.monotonic() - asked)
-            drip = time.monotonic() > next_byte
-            next_byte += 5 * drip
-            for number, one in enumerate(crowd):
-                if number not in closed and is_closed(one, drip):
-                    closed[number] = time.monotonic() - began
+        while crowd:
+            assert made.ask("POST", "/predict", HONEST)[0] == 200
+            left = [one for one in crowd if not is_closed(one)]
+            answered += len(left) == 300
+            assert len(left) == 300 or time.monotonic() - began > 3
+            assert time.monotonic() < began + 60, "a byte more gains no time"
+            crowd = left
             time.sleep(0.05)
-    finally:
-        for one in crowd:
-            one.close()
-    assert len(closed) == len(crowd)
-    assert min(closed.values()) > 8
-    assert max(closed.values()) < 14  # 10 s, a look each half second, and what a busy machine adds
-    longest = 2.0  # 0.1 on a machine that does nothing else; who is kept waiting waits for 10 s
-    assert sorted(times)[int(0.99 * len(times))] < longest
+    assert answered, "nobody waits until the others are closed"
 
 
-def is_closed(connection, drip):
-    """Send one more byte if asked to, and tell whether the other side has given up."""
+def is_closed(connection):
+    """Send one more byte, and tell whether the other side has given up."""
     try:
-        if drip:
-            connection.sendall(b"x")
+        connection.sendall(b"x")
         while connection.recv(4096):
             pass
         return True

@@ -437,26 +437,31 @@ def test_what_cannot_be_had_from_the_downloader_is_said_in_a_line(outcome, said,
 # --- training and the starter vectors ---------------------------------------------------------------------------------
 
 
-def train_vectors(folder, name, *options, hash_seed="random"):
-    lines = "\n".join(["the good film was good", "a bad film , a bad bad film", "good acting and bad music"] * 40)
-    (folder / "corpus.txt").write_text(lines)
-    (folder / "corpus.txt.gz").write_bytes(gzip.compress(lines.encode()))
-    (folder / "corpus.csv").write_text(
-        "id,text\n" + "\n".join(f'{i},"{line}"' for i, line in enumerate(lines.split("\n")))
-    )
-    command = [sys.executable, "-m", "textclf", "vectors", "train", name, "-o", "out.bin", "--dimension", "8", "-q"]
-    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-    subprocess.run([*command, *options], cwd=folder, env=environment, capture_output=True, check=True)
-    return (folder / "out.bin").read_bytes()
+CORPUS = "\n".join(["the good film was good", "a bad film , a bad bad film", "good acting and bad music"] * 40)
 
 
 @needs_gensim
 def test_trained_vectors_are_the_same_each_time_from_each_kind_of_corpus(tmp_path):
-    first = train_vectors(tmp_path, "corpus.txt")
-    assert train_vectors(tmp_path, "corpus.txt", hash_seed="7") == first
-    assert train_vectors(tmp_path, "corpus.txt.gz") == first
-    assert train_vectors(tmp_path, "corpus.csv", "--text-column", "text") == first
-    assert train_vectors(tmp_path, "corpus.txt", "--seed", "2") != first
+    (tmp_path / "corpus.txt").write_text(CORPUS)
+    (tmp_path / "corpus.txt.gz").write_bytes(gzip.compress(CORPUS.encode()))
+    rows = "\n".join(f'{i},"{line}"' for i, line in enumerate(CORPUS.split("\n")))
+    (tmp_path / "corpus.csv").write_text(f"id,text\n{rows}")
+
+    def arguments(name, *options):
+        call = ["vectors", "train", str(tmp_path / name), "-o", str(tmp_path / "out.bin"), "--dimension", "8", "-q"]
+        return [*call, *options]
+
+    def here(*given):
+        assert run(arguments(*given)) == 0
+        return (tmp_path / "out.bin").read_bytes()
+
+    first = here("corpus.txt")
+    again = [sys.executable, "-m", "textclf", *arguments("corpus.txt")]
+    subprocess.run(again, env={**os.environ, "PYTHONHASHSEED": "7"}, capture_output=True, check=True)
+    assert (tmp_path / "out.bin").read_bytes() == first
+    assert here("corpus.txt.gz") == first
+    assert here("corpus.csv", "--text-column", "text") == first
+    assert here("corpus.txt", "--seed", "2") != first
     vectors = open_vectors(tmp_path / "out.bin", cache=False)
     assert set(vectors.words[:3]) == {"film", "good", "bad"}
     assert vectors.dimension == 8

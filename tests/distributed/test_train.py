@@ -50,8 +50,8 @@ def one_machine(tmp_path_factory):
     return Model.load(path)
 
 
-@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["serial", "processes"])
-def test_training_on_many_files_finds_what_one_machine_finds(one_machine, parts, tmp_path, workers):
+@pytest.mark.parametrize("workers", [[], ["--workers", "2"]], ids=["serial", "workers"])
+def test_training_on_many_files_finds_what_one_machine_finds(one_machine, parts, tmp_path, workers, workers_in_threads):
     path = tmp_path / "m.safetensors"
     assert run(["train", str(parts), "-o", str(path), *FIXED, *workers]) == 0
     found = Model.load(path)

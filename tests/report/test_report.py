@@ -1,16 +1,18 @@
 """Reports are one file that loads nothing, runs nothing, shows texts as text, and says what was measured."""
 
+import functools
 import itertools
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from textclf.analysis.compare import add_baselines, answer, compare
-from textclf.analysis.evaluate import measure
+from textclf.analysis.evaluate import Measurement, measure
 from textclf.cli import run
 from textclf.errors import TextclfError
 from textclf.metrics.bootstrap import wilson_interval
@@ -18,7 +20,6 @@ from textclf.metrics.calibration_error import Reliability
 from textclf.metrics.single_label import Tally
 from textclf.model.card import EpochFigures
 from textclf.model.decision import DecisionSettings
-from textclf.model.model import Model
 from textclf.report import (
     Gathered,
     RunDetails,
@@ -39,7 +40,7 @@ from textclf.report.plots import (
 )
 from textclf.settings import Settings
 from textclf.tables import LoadedTable, TableOptions, open_table
-from textclf.training.train import LabelledTexts, train
+from textclf.training.train import LabelledTexts, Trained, train
 
 pytestmark = pytest.mark.usefixtures("small_starter")
 
@@ -87,33 +88,68 @@ def rows_of(labels, copies):
     return texts, [label for label in labels for _ in range(4)] * copies
 
 
-def measured(tmp_path, labels, *, target=None, multi_label=False, mistakes=3, copies=4, **settings):
-    """Return a model, and what a measurement of it on rows with some wrong labels gathers."""
+@dataclass
+class Case:
+    """A model, what a measurement of it on rows with some wrong labels gathers, and the pages that show both."""
+
+    folder: Path
+    trained: Trained
+    examples: LoadedTable
+    gathered: Gathered
+    found: Measurement
+
+    @property
+    def rows(self):
+        return self.folder / "rows.jsonl"
+
+    @functools.cached_property
+    def evaluation(self):
+        path = self.folder / "e.html"
+        write_evaluation_report(path, self.gathered, self.found, EVIL, 7, MADE)
+        return path
+
+    @functools.cached_property
+    def training(self):
+        path = self.folder / "t.html"
+        write_training_report(path, self.trained, self.examples, MADE)
+        return path
+
+
+def make_case(folder, labels, *, multi_label=False, mistakes=3, copies=4, **settings):
     texts, named = rows_of(labels, copies)
     output = "sigmoid" if multi_label else "softmax"
     chosen = Settings(**{"valid_fraction": 0.25, "multi_label": multi_label, "output": output, **settings})
     trained = train(LabelledTexts(texts, named), chosen, None)
-    path = tmp_path / "rows.jsonl"
+    path = folder / "rows.jsonl"
     wrong = [*named[mistakes:], *named[:mistakes]]
     lines = [{"text": f"{text} {EVIL}", "label": label} for text, label in zip(texts, wrong, strict=True)]
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     gathered = Gathered(trained.model)
+    asked = DecisionSettings(target_precision=None if multi_label or not trained.validation else 0.8)
     with open_table(path, TableOptions(multi_label=multi_label), labelled=True) as table:
         found = measure(
-            trained.model, table, threads=1, keep_errors=True, asked=DecisionSettings(target_precision=target),
+            trained.model, table, threads=1, keep_errors=True, asked=asked,
             progress=lambda _: None,
             watch=gathered.watch,
         )  # fmt: skip
-    return trained, LoadedTable("reviews.csv", texts, named, None, list(range(1, len(texts) + 1))), gathered, found
+    examples = LoadedTable("reviews.csv", texts, named, None, list(range(1, len(texts) + 1)))
+    return Case(folder, trained, examples, gathered, found)
 
 
-@pytest.mark.parametrize(
-    "labels", [["up", "down"], [EVIL, "b", "$a$"], [f"class {i}" for i in range(30)] + [EVIL]], ids=["2", "3", "31"]
-)
-def test_a_report_shows_figures_and_texts_as_text(labels, tmp_path):
-    trained, examples, gathered, found = measured(tmp_path, labels, target=0.8)
-    write_evaluation_report(tmp_path / "r.html", gathered, found, EVIL, 7, MADE)
-    page = read(tmp_path / "r.html")
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    """Return the case of some labels, which is made and drawn once for all tests of the file."""
+    return functools.cache(lambda *labels: make_case(tmp_path_factory.mktemp("case"), labels))
+
+
+TWO, THREE = ("up", "down"), (EVIL, "b", "$a$")
+MANY = (*(f"a_rather_long_name_of_a_class_{i}" for i in range(30)), EVIL)
+
+
+@pytest.mark.parametrize("labels", [TWO, THREE, MANY], ids=len)
+def test_a_report_shows_figures_and_texts_as_text(labels, case):
+    made = case(*labels)
+    page, found = read(made.evaluation), made.found
     assert f"{found.evaluation.accuracy:.4f}" in page.text
     assert f"{found.uncalibrated.reliability.ece:.4f}" in page.text
     assert "<script>alert(1)</script>" in page.text
@@ -123,17 +159,15 @@ def test_a_report_shows_figures_and_texts_as_text(labels, tmp_path):
     assert ("ROC and precision–recall" in page.text) == (len(labels) == 2)
     assert "promised: 0.8" in page.text
     assert ("Most frequent confusions" in page.text) == (len(labels) > 8)
-    write_training_report(tmp_path / "t.html", trained, examples, MADE)
-    training = read(tmp_path / "t.html")
+    training = read(made.training)
     assert "Training on reviews.csv" in training.text
     assert "each judged by a model that was not fitted to it" in training.text
     assert "Learning curves" in training.text
 
 
-def test_errors_are_grouped_by_confusion_with_their_words_coloured_and_cells_link_to_them(tmp_path):
-    _, _, gathered, found = measured(tmp_path, ["up", "down"])
-    write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
-    source = (tmp_path / "r.html").read_text("utf-8")
+def test_errors_are_grouped_by_confusion_with_their_words_coloured_and_cells_link_to_them(case):
+    made = case(*TWO)
+    source, found = made.evaluation.read_text("utf-8"), made.found
     errors = source[source.index('id="errors"') : source.index('id="data"')]
     assert errors.count("<article>") == len(found.errors)
     assert re.search(r'<mark class="f\d" title="\+[\d.]+">', errors)
@@ -165,15 +199,13 @@ def test_a_long_text_is_folded(tmp_path):
 
 
 def test_a_report_of_several_labels_has_thresholds_and_no_confusion_matrix(tmp_path):
-    trained, examples, gathered, found = measured(tmp_path, ["a|b", "b", EVIL.replace("|", "")], multi_label=True)
-    write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
-    page = read(tmp_path / "r.html")
-    assert f"{found.evaluation.exact_match:.4f}" in page.text
+    made = make_case(tmp_path, ["a|b", "b", EVIL.replace("|", "")], multi_label=True)
+    page = read(made.evaluation)
+    assert f"{made.found.evaluation.exact_match:.4f}" in page.text
     assert "wrongly given" in page.text
-    assert f"{trained.model.thresholds[0]:.3f}" in page.text
+    assert f"{made.trained.model.thresholds[0]:.3f}" in page.text
     assert "Confusion matrix" not in page.text
-    write_training_report(tmp_path / "t.html", trained, examples, MADE)
-    assert "Hamming loss" in read(tmp_path / "t.html").text
+    assert "Hamming loss" in read(made.training).text
 
 
 def test_a_model_without_validation_rows_has_a_report_without_figures(tmp_path):
@@ -184,12 +216,12 @@ def test_a_model_without_validation_rows_has_a_report_without_figures(tmp_path):
     assert "There were no validation rows" in read(tmp_path / "t.html").text
 
 
-def test_a_comparison_shows_tests_and_rows_that_differ(tmp_path):
-    first, _, _, _ = measured(tmp_path, ["up", "down"])
+def test_a_comparison_shows_tests_and_rows_that_differ(case, tmp_path):
+    made = case(*TWO)
     texts, labels = rows_of(["up", "down"], 2)
     other = train(LabelledTexts(texts, labels[4:] + labels[:4]), Settings(valid_fraction=0.0, recipe="fast"), None)
-    models = {"<b>one</b>": first.model, "{{7*7}}": other.model}
-    with open_table(tmp_path / "rows.jsonl", TableOptions(), labelled=True) as table:
+    models = {"<b>one</b>": made.trained.model, "{{7*7}}": other.model}
+    with open_table(made.rows, TableOptions(), labelled=True) as table:
         answers = add_baselines(answer(models, table, slice_by="label", threads=1, progress=lambda _: None), None)
     answers = replace(answers, texts=[f"{text} {n}" for n, text in enumerate(answers.texts)])  # no copies
     found = compare(answers, np.random.default_rng(1))
@@ -207,13 +239,11 @@ def test_a_comparison_shows_tests_and_rows_that_differ(tmp_path):
     assert significant
 
 
-def test_reports_are_the_same_each_time(tmp_path):
-    trained, examples, gathered, found = measured(tmp_path, ["up", "down"])
-    for name in ("a", "b"):
-        write_training_report(tmp_path / f"{name}.train", trained, examples, MADE)
-        write_evaluation_report(tmp_path / f"{name}.eval", gathered, found, "rows", 0, MADE)
-    for kind in ("train", "eval"):
-        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+def test_reports_are_the_same_each_time(case, tmp_path):
+    made = case(*TWO)
+    again = replace(made, folder=tmp_path)
+    assert again.training.read_bytes() == made.training.read_bytes()
+    assert again.evaluation.read_bytes() == made.evaluation.read_bytes()
 
 
 def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch):
@@ -237,10 +267,9 @@ def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch):
 def test_a_thousand_classes_make_a_page_of_less_than_a_megabyte(tmp_path):
     labels = [f"class {i}" for i in range(1000)]
     quick = {"recipe": "fast", "epochs": 2, "word_ngrams": 1, "char_ngrams": (0, 0), "valid_fraction": 0.0}
-    _, _, gathered, found = measured(tmp_path, labels, mistakes=1001, copies=1, **quick)
-    write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
-    assert (tmp_path / "r.html").stat().st_size < 1_000_000
-    assert "200 of 1,000, the lowest F1 first." in read(tmp_path / "r.html").text
+    made = make_case(tmp_path, labels, mistakes=1001, copies=1, **quick)
+    assert made.evaluation.stat().st_size < 1_000_000
+    assert "200 of 1,000, the lowest F1 first." in read(made.evaluation).text
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------
@@ -345,27 +374,24 @@ def requests_of(browser):
     return [url for url in sent if not url.startswith(("data:", "chrome"))]
 
 
-@pytest.mark.parametrize("labels", [[EVIL, "down"], [f"a_rather_long_name_of_a_class_{i}" for i in range(31)]], ids=len)
-def test_a_browser_finds_no_error_no_request_no_sideways_scrolling_and_no_faint_text(browser, labels, tmp_path):
-    trained, examples, gathered, found = measured(tmp_path, labels, target=0.8)
-    write_evaluation_report(tmp_path / "e.html", gathered, found, "rows", 0, MADE)
-    write_training_report(tmp_path / "t.html", trained, examples, MADE)
-    with open_table(tmp_path / "rows.jsonl", TableOptions(), labelled=True) as table:
-        models = {"a" * 200: trained.model}
+@pytest.mark.parametrize("labels", [THREE, MANY], ids=len)
+def test_a_browser_finds_no_error_no_request_no_sideways_scrolling_and_no_faint_text(browser, labels, case, tmp_path):
+    made = case(*labels)
+    pages = {"e": made.evaluation, "t": made.training, "c": tmp_path / "c.html", "x": tmp_path / "x.html"}
+    with open_table(made.rows, TableOptions(), labelled=True) as table:
+        models = {"a" * 200: made.trained.model}
         answers = add_baselines(answer(models, table, slice_by="text", threads=1, progress=lambda _: None), None)
-    write_comparison_report(
-        tmp_path / "c.html", compare(answers, np.random.default_rng(1)), answers, models, "text", MADE
-    )
-    Model.save(trained.model, tmp_path / "m.safetensors")
-    assert run(["explain", str(tmp_path / "m.safetensors"), EVIL, "--html", str(tmp_path / "x.html")]) == 0
+    write_comparison_report(pages["c"], compare(answers, np.random.default_rng(1)), answers, models, "text", MADE)
+    made.trained.model.save(tmp_path / "m.safetensors")
+    assert run(["explain", str(tmp_path / "m.safetensors"), EVIL, "--html", str(pages["x"])]) == 0
     from browsers import find_faint_text
 
     phone = {"width": 360, "height": 740, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
-    for page, dark in itertools.product(("e", "t", "c", "x"), (False, True)):
+    for page, dark in itertools.product(pages, (False, True)):
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        address = (tmp_path / f"{page}.html").as_uri()
+        address = pages[page].as_uri()
         browser.get(address)
         assert browser.get_log("browser") == []
         assert requests_of(browser) == [address]
@@ -379,12 +405,10 @@ def test_a_browser_finds_no_error_no_request_no_sideways_scrolling_and_no_faint_
             assert (max(map(int, re.findall(r"\d+", ink))) > 128) == dark
 
 
-def test_the_keyboard_reaches_a_confusion_and_goes_to_its_examples(browser, tmp_path):
+def test_the_keyboard_reaches_a_confusion_and_goes_to_its_examples(browser, case):
     from browsers import press
 
-    _, _, gathered, found = measured(tmp_path, ["up", "down"])
-    write_evaluation_report(tmp_path / "e.html", gathered, found, "rows", 0, MADE)
-    browser.get((tmp_path / "e.html").as_uri())
+    browser.get(case(*TWO).evaluation.as_uri())
     reached = []
     while not reached or not re.fullmatch(r"\d+ [\d.]+%", reached[-1]):
         assert len(reached) < 20

@@ -1,11 +1,12 @@
 """Run the command line with an audit hook: a program of its own, for the hook cannot be taken off again.
 
-Called with a folder and a command. What the command does that no command may do is written, a line each, to the file
-`violations` in the folder. Writing is allowed within the folder alone. Three programs may be started: the two that read
-Parquet and native fastText files apart, and `uname -p`, by which Python tells gensim what machine it is on.
-Where coverage runs, its data files may come and go.
+Called with a folder and a list of commands as JSON. What they do that no command may do is written, a line each, to the
+file `violations` in the folder. Writing is allowed within the folder alone. Three programs may be started: the two that
+read Parquet and native fastText files apart, and `uname -p`, by which Python tells gensim what machine it is on. Where
+coverage runs, its data files may come and go.
 """
 
+import json
 import os
 import sys
 import sysconfig
@@ -100,7 +101,9 @@ violations = os.open(FOLDER / "violations", os.O_WRONLY | os.O_CREAT | os.O_APPE
 sys.dont_write_bytecode = True
 sys.addaudithook(watch)
 
-from textclf.cli import main  # noqa: E402 -- under the hook, so that imports are watched too
+from textclf.cli import run  # noqa: E402 -- under the hook, so that imports are watched too
 
 if __name__ == "__main__":
-    main(sys.argv[2:])
+    for words in json.loads(sys.argv[2]):
+        if code := run(words):
+            sys.exit(code)

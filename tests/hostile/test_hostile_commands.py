@@ -1,5 +1,6 @@
 """The command line under odd names, settings, surroundings and streams, A01 to A12; nothing run, nothing reached."""
 
+import json
 import os
 import resource
 import subprocess
@@ -290,9 +291,11 @@ SURROUNDINGS = {
 @pytest.mark.parametrize("surroundings", SURROUNDINGS.values(), ids=SURROUNDINGS)
 def test_the_surroundings_change_no_byte_of_a_result(surroundings, table, tmp_path):
     accepted("train", table, "-o", tmp_path / "here", *QUICK)
-    command = (
-        "$TEXTCLF train table.csv -o there --vectors none --recipe fast -q && $TEXTCLF predict $MODEL 'naïve café 🙂 I'"
+    both = (
+        "from textclf.cli import main, run;"
+        "run('train table.csv -o there --vectors none --recipe fast -q'.split()) or main()"
     )
+    command = f"{sys.executable} -c \"{both}\" predict $MODEL 'naïve café 🙂 I'"
     out, _ = process(command, folder=tmp_path, **surroundings)
     assert (tmp_path / "there").read_bytes() == (tmp_path / "here").read_bytes()
     assert out.decode("utf-8") == accepted("predict", MODEL, "naïve café 🙂 I").out
@@ -356,44 +359,38 @@ def test_a12_a_reader_that_leaves_is_no_error_and_a_file_is_written_to_its_end(t
 # Nothing run, nothing reached
 
 
-def audited(folder, *arguments, code=0):
-    """Run a command under the audit hook; return the violations."""
+AUDITED = (
+    ["train", DATA / "reviews-test.csv", "-o", "m", "--vectors", "starter"],
+    ["evaluate", MODEL, "t.parquet", "--errors", "wrong.csv"],
+    ["predict", MODEL, "-i", "t.parquet", "-o", "o.parquet"],
+    ["predict", MODEL, "good"],
+    ["explain", MODEL, "good film", "--html", "e.html"],
+    ["info", MODEL],
+    ["check", DATA / "reviews-test.csv"],
+    ["vectors", "info", "v.vec"],
+    ["vectors", "train", DATA / "reviews-test.csv", "-o", "v.bin", "--epochs", "1", "--dimension", "5"],
+)
+
+
+def test_no_command_unpickles_runs_connects_or_writes_elsewhere(tmp_path):
+    pl.DataFrame({"text": ["good", "bad"], "label": ["positive", "negative"]}).write_parquet(tmp_path / "t.parquet")
+    (tmp_path / "v.vec").write_text("2 3\ngood 1 2 3\nbad 4 5 6\n")
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
-        "TEXTCLF_CACHE_DIR": str(folder / "cache"),
-        "TMPDIR": str(folder),
+        "TEXTCLF_CACHE_DIR": str(tmp_path / "cache"),
+        "TMPDIR": str(tmp_path),
     }
-    program = [sys.executable, str(Path(__file__).with_name("audited.py")), str(folder), *map(str, arguments)]
-    done = subprocess.run(program, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    return (folder / "violations").read_text()
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["train", DATA / "reviews-test.csv", "-o", "m", "--vectors", "starter"],
-        ["evaluate", MODEL, "t.parquet", "--errors", "wrong.csv"],
-        ["predict", MODEL, "-i", "t.parquet", "-o", "o.parquet"],
-        ["predict", MODEL, "good"],
-        ["explain", MODEL, "good film", "--html", "e.html"],
-        ["info", MODEL],
-        ["check", DATA / "reviews-test.csv"],
-        ["vectors", "info", "v.vec"],
-        ["vectors", "train", DATA / "reviews-test.csv", "-o", "v.bin", "--epochs", "1", "--dimension", "5"],
-    ],
-    ids=lambda arguments: " ".join(map(str, arguments[:2] if arguments[0] == "vectors" else arguments[:1])),
-)
-def test_no_command_unpickles_runs_connects_or_writes_elsewhere(arguments, tmp_path):
-    pl.DataFrame({"text": ["good", "bad"], "label": ["positive", "negative"]}).write_parquet(tmp_path / "t.parquet")
-    (tmp_path / "v.vec").write_text("2 3\ngood 1 2 3\nbad 4 5 6\n")
-    assert audited(tmp_path, *arguments) == ""
+    commands = json.dumps([[*map(str, arguments)] for arguments in AUDITED])
+    program = [sys.executable, str(Path(__file__).with_name("audited.py")), str(tmp_path), commands]
+    done = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "violations").read_text() == ""
 
 
 FORBIDDEN = """
 import os, pathlib, pickle, runpy, socket, subprocess, sys
-sys.argv = ["audited", {inside!r}, "--version"]
+sys.argv = ["audited", {inside!r}, '[["--version"]]']
 runpy.run_path({program!r})
 pickle.loads(pickle.dumps(pathlib.Path))
 subprocess.run(["true"])

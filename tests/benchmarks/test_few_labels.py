@@ -145,7 +145,7 @@ def test_a_mean_over_sets_needs_all_of_them(program):
     ]
 
 
-def test_the_program_measures_what_its_file_of_scores_lacks_and_draws_it(program, tmp_path, capsys):
+def test_the_program_measures_what_its_file_of_scores_lacks_and_draws_it(program, tmp_path, capsys, small_starter):
     write_rows(tmp_path / "films" / "train.csv", [review(number) for number in range(40)])
     write_rows(tmp_path / "films" / "test.csv", [review(number) for number in range(40, 60)])
     kept, drawn = tmp_path / "scores.json", tmp_path / "few.svg"

@@ -1,9 +1,12 @@
 """`train` says which columns it reads, and warns where they, the labels or the vectors may be the wrong ones."""
 
+import pytest
 from hostile import accepted
 
 from textclf.check.first_look import describe_table, doubt_table
 from textclf.tables import LoadedTable, TableOptions, read_examples
+
+pytestmark = pytest.mark.usefixtures("small_starter")
 
 SENTENCE = "the film was good but the story in this is not what you have for that of it"
 WORDS = SENTENCE.split()

@@ -270,8 +270,9 @@ def test_labels_are_shown_as_text_and_never_obeyed(label, tmp_path):
         outcome = accepted(*arguments)  # which also looks for what a terminal would obey
         if "--json" in arguments:
             assert json.dumps(label)[1:-1] in json.dumps(json.loads(outcome.out))
-    accepted("evaluate", path, table, "--report", tmp_path / "r.html")
-    assert "<script>alert" not in (tmp_path / "r.html").read_text()
+    if label.startswith("<"):  # what else a page may obey is in the tests of reports
+        accepted("evaluate", path, table, "--report", tmp_path / "r.html")
+        assert "<script>alert" not in (tmp_path / "r.html").read_text()
 
 
 FACTS = [

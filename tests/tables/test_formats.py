@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import polars as pl
@@ -273,9 +272,7 @@ def test_reading_a_table_imports_no_heavy_package(write):
         f"read_examples(Path({str(path)!r}), TableOptions());"
         "sys.exit(bool({'polars', 'scipy', 'sklearn', 'gensim'} & set(sys.modules)))"
     )
-    start = time.perf_counter()
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
-    assert time.perf_counter() - start < 5
 
 
 # One column of any table

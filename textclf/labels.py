@@ -1,9 +1,10 @@
-"""The labels of a row as one cell of a table: `a|b`, or a JSON list where a label would not survive that.
+"""The labels of a row as one cell of a table: `a|b`, or a JSON list where a label would not survive that; their order.
 
 A cell that is empty, or ``[]``, says that the row has no label. Letters: ``n`` rows, ``k`` labels.
 """
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
@@ -239,3 +240,45 @@ def class_weights(chosen: str | Mapping[str, float], labels: Sequence[str], rows
         raise TrainingError("class weights: expected some above 0 for labels that rows have, found none. Correct them.")
     weights: Array = of_class * (rows.sum() / total)
     return weights
+
+
+# --- labels that have an order ---------------------------------------------------------------------------------------
+
+_FEWEST, _MOST = 3, 20
+"""Two labels have no order worth a figure; of more than 20, numbers are more likely names than grades."""
+
+
+def order_labels(labels: Sequence[str], ordinal: bool | Sequence[str] = False) -> Array | None:
+    """Return the value of each label, shape (k,): its number, or its place among `ordinal`, the labels in their order.
+
+    With `ordinal` False labels have an order if they are 3 to 20 different numbers; else the result is None.
+    Raises TrainingError where `ordinal` is True and they are no numbers, or where it lists other labels.
+
+    >>> order_labels(["1", "2.5", "4"]), order_labels(["good", "bad", "so-so"])
+    (array([1. , 2.5, 4. ]), None)
+    >>> order_labels(["bad", "good", "so-so"], ["bad", "so-so", "good"])
+    array([0., 2., 1.])
+    """
+    if isinstance(ordinal, Sequence):
+        if sorted(ordinal) != sorted(labels):
+            odd = sorted({*ordinal}.symmetric_difference(labels)) or sorted(ordinal)
+            where = "the order" if odd[0] not in ordinal else "the rows" if odd[0] not in labels else "it once"
+            raise TrainingError(f"ordinal: expected each label once in the order, {odd[0]!r} not found in {where}.")
+        return np.array([ordinal.index(label) for label in labels], np.float64)
+    values = _read_numbers(labels)
+    if ordinal and values is None:
+        odd = [label for label in labels if _read_numbers([label]) is None] or list(labels)
+        raise TrainingError(
+            f"ordinal: expected labels that are different numbers, found {odd[0]!r}."
+            " List all of them in their order (--label-order)."
+        )
+    return values if ordinal or _FEWEST <= len(labels) <= _MOST else None
+
+
+def _read_numbers(labels: Sequence[str]) -> Array | None:
+    try:
+        values = [float(label) for label in labels]
+    except ValueError:
+        return None
+    is_order = all(map(math.isfinite, values)) and len(set(values)) == len(values)
+    return np.array(values) if is_order else None

@@ -358,7 +358,7 @@ def test_a_dask_frame_of_numbers_is_refused_as_the_estimator_refuses_them(model)
     import dask.dataframe as dd
     import pandas as pd
 
-    from textclf.distributed.frames import predict
+    from textclf.distributed.label import predict
 
     missing = dd.from_pandas(pd.DataFrame({"t": ["a day", None, float("nan"), pd.NA]}, dtype=object), npartitions=1)
     assert len(predict(missing, model, column="t").compute()) == 4

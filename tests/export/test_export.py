@@ -286,7 +286,7 @@ def test_onnx_gives_the_same_probabilities(name, is_small, models, tmp_path):
 
 
 def test_the_json_beside_onnx_says_what_every_code_point_is_and_onnx_knows_its_checksum(model, tmp_path):
-    from textclf.export.tokenizer_json import tokenizer_json
+    from textclf.export.onnx import tokenizer_json
     from textclf.text.char_classes import class_table
 
     content, digest = tokenizer_json(model)

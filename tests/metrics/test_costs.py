@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from textclf.metrics.costs import CostTally
+from textclf.metrics.single_label import CostTally
 
 C = np.array([[0.0, 10.0, 2.0], [1.0, 0.0, 1.0], [3.0, 1.0, -1.0]])
 LABELS = ("a", "b", "c")

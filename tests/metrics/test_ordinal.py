@@ -6,8 +6,8 @@ from sklearn import metrics
 
 from textclf.analysis.evaluate import Measurement
 from textclf.cli.evaluation_text import measurement_text
-from textclf.metrics.ordinal import measure_order, order_labels
-from textclf.metrics.single_label import Tally
+from textclf.labels import order_labels
+from textclf.metrics.single_label import Tally, measure_order
 
 
 @pytest.mark.parametrize("labels", [("1", "2", "3", "4", "5"), ("0", "1", "10", "2"), ("-1", "-0.5", "2.5")])

@@ -9,7 +9,7 @@ from textclf.errors import DataError
 from textclf.storage.array_store import ArrayStore
 from textclf.tables import TableOptions, open_table, read_examples
 from textclf.tables.fast_csv import ColumnPositions, Dialect, parse_fast
-from textclf.tables.json_lines import read_keys
+from textclf.tables.json_tables import read_keys
 from textclf.tables.records import Position
 from textclf.tables.strict_csv import csv_records, fields
 

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from textclf.errors import DataError
 from textclf.labels import LabelSet, label_sets, multi_hot, unknown_label
-from textclf.metrics.costs import CostFigures, CostTally
 from textclf.metrics.multi_label import MultiLabelEvaluation, MultiLabelTally, log_losses, new_tally, with_shares
-from textclf.metrics.single_label import Evaluation, Tally, losses
+from textclf.metrics.single_label import CostFigures, CostTally, Evaluation, Tally, losses
 from textclf.model.decision import OWN_RULE, Decision, DecisionSettings, find_positive
 from textclf.model.drift import Profile
 from textclf.model.label_table import predict_batches

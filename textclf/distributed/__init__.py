@@ -3,8 +3,7 @@
 from textclf.distributed.engines import Engine, Serial, dask_engine
 from textclf.distributed.evaluate_files import Evaluated, EvaluationJob, evaluate_files
 from textclf.distributed.fit import StepListener
-from textclf.distributed.frames import predict
-from textclf.distributed.label import LabelJob, LabelledFiles, SetAside, label
+from textclf.distributed.label import LabelJob, LabelledFiles, SetAside, label, predict
 from textclf.distributed.shards import Shard, find_shards
 from textclf.distributed.train_files import TrainedFar, train_files
 

@@ -1,7 +1,8 @@
-"""Label many files: each one is a task, and what is done stays done when a run is stopped and started again.
+"""Label many files, each one a task, or a Dask DataFrame.
 
-Beside each finished output a record is kept (``.textclf/NAME.json``) with its counts and checksum, and with what it was
-made from. A task whose record and output are sound is skipped. At the end the records make up ``manifest.json``.
+What is done stays done when a run is stopped and started again. Beside each finished output a record is kept
+(``.textclf/NAME.json``) with its counts and checksum, and with what it was made from. A task whose record and output
+are sound is skipped. At the end the records make up ``manifest.json``.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,10 +21,15 @@ from textclf.distributed.shards import Folder, Shard
 from textclf.errors import DataError, OutputError, TextclfError
 from textclf.model.decision import DecisionSettings
 from textclf.model.drift import Profile
-from textclf.model.label_table import BATCH_ROWS, PredictionColumns, label_rows, make_writer
+from textclf.model.label_table import BATCH_ROWS, PredictionColumns, label_rows, make_writer, predict_texts
 from textclf.model.model import Model
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions, open_table, open_writer
+
+if TYPE_CHECKING:
+    import dask.dataframe as dd
+    import pandas as pd
+
 
 MANIFEST = "manifest.json"
 _RECORDS = ".textclf"
@@ -226,3 +232,63 @@ def load_model(path: Path, digest: str) -> Model:
     if sha256(path) != digest:  # after reading it: what was read is what lies there, or is damaged
         raise DataError(f"{path}: expected the model that the run began with, found another. Start the run again.")
     return model
+
+
+# --- a Dask DataFrame ------------------------------------------------------------------------------------------------
+
+
+def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.DataFrame":
+    """Return the frame with the columns `label` and `confidence` for the texts of a column; nothing is computed yet.
+
+    Rows, order and index stay. A missing text is labelled as an empty one. `model`: a model file that every worker can
+    open under this path; each worker reads it once. Raises DataError when the column is missing or holds something else
+    than texts, as the estimator does, and when the frame has a column of an added name.
+    """
+    if column not in frame.columns:
+        raise DataError(f"column: expected one of {', '.join(map(str, frame.columns))}, found {column!r}.")
+    taken = sorted({"label", "confidence"} & set(frame.columns))
+    if taken:
+        raise DataError(f"frame: expected no column {taken[0]!r}, found one. Rename it.")
+    kind = frame._meta[column].dtype
+    if kind.kind in "biufcmM":
+        raise DataError(_no_text(column, f"the type {kind}"))
+    path = Path(model).resolve()
+    digest = sha256(path)
+    # An empty frame of the same types: what Dask asks to be told.
+    meta = _label(frame._meta, str(path), digest, column)
+    return frame.map_partitions(_label, str(path), digest, column, meta=meta)
+
+
+def _label(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":
+
+    values = part[column]
+    model = load_model(Path(path), digest)
+    model.require_one_text("predict of a data frame")
+    texts = [
+        "" if missing else _require_text(text, column) for text, missing in zip(values, values.isna(), strict=True)
+    ]
+    labels: list[str] = []
+    confidence: list[float] = []
+    for predictions in predict_texts(model, texts):
+        labels += model.cells(predictions)
+        confidence += predictions.confidence.tolist()
+    import pandas as pd
+
+    columns = {
+        "label": pd.Series(labels, index=part.index, dtype="string"),
+        "confidence": pd.Series(confidence, index=part.index, dtype="float64"),
+    }
+    return part.assign(**columns)
+
+
+def _require_text(value: object, column: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(_no_text(column, f"{type(value).__name__} {str(value)[:40]!r}"))
+    return value
+
+
+def _no_text(column: str, found: str) -> str:
+    return (
+        f"column {column!r}: expected texts, found {found}. Name the column of texts, or convert it:"
+        f" frame[{column!r}].astype('string')."
+    )

@@ -11,7 +11,7 @@ from textclf.errors import DataError, OutputError, spell
 from textclf.storage.files import check_writable, temporary_folder, write_whole
 from textclf.storage.remote import fetch, is_url, open_filesystem
 from textclf.tables import is_table_name
-from textclf.tables.inputs import WILD
+from textclf.tables.source import WILD
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem

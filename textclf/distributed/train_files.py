@@ -17,8 +17,7 @@ from textclf.distributed.fit import NO_LISTENER, Cluster, FarFit, StepListener
 from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
-from textclf.labels import class_weights
-from textclf.metrics.ordinal import order_labels
+from textclf.labels import class_weights, order_labels
 from textclf.metrics.single_label import Evaluation
 from textclf.model.card import ModelCard, RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model

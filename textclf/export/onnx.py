@@ -5,8 +5,14 @@ The graph takes n texts as lists of what they hold: for words, and for word n-gr
 pieces it takes `texts` and `counts`, and of their sub-words `pieces`, `ids` and `counts`: the entry of the piece among
 those of pieces, the number, and how often it stands in the piece. It computes what `features` and `model` do, in
 float32.
+
+The JSON says how a text is cut, and which words and n-grams have which key; docs/reference/model_format.md describes
+the rules.
 """
 
+import base64
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,14 +21,16 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import ModelError, require_packages
-from textclf.export.tokenizer_json import INPUTS, PIECES, tokenizer_json
 from textclf.model.model import Model, largest_sum
 from textclf.storage.files import write_whole
 from textclf.storage.quantized import ByteRows
+from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.text.tokenizer import NAME
 from textclf.types import Array
 
 if TYPE_CHECKING:
     from onnx import ModelProto
+
 
 _OPSET, _IR = 16, 8  # of 2022: ScatterND adds since 16
 _MOST_BYTES = (1 << 31) - (1 << 20)  # of one protocol buffer, which holds the whole model
@@ -212,3 +220,60 @@ def _rows_of_kind(model: Model, number: int) -> Array | ByteRows:
 
 def _byte_count(matrix: Array | ByteRows) -> int:
     return matrix.codes.nbytes if isinstance(matrix, ByteRows) else matrix.nbytes
+
+
+# --- what stands before the graph ------------------------------------------------------------------------------------
+
+INPUTS = {"vectors": "words", "words": "word_ngrams", "chars": "char_ngrams"}
+"""The name that the entries of each matrix have among the graph's inputs: C by words, C by word n-grams, and G."""
+PIECES = "pieces"
+"""The name of the entries of C'."""
+
+_CLASSES = {
+    "separator": SEPARATOR,
+    "word": WORD,
+    "alone": ALONE,
+    "mark": MARK,
+    "apostrophe": APOSTROPHE,
+    "ignored": IGNORED,
+    "blank": BLANK,
+}
+
+
+def tokenizer_json(model: Model) -> tuple[bytes, str]:
+    """Return the content of the JSON file, and its SHA-256."""
+    table = class_table()
+    changes = np.flatnonzero(np.diff(table)) + 1
+    starts = [0, *changes.tolist()]
+    features = model.features
+    described = {
+        "format": 1,
+        "labels": list(model.labels),
+        "thresholds": None if model.thresholds is None else model.thresholds.astype(float).tolist(),
+        "tokenizer": {
+            "name": NAME,
+            "cased": features.words.cased,
+            "classes": _CLASSES,
+            "code_points": [[start, int(table[start])] for start in starts],
+        },
+        "words": {"input": INPUTS["vectors"], "strings": list(model.words), **_keys(features.words.index.keys)},
+        "ngrams": [
+            {
+                "kind": each.kind,
+                "input": INPUTS[each.kind],
+                **({"pieces": PIECES} if each.kind == "chars" else {}),
+                "shortest": each.shortest,
+                "longest": each.longest,
+                **_keys(each.index.keys),
+            }
+            for each in features.ngrams
+        ],
+    }
+    content = json.dumps(described, ensure_ascii=True).encode()
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def _keys(keys: npt.NDArray[Any]) -> dict[str, Any]:
+    """Return keys in rising order as base64 of little-endian numbers: a key's place is its number."""
+    content = keys.astype(keys.dtype.newbyteorder("<")).tobytes()
+    return {"bits": 8 * keys.itemsize, "count": len(keys), "keys": base64.b64encode(content).decode("ascii")}

@@ -1,6 +1,7 @@
 """How good predictions are: counts that can be added up batch by batch, and the figures made from them.
 
-Knows labels and probabilities only. Letters: ``n`` texts, ``k`` classes, ``P`` probabilities of shape (n, k).
+Knows labels, their order and costs, and probabilities only. Letters: ``n`` texts, ``k`` classes, ``P`` probabilities of
+shape (n, k); C, shape (k, k), is what each label costs, truth by given label.
 """
 
 import math
@@ -12,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textclf.labels import order_labels
 from textclf.metrics.bootstrap import Interval, RowPatterns, wilson_interval
 from textclf.metrics.calibration_error import Reliability
-from textclf.metrics.ordinal import OrdinalFigures, measure_order, order_labels
 from textclf.metrics.ranking import Ranking, RankingFigures
 from textclf.types import Array, BoolArray, Integers
 
@@ -51,6 +52,37 @@ def recall_intervals(
     """
     rows = zip(labels, hits.tolist(), support.tolist(), np.broadcast_to(independent, len(labels)).tolist(), strict=True)
     return {label: wilson_interval(right / n, n * share) if n else None for label, right, n, share in rows}
+
+
+@dataclass(frozen=True)
+class OrdinalFigures:
+    """How far predictions are off: `mean_absolute_error` in the labels' own numbers, the others in places of the order.
+
+    `within_one`: the share of texts that got their label or a neighbour of it. `quadratic_kappa`: Cohen's kappa with
+    squared distances as weights; None where truth and prediction are always the same label.
+    """
+
+    mean_absolute_error: float
+    within_one: float
+    quadratic_kappa: float | None
+
+
+def measure_order(values: Array, matrix: Integers) -> OrdinalFigures:
+    """Return the figures of a confusion matrix, shape (k, k), of labels that stand for these values, shape (k,).
+
+    >>> found = measure_order(np.array([1.0, 2.0, 3.0]), np.array([[2, 0, 0], [0, 1, 0], [1, 0, 0]]))
+    >>> found.mean_absolute_error, found.within_one
+    (0.5, 0.75)
+    """
+    n, rank = matrix.sum(), values.argsort().argsort()
+    distance = np.abs(rank[:, None] - rank)
+    squares = distance.astype(np.float64) ** 2
+    chance = (np.outer(matrix.sum(axis=1), matrix.sum(axis=0)) / n * squares).sum()
+    return OrdinalFigures(
+        float((matrix * np.abs(values[:, None] - values)).sum() / n),
+        float(matrix[distance <= 1].sum() / n),
+        float(1 - (matrix * squares).sum() / chance) if chance else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -377,3 +409,94 @@ def macro_f1(matrix: npt.NDArray[np.int64]) -> float:
 def share_of(part: Integers, whole: Integers) -> npt.NDArray[np.float64]:
     """Return part / whole, 0 where the whole is 0 (and the part with it)."""
     return part / np.maximum(whole, 1)
+
+
+# --- costs -----------------------------------------------------------------------------------------------------------
+
+_ROWS = 1000  # that a cost is told for
+
+
+@dataclass(frozen=True)
+class CostFigures:
+    """What 1,000 rows cost: by the rule, with its 95% interval; as the model `expected`; and what else they would cost.
+
+    `likeliest`: with each text's likeliest label. `cheapest`: the label that is cheapest to give to every text, and
+    `constant` what that costs. `abstained`: the share of rows without an answer.
+    """
+
+    per_1000: float
+    interval: tuple[float, float]
+    expected: float
+    likeliest: float
+    cheapest: str
+    constant: float
+    abstained: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {**vars(self), "interval": list(self.interval)}
+
+
+@dataclass
+class CostTally:
+    """Counts that grow batch by batch, and that several processes may add up."""
+
+    C: Array
+    abstain_cost: float | None
+    expected: float = 0.0
+    """The sum over the rows of what the model expects of its own decisions."""
+    answered: Integers = field(init=False)
+    """Rows with an answer, truth by given label, shape (k, k)."""
+    likeliest: Integers = field(init=False)
+    """All rows, truth by likeliest label, shape (k, k)."""
+
+    def __post_init__(self) -> None:
+        self.answered, self.likeliest = np.zeros((2, *self.C.shape), np.int64)
+
+    def add(self, y: Integers, classes: Integers, answered: BoolArray, P: Array, expected: Array) -> None:
+        """Count rows of truth `y` that get the labels `classes` where they are `answered`, each of shape (n,).
+
+        P: their probabilities, shape (n, k); `expected`: what the model expects each label to cost, shape (n, k).
+        """
+        k = len(self.C)
+        self.answered += confusion(y[answered], classes[answered], k)
+        self.likeliest += confusion(y, P.argmax(axis=1), k)
+        of_label = expected[np.arange(len(y)), classes]
+        self.expected += float(np.where(answered, of_label, self.abstain_cost or 0.0).sum())
+
+    def merge(self, other: "CostTally") -> None:
+        """Add the counts of another tally with the same costs."""
+        self.expected += other.expected
+        self.answered += other.answered
+        self.likeliest += other.likeliest
+
+    def figures(self, labels: Sequence[str], independent: float = 1.0) -> CostFigures:
+        """Return the costs of 1,000 rows. At least one row must have been counted.
+
+        `independent`: the share of rows that the interval counts, because copies of a text count about once.
+        """
+        support = self.likeliest.sum(axis=1)
+        n = int(support.sum())
+        abstained = n - int(self.answered.sum())
+        # Rows of one truth and label cost the same, so a resample of rows is a draw of how many there are of each.
+        counts = np.append(self.answered.ravel(), abstained)
+        costs = np.append(self.C.ravel(), self.abstain_cost or 0.0)
+        counts, costs = counts[counts > 0], costs[counts > 0]
+        per_row = float(counts @ costs) / n
+        rng = np.random.default_rng(_SEED)
+        rows = max(round(independent * n), 1)
+        drawn = rng.multinomial(rows, counts / n, size=_RESAMPLES)
+        interval = Interval.of(_ROWS * per_row, _ROWS * (drawn @ costs) / rows)
+        assert interval.low is not None
+        assert interval.high is not None
+        constants = support @ self.C / n
+        cheapest = int(constants.argmin())
+        return CostFigures(
+            _ROWS * per_row,
+            (interval.low, interval.high),
+            _ROWS * self.expected / n,
+            _ROWS * float((self.likeliest * self.C).sum()) / n,
+            labels[cheapest],
+            _ROWS * float(constants[cheapest]),
+            abstained / n,
+        )

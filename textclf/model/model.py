@@ -13,8 +13,7 @@ from typing import Annotated, Any, Literal, get_args
 import numpy as np
 
 from textclf.errors import DataError, ModelError, TrainingError
-from textclf.labels import LabelSet, join_labels
-from textclf.metrics.ordinal import order_labels
+from textclf.labels import LabelSet, join_labels, order_labels
 from textclf.model.abstention import ConfidenceRecord
 from textclf.model.calibration import Scaling
 from textclf.model.card import AtMost, Bounds, ModelCard, plain, read_as

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from textclf.explain.attribution import ClassSummary
 from textclf.explain.explanation import Explanation, Sum
-from textclf.explain.overall import ClassSummary
 from textclf.report.page import write_page
 from textclf.row_columns import SEPARATOR
 

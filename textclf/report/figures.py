@@ -12,9 +12,8 @@ import numpy as np
 
 from textclf.analysis.evaluate import Answered, WrongRow
 from textclf.errors import counted
-from textclf.labels import join_labels
+from textclf.labels import join_labels, order_labels
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
-from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation, find_weakest
 from textclf.model.model import Model
 from textclf.report.collect import JudgedRows, TextTotals

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from textclf.errors import TextclfError
-from textclf.explain.overall import strongest_words
+from textclf.explain.attribution import strongest_words
 from textclf.model.decision import Decision, DecisionSettings
 from textclf.model.model import Model
 from textclf.serve.counters import Counters

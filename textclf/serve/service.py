@@ -1,9 +1,10 @@
-"""The service: its models, what it answers at each path, and the ASGI application of both."""
+"""The services, of models and of rows to label: what each answers at each path, and its ASGI application."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,11 +18,15 @@ from textclf.serve.guard import Guard, Receive, Send
 from textclf.serve.messages import (
     ExamplesQuery,
     ExplainRequest,
+    GiveRequest,
     HttpError,
     LabelQuery,
+    NoContent,
     PredictRequest,
+    SkipRequest,
     format_prediction,
     pack_texts,
+    parse_body,
     parse_query,
     parse_request,
     write_json,
@@ -31,15 +36,27 @@ from textclf.serve.registry import ModelRegistry, ServedModel
 from textclf.serve.service_settings import ServeSettings
 from textclf.serve.uploads import TABLE_TYPES, Uploads
 
+if TYPE_CHECKING:
+    from textclf.labelling.label_session import LabelSession  # which imports what trains: models are served without it
+
+_HTML, _CSS, _JAVASCRIPT = (f"text/{kind}; charset=utf-8" for kind in ("html", "css", "javascript"))
 PAGE = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/table.js": ("table.js", "text/javascript; charset=utf-8"),
-    "/rows.js": ("rows.js", "text/javascript; charset=utf-8"),
-    "/elements.js": ("elements.js", "text/javascript; charset=utf-8"),
-    "/docs": ("api.html", "text/html; charset=utf-8"),
-    "/api.js": ("api.js", "text/javascript; charset=utf-8"),
+    "/": ("index.html", _HTML),
+    "/page.css": ("page.css", _CSS),
+    "/page.js": ("page.js", _JAVASCRIPT),
+    "/table.js": ("table.js", _JAVASCRIPT),
+    "/rows.js": ("rows.js", _JAVASCRIPT),
+    "/elements.js": ("elements.js", _JAVASCRIPT),
+    "/docs": ("api.html", _HTML),
+    "/api.js": ("api.js", _JAVASCRIPT),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+LABEL_PAGE = {
+    "/": ("label.html", _HTML),
+    "/page.css": ("page.css", _CSS),
+    "/label.css": ("label.css", _CSS),
+    "/label.js": ("label.js", _JAVASCRIPT),
+    "/elements.js": ("elements.js", _JAVASCRIPT),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
@@ -59,7 +76,7 @@ class Service:
         self.models = ModelRegistry(settings.models, self.counters)
         self.batcher = Batcher(settings.threads, settings.limits, self.counters)
         self.uploads = Uploads(settings.limits, self.counters)
-        operations = [*self._list_operations(), *map(_serve_file, PAGE)]
+        operations = [*self._list_operations(), *(_serve_file(path, *PAGE[path]) for path in PAGE)]
         self._description = describe_operations(operations, has_token=settings.token is not None)
         self._describe_limits()
         self.asgi = Guard({one.path: one for one in operations}, settings, self.counters, self._run)
@@ -176,11 +193,7 @@ class Service:
         return served
 
 
-def _serve_file(path: str) -> Operation:
-    return serve_file(path, *PAGE[path])
-
-
-def serve_file(path: str, name: str, kind: str) -> Operation:
+def _serve_file(path: str, name: str, kind: str) -> Operation:
     """Return what answers a path with a file of the folder `page`."""
     return Operation(path, "GET", _give((files("textclf.serve") / "page" / name).read_bytes(), kind), is_open=True)
 
@@ -190,3 +203,59 @@ def _give(content: bytes, kind: str) -> Callable[[Request], Awaitable[Response]]
         return Response(content, media_type=kind, headers={"cache-control": "no-cache"})
 
     return give
+
+
+# --- labelling rows --------------------------------------------------------------------------------------------------
+
+
+class LabelService:
+    """A session of labelling behind the same guard as every service; each answer is the state that the page shows."""
+
+    def __init__(self, session: "LabelSession", settings: ServeSettings) -> None:
+        self.session = session
+        self.counters = Counters()
+        operations = [
+            Operation("/state", "GET", self.show),
+            Operation("/give", "POST", self.give, body=GiveRequest),
+            Operation("/skip", "POST", self.skip, body=SkipRequest),
+            Operation("/undo", "POST", self.undo, body=NoContent),
+            Operation("/look-again", "POST", self.look_again, body=NoContent),
+            *(_serve_file(path, *LABEL_PAGE[path]) for path in LABEL_PAGE),
+        ]
+        self.asgi = Guard({one.path: one for one in operations}, settings, self.counters, self._run)
+
+    async def _run(self, receive: Receive, send: Send) -> None:
+        """Put the rows in order at the start of the service, and end its work at the end."""
+        await receive()
+        self.session.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        self.session.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def show(self, _: Request) -> Response:
+        """Give the state."""
+        return write_json(self.session.state())
+
+    async def give(self, request: Request) -> Response:
+        """Label the row that is shown; when the answer comes it is on the disk."""
+        given = parse_body(GiveRequest, await request.body())
+        self.session.give(given.row, given.labels, unsure=given.unsure, note=given.note.strip(), seconds=given.seconds)
+        return write_json(self.session.state())
+
+    async def skip(self, request: Request) -> Response:
+        """Show the row later."""
+        self.session.skip(parse_body(SkipRequest, await request.body()).row)
+        return write_json(self.session.state())
+
+    async def undo(self, request: Request) -> Response:
+        """Take the last label back."""
+        parse_body(NoContent, await request.body())
+        self.session.undo()
+        return write_json(self.session.state())
+
+    async def look_again(self, request: Request) -> Response:
+        """Look for rows whose labels are in doubt; they come when they are found."""
+        parse_body(NoContent, await request.body())
+        self.session.look_again()
+        return write_json(self.session.state())

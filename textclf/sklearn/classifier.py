@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from html import escape
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, Self
@@ -13,19 +14,18 @@ from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from textclf.analysis.suggestion import batches_of, suggest_by_model, suggest_cold
-from textclf.errors import TextclfError
+from textclf.errors import TextclfError, spell
 from textclf.explain import ExplainSettings, Explanation, Method, explain
 from textclf.labels import join_labels, multi_hot, unknown_label
 from textclf.metrics.multi_label import MultiLabelEvaluation, new_tally
 from textclf.metrics.single_label import Evaluation
+from textclf.model.card import ModelCard, ValidationFigures
 from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Activation, ColumnUse, RecipeName, Settings
-from textclf.sklearn.notebook import card
-from textclf.sklearn.parameters import read_number, read_settings, read_truth, read_whole_number, refuse
-from textclf.sklearn.row_tables import pack_table, read_columns
+from textclf.sklearn.parameters import read_columns, read_number, read_settings, read_truth, read_whole_number, refuse
 from textclf.sklearn.validation import (
     Classes,
     InputError,
@@ -35,12 +35,14 @@ from textclf.sklearn.validation import (
     labels_of,
     name_of,
     names_of,
+    pack_table,
     restore_classes,
     shorten,
     texts_of,
     weights_of,
 )
 from textclf.storage.files import temporary_folder
+from textclf.text.ngrams import NgramTable
 from textclf.training.continual import kept_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train
 from textclf.types import Array, BoolArray, Integers
@@ -485,3 +487,54 @@ def load(path: str | Path | BinaryIO) -> TextClassifier:
     Raises ModelError when the file is no model, is damaged, or was made by a newer version.
     """
     return TextClassifier.from_model_file(path)
+
+
+# --- what a notebook shows -------------------------------------------------------------------------------------------
+
+_MOST_LABELS, _LONGEST_LABEL = 20, 40
+
+
+def card(model: Model) -> str:
+    """Return what the model is: labels, vectors, n-grams, rows, and how it did on held-out rows."""
+    lines = {
+        "labels": _labels(model),
+        "trained on": f"{_rows(model.card)} texts",
+        "vectors": _vectors(model),
+        "n-grams": ", ".join(map(_ngrams, model.features.ngrams)) or "none",
+        "network": " → ".join(map(str, model.network.sizes)) + f", {model.output}",
+        "validation": _validation(model.card.validation),
+    }  # fmt: skip
+    rows = "".join(
+        f'<tr><th scope="row" style="text-align:left">{name}</th>'
+        f'<td style="text-align:left">{escape(spell(value))}</td></tr>'
+        for name, value in lines.items()
+    )
+    return f'<table><caption style="text-align:left"><b>TextClassifier</b></caption><tbody>{rows}</tbody></table>'
+
+
+def _ngrams(table: NgramTable) -> str:
+    return f"{len(table.index):,} of {table.shortest}–{table.longest} {table.kind}"
+
+
+def _labels(model: Model) -> str:
+    first = [label[:_LONGEST_LABEL] for label in model.labels[:_MOST_LABELS]]
+    more = len(model.labels) - len(first)
+    return f"{len(model.labels)}: {', '.join(first)}" + (f" and {more} more" if more else "")
+
+
+def _rows(card: ModelCard) -> str:
+    return f"{card.data.texts:,}" if card.data else "?"
+
+
+def _vectors(model: Model) -> str:
+    vectors = model.card.provenance.vectors if model.card.provenance else None
+    name = vectors.name if vectors else "random at the start"
+    return f"{name}: {model.E.shape[0]:,} words, {model.E.shape[1]} numbers each"
+
+
+def _validation(figures: ValidationFigures | None) -> str:
+    if figures is None:
+        return "no held-out rows"
+    named = {"accuracy": figures.accuracy, "micro-F1": figures.micro_f1, "macro-F1": figures.macro_f1}
+    found = [f"{name} {figure:.4f}" for name, figure in named.items() if figure is not None]
+    return f"{', '.join(found)} ({figures.texts:,} texts)"

@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 import numpy as np
 from sklearn.utils import check_random_state
 
-from textclf.errors import TextclfError
+from textclf.errors import DataError, TextclfError
+from textclf.row_columns import RowColumns
 from textclf.settings import Settings
-from textclf.sklearn.validation import InputError, name_of, shorten
+from textclf.sklearn.validation import InputError, list_values, name_of, shorten
 
 
 def read_settings(parameters: Mapping[str, Any], kind: str) -> Settings:
@@ -162,3 +163,32 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "multi_label": read_truth,
     "ordinal": _read_order,
 }
+
+
+def read_columns(texts: Any, categories: Any, numbers: Any) -> RowColumns:  # noqa: ANN401 - parameters of an estimator
+    """Return the columns that an estimator's parameters name; raises InputError where they name none or one twice."""
+    names = [
+        () if columns is None else _names(parameter, columns)
+        for parameter, columns in (
+            ("text_columns", texts), ("category_columns", categories), ("number_columns", numbers),
+        )
+    ]  # fmt: skip
+    if not names[0]:
+        if names[1] or names[2]:
+            refuse("text_columns", "the column of texts, as others are named", texts)
+        return RowColumns()
+    try:
+        return RowColumns(*names)
+    except DataError as error:
+        raise InputError(str(error)) from None
+
+
+def _names(parameter: str, columns: Any) -> tuple[str, ...]:  # noqa: ANN401
+    values = (
+        list_values(columns)
+        if not isinstance(columns, str | bytes | Mapping) and hasattr(columns, "__iter__")
+        else None
+    )
+    if values is None or not all(isinstance(name, str | int) and not isinstance(name, bool) for name in values):
+        refuse(parameter, "a list of columns, by name or by number", columns)
+    return tuple(map(str, values))

@@ -1,4 +1,4 @@
-"""What Python hands over: columns of texts, labels of any kind, weights; and labels as a model file keeps them.
+"""What Python hands over: texts, tables of several columns, labels of any kind; and labels as a model file keeps them.
 
 Values are looked at one by one, before NumPy makes them one type: it would turn a missing label into the class ``nan``.
 """
@@ -14,6 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d
 from textclf.errors import DataError
 from textclf.labels import cut_labels
 from textclf.model.card import LabelKind
+from textclf.row_columns import RowColumns, parse_number
 
 Classes = npt.NDArray[Any]
 KINDS: dict[LabelKind, str] = {"bool": "b", "int": "iu", "float": "f", "str": "OUS"}
@@ -313,3 +314,70 @@ def restore_classes(names: Sequence[str], kind: str) -> Classes:
     if kind in ("int", "float"):
         return np.array([int(name) if kind == "int" else float(name) for name in names])
     return np.array(names, dtype=object) if any(name.endswith("\0") for name in names) else np.array(names)
+
+
+# --- tables of several columns ---------------------------------------------------------------------------------------
+
+
+def pack_table(X: Any, columns: RowColumns) -> list[str]:  # noqa: ANN401 - whatever holds a table
+    """Return the rows of a table with these columns, packed; of one text the texts, as `texts_of` does.
+
+    Raises InputError when a column is missing, a text is, or something else than a number stands where one should.
+    """
+    if columns.is_plain and columns.texts[0] not in (_columns_of(X) or {}):
+        return texts_of(X)
+    found = [texts_of(_column(X, name)) for name in columns.texts]
+    found += [[_category(value) for value in list_values(_column(X, name))] for name in columns.categories]
+    found += [
+        [_number_cell(value, name, row) for row, value in enumerate(list_values(_column(X, name)))]
+        for name in columns.numbers
+    ]
+    lengths = sorted({len(column) for column in found})
+    if len(lengths) > 1:
+        raise InputError(f"X: expected columns of one length, found {lengths[0]} and {lengths[-1]} values. Fill them.")
+    return [columns.pack(cells) for cells in zip(*found, strict=True)]
+
+
+def _columns_of(X: Any) -> dict[str, Any] | None:  # noqa: ANN401
+    """Return the columns of a table by name, of an array by number; None for what has no columns."""
+    if isinstance(X, Sequence) and len(X) and all(isinstance(row, Mapping) for row in X):
+        return {str(key): [row.get(key) for row in X] for key in X[0]}
+    if isinstance(X, Mapping):
+        return {str(key): X[key] for key in X}
+    if hasattr(X, "column_names"):
+        return {key: X.column(key) for key in X.column_names}
+    if hasattr(X, "columns"):
+        return {str(key): X[key] for key in X.columns}
+    if len(getattr(X, "shape", ())) == 2 and not hasattr(X, "tocsr"):
+        return {str(number): X[:, number] for number in range(X.shape[1])}
+    return None
+
+
+def _column(X: Any, name: str) -> Any:  # noqa: ANN401
+    columns = _columns_of(X)
+    if columns is None:
+        raise InputError(f"X: expected a table with the column {name!r}, found {shorten(X)}. Give one with columns.")
+    if name not in columns:
+        listed = ", ".join(list(columns)[:8])
+        raise InputError(
+            f"X: expected the column {name!r}, found {listed}. Name one of these, or give a table with it."
+        )
+    return columns[name]
+
+
+def _category(value: Any) -> str:  # noqa: ANN401
+    if is_missing(value):
+        return ""
+    is_whole = isinstance(value, float) and value.is_integer()  # pandas makes whole numbers floats where one is missing
+    return str(int(value) if is_whole else value)
+
+
+def _number_cell(value: Any, name: str, row: int) -> str:  # noqa: ANN401
+    cell = "" if is_missing(value) else str(int(value)) if isinstance(value, bool) else str(value)
+    try:
+        parse_number(cell)
+    except ValueError:
+        raise InputError(
+            f"X: expected a number in row {row} of column {name!r}, found {shorten(value)}. Correct it."
+        ) from None
+    return cell

@@ -11,7 +11,7 @@ from textclf.storage.files import temporary_folder
 from textclf.tables.child import CHILD, run_child
 from textclf.tables.columns import check_header, choose, list_names
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
-from textclf.tables.json_lines import JsonLinesParser, as_text
+from textclf.tables.json_tables import JsonLinesParser, as_text
 from textclf.tables.records import Batch, Position, clip
 
 if TYPE_CHECKING:

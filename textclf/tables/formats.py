@@ -7,8 +7,7 @@ from textclf.tables.compression import strip_compression
 from textclf.tables.delimited import CSV, TSV
 from textclf.tables.excel import EXCEL
 from textclf.tables.interface import Sample, TableFormat
-from textclf.tables.json_lines import JSON_LINES
-from textclf.tables.json_table import JSON
+from textclf.tables.json_tables import JSON, JSON_LINES
 from textclf.tables.lines import FASTTEXT, LINES
 from textclf.tables.parquet import PARQUET
 from textclf.tables.records import clip

@@ -15,7 +15,7 @@ from textclf.storage.files import temporary_folder
 from textclf.tables.child import CHILD, ReaderDiedError, damage_error, run_child
 from textclf.tables.columns import check_header, choose
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
-from textclf.tables.json_lines import JsonLinesParser
+from textclf.tables.json_tables import JsonLinesParser
 from textclf.tables.records import Batch, RowRefused, clip
 from textclf.tables.source import display_name, open_bytes
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from textclf import __version__
 from textclf.errors import TrainingError
-from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, what_labels
+from textclf.labels import LabelSet, class_weights, classes_of, label_sets, multi_hot, order_labels, what_labels
 from textclf.metrics.bootstrap import standard_error
 from textclf.metrics.multi_label import (
     AnyEvaluation,
@@ -30,7 +30,6 @@ from textclf.metrics.multi_label import (
     strata,
     with_shares,
 )
-from textclf.metrics.ordinal import order_labels
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
 from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures

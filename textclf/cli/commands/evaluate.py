@@ -98,7 +98,7 @@ class EvaluateOptions(ReadingOptions, ClusterOptions, DecisionOptions):
     @property
     def is_far(self) -> bool:
         """Whether the table is many files, or is worked on elsewhere."""
-        from textclf.tables.inputs import are_shards
+        from textclf.tables.source import are_shards
 
         return self.is_named or are_shards(self.table)
 

@@ -130,8 +130,8 @@ def command(options: LabelOptions) -> None:
     from textclf.labelling.label_journal import LabelJournal
     from textclf.labelling.label_session import LabelSession, choose_labels
     from textclf.model.model import Model
-    from textclf.serve.label_service import LabelService
     from textclf.serve.listening import listen
+    from textclf.serve.service import LabelService
 
     model = None if options.model is None else Model.load(options.model)
     if model is not None:

@@ -78,7 +78,7 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
         """Whether the source is many files, or is worked on elsewhere."""
         if self.source is None:
             return False
-        from textclf.tables.inputs import are_shards
+        from textclf.tables.source import are_shards
 
         return self.is_named or are_shards(self.source)
 

@@ -90,7 +90,8 @@ class JointFit:
 class FitOptions:
     """How the minimum is looked for; `start` is an earlier fit to continue from, with other scales, l2 or weights.
 
-    After each step the checkpoint saves where the fit is, unless that is more than `largest_saved` bytes.
+    After each step the checkpoint saves where the fit is, unless that is more than `largest_saved` bytes. `valid_loss`
+    tells the mean loss of validation rows by the fit that is found.
     """
 
     steps: LbfgsSettings
@@ -98,6 +99,7 @@ class FitOptions:
     after_step: Callable[[int, float], None] = lambda _number, _loss: None
     checkpoint: Checkpoint = field(default=NO_CHECKPOINT)
     largest_saved: int = 1 << 28
+    valid_loss: Callable[[JointFit], float] | None = None
 
 
 class Rows(Protocol):
@@ -192,7 +194,10 @@ def fit_jointly(problem: Problem, rows: Rows, options: FitOptions) -> JointFit:
     )
     before = JointFit(problem.network, found.theta, []) if start is None else start
     lengths = [*before.lengths, len(losses) - len(before.losses)]
-    return JointFit(*objective.parts(found.theta), losses, lengths, before.valid_losses)
+    fit = JointFit(*objective.parts(found.theta), losses, lengths, before.valid_losses)
+    if options.valid_loss is None:
+        return fit
+    return replace(fit, valid_losses=[*fit.valid_losses, options.valid_loss(fit)])
 
 
 @dataclass(frozen=True)

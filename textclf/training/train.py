@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -58,6 +58,9 @@ from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import advise_on_coverage
 
+if TYPE_CHECKING:
+    from textclf.tables import LoadedTable
+
 FOLDS = 5
 FEW_ROWS = 2000
 """Up to so many rows all are cross-validated: a tenth of them would say too little."""
@@ -77,6 +80,11 @@ class LabelledTexts:
     weights: Sequence[float] | None = None
     more_labels: tuple[str, ...] = ()
     columns: RowColumns = ONE_TEXT
+
+    @staticmethod
+    def of(table: "LoadedTable") -> "LabelledTexts":
+        """Return the rows of a table."""
+        return LabelledTexts(table.texts, table.labels, table.weights, columns=table.columns)
 
     @property
     def only_texts(self) -> Sequence[str]:
@@ -154,110 +162,117 @@ def train(
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, no text with a word, or labels without the order that the settings say they have.
     """
-    listener, store = resources.listener, resources.store
-    rows = data if start is None or start.replay is None else _with_replay(data, start.model, start.replay, store)
-    sets = label_sets(rows.labels, multi_label=settings.multi_label)
-    labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
-    order_labels(labels, settings.ordinal)  # before any work: raises where these labels have no such order
-    if start is None and all(text == data.texts[0] for text in data.texts):
-        raise TrainingError("texts: expected texts that differ, found the same in every row. Is this the text column?")
+    training = _Training.of(data, settings, vectors, valid, start, resources)
     n = len(data.texts)
-    summary = data_summary(data.texts, data.labels, sets[:n])
-    _check_columns(data, valid, start)
+    summary = data_summary(data.texts, data.labels, training.sets[:n])
     resources.checkpoint.begin(lambda: _identity(data, summary, settings, vectors, valid, start))
     rng = np.random.default_rng(settings.seed)
-    listener.say(f"{len(rows.texts):,} examples, {what_labels(sets, len(labels), settings.multi_label)}")
-    preparation = _Preparation(rows, sets, labels, settings, vectors, resources)
-    prepared = preparation.begin(start, rng, is_apart=settings.columns == "apart" and len(data.columns.texts) > 1)
-    Y = prepared.examples.Y
-    groups = _groups(rows, settings, valid, listener)
-    if valid is not None:
-        train_rows: Integers = np.arange(len(Y))
-        valid_rows: Integers | None = None
-    else:
-        _, valid_rows = split(strata(Y[:n]), settings.valid_fraction, rng, groups=groups[:n], Y=Y[:n])
-        valid_rows = valid_rows[~np.isin(groups[valid_rows], groups[n:])]  # old rows train, and so do copies of them
-        train_rows = np.setdiff1d(np.arange(len(Y)), valid_rows, assume_unique=True)
+    prepared = training.prepare(rng, is_apart=settings.columns == "apart" and len(data.columns.texts) > 1)
 
-    def hold_out(prepared: _Prepared) -> tuple[Examples, TextMatrix] | None:
-        if valid is not None:
-            return _validation_file(valid, prepared.trainer.features, labels, settings, store)
-        assert valid_rows is not None
-        return (
-            _held_out_rows(prepared.examples, prepared.matrix, valid_rows, groups, store) if len(valid_rows) else None
-        )
+    split = training.split(prepared.examples.Y, rng)
+    held_out = training.hold_out(prepared, split)
 
-    rows_held_out = hold_out(prepared)
-    # A fit to all rows at once leaves out those of weight 0; mini-batches are drawn from the others alone.
-    part = (
-        prepared.examples.weighing_only(train_rows)
-        if settings.optimizer == "lbfgs"
-        else prepared.examples.take(train_rows)
-    )
-    regularization = None if start is None else old_regularization(start.model, settings.l2)
-    of_valid_rows = rows_held_out[0] if rows_held_out else None
-    prepared = prepared._replace(trainer=prepared.trainer.train_network(part, of_valid_rows, rng))
-    fitted = prepared.trainer.fit(part, of_valid_rows, regularization)
-    if rows_held_out is not None and start is None and _may_keep_apart(data, settings):
-        apart = preparation.begin(None, np.random.default_rng(settings.seed), is_apart=True)
-        saved_apart = replace(resources, checkpoint=resources.checkpoint.within("apart"))
-        apart = apart._replace(trainer=replace(apart.trainer, resources=saved_apart))
-        held_apart = hold_out(apart)
-        assert held_apart is not None
-        of_apart = apart.trainer.fit(apart.examples.weighing_only(train_rows), held_apart[0])
-        losses = prepared.trainer.validation_losses(fitted, *rows_held_out)
-        of_copies = rows_held_out[0].groups
-        if _pays(losses, apart.trainer.validation_losses(of_apart, *held_apart), of_copies):
-            prepared, fitted, rows_held_out = apart, of_apart, held_apart
-        listener.say(f"text columns: {'kept apart' if prepared.trainer.features.is_apart else 'joined'}")
-    prepared, fitted, rows_held_out = _leave_out_unused(prepared, fitted, rows_held_out)
-    trainer, examples, matrix = prepared
-    fitted = fitted if start is None else replace(fitted, model=as_before(fitted.model, start.model))
-    validation = held_out = None
-    if rows_held_out is not None:
-        if valid is None and rows is data and _is_cross_validated(settings, len(Y)):
-            listener.say(f"{FOLDS}-fold cross-validation")
-            folds = deal(strata(Y), FOLDS, rng, groups=groups, Y=Y)
-            held_out = trainer.cross_validated(fitted, examples, matrix, groups, folds)
-            valid_rows = np.flatnonzero(folds >= 0)
-        else:
-            held_out = trainer.held_out(fitted, *rows_held_out)
-        fitted, held_out = trainer.calibrated(fitted, held_out)
-        model, validation = _validated(fitted.model, held_out, np.random.default_rng(settings.seed))
-        fitted = replace(fitted, model=model)
-    model = _with_reference(fitted.model, matrix.slice(0, n), vectors)
+    part, judges = prepared.part(split), None if held_out is None else held_out[0]
+    prepared = prepared._replace(trainer=prepared.trainer.train_network(part, judges, rng))
+    earlier = None if start is None else old_regularization(start.model, settings.l2)
+    fit = _Fit(prepared, prepared.trainer.fit(part, judges, earlier), held_out)
+    fit = _leave_out_unused(training.choose_columns(fit, split))
+
+    fitted, trained = training.validate(fit, split, rng)
+    model = _with_reference(fitted.model, fit.prepared.matrix.slice(0, n), vectors)
     fitted = replace(fitted, model=model if start is None else extend_reference(model, start.model))
-    if len(train_rows) < len(Y):
-        fitted = trainer.refit(fitted, examples)
-    model = _described(fitted, summary, settings, vectors, validation, start)
-    return Trained(model, validation, held_out, valid_rows)
+    if len(split.train) < len(prepared.examples):
+        fitted = fit.prepared.trainer.refit(fitted, fit.prepared.examples)
+    return replace(trained, model=_described(fitted, summary, settings, vectors, trained.validation, start))
+
+
+class _Split(NamedTuple):
+    """The rows that train, those that validate (None: rows of another table do), and which have the same text."""
+
+    train: Integers
+    valid: Integers | None
+    groups: Integers
+
+
+class _Prepared(NamedTuple):
+    """The fit to do, and what it is done on."""
+
+    trainer: Trainer
+    examples: Examples
+    matrix: TextMatrix
+
+    def part(self, split: _Split) -> Examples:
+        """Return the examples to fit to: to a fit of all rows at once those of weight 0 are left out."""
+        whole = self.trainer.settings.optimizer == "lbfgs"
+        return self.examples.weighing_only(split.train) if whole else self.examples.take(split.train)
+
+
+class _Fit(NamedTuple):
+    """What was fitted, the result, and the validation rows, if there are any."""
+
+    prepared: _Prepared
+    fitted: FitResult
+    held_out: tuple[Examples, TextMatrix] | None
+
+
+def _leave_out_unused(fit: _Fit) -> _Fit:
+    """Return the fit without patterns, if the validation rows did not ask for them."""
+    without = WithoutPatterns.after(fit.fitted)
+    if without is None:
+        return fit
+    (trainer, examples, matrix), held_out = fit.prepared, fit.held_out
+    prepared = _Prepared(without.trainer(trainer), without.examples(examples), without.matrix(matrix))
+    if held_out is not None:
+        held_out = without.examples(held_out[0]), without.matrix(held_out[1])
+    return _Fit(prepared, without.fitted(fit.fitted), held_out)
 
 
 @dataclass(frozen=True)
-class _Preparation:
-    """What is trained on, and how."""
+class _Training:
+    """What is trained on, and how. `rows` are the data and, after them, old rows; `sets` are the labels of all."""
 
     data: LabelledTexts
+    rows: LabelledTexts
     sets: Sequence[LabelSet]
     labels: tuple[str, ...]
     settings: Settings
     vectors: WordVectors | None
+    valid: LabelledTexts | None
+    start: Start | None
     resources: Resources
 
-    def begin(self, start: Start | None, rng: np.random.Generator, *, is_apart: bool) -> "_Prepared":
+    @staticmethod
+    def of(
+        data: LabelledTexts, settings: Settings, vectors: WordVectors | None, valid: LabelledTexts | None,
+        start: Start | None, resources: Resources,
+    ) -> "_Training":  # fmt: skip
+        """Return the training; raises TrainingError where it cannot be done."""
+        rows = data if start is None or start.replay is None else _with_replay(data, start, resources.store)
+        sets = label_sets(rows.labels, multi_label=settings.multi_label)
+        labels = classes_of(sets, settings.multi_label, {*data.more_labels, *(start.model.labels if start else ())})
+        order_labels(labels, settings.ordinal)  # raises where these labels have no such order
+        if start is None and all(text == data.texts[0] for text in data.texts):
+            raise TrainingError(
+                "texts: expected texts that differ, found the same in every row. Is this the text column?"
+            )
+        _check_columns(data, valid, start)
+        resources.listener.say(f"{len(rows.texts):,} examples, {what_labels(sets, len(labels), settings.multi_label)}")
+        return _Training(data, rows, sets, labels, settings, vectors, valid, start, resources)
+
+    def prepare(self, rng: np.random.Generator, *, is_apart: bool) -> _Prepared:
         """Return the fit to do, from scratch or on from a model, and what it is done on."""
-        data, labels, settings, vectors = self.data, self.labels, self.settings, self.vectors
+        rows, labels, settings, vectors = self.rows, self.labels, self.settings, self.vectors
         store = self.resources.store
         Y = multi_hot(self.sets, labels)
-        weights = _weights(data, Y, labels, settings)
-        if start is not None:
-            grown = grow(start.model, data.texts, labels, settings, vectors, rng, store)
+        weights = _weights(rows, Y, labels, settings)
+        if self.start is not None:
+            grown = grow(self.start.model, rows.texts, labels, settings, vectors, rng, store)
             vocabulary, E, network, earlier = grown.vocabulary, grown.vocabulary.E, grown.earlier.network, grown.earlier
         else:
-            copies, earlier = (None if data.weights is None else data.row_weights()), None
-            m = len(data.columns.texts) if is_apart else 1
-            vocabulary = learn_vocabulary(data.only_texts, settings, vectors, rng, store, copies, m)
-            vocabulary = add_columns(vocabulary, data.columns, data.texts, store, copies, is_apart=is_apart)
+            copies, earlier = (None if rows.weights is None else rows.row_weights()), None
+            m = len(rows.columns.texts) if is_apart else 1
+            vocabulary = learn_vocabulary(rows.only_texts, settings, vectors, rng, store, copies, m)
+            vocabulary = add_columns(vocabulary, rows.columns, rows.texts, store, copies, is_apart=is_apart)
             length = (JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0) / math.sqrt(m)
             raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, store, settings.threads)
             passages = raw.reshape(len(raw) * m, -1)  # each has an average of its own
@@ -277,33 +292,66 @@ class _Preparation:
         )  # fmt: skip
         return _Prepared(trainer, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)
 
+    def split(self, Y: Array, rng: np.random.Generator) -> _Split:
+        """Return which rows train and which validate; say how many rows are copies of another."""
+        groups = _groups(self.rows, self.settings, self.valid, self.resources.listener)
+        if self.valid is not None:
+            return _Split(np.arange(len(Y)), None, groups)
+        n = len(self.data.texts)
+        _, valid = split(strata(Y[:n]), self.settings.valid_fraction, rng, groups=groups[:n], Y=Y[:n])
+        valid = valid[~np.isin(groups[valid], groups[n:])]  # old rows train, and so do copies of them
+        return _Split(np.setdiff1d(np.arange(len(Y)), valid, assume_unique=True), valid, groups)
 
-class _Prepared(NamedTuple):
-    """The fit to do, and what it is done on."""
+    def hold_out(self, prepared: _Prepared, split: _Split) -> tuple[Examples, TextMatrix] | None:
+        """Return the validation rows, if there are any."""
+        store = self.resources.store
+        if split.valid is None:
+            assert self.valid is not None
+            return _validation_file(self.valid, prepared.trainer.features, self.labels, self.settings, store)
+        if not len(split.valid):
+            return None
+        return _held_out_rows(prepared.examples, prepared.matrix, split.valid, split.groups, store)
 
-    trainer: Trainer
-    examples: Examples
-    matrix: TextMatrix
+    def choose_columns(self, joined: _Fit, split: _Split) -> _Fit:
+        """Return the fit with several text columns kept apart, if that pays on validation rows; else the one `joined`.
 
+        Where nothing is to be chosen nothing else is fitted.
+        """
+        settings = self.settings
+        is_asked = settings.columns == "auto" and settings.recipe != "fast" and settings.optimizer == "lbfgs"
+        is_possible = self.start is None and len(self.data.columns.texts) > 1
+        if joined.held_out is None or not (is_asked and is_possible):
+            return joined
+        saved_apart = replace(self.resources, checkpoint=self.resources.checkpoint.within("apart"))
+        training = replace(self, resources=saved_apart)
+        prepared = training.prepare(np.random.default_rng(settings.seed), is_apart=True)
+        held_out = training.hold_out(prepared, split)
+        assert held_out is not None
+        apart = _Fit(prepared, prepared.trainer.fit(prepared.part(split), held_out[0]), held_out)
+        losses = joined.prepared.trainer.validation_losses(joined.fitted, *joined.held_out)
+        others = prepared.trainer.validation_losses(apart.fitted, *held_out)
+        pays = _pays(losses, others, joined.held_out[0].groups)
+        self.resources.listener.say(f"text columns: {'kept apart' if pays else 'joined'}")
+        return apart if pays else joined
 
-def _leave_out_unused(
-    prepared: _Prepared, fitted: FitResult, rows_held_out: tuple[Examples, TextMatrix] | None
-) -> tuple[_Prepared, FitResult, tuple[Examples, TextMatrix] | None]:
-    """Return all three without patterns, if the validation rows did not ask for them."""
-    without = WithoutPatterns.after(fitted)
-    if without is None:
-        return prepared, fitted, rows_held_out
-    trainer, examples, matrix = prepared
-    prepared = _Prepared(without.trainer(trainer), without.examples(examples), without.matrix(matrix))
-    if rows_held_out is not None:
-        rows_held_out = without.examples(rows_held_out[0]), without.matrix(rows_held_out[1])
-    return prepared, without.fitted(fitted), rows_held_out
-
-
-def _may_keep_apart(data: LabelledTexts, settings: Settings) -> bool:
-    """Return whether validation is to decide if several text columns are kept apart, which takes a second fit."""
-    is_asked = settings.columns == "auto" and settings.recipe != "fast" and settings.optimizer == "lbfgs"
-    return is_asked and len(data.columns.texts) > 1
+    def validate(self, fit: _Fit, split: _Split, rng: np.random.Generator) -> tuple[FitResult, Trained]:
+        """Return the fit with what validation rows teach, such as the temperature, and what they show of it."""
+        (trainer, examples, matrix), fitted, rows = fit
+        if self.start is not None:
+            fitted = replace(fitted, model=as_before(fitted.model, self.start.model))
+        if rows is None:
+            return fitted, Trained(fitted.model, None, None, split.valid)
+        Y, judged = examples.Y, split.valid
+        if self.valid is None and self.rows is self.data and _is_cross_validated(self.settings, len(Y)):
+            self.resources.listener.say(f"{FOLDS}-fold cross-validation")
+            folds = deal(strata(Y), FOLDS, rng, groups=split.groups, Y=Y)
+            held_out = trainer.cross_validated(fitted, examples, matrix, split.groups, folds)
+            judged = np.flatnonzero(folds >= 0)
+        else:
+            held_out = trainer.held_out(fitted, *rows)
+        fitted, held_out = trainer.calibrated(fitted, held_out)
+        model, validation = _validated(fitted.model, held_out, np.random.default_rng(self.settings.seed))
+        return replace(fitted, model=model), Trained(model, validation, held_out, judged)
 
 
 def _pays(losses: Array, others: Array, groups: Integers | None) -> bool:
@@ -353,10 +401,12 @@ def _check_columns(data: LabelledTexts, valid: LabelledTexts | None, start: Star
             )
 
 
-def _with_replay(data: LabelledTexts, model: Model, replay: LabelledTexts, store: ArrayStore) -> LabelledTexts:
+def _with_replay(data: LabelledTexts, start: Start, store: ArrayStore) -> LabelledTexts:
     """Return the rows and after them the old ones, which together weigh as much as all rows that the model has seen."""
+    replay = start.replay
+    assert replay is not None
     weights = replay.row_weights()
-    together = np.concatenate([data.row_weights(), weights * (rows_seen(model) / weights.sum())])
+    together = np.concatenate([data.row_weights(), weights * (rows_seen(start.model) / weights.sum())])
     texts = store.strings(
         rows[start : start + _ROWS_COPIED]
         for rows in (data.texts, replay.texts)

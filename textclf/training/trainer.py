@@ -1,6 +1,5 @@
 """The fit, which runs twice: on the training part, to choose and to validate, and on all rows, with what was chosen."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -151,24 +150,22 @@ class Trainer:
         threads, scales = self.settings.threads, self._scales(examples)
         S = mean_vectors(examples.words, self.E, self.resources.store, threads) if self.S is None else self.S
         guess = self._guess_by_names(S, examples)
-        losses = None if valid is None else self._validation_losses(valid)
+        judge = None if valid is None else self._judge(valid)
         past = self._past_moves(examples)
         with rows_here(S, examples, threads) as rows:
-
-            def fit(chosen: Regularization, begin: JointFit | None) -> JointFit:
-                options = self._options(begin, is_searched=is_searched)
-                found = fit_jointly(self._problem(chosen, scales, guess), rows, options)
-                if valid is None or losses is None:
-                    return found
-                valid_loss = float(losses(found).sum() / valid.weights.sum())
-                return replace(found, valid_losses=[*found.valid_losses, valid_loss])
-
             if past is None:
-                past = Moves((), fit(regularization, start))
+                options = self._options(start, judge, is_searched=is_searched)
+                past = Moves((), fit_jointly(self._problem(regularization, scales, guess), rows, options))
                 self._save_moves(past)
-            if valid is None or losses is None or not is_searched:
+            if judge is None or not is_searched:
                 return FitResult(self._model(past.fit), regularization)
-            choice = choose_regularization(regularization, past, fit, losses, valid.groups, self._save_moves)
+
+            def move(to: Regularization, begin: JointFit) -> JointFit:
+                options = self._options(begin, judge, is_searched=True)
+                return fit_jointly(self._problem(to, scales, guess), rows, options)
+
+            groups = judge.examples.groups
+            choice = choose_regularization(regularization, past, move, judge.losses, groups, self._save_moves)
         chosen = choice.regularization
         said = [
             f", no {table.name}" if scale == UNUSED else f", scale of {table.name} {scale:g}"
@@ -205,11 +202,7 @@ class Trainer:
 
     def validation_losses(self, fitted: FitResult, examples: Examples, matrix: TextMatrix) -> Array:
         """Return the loss of each held-out row at the temperature that suits them all, shape (n,)."""
-        return self._losses_at_best_temperature(self._logits(fitted.model, matrix), examples)
-
-    def _losses_at_best_temperature(self, Z: Array, examples: Examples) -> Array:
-        temperature, _ = fit_temperature(Z, examples.Y, examples.weights, self._loss)
-        return self._loss.value(Z.astype(np.float64) / temperature, examples.Y) * examples.weights
+        return _losses_at_best_temperature(self._logits(fitted.model, matrix), examples, self._loss)
 
     def _logits(self, model: Model, matrix: TextMatrix) -> Array:
         """Return Z[L] of all texts, worked out in parts, of which each takes its C in double precision."""
@@ -287,7 +280,7 @@ class Trainer:
         problem = Problem(self.network, scales, self._loss, regularization.l2, prior)
         return problem if self.earlier is None else self.earlier.held(problem)
 
-    def _options(self, start: JointFit | None, *, is_searched: bool) -> FitOptions:
+    def _options(self, start: JointFit | None, judge: "_Judge | None", *, is_searched: bool) -> FitOptions:
         """Return how a minimum is looked for: closely where fits are compared, in few steps from an earlier fit."""
         settings, done = self.settings, len(self.epochs)
         steps = MOVE_ITERATIONS if start else settings.epochs if settings.epochs and not done else JOINT_ITERATIONS
@@ -298,18 +291,12 @@ class Trainer:
             start,
             lambda number, loss: epoch(Epoch(done + number, loss), done + steps),
             self.resources.checkpoint.within(_NOTED),
+            valid_loss=None if judge is None else judge.mean_loss,
         )
 
-    def _validation_losses(self, valid: Examples) -> Callable[[JointFit], Array]:
-        """Return what tells the loss of each validation row by a fit, its temperature set."""
+    def _judge(self, valid: Examples) -> "_Judge":
         threads = self.settings.threads
-        S = average(valid.words, self.E, threads=threads)
-
-        def losses(found: JointFit) -> Array:
-            Z = found.network.forward(S, wide=valid.ngrams.times(found.U, threads=threads)).Z[-1]
-            return self._losses_at_best_temperature(Z, valid)
-
-        return losses
+        return _Judge(valid, average(valid.words, self.E, threads=threads), self._loss, threads)
 
     @property
     def _loss(self) -> Loss:
@@ -446,6 +433,30 @@ class WithoutPatterns:
         width = wide.ngrams.width - (self.rows.stop - self.rows.start)
         places = np.insert(np.arange(width, dtype=np.int32), self.rows.start, np.full(wide.ngrams.width - width, -1))
         return replace(wide, ngrams=wide.ngrams.renumber(places, width))
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """Validation rows that tell fits apart: each is judged at the temperature that suits it. `S`: their C E."""
+
+    examples: Examples
+    S: Array
+    loss: Loss
+    threads: int
+
+    def losses(self, found: JointFit) -> Array:
+        """Return the loss of each row, shape (n,)."""
+        wide = self.examples.ngrams.times(found.U, threads=self.threads)
+        return _losses_at_best_temperature(found.network.forward(self.S, wide=wide).Z[-1], self.examples, self.loss)
+
+    def mean_loss(self, found: JointFit) -> float:
+        """Return the mean loss of the rows."""
+        return float(self.losses(found).sum() / self.examples.weights.sum())
+
+
+def _losses_at_best_temperature(Z: Array, examples: Examples, loss: Loss) -> Array:
+    temperature, _ = fit_temperature(Z, examples.Y, examples.weights, loss)
+    return loss.value(Z.astype(np.float64) / temperature, examples.Y) * examples.weights
 
 
 def list_steps(found: JointFit, done: int) -> list[EpochFigures]:

@@ -173,7 +173,7 @@ def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "La
         raise DataError(f"{path}: expected training rows, found the table that is measured on. Name another.")
     rows = read_examples(origin(path), options)
     report_table(rows.name, rows.refused, rows.notes.sentences())
-    return LabelledTexts(rows.texts, rows.labels, columns=rows.columns)
+    return LabelledTexts.of(rows)
 
 
 # --- as text ---------------------------------------------------------------------------------------------------------

@@ -82,7 +82,7 @@ def command(options: CurveOptions) -> None:
     settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
     if options.multi_label:
         settings = replace(settings, multi_label=True, output="sigmoid")
-    data = LabelledTexts(examples.texts, examples.labels, columns=examples.columns)
+    data = LabelledTexts.of(examples)
     rng = np.random.default_rng(options.seed)
     plan = plan_curve(data, options.folds, rng, multi_label=options.multi_label)
     opened = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=quiet)

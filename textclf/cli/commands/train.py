@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from textclf.storage.array_store import ArrayStore
     from textclf.tables import LoadedTable, TableOptions
     from textclf.training.checkpoint import CheckpointFile
-    from textclf.training.train import LabelledTexts, Trained
+    from textclf.training.train import Trained
     from textclf.vectors import WordVectors
 
 
@@ -347,17 +347,37 @@ def command(options: TrainOptions) -> None:
     """
     started = time.perf_counter()
     old, options = _go_on_from(options)
+    reading = _reading(options, old)
+    checkpoint = _check_files(options)
+    if options.is_far:
+        _say_result(_train_on_files(options, reading, checkpoint), None, options)
+        return
+    from textclf.storage.array_store import ArrayStore, default_budget
+    from textclf.training.resources import Listener, Resources
+    from textclf.training.train import LabelledTexts, Start, train
+
+    store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
+    rows = _read(options, reading, old.labels if old else (), store)
+    vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
+    valid, replay = (None if each is None else LabelledTexts.of(each) for each in (rows.valid, rows.old))
+    _say_what_is_read(rows.train, reading, options)
+    with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
+        resources = Resources(Listener(lambda text: say(text, quiet=options.quiet), show), store, checkpoint)
+        start = None if old is None else Start(old, replay)
+        data = LabelledTexts.of(rows.train)
+        trained = train(data, options.settings, vectors, valid=valid, start=start, resources=resources)
+        trained = _keep_examples(trained, rows.train, options)
+        trained.model.save(options.target)  # before the checkpoint goes
+    _write_report(trained, options, rows, started)
+    _say_result(trained, _cross_validate(options, reading, rows, vectors), options)
+
+
+def _reading(options: TrainOptions, old: "Model | None") -> "TableOptions":
+    """Return how tables are read: as the options say, or as the model to continue from has it."""
     reading = options.table_options(multi_label=options.settings.multi_label, weight_column=options.weight_column)
     if old is not None and not reading.others:
         reading = reading.read_for(old.features.columns)
-    reading = replace(reading, split_column=options.split_column)
-    checkpoint = _check_files(options)
-    measured = None
-    if options.is_far:
-        trained: Trained | TrainedFar = _train_on_files(options, reading, checkpoint)
-    else:
-        trained, measured = _train_on_table(options, reading, old, checkpoint, started)
-    _say_result(trained, measured, options)
+    return replace(reading, split_column=options.split_column)
 
 
 def _go_on_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]:
@@ -438,37 +458,6 @@ class TrainingTables(NamedTuple):
     old: "LoadedTable | None"
 
 
-def _train_on_table(
-    options: TrainOptions, reading: "TableOptions", old: "Model | None", checkpoint: "CheckpointFile", started: float
-) -> tuple["Trained", "CrossValidation | None"]:
-    """Train and save, with progress and a checkpoint to resume from; return also the cross-validation, if asked for."""
-    from textclf.model.kept_examples import keep_examples
-    from textclf.storage.array_store import ArrayStore, default_budget
-    from textclf.training.resources import Listener, Resources
-    from textclf.training.train import Start, train
-
-    store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
-    rows = _read(options, reading, old.labels if old else (), store)
-    if options.keep_examples and not rows.train.columns.is_plain:
-        raise click.UsageError("--keep-examples goes with one text column, and no columns beside it.")
-    vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
-    start: Start | None = None if old is None else Start(old, None if rows.old is None else _take_examples(rows.old))
-    valid = None if rows.valid is None else _take_examples(rows.valid)
-    _say_what_is_read(rows.train, reading, options)
-    with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
-        resources = Resources(Listener(lambda text: say(text, quiet=options.quiet), show), store, checkpoint)
-        trained = train(
-            _take_examples(rows.train), options.settings, vectors, valid=valid, start=start, resources=resources
-        )
-        if options.keep_examples:
-            examples = rows.train
-            model = keep_examples(trained.model, examples.texts, examples.labels, options.keep_examples)
-            trained = replace(trained, model=model)
-        trained.model.save(options.target)  # before the checkpoint goes
-    _write_report(trained, options, rows, started)
-    return trained, _cross_validate(options, reading, rows, vectors)
-
-
 def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], store: "ArrayStore") -> TrainingTables:
     """Return the rows, their texts on the store; say, and write, which rows are not used.
 
@@ -492,6 +481,8 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
     else:
         valid = examples(options.valid, of_valid)
     rows = TrainingTables(source, train, valid, examples(options.replay, replace(reading, weight_column=None)))
+    if options.keep_examples and not train.columns.is_plain:
+        raise click.UsageError("--keep-examples goes with one text column, and no columns beside it.")
     read = [each for each in (rows.train, rows.valid, rows.old) if each is not None]
     for each in read:
         report_table(each.name, each.refused, each.notes.sentences())
@@ -512,10 +503,13 @@ def _say_what_is_read(examples: "LoadedTable", reading: "TableOptions", options:
         warn(f"{examples.name}: {doubt}")
 
 
-def _take_examples(examples: "LoadedTable") -> "LabelledTexts":
-    from textclf.training.train import LabelledTexts
+def _keep_examples(trained: "Trained", rows: "LoadedTable", options: TrainOptions) -> "Trained":
+    """Return the model with typical texts of each label, if they were asked for."""
+    from textclf.model.kept_examples import keep_examples
 
-    return LabelledTexts(examples.texts, examples.labels, examples.weights, columns=examples.columns)
+    if not options.keep_examples:
+        return trained
+    return replace(trained, model=keep_examples(trained.model, rows.texts, rows.labels, options.keep_examples))
 
 
 def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTables, started: float) -> None:
@@ -541,9 +535,10 @@ def _cross_validate(
     if options.folds is None:
         return None
     from textclf.analysis.cross_validation import measure_folds, write_predictions
+    from textclf.training.train import LabelledTexts
 
     found = measure_folds(
-        _take_examples(rows.train), options.settings, vectors, options.folds,
+        LabelledTexts.of(rows.train), options.settings, vectors, options.folds,
         say=lambda text: say(text, quiet=options.quiet),
     )  # fmt: skip
     if options.predictions is not None:

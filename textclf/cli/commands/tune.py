@@ -121,7 +121,7 @@ def command(options: TuneOptions) -> None:
         warn(f"{examples.name}: few rows, {len(examples)}: take the figures as rough.")
     open_chosen_vectors(options.vectors, cache=cache, quiet=quiet)  # converted now, with a word; mapped by the search
     wanted = Tuning(options.duration, options.chosen_metric, options.max_size, options.study, cache=cache)
-    data = LabelledTexts(examples.texts, examples.labels, examples.weights, columns=examples.columns)
+    data = LabelledTexts.of(examples)
     with counting_steps("tuning, seconds", round(options.duration), quiet=quiet) as count:
         tools = SearchTools(say=lambda text: say(text, quiet=quiet), progress=lambda seconds: count(round(seconds)))
         tuned = tune(data, base, wanted, options.target, tools)

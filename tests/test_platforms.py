@@ -17,7 +17,7 @@ from textclf.cli.console import command_line
 from textclf.model import file as model_file
 from textclf.storage import array_store, files
 from textclf.tables import reader_child
-from textclf.tuning import trial_worker
+from textclf.training import trial_worker
 from textclf.vectors import fasttext_child, unpack
 
 SETTERS = [

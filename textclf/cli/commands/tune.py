@@ -28,8 +28,7 @@ from textclf.cli.values import Bytes
 from textclf.errors import spell
 
 if TYPE_CHECKING:
-    from textclf.tuning import Tuned
-    from textclf.tuning.search import Metric
+    from textclf.training.search import Metric, Tuned
 
 _FEW = 50  # rows; figures of fewer say little
 _METRICS = ("accuracy", "macro-f1", "micro-f1", "log-loss")
@@ -103,8 +102,8 @@ def command(options: TuneOptions) -> None:
     """
     from textclf.settings import Settings
     from textclf.tables import read_examples
+    from textclf.training.search import SearchTools, Tuning, tune
     from textclf.training.train import LabelledTexts
-    from textclf.tuning import SearchTools, Tuning, tune
 
     quiet, cache = options.quiet, not options.no_cache
     base = Settings(

@@ -27,8 +27,8 @@ from textclf.storage.files import check_writable
 from textclf.text.copies import group_copies
 from textclf.training.data import deal
 from textclf.training.train import LabelledTexts
+from textclf.training.trial_worker import Measured, OutOfTime, Work, Worker
 from textclf.training.vocabulary import LONGEST_SHORT, mean_length
-from textclf.tuning.trial_worker import Measured, OutOfTime, Work, Worker
 
 if TYPE_CHECKING:
     import optuna

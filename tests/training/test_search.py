@@ -15,9 +15,9 @@ from textclf.cli import run
 from textclf.errors import TextclfError, TrainingError
 from textclf.model.model import Model
 from textclf.settings import Settings
+from textclf.training.search import SearchTools, Tuning, tune
 from textclf.training.train import LabelledTexts
-from textclf.tuning import SearchTools, Tuning, tune
-from textclf.tuning.trial_worker import Measured, OutOfTime, Work, Worker, _serve
+from textclf.training.trial_worker import Measured, OutOfTime, Work, Worker, _serve
 
 DATA = LabelledTexts(["good day", "bad day", "good film", "bad film"] * 6, ["pos", "neg", "pos", "neg"] * 6)
 
@@ -235,7 +235,7 @@ import os, sys
 import numpy as np
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts
-from textclf.tuning.trial_worker import Work, Worker
+from textclf.training.trial_worker import Work, Worker
 if __name__ == "__main__":
     data = LabelledTexts(["good film", "bad film"] * 50, ["up", "down"] * 50)
     worker = Worker(Work(data, np.arange(100) % 2, "none", cache=False))

@@ -158,7 +158,7 @@ def hide_gensim(monkeypatch):
         for name in [name for name in sys.modules if name.partition(".")[0] == "gensim"]:
             monkeypatch.delitem(sys.modules, name)
         monkeypatch.setitem(sys.modules, "gensim", None)
-        monkeypatch.setattr("textclf.vectors.read.find_spec", lambda _: None)
+        monkeypatch.setattr("textclf.vectors.open.find_spec", lambda _: None)
 
     return hide
 
@@ -306,7 +306,7 @@ def test_where_gensim_disagrees_with_the_scan_the_file_is_read_without_it(kind, 
 
 @needs_gensim
 def test_a_fasttext_file_that_takes_too_long_is_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr("textclf.vectors.read._CHILD_SECONDS", 0.01)
+    monkeypatch.setattr("textclf.vectors.open._CHILD_SECONDS", 0.01)
     write_small_fasttext(tmp_path / "v")
     with pytest.raises(VectorsError, match="reading these fastText vectors took too long"):
         open_vectors(tmp_path / "v", cache=False)

@@ -1,9 +1,17 @@
 """The same commands on many files and many processes, through Dask (the extra ``dask``)."""
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
-from textclf.distributed.evaluate_files import Evaluated, EvaluationJob, evaluate_files
 from textclf.distributed.fit import StepListener
-from textclf.distributed.label import LabelJob, LabelledFiles, SetAside, label, predict
+from textclf.distributed.label import (
+    Evaluated,
+    EvaluationJob,
+    LabelJob,
+    LabelledFiles,
+    SetAside,
+    evaluate_files,
+    label,
+    predict,
+)
 from textclf.distributed.shards import Shard, find_shards
 from textclf.distributed.train_files import TrainedFar, train_files
 

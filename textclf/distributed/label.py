@@ -1,4 +1,4 @@
-"""Label many files, each one a task, or a Dask DataFrame.
+"""Label many files, each one a task, or a Dask DataFrame; and measure a model on many files.
 
 What is done stays done when a run is stopped and started again. Beside each finished output a record is kept
 (``.textclf/NAME.json``) with its counts and checksum, and with what it was made from. A task whose record and output
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textclf import __version__
+from textclf.analysis.evaluate import EvaluationCounts, Measurement, count_rows
 from textclf.distributed.engines import Engine, SharedFile
 from textclf.distributed.shards import Folder, Shard
 from textclf.errors import DataError, OutputError, TextclfError
@@ -292,3 +293,66 @@ def _no_text(column: str, found: str) -> str:
         f"column {column!r}: expected texts, found {found}. Name the column of texts, or convert it:"
         f" frame[{column!r}].astype('string')."
     )
+
+
+# --- measuring -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The figures over all files, how many files and refused rows there were, and which files could not be read."""
+
+    measurement: Measurement
+    files: int
+    refused: int
+    set_aside: list[SetAside]
+
+
+@dataclass(frozen=True)
+class EvaluationJob:
+    """What is done to every file; it travels to the workers."""
+
+    model: SharedFile
+    digest: str
+    options: TableOptions
+    decision: DecisionSettings
+
+
+def evaluate_files(
+    engine: Engine,
+    shards: Sequence[Shard],
+    model: Model,
+    job: EvaluationJob,
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Evaluated:
+    """Return the figures of the job's model, which is here, too, over the labelled rows of all files.
+
+    Counts are added in the order of the files' names, so that the figures do not depend on who was faster. Where the
+    options skip invalid rows, an unreadable file is skipped; else it ends the run with its error.
+    """
+    found: dict[str, tuple[EvaluationCounts, int]] = {}
+    aside: list[SetAside] = []
+    for shard, outcome in engine.run(partial(_count_shard, job), shards):
+        if not isinstance(outcome, TextclfError):
+            found[shard.name] = outcome
+        elif job.options.on_error == "skip":
+            aside.append(SetAside(shard.url, str(outcome)))
+        else:
+            raise outcome
+        progress(1)
+    if not found:
+        raise DataError(f"{aside[0].reason} None of the {len(aside)} files could be used.")
+    names = sorted(found)
+    total, _ = found[names[0]]
+    for name in names[1:]:
+        total.merge(found[name][0])
+    refused = sum(count for _, count in found.values())
+    return Evaluated(total.measurement(model, job.decision), len(found), refused, sorted(aside, key=lambda a: a.input))
+
+
+def _count_shard(job: EvaluationJob, shard: Shard) -> tuple[EvaluationCounts, int]:
+    """Return the counts of one file, and its number of refused rows; runs on a worker."""
+    model = load_model(job.model.where(), job.digest)
+    with shard.local() as path, open_table(path, job.options, labelled=True) as table:
+        return count_rows(model, table, model.decide(job.decision)), len(table.refused)

@@ -16,22 +16,28 @@ by f ‖U‖, or by what n-grams do to the loss of an eighth as many validation 
 alone does as well on IMDB and better on Banking77, but worse on SST-2.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
+from textclf.analysis.evaluate import check_known
 from textclf.errors import ModelError
-from textclf.export.measured_rows import Change, LabelledRows
+from textclf.labels import label_sets, multi_hot
 from textclf.metrics.bootstrap import standard_error
-from textclf.model.abstention import ConfidenceRecord
-from textclf.model.card import ExportFacts
+from textclf.metrics.multi_label import log_losses, new_tally
+from textclf.metrics.single_label import losses
+from textclf.model.abstention import ConfidenceRecord, record_confidence
+from textclf.model.calibration import fit_temperature
+from textclf.model.card import BeforeAfter, ExportFacts, ExportValidation
 from textclf.model.model import Model
-from textclf.nn.network import Network
+from textclf.model.prediction import Predictions
+from textclf.nn.network import LOSSES, Network
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, few_values
+from textclf.tables import LoadedTable
 from textclf.text.copies import group_copies
 from textclf.text.features import Features, TextMatrix
 from textclf.text.key_index import KeyIndex, short_keys
@@ -49,11 +55,11 @@ class Shrunk:
     model: Model
     words: tuple[int, int]
     ngrams: tuple[int, int]
-    change: Change | None
+    change: "Change | None"
 
 
 def shrink(
-    model: Model, source: str, *, rows: LabelledRows | None = None, max_size: int | None = None,
+    model: Model, source: str, *, rows: "LabelledRows | None" = None, max_size: int | None = None,
     size_of: Callable[[Model], int] = Model.file_size,
 ) -> Shrunk:  # fmt: skip
     """Return the model in 8 bits, with the words and n-grams that have most effect for their bytes.
@@ -79,7 +85,7 @@ def shrink(
     return Shrunk(small, (len(small.words), len(model.words)), (len(small.U), len(model.U)), change)
 
 
-def _with_validation(small: Model, change: Change) -> Model:
+def _with_validation(small: Model, change: "Change") -> Model:
     assert small.card.export is not None  # `_cut` has set it
     facts = replace(small.card.export, validation=change.figures())
     return replace(small, card=replace(small.card, export=facts))
@@ -100,7 +106,7 @@ def fold_layer(model: Model) -> Model:
 class _Shrinker:
     """Smaller and smaller models of one: which words and n-grams go first, and what is made of those that stay."""
 
-    def __init__(self, model: Model, source: str, rows: LabelledRows | None, size_of: Callable[[Model], int]) -> None:
+    def __init__(self, model: Model, source: str, rows: "LabelledRows | None", size_of: Callable[[Model], int]) -> None:
         self.whole, self.source, self.rows, self.size_of = fold_layer(model), source, rows, size_of
         V = len(model.words)
         of_words, of_ngrams = effects(self.whole)
@@ -140,7 +146,7 @@ class _Shrinker:
             )
         return low
 
-    def fewest_that_do(self, rows: LabelledRows) -> int:
+    def fewest_that_do(self, rows: "LabelledRows") -> int:
         """Return the fewest of all, a half, a quarter … that lose less than a standard error on these rows."""
         best, groups = self.all, group_copies(rows.texts)
         of_all = rows.losses(self.keeping(best))
@@ -297,3 +303,83 @@ def _scale(words: Array, ngrams: Array, features: Features) -> Usage:
     for kind in features.kinds:
         of_kinds[kind] /= max(of_kinds[kind].sum(), 1e-300)
     return Usage(words / max(words.sum(), 1e-300), of_kinds)
+
+
+# --- what a smaller model loses, on labelled rows that it was not trained on -----------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """What became of a model's figures on n rows: accuracy, or micro-F1 of a multi-label one, and the mean log loss.
+
+    `largest`: by how much a probability changed at most.
+    """
+
+    n: int
+    name: str
+    before: float
+    after: float
+    log_loss_before: float
+    log_loss_after: float
+    largest: float
+
+    def figures(self) -> ExportValidation:
+        """Return what the smaller model's card keeps."""
+        named = {self.name: BeforeAfter(self.before, self.after)}
+        return ExportValidation(self.n, BeforeAfter(self.log_loss_before, self.log_loss_after), self.largest, **named)
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Texts and their truth Y, shape (n, k)."""
+
+    texts: Sequence[str]
+    Y: Array
+    threads: int = 1
+
+    @staticmethod
+    def of(examples: LoadedTable, model: Model, threads: int) -> "LabelledRows":
+        """Return the rows of a table; raises DataError at a label that the model does not have."""
+        sets = label_sets(examples.labels, multi_label=model.is_multi_label)
+        check_known(examples.name, examples.rows, sets, model.labels)
+        return LabelledRows(examples.texts, multi_hot(sets, model.labels), threads)
+
+    def predict(self, model: Model) -> Predictions:
+        """Return what a model says of these texts."""
+        return model.predict(self.texts, threads=self.threads)
+
+    def losses(self, model: Model) -> Array:
+        """Return the loss of each row, shape (n,)."""
+        P = self.predict(model).P
+        return log_losses(self.Y, P).sum(axis=1) if model.is_multi_label else losses(self.Y.argmax(axis=1), P)
+
+    def calibrate(self, model: Model) -> Model:
+        """Return the model with the temperature that suits these rows, and the record of what it says of them."""
+        matrix = model.features.extract(self.texts)
+        Z = model.logits(matrix, threads=self.threads)
+        if model.card.settings is None or model.card.settings.calibrate:
+            loss = LOSSES["cross-entropy", model.output]
+            temperature, _ = fit_temperature(Z, self.Y, np.ones(len(self.Y)), loss)
+            model = replace(model, temperature=temperature)
+        if model.is_multi_label:
+            return model
+        P = model.probabilities_of(Z)
+        classes, groups = model.decision.choose(P), group_copies(self.texts)
+        record = record_confidence(P, self.Y.argmax(axis=1), classes, matrix.known_shares, groups)
+        return replace(model, record=record)
+
+    def change(self, model: Model, smaller: Model) -> Change:
+        """Return what became of the figures."""
+        figures, probabilities = [], []
+        name = "micro_f1" if model.is_multi_label else "accuracy"
+        for each in (model, smaller):
+            predictions, tally = self.predict(each), new_tally(each.labels, each.thresholds)
+            counts = {"words": predictions.tokens, "known": predictions.known}
+            tally.add_rows(self.Y, predictions.P, given=predictions.given, **counts)
+            figures.append(tally.evaluation().summary())
+            probabilities.append(predictions.P)
+        before, after = figures
+        largest = float(np.abs(probabilities[1] - probabilities[0]).max())
+        return Change(
+            len(self.texts), name, before[name], after[name], before["log_loss"], after["log_loss"], largest
+        )  # fmt: skip

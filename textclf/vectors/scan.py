@@ -14,14 +14,17 @@ import numpy as np
 
 from textclf.errors import VectorsError
 from textclf.types import Array
-from textclf.vectors.fasttext import MAGIC, MOST_DIMENSIONS, MOST_WORDS, read_layout
 from textclf.vectors.layouts import (
     LONGEST_LINE,
+    MAGIC,
+    MOST_DIMENSIONS,
+    MOST_WORDS,
     LineCounts,
     WordList,
     clip_bytes,
     count_lines,
     is_number,
+    read_layout,
     read_lines,
     read_records,
 )

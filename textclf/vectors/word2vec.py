@@ -13,7 +13,7 @@ from textclf.errors import DataError, OutputError, VectorsError
 from textclf.storage.files import write_whole
 from textclf.text.tokenizer import tokenize
 from textclf.types import Array, Integers
-from textclf.vectors.read import require_gensim
+from textclf.vectors.open import require_gensim
 from textclf.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:

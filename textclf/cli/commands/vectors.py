@@ -178,7 +178,7 @@ def train_command(options: VectorTrainingOptions) -> None:
     from dataclasses import replace
 
     from textclf.vectors import check_format, save_word2vec, to_grid, train_vectors
-    from textclf.vectors.read import require_gensim
+    from textclf.vectors.open import require_gensim
     from textclf.vectors.word2vec import read_corpus
 
     quiet, output = options.quiet, options.output

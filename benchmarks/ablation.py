@@ -34,7 +34,7 @@ Variant = tuple[dict[str, Any], list[Any], bool]
 
 
 def _even_scales(C: Any, Y: Any, *_: Any, **__: float) -> Any:  # noqa: ANN401 - stands in for nbsvm_scales
-    return np.ones_like(nbsvm_scales(C, Y, floor=1.0, smoothing=1.0))
+    return np.ones_like(nbsvm_scales(C, Y))
 
 
 def _within_text(tokens: Any, longest: int) -> Iterator[Any]:  # noqa: ANN401 - stands in for ngrams_by_length

@@ -23,11 +23,12 @@ from typing import Any
 import numpy as np
 from scale import write_uneven_shards
 
-from textclf.distributed import Engine, Serial, Shard, StepListener, TrainedFar, dask_engine, find_shards, train_files
+from textclf.distributed import Engine, Serial, Shard, TrainedFar, dask_engine, find_shards, train_files
 from textclf.distributed.engines import SharedFile
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.tables import TableOptions, open_table
+from textclf.training.resources import Listener, Resources
 from textclf.vectors import open_vectors
 
 STEPS = 12
@@ -169,10 +170,10 @@ class Steps:
 def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[Steps, TrainedFar]:
     """Train by some steps; return what each took."""
     at: list[tuple[float, float]] = []
-    listener = StepListener(step=lambda _number, _loss: at.append((time.perf_counter(), time.process_time())))
+    listener = Listener(epoch=lambda _step, _most: at.append((time.perf_counter(), time.process_time())))
     settings = Settings(l2=0.15, valid_fraction=0.0, epochs=STEPS)
     vectors = open_vectors("starter", say=lambda _: None)
-    found = train_files(engine, shards, TableOptions(), settings, vectors, listener=listener)
+    found = train_files(engine, shards, TableOptions(), settings, vectors, Resources(listener))
     return Steps(*np.diff(at, axis=0).T.tolist()), found
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 import polars as pl
 import pytest
+from textclf.tuning import trial_worker
 
 from textclf import tuning
 from textclf.cli import COMMANDS, LazyGroup, run
-from textclf.tuning import trial_worker
 from textclf.vectors import open_vectors
 
 pytestmark = pytest.mark.usefixtures("small_starter")

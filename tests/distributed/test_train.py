@@ -13,13 +13,14 @@ import pytest
 from interruptions import Stopping
 
 from textclf.cli import run
-from textclf.distributed import Serial, StepListener, dask_engine, find_shards, train_files
+from textclf.distributed import Serial, dask_engine, find_shards, train_files
 from textclf.errors import ModelError
 from textclf.model.drift import CONFIDENCE
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.tables import TableOptions
 from textclf.training.checkpoint import CheckpointFile
+from textclf.training.resources import Listener, Resources
 from textclf.vectors import open_vectors
 
 pytestmark = pytest.mark.usefixtures("small_starter")
@@ -74,9 +75,9 @@ def test_rows_are_held_out_and_the_probabilities_calibrated(parts, tmp_path, cap
     assert len(found.record.right) == said["validation"]["texts"]
 
 
-def trained(engine, parts, settings, source="starter", **more):
+def trained(engine, parts, settings, source="starter", **resources):
     vectors = open_vectors(source)
-    return train_files(engine, find_shards(str(parts)), TableOptions(), settings, vectors, **more)
+    return train_files(engine, find_shards(str(parts)), TableOptions(), settings, vectors, Resources(**resources))
 
 
 def test_a_lost_worker_is_survived_in_training(one_machine, parts):
@@ -84,12 +85,12 @@ def test_a_lost_worker_is_survived_in_training(one_machine, parts):
         victim = next(iter(engine._client.run(os.getpid).values()))
         steps = []
 
-        def step(number, loss):
+        def step(epoch, most):
             if not steps:
                 os.kill(victim, signal.SIGKILL)
-            steps.append(loss)
+            steps.append(epoch.loss)
 
-        found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=StepListener(step=step))
+        found = trained(engine, parts, Settings(l2=0.15, valid_fraction=0.0), listener=Listener(epoch=step))
     assert found.rows == 800
     assert steps[-1] == pytest.approx(one_machine.card.history[-1].loss, abs=1e-4)
 

@@ -28,7 +28,7 @@ from textclf.model.file import read_model, write_model
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.training.data import split
-from textclf.training.nbsvm import nbsvm_scales
+from textclf.training.nbsvm import FLOOR, SMOOTHING, nbsvm_scales
 from textclf.training.train import LabelledTexts, train
 
 pytestmark = pytest.mark.usefixtures("small_starter")
@@ -388,8 +388,8 @@ def test_scales_count_outside_a_label_the_rows_that_lack_it(drawn, V):
     rng = np.random.default_rng(V)
     C = rng.uniform(0.1, 2.0, (len(Y), V)) * (rng.random((len(Y), V)) < 0.5)
     if C.any():
-        found = nbsvm_scales(oracles.wide_rows(C), Y.astype(np.float64), floor=0.3, smoothing=0.3)
-        expected = oracles.nbsvm_scales(C.tolist(), Y.tolist(), 0.3, 0.3)
+        found = nbsvm_scales(oracles.wide_rows(C), Y.astype(np.float64))
+        expected = oracles.nbsvm_scales(C.tolist(), Y.tolist(), FLOOR, SMOOTHING)
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textclf.model import calibration
-from textclf.model.calibration import Scaling, fit_calibration, fit_temperature, fit_vector
+from textclf.model.calibration import CalibrationRows, Scaling, fit_calibration, fit_temperature, fit_vector
 from textclf.nn.network import LOSSES, one_hot, sigmoid, softmax
 
 SOFTMAX = LOSSES["cross-entropy", "softmax"]
@@ -75,7 +75,7 @@ def skewed(n, seed=0):
 
 
 def calibrated(Z, y):
-    return fit_calibration(Z, one_hot(y, 3), np.ones(len(y)), SOFTMAX, np.random.default_rng(0))
+    return fit_calibration(CalibrationRows(Z, one_hot(y, 3), np.ones(len(y))), SOFTMAX, np.random.default_rng(0))
 
 
 def test_vector_scaling_is_chosen_where_classes_are_off_by_different_amounts_and_lowers_the_loss():
@@ -106,7 +106,7 @@ def test_of_very_many_rows_some_are_drawn_and_say_the_same(monkeypatch):
     fit = calibration.fit_temperature
     monkeypatch.setattr(calibration, "fit_temperature", lambda Z, *rest: looked_at.append(len(Z)) or fit(Z, *rest))
     monkeypatch.setattr(calibration, "_MOST_ROWS_A_NUMBER", 1000)
-    found = fit_calibration(Z * 2.0, one_hot(y, 2), np.ones(len(y)), SOFTMAX, np.random.default_rng(0))
+    found = fit_calibration(CalibrationRows(Z * 2.0, one_hot(y, 2), np.ones(len(y))), SOFTMAX, np.random.default_rng(0))
     assert looked_at[0] == 5000  # of the numbers T, and a factor and a bias for each class
     assert found.temperature == pytest.approx(2.0, rel=0.06)
 

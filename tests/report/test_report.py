@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from textclf.analysis.compare import add_baselines, answer, compare
-from textclf.analysis.evaluate import Measurement, measure
+from textclf.analysis.evaluate import Counting, Measurement, measure
 from textclf.cli import run
 from textclf.errors import TextclfError
 from textclf.metrics.bootstrap import wilson_interval
@@ -128,9 +128,7 @@ def make_case(folder, labels, *, multi_label=False, mistakes=3, copies=4, **sett
     asked = DecisionSettings(target_precision=None if multi_label or not trained.validation else 0.8)
     with open_table(path, TableOptions(multi_label=multi_label), labelled=True) as table:
         found = measure(
-            trained.model, table, threads=1, keep_errors=True, asked=asked,
-            progress=lambda _: None,
-            watch=gathered.watch,
+            trained.model, table, asked, Counting(keep_errors=True, watch=gathered.watch)
         )  # fmt: skip
     examples = LoadedTable("reviews.csv", texts, named, None, list(range(1, len(texts) + 1)))
     return Case(folder, trained, examples, gathered, found)
@@ -188,10 +186,7 @@ def test_a_long_text_is_folded(tmp_path):
     path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     gathered = Gathered(trained.model)
     with open_table(path, TableOptions(), labelled=True) as table:
-        found = measure(
-            trained.model, table, threads=1, keep_errors=True, progress=lambda _: None,
-            watch=gathered.watch,
-        )  # fmt: skip
+        found = measure(trained.model, table, counting=Counting(keep_errors=True, watch=gathered.watch))
     write_evaluation_report(tmp_path / "r.html", gathered, found, "rows", 0, MADE)
     source = (tmp_path / "r.html").read_text("utf-8")
     assert source.count("<article>") == 2

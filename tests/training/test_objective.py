@@ -41,7 +41,7 @@ def test_weights_of_examples_count_as_copies_do():
 def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
     examples, E = two_classes()
     network = Network.start((4, 2), "relu", np.random.default_rng(0))
-    scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    scales = nbsvm_scales(examples.ngrams, examples.Y)
     S = examples.words.times(E)
     sought = Problem(network, scales, LOSS, 0.1)
     fits = [fit_here(sought, S, examples, exactly(20, 1e-3), number) for number in (1, threads)]
@@ -52,7 +52,7 @@ def test_the_joint_fit_is_the_same_with_any_number_of_threads(threads):
 def test_of_two_classes_the_scales_of_one_will_do():
     examples, E = two_classes()
     S, network = examples.words.times(E), Network.start((4, 2), "relu", np.random.default_rng(0))
-    scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    scales = nbsvm_scales(examples.ngrams, examples.Y)
     options = exactly(20, 1e-6)
     one, both = (fit_here(Problem(network, each, LOSS, 0.1), S, examples, options) for each in (scales[:, :1], scales))
     np.testing.assert_array_equal(one.U, both.U)
@@ -86,7 +86,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
     network = Network.start((3, classes), "relu", rng, np.float64)
     fits = []
     for part, of_part in ((examples.weighing_only(rows), S), (examples.take(rows), S[rows])):
-        scales = nbsvm_scales(part.ngrams, part.Y, part.weights, floor=0.3, smoothing=0.3)
+        scales = nbsvm_scales(part.ngrams, part.Y, part.weights)
         fits.append(fit_here(Problem(network, scales, LOSS, 0.5), of_part, part, exactly()))
     np.testing.assert_allclose(fits[0].U, fits[1].U, atol=1e-6)
     np.testing.assert_allclose(fits[0].losses[-1], fits[1].losses[-1], rtol=1e-9)
@@ -96,7 +96,7 @@ def test_rows_that_weigh_nothing_are_as_if_they_were_not_there(classes):
 def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_threads(threads, monkeypatch):
     examples, E = two_classes(n=400)
     network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
-    scales = nbsvm_scales(examples.ngrams, examples.Y, floor=0.3, smoothing=0.3)
+    scales = nbsvm_scales(examples.ngrams, examples.Y)
     sought = Problem(network, scales, LOSS, 0.1)
     whole = fit_here(sought, S, examples, exactly(20, 1e-6), threads)
     monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)

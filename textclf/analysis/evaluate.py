@@ -300,50 +300,46 @@ class EvaluationCounts:
         return PositiveFigures(label, threshold, scores.precision, scores.recall, scores.f1, operating, target, p_value)
 
 
+@dataclass(frozen=True)
+class Counting:
+    """How rows are counted, and who sees them meanwhile; none of it changes a figure.
+
+    `progress` takes the number of rows done since its last call, `watch` each batch's texts, their truth Y, shape
+    (n, k), and what the model says of them.
+    """
+
+    threads: int = 1
+    keep_errors: bool = False
+    progress: Callable[[int], None] = lambda _: None
+    watch: Callable[[Sequence[str], Array, Predictions], None] = lambda _texts, _truth, _predictions: None
+
+
+PLAIN_COUNTING = Counting()
+
+
 def measure(
-    model: Model,
-    table: Table,
-    *,
-    threads: int,
-    keep_errors: bool,
-    asked: DecisionSettings = OWN_RULE,
-    progress: Callable[[int], None],
-    watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
+    model: Model, table: Table, asked: DecisionSettings = OWN_RULE, counting: Counting = PLAIN_COUNTING
 ) -> Measurement:
     """Predict every row of an open table and compare with its label.
 
-    `watch` is handed each batch's texts, their truth Y, shape (n, k), and what the model says of them.
     `asked`: what the user asks of decisions. Raises DataError at a label that the model does not have, ModelError when
     it cannot follow the rule.
     """
-    decision = model.decide(asked)
-    counts = count_rows(
-        model, table, decision, threads=threads, keep_errors=keep_errors, progress=progress, watch=watch
-    )
-    return counts.measurement(model, asked)
+    return count_rows(model, table, model.decide(asked), counting).measurement(model, asked)
 
 
-def count_rows(
-    model: Model,
-    table: Table,
-    decision: Decision,
-    *,
-    threads: int = 1,
-    keep_errors: bool = False,
-    progress: Callable[[int], None] = lambda _: None,
-    watch: Callable[[Sequence[str], Array, Predictions], None] | None = None,
-) -> EvaluationCounts:
+def count_rows(model: Model, table: Table, decision: Decision, counting: Counting = PLAIN_COUNTING) -> EvaluationCounts:
     """Predict every row of an open table and count how its label compares; raises DataError as `measure` does."""
+    threads = counting.threads
     counts = EvaluationCounts.start(model, decision)
     ahead = isinstance(table.origin, Path)
     for batch, predictions in predict_batches(model, table.batches(), decision, threads=threads, ahead=ahead):
         Y = known_truth(model, table.name, batch)
         counts.add(model, batch.texts, Y, predictions)
-        if keep_errors:
+        if counting.keep_errors:
             counts.errors += wrong_rows(model, batch.rows, batch.texts, Y, predictions)
-        if watch is not None:
-            watch(batch.texts, Y, predictions)
-        progress(len(batch))
+        counting.watch(batch.texts, Y, predictions)
+        counting.progress(len(batch))
     if not counts.tally.n and not table.refused:
         raise DataError(f"{table.name}: expected test rows, found that no row is of that part. Check the column.")
     if not counts.tally.n:

@@ -1,7 +1,6 @@
 """The same commands on many files and many processes, through Dask (the extra ``dask``)."""
 
 from textclf.distributed.engines import Engine, Serial, dask_engine
-from textclf.distributed.fit import StepListener
 from textclf.distributed.label import (
     Evaluated,
     EvaluationJob,
@@ -24,7 +23,6 @@ __all__ = [
     "Serial",
     "SetAside",
     "Shard",
-    "StepListener",
     "TrainedFar",
     "dask_engine",
     "evaluate_files",

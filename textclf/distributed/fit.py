@@ -12,7 +12,7 @@ from textclf.distributed.engines import Engine
 from textclf.distributed.worker import Judged, Partition, ShardPlan, SharedParameters
 from textclf.errors import TextclfError
 from textclf.metrics.single_label import Evaluation
-from textclf.model.calibration import FOLDS, Scaling, fit_calibration
+from textclf.model.calibration import FOLDS, CalibrationRows, Scaling, fit_calibration
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
@@ -20,19 +20,18 @@ from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
 from textclf.storage.quantized import ByteRows
 from textclf.text.copies import group_keys
-from textclf.training.checkpoint import Checkpoint, State
+from textclf.training.checkpoint import State
 from textclf.training.data import deal
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
 from textclf.training.objective import FitOptions, JointFit, Problem, fit_jointly
+from textclf.training.resources import Epoch, Resources
 from textclf.training.train import with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
     JOINT_L2,
     JOINT_LENGTH,
     MOVE_ITERATIONS,
-    SCALE_FLOOR,
-    SCALE_SMOOTHING,
     joint_tolerance,
     list_steps,
 )
@@ -42,17 +41,6 @@ Part = TypeVar("Part")
 
 _LARGEST_SAVED = 1 << 32
 """Bytes: a step over many files may take minutes, so that more of it is worth keeping than on one machine."""
-
-
-@dataclass(frozen=True)
-class StepListener:
-    """Who is told how training goes: `say` of each part in a sentence, `step` of each step and its loss."""
-
-    say: Callable[[str], None] = lambda _: None
-    step: Callable[[int, float], None] = lambda _number, _loss: None
-
-
-NO_LISTENER = StepListener()
 
 
 def gather(
@@ -129,11 +117,9 @@ class _FarRows:
 class FarFit:
     """The fit on the training part, to validate, and the last one on all rows."""
 
-    def __init__(
-        self, cluster: Cluster, start: Model, settings: Settings, listener: StepListener, checkpoint: Checkpoint
-    ) -> None:
+    def __init__(self, cluster: Cluster, start: Model, settings: Settings, resources: Resources) -> None:
         self._cluster, self._start, self._settings = cluster, start, settings
-        self._listener, self._checkpoint = listener, checkpoint
+        self._listener, self._checkpoint = resources.listener, resources.checkpoint
         self._loss = LOSSES[settings.loss, settings.output]
         self.l2 = JOINT_L2 if settings.l2 is None else settings.l2
 
@@ -180,7 +166,7 @@ class FarFit:
         found = self._load_fit(name)
         if found is None:
             *counts, of_classes = worker.add_sums(self._cluster.ask(worker.counts, everything))
-            scales = scales_of(counts, floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING)
+            scales = scales_of(counts)
             found = self._minimize(name, start, scales, of_classes, everything)
             self._note(name, found)
         return found
@@ -191,7 +177,8 @@ class FarFit:
         """Return what one machine finds, up to the order in which numbers are added."""
         most = MOVE_ITERATIONS if start is not None else self._settings.epochs or JOINT_ITERATIONS
         options = FitOptions(
-            LbfgsSettings(most, tolerance=0.0, gain=joint_tolerance(self._settings)), start, self._listener.step,
+            LbfgsSettings(most, tolerance=0.0, gain=joint_tolerance(self._settings)), start,
+            lambda number, loss: self._listener.epoch(Epoch(number, loss), most),
             self._checkpoint.within(name), _LARGEST_SAVED,
         )  # fmt: skip
         problem = Problem(self._start.network, scales, self._loss, self.l2)
@@ -211,7 +198,7 @@ class FarFit:
             loss = LOSSES["cross-entropy", self._settings.output]
             rng = np.random.default_rng(self._settings.seed)
             fold = deal(judged.Y.argmax(axis=1), FOLDS, rng, groups=groups, Y=judged.Y)
-            found = fit_calibration(Z, judged.Y, judged.weights, loss, rng, fold, groups)
+            found = fit_calibration(CalibrationRows(Z, judged.Y, judged.weights, fold, groups), loss, rng)
             model, scaling = replace(model, temperature=found.temperature), found.scaling
             if scaling is not None:
                 model, Z = model.scaled(scaling), scaling.apply(Z)

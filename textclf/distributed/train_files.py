@@ -13,7 +13,7 @@ import numpy as np
 
 from textclf.distributed.corpus_counts import CorpusCounts, HeavyHitters
 from textclf.distributed.engines import Engine
-from textclf.distributed.fit import NO_LISTENER, Cluster, FarFit, StepListener
+from textclf.distributed.fit import Cluster, FarFit
 from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
@@ -29,8 +29,9 @@ from textclf.text.features import Features, NgramKind
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
 from textclf.text.weighting import inverse_document_frequency
-from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State
+from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance
+from textclf.training.resources import PLAIN_RESOURCES, Resources
 from textclf.training.train import decides
 from textclf.training.vocabulary import learn_words, least_texts, mean_length, ngram_kinds
 from textclf.types import BoolArray, Keys
@@ -58,15 +59,13 @@ def train_files(
     options: TableOptions,
     settings: Settings,
     vectors: WordVectors,
-    *,
-    listener: StepListener = NO_LISTENER,
-    checkpoint: Checkpoint = NO_CHECKPOINT,
+    resources: Resources = PLAIN_RESOURCES,
 ) -> TrainedFar:
     """Train a model on the labelled rows of all files.
 
     Gradients are added up at every step, which is what one machine does up to the order in which numbers are added.
-    The run resumes from what `checkpoint` saved in an earlier call of the same identity, whoever works now. The model
-    is the same to the last bit.
+    The run resumes from what the checkpoint saved in an earlier call of the same identity, whoever works now. The model
+    is the same to the last bit. Of the `resources` the store is not used: workers hold the rows.
 
     Raises TextclfError when a file is invalid, TrainingError when the rows cannot be trained on.
     """
@@ -75,13 +74,12 @@ def train_files(
     kinds = ngram_kinds(_mean_length(shards[0], options), settings)
     survey, rows, digest = _survey(engine, shards, options, kinds, vectors, by_text=settings.min_texts is not None)
     names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
-    checkpoint.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
-    partitions = _partitions(shards, rows, _number_of_partitions(min(engine.workers, len(shards)), checkpoint))
-    labels = tuple(sorted(survey.labels))
-    if len(labels) < 2:
-        raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
-    order_labels(labels, settings.ordinal)
-    listener.say(
+    resources.checkpoint.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
+    partitions = _partitions(
+        shards, rows, _number_of_partitions(min(engine.workers, len(shards)), resources.checkpoint)
+    )
+    labels = _labels(survey, settings)
+    resources.listener.say(
         f"{counted(survey.rows, 'text')} of {counted(len(shards), 'file')}, {counted(len(labels), 'class')},"
         f" {counted(len(partitions), 'group')}"
     )
@@ -97,7 +95,7 @@ def train_files(
             survey.rows, _least_texts(survey, settings), min(settings.valid_fraction, MOST_HELD_OUT / survey.rows),
             settings.seed, (settings.loss, settings.output), weights,
         )  # fmt: skip
-        fit = FarFit(Cluster(engine, partitions, plan), start, settings, listener, checkpoint)
+        fit = FarFit(Cluster(engine, partitions, plan), start, settings, resources)
         model, validation = fit.run()
     missing = tuple(found.missing for found in survey.ngrams)
     card = replace(
@@ -117,6 +115,15 @@ def _check(settings: Settings) -> None:
             raise TrainingError(f"{name}: expected {expected!r} where many files are trained on. Leave it out.")
     if settings.pattern_ngrams:
         raise TrainingError("pattern_ngrams: expected none where many files are trained on. Leave it out.")
+
+
+def _labels(survey: CorpusCounts, settings: Settings) -> tuple[str, ...]:
+    """Return the labels of all files; raises TrainingError where there is one, or where they have no such order."""
+    labels = tuple(sorted(survey.labels))
+    if len(labels) < 2:
+        raise TrainingError(f"labels: expected at least two classes, found only {labels[0]!r}. Add rows of another.")
+    order_labels(labels, settings.ordinal)
+    return labels
 
 
 def _mean_length(shard: Shard, options: TableOptions) -> float:

@@ -81,44 +81,50 @@ class Rescaling:
         return scaled
 
 
-def fit_calibration(
-    Z: Array,
-    Y: Array,
-    weights: Array,
-    loss: Loss,
-    rng: "np.random.Generator",
-    fold: Integers | None = None,
-    groups: Integers | None = None,
-) -> Rescaling:
-    """Return the calibration for weighted sums `Z`, shape (n, k), of rows that the model was not fitted to.
+@dataclass(frozen=True)
+class CalibrationRows:
+    """n rows that the model was not fitted to: weighted sums Z and truth Y, shape (n, k), and weights, shape (n,).
 
-    `Y`: the truth, shape (n, k); `weights`, shape (n,). Vector scaling is chosen only for a softmax, by
-    cross-validation on these rows, by the one-standard-error rule. Of very many rows some are drawn.
     `fold`, shape (n,): 0 to `FOLDS` - 1, or -1 for rows that are fitted to every time; None deals at random. `groups`,
     shape (n,): rows of one number have the same text; None says that all texts differ.
     """
-    most = _MOST_ROWS_A_NUMBER * (2 * Z.shape[1] + 1)
-    if len(Z) > most:
-        drawn = np.sort(rng.choice(len(Z), most, replace=False))
-        Z, Y, weights = Z[drawn], Y[drawn], weights[drawn]
-        fold = None if fold is None else fold[drawn]
-        groups = None if groups is None else groups[drawn]
+
+    Z: Array
+    Y: Array
+    weights: Array
+    fold: Integers | None = None
+    groups: Integers | None = None
+
+    def take(self, rows: Integers) -> "CalibrationRows":
+        """Return these rows."""
+        fold, groups = (None if each is None else each[rows] for each in (self.fold, self.groups))
+        return CalibrationRows(self.Z[rows], self.Y[rows], self.weights[rows], fold, groups)
+
+
+def fit_calibration(rows: CalibrationRows, loss: Loss, rng: "np.random.Generator") -> Rescaling:
+    """Return the calibration that suits these rows.
+
+    Vector scaling is chosen only for a softmax, by cross-validation on these rows, by the one-standard-error rule. Of
+    very many rows some are drawn.
+    """
+    most = _MOST_ROWS_A_NUMBER * (2 * rows.Z.shape[1] + 1)
+    if len(rows.Z) > most:
+        rows = rows.take(np.sort(rng.choice(len(rows.Z), most, replace=False)))
 
     def of_rows(chosen: BoolArray) -> Integers | None:
-        return None if groups is None else groups[chosen]
+        return None if rows.groups is None else rows.groups[chosen]
 
-    temperature = Rescaling(fit_temperature(Z, Y, weights, loss)[0])
-    n, k = Z.shape
+    temperature = Rescaling(fit_temperature(rows.Z, rows.Y, rows.weights, loss)[0])
+    n, k = rows.Z.shape
     if loss.output != "softmax" or n < 2 * k * _ROWS_A_NUMBER:
         return temperature
-    Z, Y, weights = Z.astype(np.float64), Y.astype(np.float64), weights.astype(np.float64)
-    if fold is None:
-        fold = rng.permutation(np.arange(n) % FOLDS)
+    Z, Y, weights = (each.astype(np.float64) for each in (rows.Z, rows.Y, rows.weights))
+    fold = rng.permutation(np.arange(n) % FOLDS) if rows.fold is None else rows.fold
     gain, numbers = np.zeros(n), np.unique(fold[fold >= 0]).tolist()
     for number in numbers:
         fitted, held_out = fold != number, fold == number
-        rows = Z[fitted], Y[fitted], weights[fitted], loss
-        T, vector = fit_temperature(*rows)[0], fit_vector(*rows)
+        others = Z[fitted], Y[fitted], weights[fitted], loss
+        T, vector = fit_temperature(*others)[0], fit_vector(*others)
         before = loss.value(Z[held_out] / T, Y[held_out])
         gain[held_out] = weights[held_out] * (before - loss.value(vector.apply(Z[held_out]), Y[held_out]))
         if number == numbers[0] and gain[held_out].mean() <= -standard_error(gain[held_out], of_rows(held_out)):

@@ -10,18 +10,18 @@ from textclf.text.csr import blocks_of
 from textclf.text.subwords import WideRows
 from textclf.types import Array
 
+FLOOR, SMOOTHING = 0.6, 0.3
+
 
 def nbsvm_scales(
     C: WideRows,
     Y: Array,
     weights: Array | None = None,
     *,
-    floor: float,
-    smoothing: float,
     threads: int = 1,
     measured: slice = slice(0),
 ) -> Array:
-    """Return how freely each n-gram's number for each class may move, shape (V, k): `floor` + |log-count ratio|.
+    """Return how freely each n-gram's number for each class may move, shape (V, k): `FLOOR` + |log-count ratio|.
 
     The ratio is naive Bayes' (Wang & Manning 2012): how much likelier an n-gram is in the class than outside it. One
     that separates classes may have a large weight; one that does not must earn it. Scaled so that the mean
@@ -33,7 +33,7 @@ def nbsvm_scales(
     counts = class_counts(C, Y, weights, threads)
     for count in counts:
         count[measured] = 0.0
-    scales = scales_of(counts, floor=floor, smoothing=smoothing)
+    scales = scales_of(counts)
     scales[measured] = 1.0
     return scales
 
@@ -66,16 +66,16 @@ def class_counts(C: WideRows, Y: Array, weights: Array | None = None, threads: i
     return [C.gather(*sums(Y * w)), others, C.gather_squares(*sums(w, squares=True))]
 
 
-def scales_of(counts: Sequence[Array], *, floor: float, smoothing: float) -> Array:
+def scales_of(counts: Sequence[Array]) -> Array:
     """Return `nbsvm_scales` of what `class_counts` counted."""
     inside, others, mass = counts
     k = inside.shape[1]
-    inside = inside + smoothing
+    inside = inside + SMOOTHING
     outside = inside.sum(axis=1, keepdims=True) - inside
-    np.maximum(outside, (k - 1) * smoothing, out=outside)  # as it is, but where the difference lost all its digits
-    outside += others + (smoothing if k == 1 else 0.0)
+    np.maximum(outside, (k - 1) * SMOOTHING, out=outside)  # as it is, but where the difference lost all its digits
+    outside += others + (SMOOTHING if k == 1 else 0.0)
     ratio = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
-    scales = floor + np.abs(ratio)
+    scales = FLOOR + np.abs(ratio)
     if mass.sum():
         scales /= np.sqrt(np.einsum("v,vk,vk->k", mass[:, 0], scales, scales) / mass.sum())
     freedom: Array = scales.astype(np.float32)

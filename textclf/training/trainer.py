@@ -7,7 +7,7 @@ import numpy as np
 
 from textclf.metrics.multi_label import strata
 from textclf.model import calibration
-from textclf.model.calibration import Scaling, fit_calibration, fit_temperature
+from textclf.model.calibration import CalibrationRows, Scaling, fit_calibration, fit_temperature
 from textclf.model.card import EpochFigures, ModelCard
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
@@ -51,7 +51,6 @@ CHOOSING_TOLERANCE = 1e-4
 """Where fits are compared to choose the regularization, so that what is compared is not how far each has come."""
 JOINT_LENGTH = 1.0
 """How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
-SCALE_FLOOR, SCALE_SMOOTHING = 0.6, 0.3
 AUTO_WORK = 4_000_000
 """The regularization is chosen by fits to so many entries of C times classes, which takes some seconds …"""
 _FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
@@ -188,7 +187,8 @@ class Trainer:
             return replace(fitted, model=replace(fitted.model, temperature=temperature)), held_out
         rng = np.random.default_rng(self.settings.seed)
         fold = held_out.deal(calibration.FOLDS, rng)
-        found = fit_calibration(held_out.logits, examples.Y, examples.weights, loss, rng, fold, held_out.groups)
+        rows = CalibrationRows(held_out.logits, examples.Y, examples.weights, fold, held_out.groups)
+        found = fit_calibration(rows, loss, rng)
         model = replace(fitted.model, temperature=found.temperature)
         if found.scaling is None:
             return replace(fitted, model=model), held_out
@@ -265,9 +265,8 @@ class Trainer:
     def _scales(self, examples: Examples) -> Array:
         """Return the scales of word n-grams and sub-words before any factor, of the columns that a fit moves."""
         scales = nbsvm_scales(
-            examples.ngrams, examples.Y, examples.weights,
-            floor=SCALE_FLOOR, smoothing=SCALE_SMOOTHING, threads=self.settings.threads, measured=self._measured,
-        )  # fmt: skip
+            examples.ngrams, examples.Y, examples.weights, threads=self.settings.threads, measured=self._measured
+        )
         return columns_moved(scales, self._loss)
 
     def _problem(self, regularization: Regularization, scales: Array, guess: NamePrior | None) -> Problem:

@@ -231,7 +231,7 @@ def _report_drift(model: "Model", result: "Measurement", name: str, options: Eva
 
 def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOptions, started: float) -> "Measurement":
     """Measure a model on one table, and write what is asked for."""
-    from textclf.analysis.evaluate import measure, write_errors
+    from textclf.analysis.evaluate import Counting, measure, write_errors
     from textclf.tables import open_table
 
     gathered = None
@@ -247,15 +247,11 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
     with ExitStack() as stack:
         opened = stack.enter_context(open_table(origin(table), reading, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=options.quiet))
-        result = measure(
-            model,
-            opened,
-            threads=options.threads,
-            keep_errors=options.errors is not None or options.report is not None,
-            asked=options.decision_settings(),
-            progress=count,
-            watch=gathered.watch if gathered is not None else None,
-        )
+        keep_errors = options.errors is not None or options.report is not None
+        counting = Counting(options.threads, keep_errors, count)
+        if gathered is not None:
+            counting = replace(counting, watch=gathered.watch)
+        result = measure(model, opened, options.decision_settings(), counting)
     report_table(opened.name, opened.refused, opened.notes.sentences())
     if options.refused is not None:
         write_refused(options.refused, [(opened.name, opened.refused)])

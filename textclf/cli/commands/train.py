@@ -429,17 +429,16 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 
 def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: "CheckpointFile") -> "TrainedFar":
     """Train a model on the labelled rows of many files, and write it."""
-    from textclf.distributed import StepListener, find_shards, train_files
+    from textclf.distributed import find_shards, train_files
+    from textclf.training.resources import Listener, Resources
 
     shards = find_shards(options.locate(options.table))
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     if vectors is None:
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
     with going_on_later(checkpoint), options.engine() as workers:
-        listener = StepListener(say=lambda text: say(text, quiet=options.quiet))
-        trained = train_files(
-            workers, shards, reading, options.settings, vectors, listener=listener, checkpoint=checkpoint
-        )
+        resources = Resources(Listener(lambda text: say(text, quiet=options.quiet)), checkpoint=checkpoint)
+        trained = train_files(workers, shards, reading, options.settings, vectors, resources)
         trained.model.save(options.target)
     if trained.refused:
         warn(f"{options.table}: {counted(trained.refused, 'row')} skipped.")

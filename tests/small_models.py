@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from textclf.nn.network import ACTIVATIONS
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors
@@ -29,3 +30,4 @@ KINDS = {
     "sigmoid": {"output": "sigmoid", "hidden": (4,), "activation": "sigmoid"},
     "several labels": {"multi_label": True, "output": "sigmoid"},
 }
+KINDS |= {name: {"hidden": (4,), "activation": name} for name in ACTIVATIONS if name not in KINDS}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import KINDS, LABELS, SETS, TEXTS, trained
+from small_models import KINDS, LABELS, SETS, TEXTS
 
 from textclf.cli import run
 from textclf.errors import DataError, ModelError
@@ -38,16 +38,6 @@ def reader():
 
 
 READER = reader()
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {name: trained(**settings) for name, settings in KINDS.items()}
-
-
-@pytest.fixture(scope="module")
-def model(models):
-    return models["plain"]
 
 
 def rows_for(model):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from small_models import KINDS, LABELS, TEXTS, trained
+from small_models import KINDS, LABELS, TEXTS
 
 from textclf.cli import run
 from textclf.export import html_page, javascript, shrink, types_path, write_javascript
@@ -41,16 +41,6 @@ AGREEMENT = load_program()
 HOSTILE = AGREEMENT.hostile_texts(
     ["good", "Film", "ill", "the", "so", "middling"], 90, np.random.default_rng(3)
 ) + TEXTS[:6]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def models():
-    return {name: trained(**settings) for name, settings in KINDS.items()}
-
-
-@pytest.fixture(scope="module")
-def model(models):
-    return models["plain"]
 
 
 def cased(model):

@@ -13,7 +13,7 @@ the rules.
 import base64
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from textclf.errors import ModelError, require_packages
 from textclf.model.model import Model, largest_sum
+from textclf.nn.network import ACTIVATIONS
 from textclf.storage.files import write_whole
 from textclf.storage.quantized import ByteRows
 from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, IGNORED, MARK, SEPARATOR, WORD, class_table
@@ -36,7 +37,6 @@ _OPSET, _IR = 16, 8  # of 2022: ScatterND adds since 16
 _MOST_BYTES = (1 << 31) - (1 << 20)  # of one protocol buffer, which holds the whole model
 _FLOAT, _INT64 = 1, 7  # as onnx.TensorProto numbers them
 _LARGEST_SUM = 1e38  # of float32, in which runtimes calculate
-_ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "Relu", "tanh": "Tanh"}
 _OUTPUTS = {"softmax": "Softmax", "sigmoid": "Sigmoid"}
 _LEAST_SQUARE = 1e-30
 
@@ -51,7 +51,7 @@ def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
 
     Raises ModelError when the model is too large for ONNX, or does what cannot be said in it.
     """
-    _check_known("activation", model.network.activation.name, _ACTIVATIONS)
+    _check_known("activation", model.network.activation.name, filter(_has_operator, ACTIVATIONS))
     _check_known("output", model.output, _OUTPUTS)
     model.require_one_text("export to ONNX")
     if not largest_sum(model) < _LARGEST_SUM:
@@ -66,10 +66,17 @@ def write_onnx(model: Model, path: Path, tokenizer: Path) -> None:
         stream.write(content)
 
 
-def _check_known(what: str, name: str, known: Mapping[str, str]) -> None:
-    if name not in known:
-        expected = ", ".join(known)
+def _check_known(what: str, name: str, known: Iterable[str]) -> None:
+    names = list(known)
+    if name not in names:
+        expected = ", ".join(names)
         raise ModelError(f"{what}: export to ONNX expected one of {expected}, found {name}. Train with one of these.")
+
+
+def _has_operator(activation: str) -> bool:
+    from onnx import defs
+
+    return bool(defs.has(activation.capitalize()))  # ONNX has the names of the field too: Relu, Softplus
 
 
 def onnx_model(model: Model, digest: str = "") -> "ModelProto":
@@ -146,11 +153,10 @@ class _Graph:
 
     def network(self, model: Model, S: str, wide: Sequence[str]) -> str:
         """Z[L]: Z[l] = W[l] A[l-1] + b[l], A[l] = σ(Z[l]), and what the n-grams add to the last."""
-        sigma = _ACTIVATIONS[model.network.activation.name]
         A = S
         for layer in model.network.layers:
             Z = self._op("Add", self._op("MatMul", A, self._constant(layer.W.T)), self._constant(layer.b))
-            A = self._op(sigma, Z) if layer is not model.network.layers[-1] else Z
+            A = self._op(model.network.activation.name.capitalize(), Z) if layer is not model.network.layers[-1] else Z
         for each in wide:
             A = self._op("Add", A, each)
         return A

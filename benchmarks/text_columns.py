@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from textclf.row_columns import RowColumns
 from textclf.settings import Settings
+from textclf.storage.row_columns import RowColumns
 from textclf.training.train import LabelledTexts, train
 from textclf.vectors import open_vectors
 

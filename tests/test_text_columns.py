@@ -15,8 +15,8 @@ from textclf.errors import ModelError, TextclfError
 from textclf.explain import ExplainSettings, explain
 from textclf.export import shrink
 from textclf.model.model import Model
-from textclf.row_columns import RowColumns
 from textclf.settings import Settings
+from textclf.storage.row_columns import RowColumns
 from textclf.text.tokenizer import tokenize, tokenize_apart
 from textclf.training.train import LabelledTexts, Start, train
 from textclf.training.vocabulary import learn_vocabulary

@@ -20,11 +20,11 @@ from textclf.cli import run as run_textclf
 from textclf.errors import TextclfError
 from textclf.model.decision import DecisionSettings
 from textclf.model.model import Model
-from textclf.row_columns import RowColumns
 from textclf.serve import ServeLimits, ServeSettings, name_models, read_token
 from textclf.serve.guard import SECURITY
 from textclf.serve.service import Service
 from textclf.settings import Settings
+from textclf.storage.row_columns import RowColumns
 from textclf.training.train import LabelledTexts, train
 
 SECRET = "nobody may read this in a log"

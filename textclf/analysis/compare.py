@@ -17,8 +17,8 @@ from textclf.errors import DataError, ModelError
 from textclf.labels import unknown_label
 from textclf.metrics.bootstrap import Interval, RowPatterns, holm, mcnemar, unseen
 from textclf.model.model import Model
-from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.storage.files import write_csv
+from textclf.storage.row_columns import ONE_TEXT, RowColumns
 from textclf.tables import Batch, Table
 from textclf.text.copies import group_copies, independent_share
 from textclf.text.tokenizer import tokenize

@@ -35,7 +35,7 @@ from textclf.explain.sources import (
 )
 from textclf.model.model import Model
 from textclf.nn.network import Network
-from textclf.row_columns import SEPARATOR
+from textclf.storage.row_columns import SEPARATOR
 from textclf.text.csr import SparseRows
 from textclf.text.features import CutRows
 from textclf.text.patterns import OrderedPieces

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from textclf.explain.neighbours import Neighbour
-from textclf.row_columns import SEPARATOR
+from textclf.storage.row_columns import SEPARATOR
 from textclf.types import Array, Integers
 
 Method = Literal["gradients", "leave-one-out"]

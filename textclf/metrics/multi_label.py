@@ -305,7 +305,7 @@ class MultiLabelTally:
 def new_tally(labels: Sequence[str], thresholds: Array | None, values: Array | None = None) -> Tally | MultiLabelTally:
     """Return an empty tally for a model that gives one label a text, or, with thresholds, any number.
 
-    `values`, shape (k,): what labels that have an order stand for (see `ordinal`).
+    `values`, shape (k,): what labels that have an order stand for (see `order_labels`).
     """
     return Tally(labels, values) if thresholds is None else MultiLabelTally(labels, thresholds)
 

@@ -243,7 +243,7 @@ class Tally:
 
     labels: Sequence[str]
     values: Array | None = None
-    """What labels that have an order stand for, shape (k,); by default their numbers (see `ordinal`)."""
+    """What labels that have an order stand for, shape (k,); by default their numbers (see `order_labels`)."""
     matrix: npt.NDArray[np.int64] = field(init=False)
     log_loss: float = 0.0
     brier: float = 0.0

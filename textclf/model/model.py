@@ -23,9 +23,9 @@ from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, re
 from textclf.model.kept_examples import KeptExamples
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
-from textclf.row_columns import LARGEST_NUMBER, MOST_CATEGORIES, MOST_TEXTS, ONE_TEXT, RowColumns
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows, row_arrays, value_arrays
+from textclf.storage.row_columns import LARGEST_NUMBER, MOST_CATEGORIES, MOST_TEXTS, ONE_TEXT, RowColumns
 from textclf.text.csr import average
 from textclf.text.features import Features, TextMatrix, WordTable
 from textclf.text.key_index import KeyIndex

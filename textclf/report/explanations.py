@@ -7,7 +7,7 @@ from typing import NamedTuple
 from textclf.explain.attribution import ClassSummary
 from textclf.explain.explanation import Explanation, Sum
 from textclf.report.page import write_page
-from textclf.row_columns import SEPARATOR
+from textclf.storage.row_columns import SEPARATOR
 
 MOST_TEXTS = 500
 """Of more texts a page shows the first: it must open in a browser."""

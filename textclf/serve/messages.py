@@ -13,8 +13,8 @@ from starlette.responses import Response
 from textclf.errors import TextclfError
 from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.prediction import Prediction
-from textclf.row_columns import RowColumns, parse_number
 from textclf.serve.service_settings import ServeLimits
+from textclf.storage.row_columns import RowColumns, parse_number
 
 
 class HttpError(Exception):

@@ -23,7 +23,6 @@ from textclf.model.card import ModelCard, ValidationFigures
 from textclf.model.decision import Costs, DecisionSettings
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
-from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Activation, ColumnUse, RecipeName, Settings
 from textclf.sklearn.parameters import read_columns, read_number, read_settings, read_truth, read_whole_number, refuse
 from textclf.sklearn.validation import (
@@ -42,6 +41,7 @@ from textclf.sklearn.validation import (
     weights_of,
 )
 from textclf.storage.files import temporary_folder
+from textclf.storage.row_columns import ONE_TEXT, RowColumns
 from textclf.text.ngrams import NgramTable
 from textclf.training.continual import kept_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train

@@ -12,9 +12,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from textclf.errors import DataError, TextclfError
-from textclf.row_columns import RowColumns
 from textclf.settings import Settings
 from textclf.sklearn.validation import InputError, list_values, name_of, shorten
+from textclf.storage.row_columns import RowColumns
 
 
 def read_settings(parameters: Mapping[str, Any], kind: str) -> Settings:

@@ -14,7 +14,7 @@ from sklearn.utils.validation import _check_sample_weight, column_or_1d
 from textclf.errors import DataError
 from textclf.labels import cut_labels
 from textclf.model.card import LabelKind
-from textclf.row_columns import RowColumns, parse_number
+from textclf.storage.row_columns import RowColumns, parse_number
 
 Classes = npt.NDArray[Any]
 KINDS: dict[LabelKind, str] = {"bool": "b", "int": "iu", "float": "f", "str": "OUS"}

@@ -1,4 +1,4 @@
-"""The registry of table formats. A new format is one file that defines a `TableFormat`, and its entry in `FORMATS`."""
+"""The registry of table formats. A new format is one file that defines a `TableFormat`, and its entries here."""
 
 from pathlib import PurePath
 

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Literal
 
 from textclf.errors import DataError
-from textclf.row_columns import ONE_TEXT, RowColumns
+from textclf.storage.row_columns import ONE_TEXT, RowColumns
 
 RECORD_LIMIT = 64 << 20
 """A row, and so a field, may hold this many bytes: more is a quote left open or a file of another kind."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from textclf.errors import DataError
 from textclf.labels import SEPARATOR, KnownLabels, cut_labels, join_labels, spelling_key, unknown_label
-from textclf.row_columns import RowColumns, parse_number
+from textclf.storage.row_columns import RowColumns, parse_number
 from textclf.tables.columns import list_names, missing_column
 from textclf.tables.excel import EXCEL
 from textclf.tables.formats import find_format, format_by_content, format_by_suffix

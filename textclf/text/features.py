@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.storage.quantized import ByteRows
+from textclf.storage.row_columns import ONE_TEXT, RowColumns
 from textclf.text.csr import SparseRows, beside, empty_rows, stack_rows, sum_entries
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable, ngram_matrix

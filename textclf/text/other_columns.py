@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import DataError
-from textclf.row_columns import RowColumns, parse_number
+from textclf.storage.row_columns import RowColumns, parse_number
 from textclf.text.csr import SparseRows, offsets_of
 from textclf.types import Array, BoolArray, Integers
 

@@ -26,8 +26,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from textclf.row_columns import SEPARATOR as SEPARATOR_OF_CELLS
 from textclf.storage.packed_strings import PackedStrings
+from textclf.storage.row_columns import SEPARATOR as SEPARATOR_OF_CELLS
 from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, END_OF_TEXT, IGNORED, MARK, SEPARATOR, WORD, class_table
 from textclf.types import BoolArray, Integers, Keys
 

@@ -1,4 +1,4 @@
-"""How freely the numbers of n-grams may move, by naive Bayes. Letters are those of `joint`."""
+"""How freely the numbers of n-grams may move, by naive Bayes. Letters are those of `objective`."""
 
 from collections.abc import Sequence
 

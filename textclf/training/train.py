@@ -35,10 +35,10 @@ from textclf.model.abstention import record_confidence
 from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
-from textclf.row_columns import ONE_TEXT, RowColumns
 from textclf.settings import Settings
 from textclf.storage.array_store import ArrayStore
 from textclf.storage.quantized import ByteRows
+from textclf.storage.row_columns import ONE_TEXT, RowColumns
 from textclf.text.copies import (
     count_copies,
     group_copies,

@@ -8,11 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import TrainingError
-from textclf.row_columns import RowColumns
 from textclf.settings import Settings
 from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
+from textclf.storage.row_columns import RowColumns
 from textclf.text.csr import CsrBuilder, SparseRows, beside, sum_entries, take_rows
 from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys

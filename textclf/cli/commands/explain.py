@@ -40,7 +40,7 @@ from textclf.explain import (
 )
 from textclf.model.model import Model
 from textclf.report.explanations import MOST_TEXTS, write_explanations, write_summaries
-from textclf.row_columns import SEPARATOR
+from textclf.storage.row_columns import SEPARATOR
 
 _ROWS_AT_ONCE = 1024
 _OF_WORDS = "Words of the vocabulary: what each adds to the label's score as a text by itself, however rare it is."

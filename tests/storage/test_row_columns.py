@@ -15,8 +15,8 @@ from textclf.errors import DataError, TrainingError
 from textclf.explain import ExplainSettings, explain
 from textclf.export import shrink
 from textclf.model.model import Model
-from textclf.row_columns import RowColumns, parse_number
 from textclf.settings import Settings
+from textclf.storage.row_columns import RowColumns, parse_number
 from textclf.tables import TableOptions, read_examples
 from textclf.training.train import LabelledTexts, Start, train
 
@@ -128,7 +128,7 @@ def test_every_kind_of_training_takes_columns_and_its_file_gives_the_same_answer
         np.mean([cell == label for cell, label in zip(loaded.cells(loaded.predict(rows)), labels, strict=True)]) > 0.8
     )
     reader = importlib.util.spec_from_file_location(
-        "reader", Path(__file__).parents[1] / "docs" / "reference" / "reader.py"
+        "reader", Path(__file__).parents[2] / "docs" / "reference" / "reader.py"
     )
     read = importlib.util.module_from_spec(reader)
     reader.loader.exec_module(read)

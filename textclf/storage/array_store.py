@@ -110,7 +110,9 @@ class ArrayBuilder:
         """Return all parts, of which there is at least one, as one array."""
         assert self._like is not None
         if self._file is None:
-            return self._store.hold(np.concatenate(self._parts))
+            if len(self._parts) > 1:
+                self._parts = [np.concatenate(self._parts)]  # which now stands for them
+            return self._store.hold(self._parts[0])
         with self._naming_the_folder():
             self._file.flush()
         if not self._length:

@@ -15,6 +15,7 @@ from textclf.types import Array, Integers
 
 _LARGEST = 127
 _MOST_VALUES = 256
+_ROWS_AT_ONCE = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class ByteRows:
     @staticmethod
     def of(matrix: Array) -> "ByteRows":
         """Return the nearest such rows to those of a matrix."""
-        largest = np.abs(matrix).max(axis=1, initial=0.0)
-        scales = np.minimum(largest / _LARGEST, np.finfo(np.float16).max).astype(np.float16)
-        wide = scales.astype(np.float64)[:, None]
-        codes = np.divide(matrix, wide, out=np.zeros(matrix.shape), where=wide > 0)
-        # Where the scale was rounded down, the largest number of the row would be 128.
-        return ByteRows(np.clip(np.rint(codes), -_LARGEST, _LARGEST).astype(np.int8), scales)
+        codes, scales = np.empty(matrix.shape, np.int8), np.empty(len(matrix), np.float16)
+        for start in range(0, len(matrix), _ROWS_AT_ONCE):
+            rows = slice(start, start + _ROWS_AT_ONCE)
+            largest = np.abs(matrix[rows]).max(axis=1, initial=0.0)
+            scales[rows] = np.minimum(largest / _LARGEST, np.finfo(np.float16).max)
+            wide = scales[rows].astype(np.float64)[:, None]
+            whole = np.rint(np.divide(matrix[rows], wide, out=np.zeros(matrix[rows].shape), where=wide > 0))
+            # Where the scale was rounded down, the largest number of the row would be 128.
+            codes[rows] = np.clip(whole, -_LARGEST, _LARGEST)
+        return ByteRows(codes, scales)
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from textclf.storage.array_store import ArrayBuilder, ArrayStore, row_batches
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array, Integers, run_starts
 
-_ROWS_AT_ONCE = 1 << 14
+_ROWS_AT_ONCE = 1 << 11
 _SMALL = 20_000  # entries times columns below which NumPy's product is quick enough not to import scipy
 
 
@@ -89,7 +89,7 @@ class SparseRows:
         return SparseRows(offsets, self.columns[first:last], self.data[first:last], self.width)
 
     def batches(self) -> Iterator["SparseRows"]:
-        """Give the rows some thousand at a time, at least one part, without copying their entries."""
+        """Give the rows two thousand at a time, at least one part, without copying their entries."""
         for start in range(0, max(len(self), 1), _ROWS_AT_ONCE):
             yield self.slice(start, min(start + _ROWS_AT_ONCE, len(self)))
 

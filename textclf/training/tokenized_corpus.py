@@ -1,7 +1,7 @@
 """Training texts cut into tokens once, and gone through more than once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TypeVar
 
@@ -99,7 +99,8 @@ class TokenizedCorpus:
     def _again(self, blocks: list[Tokens]) -> Iterator[TokenBlock]:
         done = 0
         for tokens, pieces in zip_longest(walk(blocks), self._pieces):
-            yield TokenBlock(self.texts[done : done + len(tokens)], tokens, pieces)
+            # A copy, with which what it works out about itself goes.
+            yield TokenBlock(self.texts[done : done + len(tokens)], replace(tokens), pieces)
             done += len(tokens)
 
 

@@ -450,9 +450,10 @@ def unit_vectors(matrix: Array, places: Integers, parts: Sequence[Sequence[int]]
     A place beyond the last row, V + i, is the mean of the rows `parts[i]`.
     """
     mean = matrix.mean(axis=0)
-    rows = matrix[np.minimum(places, len(matrix) - 1)] - mean
+    rows: Array = matrix[np.minimum(places, len(matrix) - 1)].astype(np.float32, copy=False)
+    rows -= mean
     for row in np.flatnonzero(places >= len(matrix)).tolist():
         rows[row] = matrix[parts[places[row] - len(matrix)]].mean(axis=0) - mean
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    unit: Array = (rows / np.maximum(lengths, 1e-9)).astype(np.float32)
-    return unit
+    lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
+    rows /= np.maximum(lengths, 1e-9)[:, None]
+    return rows

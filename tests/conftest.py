@@ -83,8 +83,8 @@ def workers_in_threads(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def counted_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `tune` look at a clock that goes on 4 s at each look: 30 s are the plain recipe and one proposal."""
-    import textclf.tuning
+    import textclf.training.search
 
     looks = itertools.count(time.monotonic() + 600, step=4)  # a worker has 600 s more on the true clock
-    tools = functools.partial(textclf.tuning.SearchTools, clock=lambda: next(looks))
-    monkeypatch.setattr(textclf.tuning, "SearchTools", tools)
+    tools = functools.partial(textclf.training.search.SearchTools, clock=lambda: next(looks))
+    monkeypatch.setattr(textclf.training.search, "SearchTools", tools)

@@ -12,10 +12,9 @@ from pathlib import Path
 import click
 import polars as pl
 import pytest
-from textclf.tuning import trial_worker
 
-from textclf import tuning
 from textclf.cli import COMMANDS, LazyGroup, run
+from textclf.training import search, trial_worker
 from textclf.vectors import open_vectors
 
 pytestmark = pytest.mark.usefixtures("small_starter")
@@ -83,7 +82,7 @@ class Here:
 
 @pytest.fixture
 def search_here(counted_seconds, monkeypatch):
-    monkeypatch.setattr(tuning, "SearchTools", functools.partial(tuning.SearchTools, make_worker=Here))
+    monkeypatch.setattr(search, "SearchTools", functools.partial(search.SearchTools, make_worker=Here))
 
 
 EXAMPLES_THAT_STAY = {

@@ -122,3 +122,15 @@ def test_the_command_writes_a_list_to_correct_worst_first(tmp_path, capsys):
     assert found[0]["text"] == rows[int(found[0]["row"]) - 1][0]
     kinds = {finding["kind"]: finding for finding in json.loads(capsys.readouterr().out)["findings"]}
     assert kinds["suspect-label"]["rows"] == [int(line["row"]) for line in found]
+
+
+def test_rows_of_several_columns_are_listed_as_people_read_them(tmp_path):
+    table, listed = tmp_path / "reviews.csv", tmp_path / "suspects.csv"
+    with table.open("w", newline="") as stream:
+        rows = [("Film", text, label) for text, label in with_wrong(reviews(), {10, 41, 70, 99})]
+        csv.writer(stream).writerows([("title", "body", "label"), *rows])
+    columns = ["--text-column", "title", "--text-column", "body"]
+    assert run(["check", str(table), *columns, "--labels", str(listed), "--vectors", "none", "-q"]) == 0
+    with listed.open(newline="") as stream:
+        (first, *_) = csv.DictReader(stream)
+    assert first["text"] == " | ".join(rows[int(first["row"]) - 1][:2])

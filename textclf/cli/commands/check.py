@@ -158,7 +158,7 @@ def _add_label_errors(
     quiet = options.quiet
     settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
     found = find_label_errors(LabelledTexts.of(data), settings, vectors, say=lambda text: say(text, quiet=quiet))
-    write_label_errors(target, data.rows, data.texts, found)
+    write_label_errors(target, data.rows, [data.columns.show(text) for text in data.texts], found)
     say(f"{spell(str(target))}: rows listed, clearest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]
     return checked.with_finding("suspect-label", [data.rows[s.number] for s in found], details)

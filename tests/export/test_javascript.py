@@ -238,7 +238,8 @@ def test_a_page_from_the_disk_labels_what_is_written_and_hands_it_out(model, tmp
         lines = (tmp_path / "labels.csv").read_text("utf-8").splitlines()
         assert lines[0] == "text,label,confidence"
         assert lines[2].startswith('"it is ""good"", <b>fine</b>",up,')
-        assert browser.get_log("browser") == []
+        said = [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]  # such as on autofocus
+        assert said == []
     finally:
         browser.quit()
 

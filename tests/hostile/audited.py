@@ -64,6 +64,8 @@ def is_inside(path, folders, *, itself=False):
 
 def problem(event, arguments):
     """Return what is wrong with an event, None when nothing is."""
+    if event == "socket.bind" and arguments[1] == ("::1", 0):
+        return None  # how urllib3, which gensim loads where it is installed, asks for IPv6; nothing is reached
     if event in NEVER:
         return f"{event} {arguments!r}"
     if event in ("subprocess.Popen", "os.posix_spawn"):  # since Python 3.13 the first comes about by the second

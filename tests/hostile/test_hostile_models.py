@@ -186,10 +186,13 @@ REFUSED = {
         forged(description={"data": {**DESCRIPTION["data"], "texts": "<b>7</b>"}}),
         r"data\.texts: expected a whole number, found '<b>7</b>'",
     ),
-    "M14 the same n-grams twice": (structured(ngrams=[["words", 1, 2]] * 2), "each kind of n-grams once"),
+    "M14 the same n-grams twice": (
+        structured(ngrams=[["words", 1, 2]] * 2),
+        "expected words, patterns and chars once each, in this order",
+    ),
     "M14 the same n-grams 20,000 times": (
         structured(ngrams=[["words", 1, 2]] * 20_000),
-        r"model\.ngrams: expected at most 2 entries, found 20000",
+        r"model\.ngrams: expected at most 3 entries, found 20000",
     ),
     "M14 weights of words of -0": (with_all("words.weights", -0.0), r"words\.weights: expected numbers of 1e-06"),
     "M14 one weight of 0": (with_number("words.weights", 0.0), r"words\.weights: expected numbers of 1e-06"),

@@ -550,7 +550,7 @@ def test_commoner_words_weigh_less_with_sif(vectors):
         SentenceEmbedder(vectors=vectors, weighting="max").fit(["a"])
 
 
-def test_the_pages_blocks_run(tmp_path, monkeypatch, capsys, small_starter):
+def test_the_pages_blocks_run(tmp_path, monkeypatch, capsys):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)

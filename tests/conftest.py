@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +12,12 @@ from hypothesis import HealthCheck, settings
 
 # Derandomized, so that a test that passes today passes tomorrow; without deadlines, because machines are shared.
 settings.register_profile(
-    "textclf", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=False
+    "textclf",
+    derandomize=True,
+    deadline=None,
+    max_examples=100 if os.environ.get("TEXTCLF_SOAK") else 50,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=False,
 )
 settings.load_profile("textclf")
 

@@ -14,7 +14,7 @@ from textclf.errors import DataError
 from textclf.tables import TableOptions, open_table
 
 
-@settings(max_examples=300 * TABLES)
+@settings(max_examples=round(300 * TABLES))
 @given(
     st.lists(
         st.sampled_from([b"a", b",", b'"', b"\n", b"\r", b"\r\n", b"\0", b"\xe9", b"x,y\n", b'"b",y\n']), max_size=40

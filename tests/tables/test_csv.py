@@ -112,7 +112,7 @@ def seen(run):
 
 
 @given(CSV_BYTES, st.booleans(), st.integers(1, 3), st.booleans())
-@settings(max_examples=1500 * TABLES, deadline=None)
+@settings(max_examples=round(1500 * TABLES), deadline=None)
 @example(b'a,"b"\r\n', True, 2, True)
 @example(b'"",""\n""""', True, 2, True)
 @example(b"a,\n", True, 2, True)
@@ -152,7 +152,7 @@ FIELD = st.text(st.sampled_from('ab,"\n é😀'), max_size=6)
 
 
 @given(st.lists(st.tuples(FIELD, FIELD), min_size=1, max_size=12), st.sampled_from(["\n", "\r\n"]))
-@settings(max_examples=300 * TABLES, deadline=None)
+@settings(max_examples=round(300 * TABLES), deadline=None)
 def test_what_the_csv_module_writes_the_fast_reader_reads(rows, line_end):
     stream = io.StringIO(newline="")
     csv.writer(stream, lineterminator=line_end).writerows(rows)
@@ -163,7 +163,7 @@ def test_what_the_csv_module_writes_the_fast_reader_reads(rows, line_end):
 
 @given(CSV_BYTES, st.integers(1, 7))
 @example(b"\0a\0a\0a\0", 1)  # was taken for UTF-16 where it came at once
-@settings(max_examples=500 * TABLES, deadline=None)
+@settings(max_examples=round(500 * TABLES), deadline=None)
 def test_the_size_of_the_blocks_changes_no_row(content, size):
     def read(raw):
         with open_table(raw, TableOptions(format="csv", on_error="skip"), labelled=True) as table:

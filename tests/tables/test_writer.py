@@ -316,7 +316,7 @@ CELL = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 
 
 @given(st.lists(st.tuples(CELL, CELL), min_size=1, max_size=20), st.sampled_from([("csv", ","), ("tsv", "\t")]))
-@settings(max_examples=200 * TABLES, deadline=None)
+@settings(max_examples=round(200 * TABLES), deadline=None)
 def test_what_is_written_is_read_again(rows, kind):
     rows = [row for row in rows if "".join(row).strip("\0") or not any(row)]  # a line of nothing but NUL is refused
     lines = "".join(json.dumps({"text": text, "other": other}) + "\n" for text, other in rows) or '{"text": "a"}\n'

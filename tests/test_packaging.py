@@ -58,6 +58,21 @@ def test_the_projects_address_stands_in_one_file():
     assert [path.name for path in TEXTS if address in path.read_text("utf-8")] == ["pyproject.toml"]
 
 
+def test_commands_are_quoted_for_every_shell():
+    single = re.compile(
+        r"(?:pip install|textclf (?:train|predict|evaluate|check|compare)) [^\n`\"',]*'"
+    )  # in cmd.exe a part of the word
+    assert single.search("textclf train 'parts/*.csv'")
+    assert not single.search('pip install "textclf-nn[serve]"')
+    found = [
+        (path.name, hit[0])
+        for path in TEXTS
+        if path.name != "Makefile"
+        for hit in single.finditer(path.read_text("utf-8"))
+    ]
+    assert found == []
+
+
 def test_every_extra_that_a_message_names_exists():
     call = re.compile(r'require_packages\([^)]*extra="(\w+)"')
     named = {extra for path in TEXTS if path.suffix == ".py" for extra in call.findall(path.read_text("utf-8"))}

@@ -148,7 +148,7 @@ def command(options: EvaluateOptions) -> None:
     textclf evaluate model.safetensors test.csv --target-precision 0.95
     textclf evaluate model.safetensors test.csv --costs costs.json
     textclf evaluate model.safetensors test.csv --fail-under macro-f1=0.40 --fail-under ece=0.60
-    textclf evaluate model.safetensors 'labelled/*.csv' --workers 2
+    textclf evaluate model.safetensors "labelled/*.csv" --workers 2
     """
     from textclf.model.model import Model
 

@@ -146,7 +146,7 @@ def command(options: PredictOptions) -> None:
     cat lines.txt | textclf predict model.safetensors --json
     textclf predict model.safetensors -i new.csv -o labelled.csv --target-precision 0.95
     textclf predict model.safetensors -i new.csv -o labelled.csv --costs costs.json
-    textclf predict model.safetensors -i 'shards/*.parquet' -o labelled --workers 2
+    textclf predict model.safetensors -i "shards/*.parquet" -o labelled --workers 2
     """
     options.check_usage()
     asked = options.decision_settings()

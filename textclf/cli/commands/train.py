@@ -343,7 +343,7 @@ def command(options: TrainOptions) -> None:
     textclf train tweets.tsv -o model.safetensors --vectors glove.txt.gz
     textclf train tickets.csv -o model.safetensors --multi-label
     textclf train new.csv -o newer.safetensors --init-from model.safetensors
-    textclf train 'labelled/*.csv' -o model.safetensors --workers 2
+    textclf train "labelled/*.csv" -o model.safetensors --workers 2
     """
     started = time.perf_counter()
     old, options = _go_on_from(options)

@@ -1,6 +1,6 @@
 """Damage valid files in thousands of ways, read each, and count what was refused, read the same, or read otherwise.
 
-    python benchmarks/mutants.py                     4,000 mutants of each of seven formats
+    python benchmarks/mutants.py                     4,000 mutants of each of eight formats
     python benchmarks/mutants.py --count 100 csv gz  fewer, of some
 
 Children read the mutants, many each, so that this process survives whatever happens to them. A mutant is made by its
@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-FORMATS = ("vec", "bin", "gz", "csv", "jsonl", "parquet", "safetensors")
+FORMATS = ("vec", "bin", "gz", "csv", "jsonl", "parquet", "xlsx", "safetensors")
 CHECKED = ("gz", "safetensors")
 SLOW = 10.0
 MEMORY = 6 << 30
@@ -55,6 +55,13 @@ def sample(kind: str, folder: Path) -> Path:
         import polars as pl
 
         pl.DataFrame({"text": texts, "label": labels}).write_parquet(path)
+    elif kind == "xlsx":
+        import xlsxwriter
+
+        with xlsxwriter.Workbook(path) as book:
+            sheet = book.add_worksheet()
+            for number, row in enumerate([("text", "label"), *zip(texts, labels, strict=True)]):
+                sheet.write_row(number, 0, row)
     else:
         from textclf.settings import Settings
         from textclf.training.train import LabelledTexts, train
@@ -123,8 +130,8 @@ def child(kind: str, sample_path: Path, seed: int, numbers: range) -> None:
 
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if kind == "parquet":
-        _read_parquet_in_this_process()
+    if kind in ("parquet", "xlsx"):
+        _read_in_this_process()
     content, wanted = sample_path.read_bytes(), read(kind, sample_path)
     for number in numbers:
         path = sample_path.with_name(f"mutant-{number}{''.join(sample_path.suffixes)}")
@@ -144,16 +151,17 @@ def child(kind: str, sample_path: Path, seed: int, numbers: range) -> None:
         print(number, outcome, flush=True)
 
 
-def _read_parquet_in_this_process() -> None:
-    """Let the program that reads Parquet run here: this is a child already, and starting one for each takes long."""
+def _read_in_this_process() -> None:
+    """Let the program that reads Parquet and Excel run here: this is a child already, and starting one takes long."""
     from textclf.errors import DataError
-    from textclf.tables import parquet, reader_child
+    from textclf.tables import excel, parquet, reader_child
 
-    def run(arguments: list[str], path: Path) -> None:
-        if reader_child.main([*arguments, str(MEMORY), sys.path[-1]]):
+    def run(_: Path, arguments: list[str], path: Path, **settings: str) -> None:
+        if reader_child.main([*arguments, str(MEMORY), "0", sys.path[-1]]):
             raise DataError(f"{path}: damaged")
 
-    parquet._run_child = run
+    reader_child._set_limits = lambda *_: None
+    parquet.run_child = excel.run_child = run
 
 
 def counted(kind: str, folder: Path, seed: int, count: int) -> Counter[str]:
@@ -161,14 +169,14 @@ def counted(kind: str, folder: Path, seed: int, count: int) -> Counter[str]:
     path, outcomes, done = sample(kind, folder), Counter(), 0
     while done < count:
         command = [sys.executable, __file__, "--child", str(path), "--seed", str(seed), "--first", str(done)]
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [*command, "--count", str(count), kind], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        for line in process.stdout:
-            number, _, outcome = line.strip().partition(" ")
-            outcomes[outcome] += 1
-            done = int(number) + 1
-        if process.wait() and done < count:
+        ) as process:
+            for line in process.stdout:
+                number, _, outcome = line.strip().partition(" ")
+                outcomes[outcome] += 1
+                done = int(number) + 1
+        if process.returncode and done < count:
             outcomes["child died"] += 1
             print(f"{kind}: mutant {done} ended its child with code {process.returncode}", file=sys.stderr)
             done += 1

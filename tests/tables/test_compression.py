@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from streams import Trickle
 
-from textclf.errors import DataError, OutputError
+from textclf.errors import DataError, OutputError, VectorsError
 from textclf.tables import TableOptions, open_table, open_writer, read_examples
 from textclf.tables.compression import UnpackedStream, find_compression
+from textclf.vectors import open_vectors
 
 ROWS = 'text,label\n"a\nb",x\nñ,y\n'
 
@@ -92,6 +93,19 @@ def test_a_damaged_zip_archive_is_refused(write):
     for content in (packed[:-20], packed.replace(packed[40:50], b"0" * 10)):
         with pytest.raises(DataError, match="expected a sound zip archive, found a damaged one"):
             rows_of(write(content, "t.zip"))
+
+
+def test_a_zip_archive_whose_entries_have_no_names_is_refused(write):
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as archive:
+        for name in ("", "other"):
+            with archive.open(zipfile.ZipInfo(name), "w") as entry:
+                entry.write(ROWS.encode())
+    path = write(held.getvalue(), "t.zip")
+    with pytest.raises(DataError, match="expected a zip archive of one file, found 2 files in it"):
+        rows_of(path)
+    with pytest.raises(VectorsError, match="found a zip archive of 2 files"):
+        open_vectors(path, cache=False)
 
 
 def test_a_zip_archive_holds_one_table(write):

@@ -366,7 +366,10 @@ def notes_of(matrix):
 def test_the_largest_value_is_noted_above_a_million_whatever_its_sign():
     assert notes_of([[1e6, -1e6]]) == []
     for value in (2e6, -2e6):
-        assert notes_of([[1, 2], [3, value]]) == ["a value as large as 2e+06: was this file read as what it is?"]
+        said = "a value as large as 2e+06, which vectors of words do not have. Check the file"
+        assert notes_of([[1, 2], [3, value]]) == [said]
+    with pytest.raises(VectorsError, match=r"found 2e\+15 in that of 'w1' \(word 2\)\. The file is damaged, or a word"):
+        notes_of([[1, 2], [3, -2e15]])
 
 
 @pytest.mark.parametrize(("rows", "usual"), [(1, 1), (100, 1), (101, 2), (200, 2)])

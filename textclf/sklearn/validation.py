@@ -30,7 +30,7 @@ class InputError(DataError, ValueError):
 
 def shorten(value: object) -> str:
     """Return a value as messages show it."""
-    found = repr(value)
+    found = " ".join(repr(value).split())  # tables and columns take several lines
     return found if len(found) <= _SHOWN else found[:_SHOWN] + "…"
 
 
@@ -142,8 +142,8 @@ def _plain(label: Any, row: int) -> bool | int | float | str:  # noqa: ANN401
     """Return a label as a plain string, number or truth value; raises InputError when it is none."""
     if isinstance(label, str):
         text = str.__str__(label)
-        if not text:
-            raise InputError("y: expected labels, found an empty one. Give it a name, such as 'none'.")
+        if not text.strip():
+            raise InputError(f"y: expected labels, found a blank one, {text!r}, in row {row}. Give it a name.")
         if not _is_unicode(text):
             raise InputError(f"y: expected labels of whole characters, found {text!r} in row {row}. Correct it.")
         return text
@@ -236,9 +236,6 @@ def _set_of(cell: Any, row: int) -> tuple[Any, ...]:  # noqa: ANN401
             f"y: expected a list of labels in row {row}, found {shorten(cell)}. For a text without labels give []."
         )
     labels = [_plain(label, row) for label in list_values(cell)]
-    blank = next((label for label in labels if isinstance(label, str) and not label.strip()), None)
-    if blank is not None:
-        raise InputError(f"y: expected labels, found a blank one, {blank!r}, in row {row}. Give it a name.")
     return tuple(dict.fromkeys(sorted(labels, key=str) if isinstance(cell, set | frozenset) else labels))
 
 

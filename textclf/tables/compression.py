@@ -3,6 +3,7 @@
 import bz2
 import importlib
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ _SAFE_RATIO = 250
 
 _ZSTD_PACKAGES = ("compression.zstd", "backports.zstd", "zstandard")
 """Where Zstandard is found: Python 3.14 and later, and two packages."""
+
+
+ZIP_DAMAGE = (zipfile.BadZipFile, OSError, ValueError, RuntimeError, LookupError, EOFError, struct.error, zlib.error)
+"""What `zipfile` raises at damaged archives: it believes most of what they say of themselves."""
 
 
 class _Unpacker(Protocol):
@@ -248,7 +253,7 @@ class ZippedStream:
         self._name = name
         try:
             self._archive = zipfile.ZipFile(stream)
-        except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
+        except ZIP_DAMAGE as error:
             raise self._damage(error) from error
         if _CONTENT_TYPES in self._archive.namelist():
             raise DataError(f"{name}: expected a table of text, found an Office document. Save it as CSV.")
@@ -262,7 +267,7 @@ class ZippedStream:
         self._unpacked = 0
         try:
             self._stream = self._archive.open(self._info)
-        except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError) as error:
+        except ZIP_DAMAGE as error:
             raise self._damage(error) from error
 
     def read(self, _: int = -1) -> bytes:
@@ -295,15 +300,15 @@ def is_workbook(stream: BinaryIO) -> bool:
     try:
         with zipfile.ZipFile(stream) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except ZIP_DAMAGE:
         return False
     return _CONTENT_TYPES in names and any(name.startswith("xl/") for name in names)
 
 
 def _is_extra(info: zipfile.ZipInfo) -> bool:
-    """Say whether an entry is a folder or what macOS adds to archives."""
+    """Say whether an entry, which may have no name, is a folder or what macOS adds to archives."""
     path = PurePath(info.filename)
-    return info.is_dir() or "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db")
+    return info.filename.endswith("/") or "__MACOSX" in path.parts or path.name in (".DS_Store", "Thumbs.db")
 
 
 @contextmanager

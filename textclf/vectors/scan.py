@@ -52,6 +52,8 @@ _FOREIGN = {
     b"Rar!\x1a\x07": ("a RAR archive", _UNPACK),
     b"\x1f\x9d": ("a file of `compress`", _UNPACK),
 }
+_SUSPICIOUS, _LARGEST = 1e6, 1e15
+"""Numbers that vectors of words do not have, and such as come of bytes that are none."""
 _TAR_AT, _TAR = 257, b"ustar"
 
 
@@ -210,8 +212,14 @@ def check_values(path: Path, words: list[str], matrix: Array) -> list[str]:
         )
     notes = []
     largest = max(largest, -least)
-    if largest > 1e6:
-        notes.append(f"a value as large as {largest:.3g}: was this file read as what it is?")
+    if largest > _LARGEST:
+        place = int(np.abs(matrix).max(axis=1).argmax())
+        raise VectorsError(
+            f"{path}: expected word vectors, found {largest:.3g} in that of {words[place]!r} (word {place + 1})."
+            " The file is damaged, or a word holds a blank: get it again, or write it as text."
+        )
+    if largest > _SUSPICIOUS:
+        notes.append(f"a value as large as {largest:.3g}, which vectors of words do not have. Check the file")
     zero = int((~matrix[np.flatnonzero(matrix[:, 0] == 0.0)].any(axis=1)).sum())
     if zero > math.ceil(len(matrix) / 100):
         notes.append(f"{zero:,} words have a vector of zeros")

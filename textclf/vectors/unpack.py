@@ -100,7 +100,9 @@ def _reporting_damage(path: Path) -> Iterator[None]:
 def _only_member(path: Path, raw: BinaryIO, stack: ExitStack) -> IO[bytes]:
     archive = stack.enter_context(zipfile.ZipFile(raw))
     members = [
-        member for member in archive.infolist() if not member.is_dir() and not member.filename.startswith("__MACOSX/")
+        member
+        for member in archive.infolist()
+        if not member.filename.endswith("/") and not member.filename.startswith("__MACOSX/")
     ]
     if len(members) != 1:
         names = ", ".join(repr(member.filename) for member in members[:3])

@@ -23,6 +23,7 @@ import textclf.cli
 import textclf.cli.commands.predict
 import textclf.cli.commands.train
 import textclf.cli.commands.vectors
+import textclf.model.label_table
 import textclf.tables
 import textclf.training.train
 import textclf.vectors  # all of these for the server

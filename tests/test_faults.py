@@ -27,8 +27,14 @@ TRAIN = ("train", "rows.csv", "-o", "out", "--quiet", "--vectors", "none", "--di
 LONG = ("--optimizer", "adam", "--epochs", "3000", "--patience", "3000")
 PREDICT = ("predict", "model", "-i", "rows.csv", "-o", "out", "--quiet")
 LINK = "out.vec"  # names `out`: what vectors are written to must have such an ending
+SHEET = "out.xlsx"
 VECTORS = ("vectors", "train", "rows.csv", "-o", LINK, "--dimension", "4", "--epochs", "1", "--min-count", "1", "-q")
-COMMANDS = {"train": TRAIN, "predict": PREDICT, "vectors": VECTORS}
+SUGGEST = ("suggest", "model", "rows.csv", "-n", "5", "-o", "out", "--quiet", "--vectors", "none")
+EXPORT = ("export", "model", "-o", "out", "--to", "html", "--quiet")
+EXCEL = ("predict", "model", "-i", "rows.csv", "-o", SHEET, "--quiet")
+COMMANDS = {
+    "train": TRAIN, "predict": PREDICT, "suggest": SUGGEST, "export": EXPORT, "excel": EXCEL, "vectors": VECTORS
+}  # fmt: skip
 if find_spec("gensim") is None:  # which trains the vectors
     del COMMANDS["vectors"]
 
@@ -39,11 +45,12 @@ def place(tmp_path_factory):
     folder = tmp_path_factory.mktemp("place")
     lines = DATA.read_text("utf-8").splitlines(keepends=True)
     (folder / "rows.csv").write_text("".join(lines[:121]), "utf-8")
-    (folder / LINK).symlink_to("out")
+    for link in (LINK, SHEET):
+        (folder / link).symlink_to("out")
     for name, command in COMMANDS.items():
-        if name == "predict":
-            shutil.copy(folder / "train.whole", folder / "model")
         run(*command, folder=folder)
+        if name == "train":
+            shutil.copy(folder / "out", folder / "model")
         (folder / "out").rename(folder / f"{name}.whole")
     return folder
 
@@ -54,7 +61,8 @@ def there(place, tmp_path):
     for name in ("rows.csv", "model"):
         shutil.copy(place / name, tmp_path)
     (tmp_path / "out").write_bytes(b"old")
-    (tmp_path / LINK).symlink_to("out")
+    for link in (LINK, SHEET):
+        (tmp_path / link).symlink_to("out")
     return tmp_path
 
 
@@ -128,7 +136,7 @@ def always_write():
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_run_that_is_stopped_ends_at_once_with_a_word_and_a_whole_file(number, code, place, there):
     moments = random.Random(int(number))
-    for name, options in (("train", LONG), ("train", ()), ("predict", ())):
+    for name, options in (("train", LONG), ("train", ()), ("predict", ()), ("suggest", ())):
         whole = b"old"
         if not options:
             run(*COMMANDS[name], folder=there)
@@ -293,7 +301,7 @@ def test_a_folder_that_is_read_only_is_refused_before_any_work(place):
         (folder / "shut").mkdir()
         (folder / "shut").chmod(0o555)
         for command in COMMANDS.values():
-            (output,) = {"out", LINK} & {*command}
+            (output,) = {"out", LINK, SHEET} & {*command}
             arguments = [f"shut/{output}" if part == output else part for part in command]
             said = run(*arguments, folder=folder, code=1, prepare=be_nobody)
             assert said == f"Error: shut/{output}: the folder '{folder}/shut' cannot be written to. Write elsewhere.\n"

@@ -72,6 +72,10 @@ TWICE = {
     "A01 the same value": ["train", "t.csv", "-o", "m", "--label-column", "a", "--label-column", "a"],
     "A01 two spellings": ["train", "t.csv", "-o", "m", "--model", "n"],
     "A01 yes and no": ["train", "t.csv", "-o", "m", "--calibrate", "--no-calibrate"],
+    "A01 rows to suggest": ["suggest", MODEL, "t.csv", "-n", "2", "--rows", "3", "-o", "o.csv"],
+    "A01 labels to choose from": ["label", "t.csv", "-o", "o.csv", "--labels", "a,b", "--labels", "c,d"],
+    "A01 two exports": ["export", MODEL, "-o", "m.js", "-o", "m.html"],
+    "A01 a sheet": ["predict", MODEL, "-i", "t.xlsx", "--sheet", "a", "--sheet", "b"],
     "A01 in a group": ["vectors", "train", "c.txt", "-o", "v", "--epochs", "1", "--epochs", "2"],
 }
 
@@ -81,6 +85,36 @@ def test_an_option_with_one_value_that_is_given_twice_is_refused(arguments):
     outcome = textclf(*arguments)
     assert outcome.code == 2
     assert "is given twice. Give it once." in outcome.err
+
+
+OVER_INPUTS = {
+    "A04 rows to label over the pool": ["suggest", MODEL, "t.csv", "-o", "t.csv"],
+    "A04 rows to label over those labelled": ["suggest", MODEL, "t.csv", "--labelled", "u.csv", "-o", "u.csv"],
+    "A04 a page over the rows it is measured on": [
+        "export",
+        MODEL,
+        "--to",
+        "html",
+        "--validation",
+        "t.csv",
+        "-o",
+        "t.csv",
+    ],
+    "A04 a module over its model": ["export", "m.st", "--to", "js", "-o", "m.st"],
+    "A04 a part over the table": ["split", "t.csv", "--train-output", "t.csv", "--test-output", "new.csv"],
+    "A04 a workbook over the workbook": ["predict", MODEL, "-i", "t.xlsx", "-o", "t.xlsx"],
+    "A04 a table over the table of several columns": ["train", "t.csv", "--category-column", "n", "-o", "t.csv"],
+}
+
+
+@pytest.mark.parametrize("arguments", OVER_INPUTS.values(), ids=OVER_INPUTS)
+def test_an_input_is_not_written_over(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    contents = {name: TABLE.encode() for name in ("t.csv", "u.csv", "t.xlsx")} | {"m.st": MODEL.read_bytes()}
+    for name, content in contents.items():
+        Path(name).write_bytes(content)
+    refused("other than the input, found the same file|the same file", *arguments)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == contents
 
 
 def test_a01_flags_and_repeatable_options_may_stand_twice():

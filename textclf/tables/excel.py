@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError, OutputError, require_packages
@@ -95,8 +96,9 @@ class ExcelWriter:
         import xlsxwriter
 
         self._check_size()
+        packed = BytesIO()  # a stream that fails would leave the archive open, and a traceback when it goes
         with temporary_folder() as folder:
-            book = xlsxwriter.Workbook(self._stream, {"constant_memory": True, "tmpdir": str(folder)})
+            book = xlsxwriter.Workbook(packed, {"constant_memory": True, "tmpdir": str(folder)})
             book.set_properties({"created": _CREATED})
             sheet = book.add_worksheet()
             for i, row in enumerate(self._rows):
@@ -108,6 +110,7 @@ class ExcelWriter:
                     elif cell is not None:
                         sheet.write_number(i, j, cell)
             book.close()
+        self._stream.write(packed.getbuffer())
 
     def _check_size(self) -> None:
         header = self._rows[0]

@@ -66,7 +66,9 @@ def sample(kind: str, folder: Path) -> Path:
         from textclf.settings import Settings
         from textclf.training.train import LabelledTexts, train
 
-        settings = Settings(vectors="none", dimension=4, optimizer="sgd", epochs=1, char_ngrams=(0, 0))
+        settings = Settings(
+            vectors="none", dimension=4, optimizer="sgd", epochs=1, char_ngrams=(0, 0), pattern_ngrams=2
+        )
         train(LabelledTexts(texts, labels), settings, None).model.save(path)
     return path
 

@@ -103,20 +103,37 @@ def test_validation_keeps_columns_apart_where_that_pays(model, data):
         replace(SETTINGS, optimizer="adam")
 
 
-@pytest.mark.parametrize("settings", [SETTINGS, replace(SETTINGS, hidden=(4,)), replace(SETTINGS, char_ngrams=(2, 3))])
-def test_a_file_and_docs_reader_give_the_same_answers_and_explanations_add_up(settings, data, tmp_path):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        SETTINGS,
+        replace(SETTINGS, hidden=(4,)),
+        replace(SETTINGS, char_ngrams=(2, 3)),
+        replace(SETTINGS, pattern_ngrams=3),
+        replace(SETTINGS, pattern_ngrams=3, columns="joined", char_ngrams=(2, 3)),
+    ],
+)
+def test_a_file_and_docs_reader_give_the_same_answers_and_explanations_add_up(settings, data, tmp_path, monkeypatch):
+    monkeypatch.setattr("textclf.text.patterns.MOST_COMMON", 3)
     columns = replace(COLUMNS, categories=("size",))
-    rows = [f"{row}\x1f{'small' if i % 3 else 'large'}" for i, row in enumerate(data.texts)]
+    rows = [row if i % 2 else row.title() for i, row in enumerate(data.texts)]
+    rows = [f"{row}\x1f{'small' if i % 3 else 'large'}" for i, row in enumerate(rows)]
     model = train(LabelledTexts(rows, data.labels, columns=columns), settings, None).model
     model.save(tmp_path / "model")
     loaded = Model.load(tmp_path / "model")
-    assert (loaded.features.columns, loaded.features.is_apart) == (columns, True)
+    assert (loaded.features.columns, loaded.features.is_apart) == (columns, settings.columns == "apart")
     np.testing.assert_array_equal(loaded.predict(rows).P, model.predict(rows).P)
     np.testing.assert_allclose(loaded.predict(rows[:3]).P, model.predict(rows).P[:3], rtol=1e-12)
     found = importlib.util.spec_from_file_location("reader", Path(__file__).parents[1] / "docs/reference/reader.py")
     reader = importlib.util.module_from_spec(found)
     found.loader.exec_module(reader)
-    odd = [*rows[:4], "\x1fpaw bark\x1flarge", "paw\x1f\x1f"]
+    odd = [
+        *rows[:4],
+        "\x1fpaw bark\x1flarge",
+        "paw\x1f\x1f",
+        "The PAW 42!\x1f\u0301Bark :) 1984\x1flarge",
+        "Paw\x1fİ Bark\x1f",
+    ]
     said = [list(each.values()) for each in reader.predict(tmp_path / "model", odd)]
     np.testing.assert_allclose(said, loaded.predict(odd).P, rtol=1e-5)
     for explanation in explain(model, odd):

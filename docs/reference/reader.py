@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 DTYPES = {"F32": "<f4", "F16": "<f2", "I8": "i1", "U8": "u1", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"}
-LAST, BASE, START = (1 << 64) - 1, 0x9E3779B97F4A7C15, 0x0101010101010101
+LAST, BASE, START, SHAPES = (1 << 64) - 1, 0x9E3779B97F4A7C15, 0x0101010101010101, 0x0202020202020202
 UNSPACED = (
     "CJK UNIFIED IDEOGRAPH", "CJK COMPATIBILITY IDEOGRAPH", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR",
     "HALFWIDTH KATAKANA",
@@ -84,9 +84,9 @@ def normal_form(text, lower=True):
 
 
 def cut(text):
-    """Return the tokens of a text in normal form, and its pieces: words, and runs of what is neither word nor blank."""
+    """Return the tokens of a text in normal form; its pieces, words and runs of others; and where each piece begins."""
     classes, unmarked, before, in_run = [class_of(c) for c in text] + ["separator"], "separator", "separator", False
-    tokens, pieces = [], []
+    tokens, pieces, starts = [], [], []
     for i, character in enumerate(text):
         unmarked = unmarked if classes[i] == "mark" else classes[i]
         now = "word" if classes[i] == "apostrophe" and before == classes[i + 1] == "word" else unmarked
@@ -97,10 +97,21 @@ def cut(text):
         runs_on = now != "word" and not (character.isspace() or ord(character) <= 32)
         if (now == "word" and before != "word") or (runs_on and not in_run):
             pieces.append("")
+            starts.append(i)
         if now == "word" or runs_on:
             pieces[-1] += character
         before, in_run = now, runs_on
-    return tokens, pieces
+    return tokens, pieces, starts
+
+
+def shape_of(piece, cased):
+    """Return the number of a piece's shape, given the same characters before lower-casing."""
+    digits, capitals = [c in "0123456789" for c in piece], [a != b for a, b in zip(piece, cased, strict=True)]
+    if class_of(piece[0]) != "word":
+        return 0  # a run
+    if any(digits):
+        return min(len(piece), 4) if all(digits) else 5
+    return 6 if all(capitals) and len(piece) > 1 else 7 if capitals[0] else 8
 
 
 def mix(key):
@@ -122,9 +133,9 @@ def subword_keys(piece, shortest, longest):
     return [key_of(marked[i : i + n]) for i, n in spans if n > 1 or 0 < i < len(marked) - 1]
 
 
-def ngram_keys(tokens, shortest, longest, field=0):
-    """Return the keys of the n-grams of these tokens of a text, as often as each stands there."""
-    units, keys = [START, *map(key_of, tokens)], []
+def ngram_keys(units, shortest, longest, field=0):
+    """Return the keys of the n-grams of what has these keys in a text, as often as each stands there."""
+    units, keys = [START, *units], []
     for i in range(len(units)):
         key = units[i]
         for n, unit in enumerate(units[i : i + longest], 1):
@@ -132,6 +143,16 @@ def ngram_keys(tokens, shortest, longest, field=0):
             if n >= shortest and (n > 1 or i > 0):
                 keys.append(mix((key * BASE + mix(field)) & LAST) if field else key)
     return keys
+
+
+def pattern_units(text, common):
+    """Return the keys of which patterns are n-grams, given a function from the keys of common pieces to their rows."""
+    form, cased = normal_form(text), normal_form(text, lower=False)
+    cased = cased if len(cased) == len(form) else form  # else no letter counts as a capital
+    _, pieces, starts = cut(form)
+    shapes = [shape_of(piece, cased[i : i + len(piece)]) for i, piece in zip(starts, pieces, strict=True)]
+    keys = map(key_of, pieces)
+    return [SHAPES + shape if common(key) is None else key for key, shape in zip(keys, shapes, strict=True)]
 
 
 def rows_of(arrays, name):
@@ -203,6 +224,7 @@ def predict(path, rows):
         rows_of(arrays, "words.keys"),
         {kind: numbers(arrays, f"{kind}.idf") for kind, *_ in model["ngrams"]},
     )
+    common = rows_of(arrays, "patterns.common") if "patterns" in idf else None
     ngram_row = {kind: rows_of(arrays, f"{kind}.ngrams") for kind, *_ in model["ngrams"]}
     columns = model.get("columns", {"texts": ["text"]})
     m = len(columns["texts"])
@@ -220,12 +242,14 @@ def predict(path, rows):
             W = arrays["network"][place : place + n_in * n_out].reshape(n_out, n_in)
             place += n_in * n_out + n_out
             A = W.astype(np.float64) @ A + arrays["network"][place - n_out : place]  # Z[l] = W[l] A[l-1] + b[l]
-        words = len(idf.get("words", ()))
-        first = {"words": 0, "chars": words + len(D)}
-        A = A + D @ U[words : words + len(D)]  # … + D V
+        words, patterns = (len(idf.get(kind, ())) for kind in ("words", "patterns"))
+        others = words + patterns
+        first = {"words": 0, "patterns": words, "chars": others + len(D)}
+        A = A + D @ U[others : others + len(D)]  # … + D V
         for kind, shortest, longest in model["ngrams"]:
-            if kind == "words":
-                keys = [key for field, each in enumerate(tokens) for key in ngram_keys(each, shortest, longest, field)]
+            if kind != "chars":
+                units = [map(key_of, each) for each in tokens] if kind == "words" else [pattern_units(text, common)]
+                keys = [key for field, each in enumerate(units) for key in ngram_keys(each, shortest, longest, field)]
                 found, C = tf_idf(keys, ngram_row[kind], idf[kind])
             else:
                 found, C = subwords(pieces, shortest, longest, ngram_row[kind], idf[kind])

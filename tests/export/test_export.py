@@ -25,6 +25,8 @@ ODD = [
     "", " \n ", "lovely", "the film " * 300, "Don’t! it's 'good'", "CAFÉ cafe\u0301", "İSTANBUL ΣΟΦΟΣ",
     "好看的电影 film",
     "a\u200bb\u00adc 🙂👍🏽", "ก็ดี x\u0301\u0301", "\x00 \x1f tab\tbad", "'a''b' c'", "¿bad? 3.5/10 ½ $5", *TEXTS[:7],
+    "THE film 7 x2 good.", "a Play, 42 fine!", "It’s 300 :) bad!!", "Film 1984 ... İT is 12345",
+    "E\u0301T X\u0301 ٣٤ ３４ ½2",
 ]  # fmt: skip
 
 
@@ -98,6 +100,24 @@ def test_the_file_is_not_larger_than_allowed_and_nearly_as_large(name, with_rows
     small.save(tmp_path / "small")
     assert allowed - 600 <= (tmp_path / "small").stat().st_size <= allowed
     assert np.isfinite(Model.load(tmp_path / "small").predict(ODD).P).all()
+
+
+def test_of_patterns_the_common_pieces_keep_long_keys_however_few_patterns_stay(models, tmp_path):
+    model = models["patterns"]
+    (place,) = [number for number, table in enumerate(model.features.ngrams) if table.kind == "patterns"]
+    whole = shrink(model, "0" * 64).model
+    few = shrink(model, "0" * 64, max_size=whole.file_size() - 2_000).model
+    counts = []
+    for small in (whole, few):
+        small.save(tmp_path / "small")
+        table = Model.load(tmp_path / "small").features.ngrams[place]
+        counts.append(len(table.index))
+        assert table.index.keys.dtype == np.uint32
+        assert table.common.keys.dtype == np.uint64
+        np.testing.assert_array_equal(table.common.keys, model.features.ngrams[place].common.keys)
+        found = [list(one.values()) for one in READER.predict(tmp_path / "small", ODD)]
+        np.testing.assert_allclose(found, Model.load(tmp_path / "small").predict(ODD).P, atol=1e-6)
+    assert len(model.features.ngrams[place].index) == counts[0] > counts[1] > 0
 
 
 def test_what_cannot_be_made_so_small_is_refused_with_what_can(model):
@@ -224,7 +244,7 @@ def graph_inputs(tokenizer, texts):
     entries = {("words", "texts", "ids"): []}
     tables = [(table, rows_by_key(table)) for table in tokenizer["ngrams"]]
     for number, text in enumerate(texts):
-        tokens, pieces = READER.cut(READER.normal_form(text))
+        tokens, pieces, _ = READER.cut(READER.normal_form(text))
         rows = [word_rows(READER.key_of(token)) for token in tokens]
         if tokenizer["tokenizer"]["cased"]:
             as_is = [word_rows(READER.key_of(token)) for token in READER.cut(READER.normal_form(text, False))[0]]
@@ -232,8 +252,11 @@ def graph_inputs(tokenizer, texts):
         entries["words", "texts", "ids"] += counted(number, rows)
         for table, rows_of in tables:
             name, lengths = table["input"], (table["shortest"], table["longest"])
-            if table["kind"] == "words":
-                keys = READER.ngram_keys(tokens, *lengths)
+            if table["kind"] != "chars":
+                units = map(READER.key_of, tokens)
+                if table["kind"] == "patterns":
+                    units = READER.pattern_units(text, rows_by_key(table["common"]))
+                keys = READER.ngram_keys(units, *lengths)
                 entries.setdefault((name, "texts", "ids"), []).extend(counted(number, map(rows_of, keys)))
                 continue
             of_pieces = entries.setdefault((table["pieces"], "texts"), [])
@@ -288,6 +311,27 @@ def test_the_json_beside_onnx_says_what_every_code_point_is_and_onnx_knows_its_c
     made = onnx_model(model, digest)
     assert {each.key: each.value for each in made.metadata_props} == {"textclf.text.tokenizer.sha256": digest}
     assert not any(each.external_data for each in made.graph.initializer)
+
+
+def test_the_json_beside_onnx_says_how_patterns_are_made(models):
+    from textclf.export.onnx import tokenizer_json
+
+    model = models["patterns"]
+    table = model.features.ngrams[1]
+    (said,) = [each for each in json.loads(tokenizer_json(model)[0])["ngrams"] if each["kind"] == "patterns"]
+    common, shapes = rows_by_key(said["common"]), rows_by_key(said["shapes"])
+    assert [common(key) for key in table.common.keys.tolist()] == list(range(len(table.common)))
+    assert said["shapes"]["names"] == [".", "9", "99", "999", "9999", "a9", "AA", "Aa", "a"]
+    of_shapes = READER.pattern_units("The 1984 ... 7 12 123 b2b NASA of", lambda _: None)
+    names = [said["shapes"]["names"][shapes(unit)] for unit in of_shapes]
+    assert names == ["Aa", "9999", ".", "9", "99", "999", "a9", "AA", "a"]
+
+
+def test_the_example_of_a_pattern_in_the_document_has_the_key_that_it_says():
+    common = {READER.key_of(string): row for row, string in enumerate(["is", "?"])}
+    keys = READER.ngram_keys(READER.pattern_units("Is NATO 75?", common.get), 2, 2)
+    assert len(keys) == 4
+    assert keys[1] == READER.mix((READER.key_of("is") * READER.BASE + READER.mix(0x0202020202020208)) & READER.LAST)
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

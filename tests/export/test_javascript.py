@@ -38,9 +38,11 @@ def load_program():
 
 
 AGREEMENT = load_program()
-HOSTILE = AGREEMENT.hostile_texts(
-    ["good", "Film", "ill", "the", "so", "middling"], 90, np.random.default_rng(3)
-) + TEXTS[:6]  # fmt: skip
+HOSTILE = [
+    *AGREEMENT.hostile_texts(["good", "Film", "ill", "the", "so", "middling"], 90, np.random.default_rng(3)),
+    *TEXTS[:6], "THE film 7 x2 good.", "a Play, 42 fine!", "It’s 300 :) bad!!", "Film 1984 ... it is 12345",
+    "E\u0301T X\u0301 ٣٤ ３４ ½2 🙂", "İ THE FILM", "STRASSE ẞ ß ΣΑΣ ΑΣ. 𐐀𐐨 𐐀 𝟙2",
+]  # fmt: skip
 
 
 def cased(model):
@@ -277,9 +279,9 @@ def test_the_command_writes_a_page(folder, capsys):
 
 
 def test_the_command_makes_a_module_that_fits_and_says_what_that_costs(folder, capsys):
-    options = ["--max-size", "38kB", "--validation", "valid.csv", "--target-precision", "0.6"]
+    options = ["--max-size", "40kB", "--validation", "valid.csv", "--target-precision", "0.6"]
     assert run(["export", "m.safetensors", "-o", "m.js", *options]) == 0
-    assert (folder / "m.js").stat().st_size <= 38_000
+    assert (folder / "m.js").stat().st_size <= 40_000
     assert "accuracy 1.0000 → " in capsys.readouterr().out
 
 

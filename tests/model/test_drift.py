@@ -98,6 +98,11 @@ def test_what_training_did_not_count_is_not_compare():
     ]
 
 
+def test_each_kind_of_n_grams_has_a_name_that_people_know():
+    names = [quantity.name for quantity in quantities(["words", "patterns", "chars"])]
+    assert names[3:] == ["unknown word n-grams", "unknown patterns", "unknown sub-words"]
+
+
 @pytest.mark.parametrize("quantity", QUANTITIES, ids=lambda quantity: quantity.name)
 def test_every_value_has_a_cell_whose_middle_is_near(quantity):
     values = np.array([0, 1, 2, 5, 80, 1e7]) if quantity.kind == "length" else np.array([0.0, 0.3, 0.5, 0.97, 1.0])

@@ -297,6 +297,46 @@ def test_a_model_whose_parts_do_not_fit_is_refused_in_one_line(name, model, tmp_
     assert "\n" not in str(caught.value)
 
 
+TAMPERED_PATTERNS = {
+    "no common pieces": (lambda arrays, _: arrays.pop("patterns.common"), r"expected an array 'patterns\.common'"),
+    "common pieces out of order": (
+        put("patterns.common", lambda keys: keys[::-1].copy()),
+        r"common: expected keys in ris",
+    ),
+    "one common piece twice": (
+        put("patterns.common", lambda keys: np.repeat(keys[:1], 2)),
+        r"common: expected keys in",
+    ),
+    "common pieces of another kind": (
+        put("patterns.common", lambda keys: keys.astype(np.int64)),
+        r"expected 'patterns\.common' of U64\|U32 and shape any, found int64",
+    ),
+    "patterns before word n-grams": (
+        set_to("ngrams", [["patterns", 2, 3], ["words", 1, 2], ["chars", 2, 5]]),
+        "model.ngrams: expected words, patterns, chars, each once at most, in this order",
+    ),
+    "patterns twice": (
+        set_to("ngrams", [["words", 1, 2], ["patterns", 2, 3], ["patterns", 2, 3]]),
+        "model.ngrams: expected words, patterns, chars, each once at most, in this order",
+    ),
+    "patterns without a weight": (
+        put("patterns.idf", lambda idf: idf * 0),
+        r"patterns\.idf: expected numbers of 1e-06",
+    ),
+    "no row for some patterns": (put("patterns.ngrams", lambda keys: keys[:-1].copy()), r"patterns\.idf"),
+}
+
+
+@pytest.mark.parametrize("name", TAMPERED_PATTERNS)
+def test_a_model_whose_patterns_do_not_fit_is_refused_in_one_line(name, tmp_path):
+    change, said = TAMPERED_PATTERNS[name]
+    tampered(trained(pattern_ngrams=3), tmp_path / "m", change)
+    with pytest.raises(ModelError, match=said) as caught:
+        Model.load(tmp_path / "m")
+    assert str(tmp_path / "m") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_model_is_not_changed_by_predicting(model):
     before = replace(model, E=np.array(model.E), U=model.U.copy())
     model.predict(ODD)
@@ -459,11 +499,14 @@ def test_thresholds_are_probabilities_of_sigmoids(thresholds, output, is_right, 
         read_thresholds(file, 2, output)
 
 
-@pytest.mark.parametrize(("kind", "shortest", "longest"), [("words", 1, 1), ("chars", 2, 32)])
+@pytest.mark.parametrize(("kind", "shortest", "longest"), [("words", 1, 1), ("patterns", 2, 3), ("chars", 2, 32)])
 def test_a_table_of_n_grams_has_its_keys_and_weights_above_0(kind, shortest, longest, holding):
     arrays = {f"{kind}__ngrams": np.array([3, 5], np.uint64), f"{kind}__idf": np.array([1, 2], np.float32)}
+    if kind == "patterns":
+        arrays["patterns__common"] = np.array([7, 9], np.uint64)
     table = read_ngram_table(holding(**arrays), kind, shortest, longest)
     assert (table.kind, table.shortest, table.longest, len(table.index)) == (kind, shortest, longest, 2)
+    assert table.common.keys.tolist() == ([7, 9] if kind == "patterns" else [])
     for weight in (0.0, -0.0, -1.0, 1e-9, 1e9):
         arrays[f"{kind}__idf"] = np.array([1, weight], np.float32)
         with pytest.raises(ModelError, match=rf"{kind}\.idf: expected numbers of 1e-06 to 1e\+06"):

@@ -19,6 +19,7 @@ from textclf.model.file import FORMAT, PLAIN, model_bytes
 from textclf.model.model import Model
 from textclf.storage.files import write_whole
 from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.text.ngrams import NGRAM_NAMES
 from textclf.types import Array
 
 _UNASSIGNED = BLANK + 1
@@ -28,8 +29,8 @@ _LETTERS = {
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _WANTED = {
     "labels", "labels.offsets", "words.keys", "words.weights", "words.weights.values", "E", "E.scales", "U", "U.scales",
-    "network", "words.ngrams", "words.idf", "words.idf.values", "chars.ngrams", "chars.idf", "chars.idf.values",
-    "thresholds", "record.least_familiar",
+    "network", "thresholds", "record.least_familiar", "patterns.common",
+    *(f"{kind}.{part}" for kind in NGRAM_NAMES for part in ("ngrams", "idf", "idf.values")),
 }  # fmt: skip
 _TAIL = """
 const model = new Classifier(decodeBase64("{}"));

@@ -1,10 +1,10 @@
 """A model as ONNX: counts of words and n-grams in, probabilities out; and the words, n-grams and rules as JSON.
 
-The graph takes n texts as lists of what they hold: for words, and for word n-grams, `texts`, `ids` and `counts`, shape
-(T,): the text, the number in the JSON file, and how often it stands there; a pair of text and number stands once. Of
-pieces it takes `texts` and `counts`, and of their sub-words `pieces`, `ids` and `counts`: the entry of the piece among
-those of pieces, the number, and how often it stands in the piece. It computes what `features` and `model` do, in
-float32.
+The graph takes n texts as lists of what they hold: for words, for word n-grams, and for patterns, `texts`, `ids` and
+`counts`, shape (T,): the text, the number in the JSON file, and how often it stands there; a pair of text and number
+stands once. Of pieces it takes `texts` and `counts`, and of their sub-words `pieces`, `ids` and `counts`: the entry of
+the piece among those of pieces, the number, and how often it stands in the piece. It computes what `features` and
+`model` do, in float32.
 
 The JSON says how a text is cut, and which words and n-grams have which key; docs/reference/model_format.md describes
 the rules.
@@ -26,6 +26,8 @@ from textclf.nn.network import ACTIVATIONS
 from textclf.storage.files import write_whole
 from textclf.storage.quantized import ByteRows
 from textclf.text.char_classes import ALONE, APOSTROPHE, BLANK, IGNORED, MARK, SEPARATOR, WORD, class_table
+from textclf.text.ngrams import NgramTable
+from textclf.text.patterns import SHAPE_KEYS, SHAPES
 from textclf.text.tokenizer import NAME
 from textclf.types import Array
 
@@ -88,7 +90,7 @@ def onnx_model(model: Model, digest: str = "") -> "ModelProto":
     graph = _Graph(model.network.sizes[-1])
     S = graph.words(model)
     kinds = enumerate(model.features.ngrams)
-    wide = [(graph.ngrams if table.kind == "words" else graph.subwords)(model, number) for number, table in kinds]
+    wide = [(graph.subwords if table.kind == "chars" else graph.ngrams)(model, number) for number, table in kinds]
     P = graph.probabilities(model, graph.network(model, S, wide))
     graph.nodes.append(helper.make_node("Identity", [P], ["probabilities"]))
     made = helper.make_model(
@@ -128,7 +130,7 @@ class _Graph:
         return self._product("n", texts, C, self._rows(model.E, ids), model.E.shape[1])
 
     def ngrams(self, model: Model, number: int) -> str:
-        """C U of word n-grams: each row of C is (1 + log count) · idf, divided by its length."""
+        """C U of word n-grams, or of patterns: each row of C is (1 + log count) · idf, divided by its length."""
         table = model.features.ngrams[number]
         texts, ids, counts = self._entries(INPUTS[table.kind], "texts", "ids", "counts")
         weights = self._op("Mul", self._log_counts(counts), self._op("Gather", self._constant(table.idf), ids))
@@ -230,8 +232,8 @@ def _byte_count(matrix: Array | ByteRows) -> int:
 
 # --- what stands before the graph ------------------------------------------------------------------------------------
 
-INPUTS = {"vectors": "words", "words": "word_ngrams", "chars": "char_ngrams"}
-"""The name that the entries of each matrix have among the graph's inputs: C by words, C by word n-grams, and G."""
+INPUTS = {"vectors": "words", "words": "word_ngrams", "patterns": "pattern_ngrams", "chars": "char_ngrams"}
+"""The name that the entries of each matrix have among the graph's inputs: C by words, C by n-grams, and G."""
 PIECES = "pieces"
 """The name of the entries of C'."""
 
@@ -263,20 +265,26 @@ def tokenizer_json(model: Model) -> tuple[bytes, str]:
             "code_points": [[start, int(table[start])] for start in starts],
         },
         "words": {"input": INPUTS["vectors"], "strings": list(model.words), **_keys(features.words.index.keys)},
-        "ngrams": [
-            {
-                "kind": each.kind,
-                "input": INPUTS[each.kind],
-                **({"pieces": PIECES} if each.kind == "chars" else {}),
-                "shortest": each.shortest,
-                "longest": each.longest,
-                **_keys(each.index.keys),
-            }
-            for each in features.ngrams
-        ],
+        "ngrams": [_describe(table) for table in features.ngrams],
     }
     content = json.dumps(described, ensure_ascii=True).encode()
     return content, hashlib.sha256(content).hexdigest()
+
+
+def _describe(table: NgramTable) -> dict[str, Any]:
+    """Return what the file says of one kind of n-grams."""
+    described = {
+        "kind": table.kind,
+        "input": INPUTS[table.kind],
+        "shortest": table.shortest,
+        "longest": table.longest,
+        **_keys(table.index.keys),
+    }
+    if table.kind == "chars":
+        described["pieces"] = PIECES
+    if table.kind == "patterns":
+        described |= {"common": _keys(table.common.keys), "shapes": {"names": SHAPES, **_keys(SHAPE_KEYS)}}
+    return described
 
 
 def _keys(keys: npt.NDArray[Any]) -> dict[str, Any]:

@@ -430,7 +430,9 @@ def _check_structure(file: ModelFile, structure: Structure) -> None:
         raise file.unlike(f"model.sizes: expected two layers or more, found {len(structure.sizes)}")
     kinds = [kind for kind, _, _ in structure.ngrams]
     if kinds != [kind for kind in get_args(NgramKindName) if kind in kinds]:
-        raise file.unlike("model.ngrams: expected words, patterns and chars once each, in this order, found others")
+        raise file.unlike(
+            "model.ngrams: expected words, patterns, chars, each once at most, in this order, found others"
+        )
     for i, (_, shortest, longest) in enumerate(structure.ngrams):
         if shortest > longest:
             raise file.unlike(f"model.ngrams[{i}]: expected the shortest length first, found {shortest}, {longest}")

@@ -1,12 +1,14 @@
 // A text classifier in one file: texts in, labels out, without a server and without any other package.
 //
 // It reads what docs/model_format.md of textclf describes, and computes what `textclf predict` computes. Matrices have
-// the letters of that page: C E are averages of word vectors, C U word n-grams, C' G U' sub-words. Keys have 64 bits,
-// here as two halves of 32, since BigInt is a hundred times slower.
+// the letters of that page: C E are averages of word vectors, C U word n-grams and patterns, C' G U' sub-words. Keys
+// have 64 bits, here as two halves of 32, since BigInt is a hundred times slower.
 
 const SEPARATOR = 0, WORD = 1, ALONE = 2, MARK = 3, APOSTROPHE = 4, IGNORED = 5, BLANK = 6, UNASSIGNED = 7;
 const MOST_KEPT = 1 << 22; // numbers and characters of words that were worked out
 const START = 0x01010101; // both halves of the key that stands for the start of a text
+const FIRST_SHAPE = 0x02020202; // both halves of the key that stands for the first shape; the next have the next keys
+const RUN = 0, MOST_DIGITS = 4, MIXED = 5, CAPITALS = 6, CAPITAL = 7, SMALL = 8; // shapes; 1 to 4 are so many digits
 const BLANK_CODE = 0x20; // stands before and after a piece
 const SUM_TOLERANCE = 5e-4, SHARE_OF_A_JUMP = 1 / 16, SHARE_OF_A_SCORE = 1e-6; // as in textclf's explanations
 const FIRST_PIECES = 8, SHORTEST_PIECE = 2 ** -24;
@@ -82,6 +84,41 @@ function cut(form) {
   return { starts, ends, isWordToken, runStarts, runEnds };
 }
 
+// Return which places of a text's normal form were capitals: none where letters do not stand one for one.
+function capitalsOf(text, form) {
+  const lowered = Array.from(form), cased = Array.from(normalForm(text, false)), isCapital = new Uint8Array(form.length);
+  let place = 0;
+  if (lowered.length !== cased.length) return isCapital;
+  lowered.forEach((character, i) => {
+    isCapital[place] = character !== cased[i];
+    place += character.length;
+  });
+  return isCapital;
+}
+
+// Return the shape of a word.
+function shapeOf(form, start, end, isCapital) {
+  let length = 0, digits = 0, capitals = 0;
+  for (let i = start, code; i < end; i += sizeOf(code)) {
+    code = form.codePointAt(i);
+    length++;
+    digits += code >= 0x30 && code <= 0x39;
+    capitals += isCapital[i];
+  }
+  if (digits) return digits === length ? Math.min(length, MOST_DIGITS) : MIXED;
+  if (capitals === length && length > 1) return CAPITALS;
+  return isCapital[start] ? CAPITAL : SMALL;
+}
+
+// Return what tells the segment of each place, asked in rising order: 2 t + 1 is token t, 2 t what stands before it.
+function segmentFinder({ starts, ends }) {
+  let t = 0; // the first token that ends after the place
+  return (place) => {
+    while (t < ends.length && ends[t] <= place) t++;
+    return 2 * t + (t < ends.length && starts[t] <= place);
+  };
+}
+
 // Return where in a text each place of its normal form comes from, or null where single characters do not tell.
 function originsOf(text, form) {
   const starts = [], ends = [];
@@ -150,6 +187,14 @@ function makeKey(string) {
   }
   mix(sumHigh, sumLow);
 }
+
+// What an n-gram is made of: a key, and the key mixed.
+function unitOf(keyHigh, keyLow) {
+  mix(keyHigh, keyLow);
+  return { keyHigh, keyLow, mixedHigh: high, mixedLow: low };
+}
+
+const SHAPES = Array.from({ length: SMALL + 1 }, (_, shape) => unitOf(FIRST_SHAPE, FIRST_SHAPE + shape));
 
 // Keys in rising order; a key's row is its place. Short keys are the first halves of 64 bits.
 class KeyIndex {
@@ -354,7 +399,8 @@ function dot(a, b) {
 // --- the classifier --------------------------------------------------------------------------------------------------
 
 export class Classifier {
-  #words; #ngrams; #subwords; #E; #U; #network; #isSoftmax; #temperature; #thresholds; #answerFrom; #ranks; #leastKnown;
+  #words; #ngrams; #patterns; #common; #subwords; #E; #U; #network; #isSoftmax; #temperature; #thresholds;
+  #answerFrom; #ranks; #leastKnown;
   #entries = new Map();
   #kept = 0;
 
@@ -374,6 +420,8 @@ export class Classifier {
       first += tables[kind].index.size;
     }
     this.#ngrams = tables.words;
+    this.#patterns = tables.patterns;
+    this.#common = this.#patterns && new KeyIndex(arrays["patterns.common"]);
     this.#subwords = tables.chars;
     this.#E = new Rows(arrays, "E", model.sizes[0]);
     this.#U = new Rows(arrays, "U", labels.length);
@@ -420,22 +468,23 @@ export class Classifier {
     if (chosen < 0) throw new Error(`label: expected one of the model's, found ${JSON.stringify(label)}`);
     const k = P.length, v = new Float64Array(k).fill(-1 / (k - 1)), T = this.#temperature;
     v[chosen] = 1;
-    const { contributions, between } = this.#contributions(features, v);
+    const added = this.#contributions(features, v);
     const base = dot(v, this.#network.logits(new Float64Array(this.#E.width))) / T;
     const origins = originsOf(text, features.form), shown = origins ? text : features.form;
     const placeOf = (start, end) => (origins ? [origins.starts[start], origins.ends[end - 1]] : [start, end]);
     const parts = [];
     let place = 0;
-    const addPart = (start, end, added, isToken) => {
-      parts.push({ text: shown.slice(start, end), start, end, contribution: added / T, isToken });
+    const addPart = (start, end, segment) => {
+      const contribution = added[segment] / T, isToken = segment % 2 === 1;
+      parts.push({ text: shown.slice(start, end), start, end, contribution, isToken });
     };
     features.starts.forEach((first, i) => {
       const [start, end] = placeOf(first, features.ends[i]);
-      if (start > place || between[i]) addPart(place, start, between[i], false);
-      addPart(start, end, contributions[i], true);
+      if (start > place || added[2 * i]) addPart(place, start, 2 * i);
+      addPart(start, end, 2 * i + 1);
       place = end;
     });
-    if (shown.length > place || between.at(-1)) addPart(place, shown.length, between.at(-1), false);
+    if (shown.length > place || added.at(-1)) addPart(place, shown.length, added.length - 1);
     return { label: this.labels[chosen], probability: P[chosen], score: dot(v, Z) / T, base, shown, parts };
   }
 
@@ -444,11 +493,10 @@ export class Classifier {
     let entry = this.#entries.get(string);
     if (entry === undefined) {
       makeKey(string);
-      const [keyHigh, keyLow] = [high, low];
-      mix(keyHigh, keyLow);
-      const row = this.#words.index.row(keyHigh, keyLow);
-      const asPiece = { count: 0, R: null, squares: 0, known: 0, total: 0 };
-      entry = { string, keyHigh, keyLow, mixedHigh: high, mixedLow: low, row, ...asPiece };
+      const unit = unitOf(high, low), { keyHigh, keyLow } = unit;
+      const row = this.#words.index.row(keyHigh, keyLow), isCommon = this.#common?.row(keyHigh, keyLow) >= 0;
+      const asPiece = { isCommon, count: 0, R: null, squares: 0, known: 0, total: 0 };
+      entry = { string, ...unit, row, ...asPiece };
       this.#entries.set(string, entry);
       this.#kept += string.length + this.labels.length + 20;
     }
@@ -499,11 +547,12 @@ export class Classifier {
     const known = rows.reduce((sum, row) => sum + (row >= 0), 0);
     const words = this.#weighWords(rows);
     const features = { form, ...places, tokens, rows, known, words, ngrams: [], pieces: [], shares: {} };
-    if (this.#ngrams) this.#addNgrams(features);
-    if (this.#subwords) {
+    if (this.#ngrams) this.#addNgrams(features, "words", this.#ngrams, tokens, starts);
+    if (this.#patterns || this.#subwords) {
       features.runs = places.runStarts.map((start, i) => this.#entry(form.slice(start, places.runEnds[i])));
-      this.#addPieces(features, tokens.filter((_, i) => isWordToken[i]));
     }
+    if (this.#patterns) this.#addPatterns(features, text);
+    if (this.#subwords) this.#addPieces(features, tokens.filter((_, i) => isWordToken[i]));
     return features;
   }
 
@@ -530,15 +579,15 @@ export class Classifier {
     return found;
   }
 
-  // C by word n-grams: (1 + log count) · idf, divided by the row's length.
-  #addNgrams(features) {
-    const { index, shortest, longest, weights, counter } = this.#ngrams, { tokens } = features, occurrences = [];
+  // C by n-grams of units, which stand at these places: (1 + log count) · idf, divided by the row's length.
+  #addNgrams(features, kind, { index, shortest, longest, weights, counter, first }, units, places) {
+    const occurrences = [];
     let total = 0;
-    for (let i = -1; i < tokens.length; i++) {
-      let keyHigh = i < 0 ? START : tokens[i].keyHigh, keyLow = i < 0 ? START : tokens[i].keyLow;
-      for (let n = 1; n <= longest && i + n <= tokens.length; n++) {
+    for (let i = -1; i < units.length; i++) {
+      let keyHigh = i < 0 ? START : units[i].keyHigh, keyLow = i < 0 ? START : units[i].keyLow;
+      for (let n = 1; n <= longest && i + n <= units.length; n++) {
         if (n > 1) {
-          const next = tokens[i + n - 1];
+          const next = units[i + n - 1];
           multiply(keyHigh, keyLow, BASE_HIGH, BASE_LOW);
           add(next.mixedHigh, next.mixedLow);
           mix(high, low);
@@ -557,9 +606,20 @@ export class Classifier {
     counter.clear();
     const length = Math.sqrt(found.reduce((sum, { C }) => sum + fround(C * C), 0));
     for (const ngram of found) ngram.C = fround(ngram.C / length);
-    features.ngrams = found;
-    features.occurrences = occurrences;
-    features.shares.words = fround(occurrences.length / Math.max(total, 1));
+    features.ngrams.push({ first, found, occurrences, places });
+    features.shares[kind] = fround(occurrences.length / Math.max(total, 1));
+  }
+
+  // C by patterns: n-grams of the text's pieces in order, of which only common ones stand for themselves.
+  #addPatterns(features, text) {
+    const { form, starts, ends, tokens, isWordToken, runStarts, runs } = features, isCapital = capitalsOf(text, form);
+    const pieces = runs.map((run, i) => ({ piece: run, start: runStarts[i], shape: RUN }));
+    tokens.forEach((piece, i) => {
+      if (isWordToken[i]) pieces.push({ piece, start: starts[i], shape: shapeOf(form, starts[i], ends[i], isCapital) });
+    });
+    pieces.sort((a, b) => a.start - b.start);
+    const units = pieces.map(({ piece, shape }) => (piece.isCommon ? piece : SHAPES[shape]));
+    this.#addNgrams(features, "patterns", this.#patterns, units, pieces.map(({ start }) => start));
   }
 
   // C' by pieces: (1 + log count), divided by the root of Σ ((1 + log count) ‖g‖)².
@@ -594,7 +654,7 @@ export class Classifier {
   // Z[L] = W[L] A[L-1] + b[L] + C U + C' G U'
   #logits(features) {
     const Z = this.#network.logits(this.#sentenceFeature(features));
-    for (const { row, C } of features.ngrams) this.#U.addTo(Z, this.#ngrams.first + row, C);
+    for (const { first, found } of features.ngrams) for (const { row, C } of found) this.#U.addTo(Z, first + row, C);
     for (const { piece: { R }, C } of features.pieces) for (let j = 0; j < Z.length; j++) Z[j] += C * R[j];
     return Z;
   }
@@ -620,35 +680,34 @@ export class Classifier {
     return confidence >= this.#answerFrom[chosen] && isAlike && (known > 0 || kinds.some(([, share]) => share > 0));
   }
 
-  // Return what each token, and what stands between tokens, adds to v · Z[L]. Occurrences of one thing share equally.
+  // Return what each segment adds to v · Z[L]: token t is segment 2 t + 1. Occurrences of one thing share equally.
   #contributions(features, v) {
-    const { tokens, rows, starts, ends, isWordToken, runStarts, form } = features;
-    const contributions = new Float64Array(tokens.length), between = new Float64Array(tokens.length + 1);
+    const { tokens, rows, isWordToken, runStarts, form } = features;
+    const added = new Float64Array(2 * tokens.length + 1);
     const G = this.#network.meanGradient(this.#sentenceFeature(features), v);
     const ofRows = new Map(features.words.map(({ row, count, C }) => [row, (C * this.#E.dot(row, G)) / count]));
-    rows.forEach((row, i) => (contributions[i] += ofRows.get(row) ?? 0));
-    if (this.#ngrams) {
-      const { first } = this.#ngrams, valueOf = ({ row, C }) => C * this.#U.dot(first + row, v);
-      const ofNgrams = new Map(features.ngrams.map((ngram) => [ngram.row, valueOf(ngram) / ngram.count]));
-      for (const { row, start, n } of features.occurrences) {
+    rows.forEach((row, i) => (added[2 * i + 1] += ofRows.get(row) ?? 0));
+    for (const { first, found, occurrences, places } of features.ngrams) {
+      const valueOf = ({ row, C }) => C * this.#U.dot(first + row, v);
+      const ofNgrams = new Map(found.map((ngram) => [ngram.row, valueOf(ngram) / ngram.count]));
+      const segments = places.map(segmentFinder(features));
+      for (const { row, start, n } of occurrences) {
         const from = Math.max(start, 0), stop = start + n; // the start of the text takes no share
-        for (let i = from; i < stop; i++) contributions[i] += ofNgrams.get(row) / (stop - from);
+        for (let i = from; i < stop; i++) added[segments[i]] += ofNgrams.get(row) / (stop - from);
       }
     }
     if (this.#subwords) {
       const ofPieces = new Map(features.pieces.map(({ piece, count, C }) => [piece, (C * dot(piece.R, v)) / count]));
-      tokens.forEach((token, i) => (contributions[i] += isWordToken[i] ? ofPieces.get(token) : 0));
-      let next = 0; // the first token that ends after the place
+      tokens.forEach((token, i) => (added[2 * i + 1] += isWordToken[i] ? ofPieces.get(token) : 0));
+      const segmentOf = segmentFinder(features);
       features.runs.forEach((run, r) => {
         const share = ofPieces.get(run) / Array.from(run.string).length;
         for (let i = runStarts[r], stop = i + run.string.length; i < stop; i += sizeOf(form.codePointAt(i))) {
-          while (next < tokens.length && ends[next] <= i) next++;
-          if (next < tokens.length && starts[next] <= i) contributions[next] += share;
-          else between[next] += share;
+          added[segmentOf(i)] += share;
         }
       });
     }
-    return { contributions, between };
+    return added;
   }
 }
 

@@ -50,6 +50,7 @@ VARIANTS: dict[str, Callable[[], Variant]] = {
     "the recipe": lambda: ({}, [], True),
     "without vectors": lambda: ({"dimension": 1}, [], False),
     "without sub-words": lambda: ({"char_ngrams": (0, 0)}, [], True),
+    "without patterns": lambda: ({"pattern_ngrams": 0}, [], True),
     "without n-grams of words": lambda: ({"word_ngrams": 0, "char_ngrams": (2, 5)}, [], True),
     "vectors alone": lambda: ({"word_ngrams": 0}, [], True),
     "single words only": lambda: ({"word_ngrams": 1}, [], True),

@@ -30,8 +30,8 @@ from textclf.training.train import with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
     JOINT_L2,
-    JOINT_LENGTH,
     MOVE_ITERATIONS,
+    average_length,
     joint_tolerance,
     list_steps,
 )
@@ -127,7 +127,7 @@ class FarFit:
         """Return the fitted model, its probabilities calibrated, and the figures of the held-out rows."""
         ask = self._cluster.ask
         n, total, squares = worker.add_sums(ask(worker.moments))
-        standard = Standardizer.of_sums(int(n), total, float(squares), length=JOINT_LENGTH)
+        standard = Standardizer.of_sums(int(n), total, float(squares), length=average_length(self._settings))
         self._cluster = replace(self._cluster, plan=replace(self._cluster.plan, standard=standard))
         ask = self._cluster.ask
         holds_out = self._settings.valid_fraction > 0

@@ -52,7 +52,7 @@ from textclf.training.data import Examples, deal, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance
 from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
-from textclf.training.trainer import JOINT_LENGTH, FitResult, HeldOut, Trainer, WithoutPatterns, mean_vectors
+from textclf.training.trainer import FitResult, HeldOut, Trainer, WithoutPatterns, average_length, mean_vectors
 from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -273,7 +273,7 @@ class _Training:
             m = len(rows.columns.texts) if is_apart else 1
             vocabulary = learn_vocabulary(rows.only_texts, settings, vectors, rng, store, copies, m)
             vocabulary = add_columns(vocabulary, rows.columns, rows.texts, store, copies, is_apart=is_apart)
-            length = (JOINT_LENGTH if settings.optimizer == "lbfgs" else 1.0) / math.sqrt(m)
+            length = average_length(settings) / math.sqrt(m)
             raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, store, settings.threads)
             passages = raw.reshape(len(raw) * m, -1)  # each has an average of its own
             standard = Standardizer.of_rows(passages, None if copies is None else np.repeat(copies, m), length=length)

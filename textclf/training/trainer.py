@@ -49,8 +49,7 @@ JOINT_TOLERANCE, TIGHT_TOLERANCE = 4e-3, 1e-3
 second is for a regularization that is given: a strong one keeps the loss high, and smaller shares of it matter."""
 CHOOSING_TOLERANCE = 1e-4
 """Where fits are compared to choose the regularization, so that what is compared is not how far each has come."""
-JOINT_LENGTH = 1.0
-"""How long a text's average vector is, beside its n-grams of length 1: the shorter, the more its weights cost."""
+_LENGTH, _LENGTH_FOR_HIDDEN = 1.0, 0.1
 AUTO_WORK = 4_000_000
 """The regularization is chosen by fits to so many entries of C times classes, which takes some seconds …"""
 _FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
@@ -456,6 +455,15 @@ class _Judge:
 def _losses_at_best_temperature(Z: Array, examples: Examples, loss: Loss) -> Array:
     temperature, _ = fit_temperature(Z, examples.Y, examples.weights, loss)
     return loss.value(Z.astype(np.float64) / temperature, examples.Y) * examples.weights
+
+
+def average_length(settings: Settings) -> float:
+    """Return how long a text's average vector is, beside its n-grams of length 1.
+
+    The shorter it is, the more its weights cost. Hidden layers bend to every single text where averages are long; short
+    ones leave to the n-grams what those know.
+    """
+    return _LENGTH_FOR_HIDDEN if settings.hidden and settings.optimizer == "lbfgs" else _LENGTH
 
 
 def list_steps(found: JointFit, done: int) -> list[EpochFigures]:

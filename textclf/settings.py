@@ -18,7 +18,7 @@ ColumnUse = Literal["auto", "joined", "apart"]
 CHOICES: dict[str, tuple[str, ...]] = {
     "recipe": get_args(RecipeName),
     "columns": get_args(ColumnUse),
-    "weighting": get_args(Weighting),
+    "weighting": ("auto", *get_args(Weighting)),
     "activation": get_args(Activation),
     "loss": get_args(LossName),
     "output": get_args(Output),
@@ -59,6 +59,7 @@ class Settings:
     `min_texts`: words, n-grams and sub-words of fewer texts are left out, so that they cannot be guessed from a model.
     `word_ngrams`, `pattern_ngrams`: the longest, 0 for none. `char_ngrams`: the shortest and the longest, (0, 0) for
     none. `hidden` are the hidden layers' sizes.
+    `weighting`: of words in a text's average; ``auto`` is ``sif``, or ``mean`` where mini-batches train the vectors.
     `ordinal`: labels have an order, that of their numbers or the one that is listed, and a text gets the label nearest
     to its expected rank.
     `columns`: whether several text columns are ``joined`` to one text or kept ``apart``, with averages and word n-grams
@@ -71,7 +72,7 @@ class Settings:
     vectors: str = "starter"
     freeze_vectors: bool = False
     dimension: int = 100
-    weighting: Weighting = "sif"
+    weighting: Literal["auto"] | Weighting = "auto"
     word_ngrams: int | None = None
     pattern_ngrams: int | None = None
     char_ngrams: tuple[int, int] | None = None
@@ -121,6 +122,13 @@ class Settings:
         _check_columns(self.columns, self.optimizer)
         if self.multi_label and self.class_weight != "none":
             raise TextclfError("class_weight: expected none, as texts may have several labels. Leave it out.")
+
+    @property
+    def word_weighting(self) -> Weighting:
+        """The weighting that is used: vectors that are trained can themselves make common words count less."""
+        if self.weighting != "auto":
+            return self.weighting
+        return "sif" if self.optimizer == "lbfgs" or self.freeze_vectors else "mean"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain values; what changes nothing is left out."""

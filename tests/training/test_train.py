@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from textclf.settings import Settings
+from textclf.training.continual import kept_settings
 from textclf.training.resources import Listener, Resources
-from textclf.training.train import LabelledTexts, train
+from textclf.training.train import LabelledTexts, Start, train
 from textclf.training.trainer import WithoutPatterns
 from textclf.vectors import WordVectors
 
@@ -104,3 +106,21 @@ def test_the_history_tells_epochs_from_fits_and_what_validation_rows_showed_of_e
             assert losses == sorted(losses, reverse=True)
             assert {step.valid_loss for step in before} <= {None}
             assert 0 < last.valid_loss < 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "weighting"),
+    [({}, "sif"), ({"optimizer": "adam"}, "mean"), ({"optimizer": "adam", "freeze_vectors": True}, "sif"),
+     ({"optimizer": "adam", "weighting": "tfidf"}, "tfidf")],
+)  # fmt: skip
+def test_words_weigh_alike_where_their_vectors_are_trained_unless_it_is_said_otherwise(settings, weighting):
+    assert Settings(**settings).word_weighting == weighting
+
+
+def test_a_model_goes_on_with_the_weights_that_its_words_had(tmp_path):
+    data = LabelledTexts(["good good film", "bad film"] * 20, ["a", "b"] * 20)
+    settings = Settings(vectors="none", dimension=4, optimizer="adam", epochs=1)
+    model = train(data, settings, None).model
+    further = train(data, kept_settings(model, Settings(vectors="none", dimension=4), set()), None, start=Start(model))
+    for each in (model, further.model):
+        assert np.ptp(each.features.words.weights) == 0.0

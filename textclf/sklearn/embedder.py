@@ -1,7 +1,7 @@
 """Sentence features alone, S = C E, as a scikit-learn transformer: for those who bring a classifier of their own."""
 
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.settings import CHOICES, Weighting
+from textclf.settings import Weighting
 from textclf.sklearn.parameters import read_source, read_string, refuse
 from textclf.sklearn.validation import texts_of
 from textclf.types import Array
@@ -33,8 +33,8 @@ class SentenceEmbedder(TransformerMixin, BaseEstimator):  # type: ignore[misc] #
         """Open the vectors, and learn the words' weights from texts X."""
         texts = texts_of(X)
         weighting = read_string("weighting", self.weighting)
-        if weighting not in CHOICES["weighting"]:
-            refuse("weighting", f"one of {', '.join(CHOICES['weighting'])}", weighting)
+        if weighting not in get_args(Weighting):
+            refuse("weighting", f"one of {', '.join(get_args(Weighting))}", weighting)
         vectors = open_vectors(read_source("vectors", self.vectors))
         self.features_, self.E_ = averaging_features(vectors, texts, cast(Weighting, weighting))
         self.vectors_name_ = vectors.name

@@ -122,6 +122,7 @@ def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozen
         raise ModelError("the model's description lacks what continuing needs. Train from scratch.")
     stored = {name: getattr(card.settings, name) for name in KEPT}
     stored |= {"output": model.output, "multi_label": model.is_multi_label, "optimizer": "lbfgs"}
+    stored["weighting"] = card.settings.word_weighting
     least = max(card.settings.min_texts or 1, wanted.min_texts or 1)
     fixed = replace(wanted, **stored, min_texts=least if least > 1 else None)
     for name in sorted(given & {*KEPT, "optimizer"} - {"vectors"}):
@@ -327,7 +328,7 @@ def _more_words(
         added, occurrences, new = keys[rows >= 0], occurrences[rows >= 0], places[rows[rows >= 0]]
         new_strings = [all_words[place] for place in new.tolist()]
         E = _as_the_old(old, vectors, table.index.rows(known), places, new)
-    weights = word_weights(settings.weighting, occurrences, n)
+    weights = word_weights(settings.word_weighting, occurrences, n)
     dictionary, origin = _merge(table.index, added)
     old_strings = list(model.words)
     strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]

@@ -109,7 +109,7 @@ def weigh_words(
         first += len(tokens)
     n = round(float(weights.sum()))
     counts[KeyIndex(counted).rows(table.index.keys.astype(np.uint64)) < 0] = 0.0
-    return replace(table, weights=word_weights(settings.weighting, counts, n, learned.expected))
+    return replace(table, weights=word_weights(settings.word_weighting, counts, n, learned.expected))
 
 
 def learn_matrix(
@@ -439,7 +439,7 @@ def learn_words(
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
         E = unit_vectors(vectors.matrix, places[keep], parts)
         expected = expected_counts(places[keep] + 1, len(vectors.words))
-    weights = word_weights(settings.weighting, counts, n, expected)
+    weights = word_weights(settings.word_weighting, counts, n, expected)
     is_cased = vectors is not None and vectors.is_cased
     return LearnedWords(WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), E, expected)
 

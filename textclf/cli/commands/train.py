@@ -233,7 +233,11 @@ _OF_ONE_TABLE = (
         help="Dimension of random vectors (--vectors none).",
     ),
     _choice("columns", "auto", "Use of several text columns: joined, kept apart, or as the validation rows have it."),
-    _choice("weighting", "sif", "Weighting of the words in a text's average vector."),
+    _choice(
+        "weighting",
+        "auto",
+        "Weighting of the words in a text's average vector; auto: sif, or mean where mini-batches train the vectors.",
+    ),
     _number("word_ngrams", click.IntRange, help="Longest word n-grams; 0 for none. [default: 2; best: 3]"),
     _number(
         "pattern_ngrams",

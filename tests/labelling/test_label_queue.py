@@ -72,7 +72,7 @@ def test_a_label_is_taken_back_a_text_is_skipped_an_unsure_one_comes_again():
         assert second != first
         queue.give("down", unsure=True, note="odd")
         assert queue.rows()[0] | {"seconds": 0} == {
-            "text": second, "label": "down", "guess": "", "why": "unlike the rows before",
+            "text": second, "label": "down", "guess": "", "why": "like many others",
             "seconds": 0, "unsure": True, "note": "odd",
         }  # fmt: skip
         queue.look_again()

@@ -1,18 +1,24 @@
-"""Which rows to label next: those that a model is in doubt about, and that are unlike each other.
+"""Which rows to label next: those that stand for many others which a model is in doubt about.
 
-One pass over the rows keeps the candidates: those with the smallest margins between the two likeliest labels, or,
-without a model, as many drawn by chance. Of these, rows are chosen one after the other, each time the one of the
-highest usefulness · (1 − s)², where s is its similarity to the nearest row chosen before: the mean of the cosines of
-S, the averages of word vectors, and of C, the tf-idf of words. This is farthest-first traversal (Gonzalez 1985,
-"Clustering to minimize the maximum intercluster distance"), weighed by uncertainty (Scheffer, Decomain & Wrobel 2001).
-A row counts more where its likely labels are rare so far; rows nearly equal to one that is chosen or labelled are
-skipped.
+One pass over the rows draws the candidates by chance. Of these, rows are chosen one after the other, each time the one
+that adds most to Σ w_i max_j s(i, j): the sum over the candidates i of their weight times their similarity to the
+nearest row j that is chosen or labelled. The weight is how much the model is in doubt: one minus the margin between the
+two likeliest labels, or one without a model. So a chosen row is like many that are in doubt, and unlike those that are
+labelled (facility location, weighed by uncertainty: Wei, Iyer & Bilmes 2015, "Submodularity in data subset selection
+and active learning"). Choosing one by one reaches 1 − 1/e of the largest sum; as what a row adds only falls, few rows
+have to be looked at again for each choice (Minoux 1978).
+
+The similarity is the mean of the cosines of S, the averages of word vectors, and of C, the tf-idf of words. Rows nearly
+equal to one that is chosen or labelled are skipped.
 
 Letters: ``n`` rows wanted, ``m`` candidates, ``k`` labels, ``d`` the dimension of S.
 """
 
-from collections.abc import Iterable, Sequence
+import heapq
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
 
@@ -24,21 +30,20 @@ from textclf.tables.records import Batch, Records
 from textclf.text.copies import text_keys
 from textclf.text.csr import SparseRows, sum_entries
 from textclf.text.key_index import KeyIndex, count_keys
-from textclf.text.tokenizer import tokenize
+from textclf.text.tokenizer import mix, tokenize
 from textclf.text.weighting import inverse_document_frequency, tf_idf
-from textclf.types import Array, BoolArray, Integers
+from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import averaging_features
 
 DOUBT = "in doubt:"
-"""What the reason for a row begins with where a model chose it."""
+LIKE_MANY = "like many others"
+"""What the reason for a row begins with where a model chose it, and the reason without a model."""
 
-_CANDIDATES, _CANDIDATES_EACH, _MOST_CANDIDATES = 1000, 20, 20_000
-"""Rows kept to choose from: at least, for each row wanted, and at most beside the rows wanted."""
-_TEXTS_AT_ONCE = 4096
+_CANDIDATES, _TOGETHER = 2500, 500
+"""Of so many candidates, so many rows are chosen at most; where more are wanted, there are more candidates."""
+_TEXTS_AT_ONCE, _ROWS_AT_ONCE = 4096, 256
 _ROUNDED = 6
-_RARE = 0.4
-"""A row counts more where its likely labels are rare: a label of a hundredth of the rows 100^0.4 = 6 times as much."""
 
 
 @dataclass(frozen=True)
@@ -57,50 +62,36 @@ class Suggestions:
         return len(self.rows)
 
 
-def suggest_by_model(
-    model: Model,
-    vectors: WordVectors | None,
-    predicted: Iterable[tuple[Batch, Predictions]],
-    n: int,
-    *,
-    labelled: Sequence[str] = (),
-) -> Suggestions:
-    """Return the n rows that teach the model most, fewer where there are not as many that differ.
-
-    `predicted`: the rows in batches, with what the model says of them. Rows like one of the `labelled` texts are left
-    out. Texts are compared by `vectors`: those in a model are of the words of its training alone.
-    """
-    scored = ((batch, usefulness(model, predictions)) for batch, predictions in predicted)
-    rows, scores = collect_candidates(scored, _most_candidates(n), labelled)
-    rows = rows.select(spread(rows.texts, scores, _embed(vectors, rows.texts), n, labelled))
-    predictions = model.predict(rows.texts)
-    reasons, found = find_margins(model, predictions), model.cells(predictions)
-    return Suggestions(rows, found, [margin for margin, _ in reasons], [reason for _, reason in reasons])
-
-
-def suggest_cold(
-    vectors: WordVectors | None,
+def suggest(
     batches: Iterable[Batch],
     n: int,
     rng: np.random.Generator,
     *,
+    vectors: WordVectors | None,
+    model: Model | None = None,
     labelled: Sequence[str] = (),
+    threads: int = 1,
 ) -> Suggestions:
-    """Return n rows to label first, before there is a model: spread over all rows, by vectors and by words."""
-    drawn = ((batch, 1.0 - rng.random(len(batch))) for batch in batches)
-    rows, _ = collect_candidates(drawn, _most_candidates(n), labelled)
-    rows = rows.select(spread(rows.texts, np.ones(len(rows)), _embed(vectors, rows.texts), n, labelled))
-    return Suggestions(rows, [], [], ["unlike the rows before"] * len(rows))
+    """Return the n rows to label next, fewer where there are not as many that differ.
+
+    Rows like one of the `labelled` texts are left out. Texts are compared by `vectors`: those in a model are of the
+    words of its training alone.
+    """
+    rows = draw_rows(batches, _CANDIDATES * _count_groups(n), rng, labelled)
+    if model is None:
+        chosen = rows.select(cover(rows.texts, np.ones(len(rows)), vectors, n, labelled))
+        return Suggestions(chosen, [], [], [LIKE_MANY] * len(chosen))
+    doubts = 1.0 - find_margins(model, model.predict(rows.texts, threads=threads))
+    chosen = rows.select(cover(rows.texts, doubts, vectors, n, labelled))
+    predictions = model.predict(chosen.texts)
+    margins = find_margins(model, predictions).round(_ROUNDED).tolist()
+    return Suggestions(chosen, model.cells(predictions), margins, name_doubts(model, predictions))
 
 
-def _embed(vectors: WordVectors | None, texts: Sequence[str]) -> Array:
-    """Return S, the averages of the texts' word vectors without their mean, shape (m, d); d is 0 without vectors."""
-    if vectors is None or not texts:
-        return np.zeros((len(texts), 0))
-    features, E = averaging_features(vectors, texts, "sif")
-    S = features.extract(texts).words.times(E)
-    centred: Array = S - S.mean(axis=0)
-    return centred
+def seed_draw(seed: int, model: Model | None) -> np.random.Generator:
+    """Return the generator of a seed for a model: one of more rows draws other candidates."""
+    data = None if model is None else model.card.data
+    return np.random.default_rng([seed, 0 if data is None else data.texts])
 
 
 def batches_of(texts: Sequence[str]) -> Iterable[Batch]:
@@ -111,27 +102,10 @@ def batches_of(texts: Sequence[str]) -> Iterable[Batch]:
         yield Batch(range(start + 1, start + 1 + len(part)), part, None, None, Records(b"", none, none, none))
 
 
-def _most_candidates(n: int) -> int:
-    return min(max(_CANDIDATES, _CANDIDATES_EACH * n), _MOST_CANDIDATES + n)
+# --- how much a model is in doubt -------------------------------------------------------------------------------------
 
 
-# --- how useful a row is by itself ------------------------------------------------------------------------------------
-
-
-def usefulness(model: Model, predictions: Predictions) -> Array:
-    """Return how much each row would teach the model by itself, shape (n,): one minus the margin, more for rare labels.
-
-    How rare a label is so far is read off the model's answers to its held-out rows.
-    """
-    useful: Array = 1.0 - _margins(model, predictions)
-    if model.record is None or model.thresholds is not None:
-        return useful
-    counts = 1.0 + np.bincount(model.record.classes, minlength=len(model.labels))
-    useful *= predictions.P @ (counts.max() / counts) ** _RARE
-    return useful
-
-
-def _margins(model: Model, predictions: Predictions) -> Array:
+def find_margins(model: Model, predictions: Predictions) -> Array:
     """Return how far each row is from another answer, shape (n,), from 0 to 1.
 
     With one label a text that is the difference of the two highest probabilities; with several labels the distance of
@@ -152,73 +126,131 @@ def _distances(P: Array, thresholds: Array) -> Array:
     return np.clip(np.where(thresholds <= P, above, below), 0.0, 1.0)
 
 
-def find_margins(model: Model, predictions: Predictions) -> list[tuple[float, str]]:
-    """Return the margin of each row, and in words what the model is in doubt about."""
-    P, margins = predictions.P, _margins(model, predictions).round(_ROUNDED).tolist()
+def name_doubts(model: Model, predictions: Predictions) -> list[str]:
+    """Return in words what the model is in doubt about, for each row."""
+    P, names = predictions.P, model.labels
     if model.thresholds is not None:
         nearest = _distances(P, model.thresholds).argmin(axis=1).tolist()
         return [
-            (margin, f"{DOUBT} {model.labels[j]} ({row[j]:.0%}), given from {model.thresholds[j]:.0%}")
-            for margin, row, j in zip(margins, P, nearest, strict=True)
+            f"{DOUBT} {names[j]} ({row[j]:.0%}), given from {model.thresholds[j]:.0%}"
+            for row, j in zip(P, nearest, strict=True)
         ]
     ranked = (-P).argsort(axis=1, kind="stable")[:, :2].tolist()
     return [
-        (margin, f"{DOUBT} {model.labels[i]} ({row[i]:.0%}) or {model.labels[j]} ({row[j]:.0%})")
-        for margin, row, (i, j) in zip(margins, P, ranked, strict=True)
+        f"{DOUBT} {names[i]} ({row[i]:.0%}) or {names[j]} ({row[j]:.0%})" for row, (i, j) in zip(P, ranked, strict=True)
     ]
 
 
 # --- from all rows to candidates, from candidates to rows -------------------------------------------------------------
 
 
-def collect_candidates(
-    scored: Iterable[tuple[Batch, Array]], most: int, labelled: Sequence[str] = ()
-) -> tuple[Batch, Array]:
-    """Return the `most` rows of the highest scores, in the table's order, with their scores, shape (m,).
+def draw_rows(batches: Iterable[Batch], most: int, rng: np.random.Generator, labelled: Sequence[str] = ()) -> Batch:
+    """Return `most` rows drawn by chance, in the table's order; all of them where there are not more.
 
-    Of rows with the same text, case and blanks aside, the first is taken; those with a `labelled` text are left out.
-    Twice as many rows are held at most, with bytes of their own, however many come.
+    Of rows with the same text, case and blanks aside, the first is taken; those with a `labelled` text are left out. A
+    text's lot is a hash of it, so the batches make no difference. Twice as many rows are held at most, and a batch,
+    with bytes of their own.
     """
-    barred = set(text_keys(labelled).tolist())
-    scores: Array = np.zeros(0)
-    parts, least, seen = list[Batch](), -np.inf, set(barred)
-    for batch, found in scored:
-        places = np.flatnonzero(found > least).tolist()
-        fresh = []
-        for place, key in zip(places, text_keys([batch.texts[i] for i in places]).tolist(), strict=True):
-            if key not in seen:
-                seen.add(key)
-                fresh.append(place)
-        parts.append(Batch.join([batch.select(fresh)]))
-        scores = np.append(scores, found[fresh])
-        if len(scores) > 2 * most:
-            rows, scores = _keep_best(parts, scores, most)
-            parts, least, seen = [rows], scores.min(), barred | set(text_keys(rows.texts).tolist())
-    return _keep_best(parts, scores, most)
+    salt = rng.integers(0, 2**64, dtype=np.uint64)
+    barred = mix(text_keys(labelled) ^ salt)
+    rows, lots = Batch.join([]), np.zeros(0, np.uint64)
+    highest = np.uint64(2**64 - 1)
+    for batch in batches:
+        drawn = mix(text_keys(batch.texts) ^ salt)
+        places = np.flatnonzero((drawn <= highest) & ~np.isin(drawn, barred))
+        rows = Batch.join([rows, Batch.join([batch.select(places.tolist())])])
+        lots = np.append(lots, drawn[places])
+        if len(lots) > 2 * most:
+            rows, lots = _lowest(rows, lots, most)
+            highest = lots.max() if len(lots) == most else highest
+    return _lowest(rows, lots, most)[0]
 
 
-def _keep_best(parts: Sequence[Batch], scores: Array, most: int) -> tuple[Batch, Array]:
-    kept = np.sort(np.argsort(-scores, kind="stable")[:most])
-    return Batch.join([Batch.join(parts).select(kept.tolist())]), scores[kept]
+def _lowest(rows: Batch, lots: Keys, most: int) -> tuple[Batch, Keys]:
+    """Return the first rows of the `most` lowest lots, in their order."""
+    kept = np.sort(np.unique(lots, return_index=True)[1][:most])
+    return Batch.join([rows.select(kept.tolist())]), lots[kept]
 
 
-def spread(texts: Sequence[str], scores: Array, S: Array, n: int, labelled: Sequence[str] = ()) -> list[int]:
-    """Return the numbers of up to n of m texts, useful ones that are far from each other, most useful first.
+def cover(
+    texts: Sequence[str], weights: Array, vectors: WordVectors | None, n: int, labelled: Sequence[str] = ()
+) -> list[int]:
+    """Return the numbers of up to n of m texts that stand for the others, those that add most first.
 
-    `scores`, shape (m,): how useful each is by itself, 0 or more. `S`, shape (m, d): averages of word vectors.
+    `weights`, shape (m,): how much it counts that a text is stood for, 0 or more. Where many are wanted, the texts are
+    dealt into groups, which are covered one by one.
     """
-    S = S / np.maximum(np.linalg.norm(S, axis=1, keepdims=True), 1e-9)
-    C = _word_matrix(texts).scipy
+    m, groups = len(texts), _count_groups(n)
+    features = _Features.of(vectors, [*texts, *labelled])
     copies = _Copies.of(texts, labelled)
-    distance: Array = np.ones(len(texts))
-    free, chosen = copies.free.copy(), list[int]()
-    while len(chosen) < n and free.any():
-        number = int(np.where(free, scores * distance**2, -1.0).argmax())
-        chosen.append(number)
-        free[copies.like(number)] = False
-        similarity = np.clip(S @ S[number], 0.0, 1.0) + (C @ C[[number]].T).toarray().ravel()
-        distance = np.minimum(distance, np.clip(1.0 - similarity / 2, 0.0, 1.0))
-    return chosen
+    free, ranked = copies.free.copy(), list[tuple[int, int]]()
+    for group in range(groups):
+        rows = np.arange(group, m, groups)
+        covered = np.zeros(len(rows), np.float32)
+        for start in range(m, m + len(labelled), _TEXTS_AT_ONCE):
+            stop = min(start + _TEXTS_AT_ONCE, m + len(labelled))
+            covered = np.maximum(covered, features.similarities(rows, np.arange(start, stop)).max(axis=1))
+        K, w = features.similarities(rows, rows), weights[rows].astype(np.float32)
+        for rank, place in enumerate(islice(add_most(K, w, covered, free[group::groups]), _TOGETHER)):
+            ranked.append((rank, int(rows[place])))
+            free[copies.like(int(rows[place]))] = False
+    return [number for _, number in sorted(ranked)[:n]]
+
+
+def _count_groups(n: int) -> int:
+    return -(-n // _TOGETHER)
+
+
+def add_most(K: Array, weights: Array, covered: Array, free: BoolArray) -> Iterator[int]:
+    """Give numbers of rows, each time the one that adds most to Σ w_i max_j K_ij over the rows j given so far.
+
+    `K`, shape (m, m): similarities. `covered`, shape (m,): the similarity of each row to the nearest one given before.
+    `free`, shape (m,): which rows may be given; it may change from one to the next.
+    """
+    gains = np.zeros(len(K), K.dtype)
+    for start in range(0, len(K), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        gains += weights[part] @ np.maximum(K[part] - covered[part, None], 0)
+    heap = [(-gain, row, 0) for row, gain in enumerate(gains.tolist())]
+    heapq.heapify(heap)
+    given = 0
+    while heap:
+        _, row, known = heapq.heappop(heap)
+        if not free[row]:
+            continue
+        if known == given:
+            yield row
+            covered, given = np.maximum(covered, K[row]), given + 1
+        else:  # what it adds can only have fallen
+            heapq.heappush(heap, (-float(weights @ np.maximum(K[row] - covered, 0)), row, given))
+
+
+@dataclass(frozen=True)
+class _Features:
+    """What texts are compared by: `S`, shape (m, d), and `C`, shape (m, V), sparse; rows of length 1, or 0."""
+
+    S: Array
+    C: Any
+
+    @staticmethod
+    def of(vectors: WordVectors | None, texts: Sequence[str]) -> "_Features":
+        """Return the averages of the texts' word vectors without their mean, and the tf-idf of their words."""
+        C = _word_matrix(texts).scipy.astype(np.float32)
+        if vectors is None or not texts:
+            return _Features(np.zeros((len(texts), 0), np.float32), C)
+        features, E = averaging_features(vectors, texts, "sif")
+        S = features.extract(texts).words.times(E)
+        S -= S.mean(axis=0)
+        S /= np.maximum(np.linalg.norm(S, axis=1, keepdims=True), 1e-9)
+        return _Features(S.astype(np.float32), C)
+
+    def similarities(self, rows: Integers, others: Integers) -> Array:
+        """Return the mean of both cosines of each row with each of the others, shape (rows, others)."""
+        similarities: Array = (self.C[rows] @ self.C[others].T).toarray()
+        cosines = self.S[rows] @ self.S[others].T
+        similarities += np.maximum(cosines, 0, out=cosines)
+        similarities /= 2
+        return similarities
 
 
 def _word_matrix(texts: Sequence[str]) -> SparseRows:

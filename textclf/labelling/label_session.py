@@ -18,12 +18,11 @@ import numpy as np
 
 from textclf.analysis.label_errors import find_label_errors
 from textclf.analysis.learning_curve import fit_power_laws
-from textclf.analysis.suggestion import DOUBT, batches_of, find_margins, suggest_by_model, suggest_cold
+from textclf.analysis.suggestion import DOUBT, batches_of, name_doubts, suggest
 from textclf.errors import DataError, TextclfError, TrainingError, spell
 from textclf.explain import ExplainSettings, Explanation, explain
 from textclf.labelling.label_journal import GivenLabels, Verdict
 from textclf.labels import LabelSet, join_labels
-from textclf.model.label_table import predict_batches
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.training.train import LabelledTexts, Trained, train
@@ -149,13 +148,7 @@ class LabelSession:
 
     def start(self) -> None:
         """Put the first rows in order; train where rows are labelled already."""
-        if self.model is not None:
-            self._order(self.model)
-        else:
-            found = suggest_cold(self._vectors, batches_of(self._texts), _AHEAD, self._rng, labelled=self.journal.texts)
-            self._queue = deque(
-                (number - 1, reason) for number, reason in zip(found.rows.rows, found.reasons, strict=True)
-            )
+        self._order(self.model)
         self._advance()
         if len(self.journal.texts) >= self.settings.every:
             self._submit(self._retrace)
@@ -273,7 +266,7 @@ class LabelSession:
         """Return why a row is shown, in the figures of the model as it is now."""
         if self.model is None or not why.startswith(DOUBT):
             return why
-        ((_, reason),) = find_margins(self.model, self.model.predict([self._texts[number]]))
+        (reason,) = name_doubts(self.model, self.model.predict([self._texts[number]]))
         return reason
 
     def _verdict_of(self, number: int) -> Verdict:
@@ -399,15 +392,14 @@ class LabelSession:
                 self.points.append(AccuracyPoint(n, len(right), float(np.mean(right))))
         return trained
 
-    def _order(self, model: Model) -> None:
-        """Put the rows that are left in the order in which they teach most."""
+    def _order(self, model: Model | None) -> None:
+        """Put rows that are not labelled in the order in which they teach most."""
         with self._lock:
             labelled, known = set(self._labelled), list(self.journal.texts)
         rest = [number for number in range(len(self._texts)) if number not in labelled]
-        predicted = predict_batches(
-            model, batches_of([self._texts[i] for i in rest]), threads=self.settings.training.threads, ahead=True
-        )
-        found = suggest_by_model(model, self._vectors, predicted, _AHEAD, labelled=known)
+        batches = batches_of([self._texts[number] for number in rest])
+        threads = self.settings.training.threads
+        found = suggest(batches, _AHEAD, self._rng, vectors=self._vectors, model=model, labelled=known, threads=threads)
         queue = deque((rest[row - 1], reason) for row, reason in zip(found.rows.rows, found.reasons, strict=True))
         with self._lock:
             self.model, self._queue = model, queue

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.analysis.suggestion import batches_of, suggest_by_model, suggest_cold
+from textclf.analysis.suggestion import batches_of, seed_draw, suggest
 from textclf.errors import TextclfError, spell
 from textclf.explain import ExplainSettings, Explanation, Method, explain
 from textclf.labels import join_labels, multi_hot, unknown_label
@@ -314,8 +314,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
     def suggest(self, X: Any, n: int = 50, *, labelled: Any = ()) -> Integers:  # noqa: ANN401
         """Return the numbers of the n texts to label next, most useful first, shape (n,) or fewer.
 
-        The model is in doubt about them, and they are unlike each other. Before `fit` they are spread over all texts:
-        `vectors` and `random_state` decide. Texts like one of the `labelled` are left out. To see a batch::
+        They stand for many that the model is in doubt about, before `fit` for many others, and are unlike each other.
+        `random_state` draws the texts that they are chosen from, 2,500 at least. Texts like one of the `labelled` are
+        left out. To see a batch::
 
             [X[i] for i in classifier.suggest(X, 50)]
         """
@@ -324,15 +325,18 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         known = pack_table(labelled, columns) if len(labelled) else []
         if n < 1:
             refuse("n", "a whole number above 0", n)
-        settings = self._settings("str")
-        vectors = open_source_vectors(settings.vectors)
-        if hasattr(self, "model_"):
-            threads = read_whole_number("threads", self.threads)
-            predicted = ((batch, self.model_.predict(batch.texts, threads=threads)) for batch in batches_of(texts))
-            found = suggest_by_model(self.model_, vectors, predicted, n, labelled=known)
-        else:
-            pool, rng = batches_of(columns.only_texts(texts)), np.random.default_rng(settings.seed)
-            found = suggest_cold(vectors, pool, n, rng, labelled=columns.only_texts(known))
+        settings, model = self._settings("str"), getattr(self, "model_", None)
+        if model is None:
+            texts, known = list(columns.only_texts(texts)), list(columns.only_texts(known))
+        found = suggest(
+            batches_of(texts),
+            n,
+            seed_draw(settings.seed, model),
+            vectors=open_source_vectors(settings.vectors),
+            model=model,
+            labelled=known,
+            threads=settings.threads,
+        )
         return np.array(found.rows.rows, np.int64) - 1
 
     def evaluate(self, X: Any, y: Any) -> Evaluation | MultiLabelEvaluation:  # noqa: ANN401

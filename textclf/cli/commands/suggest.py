@@ -15,7 +15,6 @@ from textclf.cli.options import (
     check_outputs,
     origin,
     quiet_option,
-    refuse_idle,
     section,
     seed_option,
     table_options,
@@ -59,8 +58,6 @@ class SuggestOptions(ReadingOptions):
             raise click.UsageError("--cold goes without a model: expected POOL alone, found two files.")
         if not self.cold and len(self.inputs) != 2:
             raise click.UsageError("expected MODEL and POOL, found one file. Without a model, give --cold and POOL.")
-        if not self.cold:
-            refuse_idle(("seed",), "only --cold draws rows by chance")
 
 
 @click.command("suggest", cls=Command, short_help="Choose the rows to label next: those that teach a model most.")
@@ -70,10 +67,10 @@ class SuggestOptions(ReadingOptions):
     click.option(
         "--rows", "-n", type=click.IntRange(1, 10_000), default=50, show_default=True, help="Number of rows to choose."
     ),
-    click.option("--cold", is_flag=True, help="Choose without a model: rows that are spread over POOL."),
+    click.option("--cold", is_flag=True, help="Choose without a model: rows like many others of POOL."),
     click.option("--labelled", type=INPUT, metavar="FILE", help="Leave out rows like those of this table."),
     vectors_options("Word vectors by which texts are compared."),
-    seed_option("Random seed of --cold. The same seed chooses the same rows."),
+    seed_option("Random seed of the rows to choose from."),
     threads_option,
 )
 @section(
@@ -86,9 +83,10 @@ class SuggestOptions(ReadingOptions):
 def command(options: SuggestOptions) -> None:
     """Choose the rows of POOL to label next, most useful first, and write them with all their columns.
 
-    MODEL is in doubt about these rows, and they are unlike each other. Three columns are added: the label that the
-    model guesses, the margin between its two likeliest labels, and why the row was chosen. Then label the rows, add
-    them to the training table, and train again.
+    These rows stand for many that MODEL is in doubt about, and they are unlike each other. Three columns are added:
+    the label that the model guesses, the margin between its two likeliest labels, and why the row was chosen. Then
+    label the rows, add them to the training table, and train again. With another --seed the rows are chosen from other
+    rows of a large POOL.
 
     \b
     textclf suggest --cold reviews.csv -n 50 -o first.csv
@@ -114,16 +112,14 @@ def command(options: SuggestOptions) -> None:
             writer.write(found.rows, list(added.values()))
     report_table(table.name, table.refused, table.notes.sentences())
     of = f"of {counted(table.rows_used, 'row')}"
-    say(f"{spell(str(options.output))}: rows to label: {len(found):,} {of}", quiet=options.quiet)
+    short = len(found) < min(options.rows, table.rows_used)
+    left = "; the others are like these, or like labelled rows" if short else ""
+    say(f"{spell(str(options.output))}: rows to label: {len(found):,} {of}{left}", quiet=options.quiet)
 
 
 def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", options: SuggestOptions) -> "Suggestions":
-    import numpy as np
+    from textclf.analysis.suggestion import seed_draw, suggest
 
-    from textclf.analysis.suggestion import suggest_by_model, suggest_cold
-    from textclf.model.label_table import predict_batches
-
-    n = options.rows
     with counting_rows("reading", quiet=options.quiet) as count:
 
         def batches() -> "Iterator[Batch]":
@@ -132,10 +128,16 @@ def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", op
                 count(len(batch))
 
         vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
-        if model is None:
-            return suggest_cold(vectors, batches(), n, np.random.default_rng(options.seed), labelled=labelled)
-        predicted = predict_batches(model, batches(), threads=options.threads, ahead=True)
-        return suggest_by_model(model, vectors, predicted, n, labelled=labelled)
+        rng = seed_draw(options.seed, model)
+        return suggest(
+            batches(),
+            options.rows,
+            rng,
+            vectors=vectors,
+            model=model,
+            labelled=labelled,
+            threads=options.threads,
+        )
 
 
 def _read_texts(path: Path, reading: "TableOptions") -> list[str]:

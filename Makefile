@@ -9,7 +9,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= out
 SOAKED := $(addprefix tests/,test_faults.py training/test_checkpoint.py test_same_answer.py test_sequences.py tables/test_csv.py \
-	tables/test_writer.py hostile/test_row_law.py)
+	tables/test_writer.py hostile/test_row_law.py labelling/test_label_journal.py serve/test_label_page.py)
 
 .PHONY: demo test test-without-gensim coverage soak fuzz mutants survivors lint types clean
 

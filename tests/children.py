@@ -30,8 +30,9 @@ import textclf.vectors  # all of these for the server
 import textclf.vectors.word2vec
 from textclf.storage import files
 
-with suppress(ImportError):
-    import_module("gensim.models")  # what commands import late, like the rest above
+for name in ("gensim.models", "textclf.serve.label_service", "uvicorn"):
+    with suppress(ImportError):
+        import_module(name)  # what commands import late, like the rest above
 
 SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
 TABLES = 20 if SOAK else 0.3

@@ -1,6 +1,7 @@
 """A label is on the disk before anyone hears of it: none is lost, none comes twice, torn rows are cut off."""
 
 import csv
+import errno
 import os
 import random
 import subprocess
@@ -97,6 +98,30 @@ def test_a_full_disk_labels_nothing(tmp_path, monkeypatch):
         journal.add(ROWS[2], verdict("up"))
     with open_journal(path) as journal:
         assert journal.texts == ["good film", "ill"]
+
+
+def test_what_a_full_disk_took_of_a_row_goes_when_the_next_is_written(tmp_path, monkeypatch):
+    path = tmp_path / "labelled.csv"
+
+    def refuse(*_):
+        raise OSError(errno.EIO, "no")
+
+    with open_journal(path) as journal:
+        write = os.write
+        monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:-1]) and 0)
+        monkeypatch.setattr(os, "ftruncate", refuse)
+        with pytest.raises(OutputError, match="The row is not labelled"):
+            journal.add(ROWS[1], verdict("down", note="long " * 50))
+        monkeypatch.undo()
+        journal.add(ROWS[2], verdict("up"))
+        monkeypatch.setattr(os, "ftruncate", refuse)
+        with pytest.raises(OutputError, match="The row keeps its label"):
+            journal.undo()
+        assert journal.texts == ["ill"]
+    content = path.read_bytes()
+    with open_journal(path) as journal:
+        assert journal.texts == ["ill"]
+    assert path.read_bytes() == content
 
 
 _CHILD = """

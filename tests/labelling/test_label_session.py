@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 from serving import VECTORS
 
-from textclf.labelling.label_journal import LabelJournal
-from textclf.labelling.label_session import BY_CHANCE, AccuracyPoint, LabelSession, LabelSettings, UnknownRow, forecast
+from textclf.errors import DataError
+from textclf.labelling.label_journal import GivenLabels, LabelJournal, Verdict
+from textclf.labelling.label_session import (
+    BY_CHANCE,
+    AccuracyPoint,
+    LabelSession,
+    LabelSettings,
+    UnknownRow,
+    choose_labels,
+    forecast,
+)
 from textclf.settings import Settings
 
 UP, DOWN = ("good", "fine", "lovely"), ("bad", "ill", "dull")
@@ -168,6 +177,15 @@ def test_what_stops_a_training_is_said_and_labels_go_on(session):
     assert one.model is None
     label(one, 8)
     assert one.model is not None
+
+
+def test_labels_of_rows_labelled_already_can_be_given_though_they_are_not_named():
+    rows = GivenLabels(("text",), "text")
+    rows.add(["good"], Verdict(("sideways",)))
+    assert choose_labels(("up", "down"), rows, multi_label=False) == ("up", "down", "sideways")
+    assert choose_labels(("up", "up"), rows, multi_label=False) == ("up", "sideways")
+    with pytest.raises(DataError, match="expected two or more, found 1"):
+        choose_labels((), rows, multi_label=False)
 
 
 def test_a_forecast_follows_the_power_law_of_the_points():

@@ -181,7 +181,7 @@ def cover(
     dealt into groups, which are covered one by one.
     """
     m, groups = len(texts), _count_groups(n)
-    features = _Features.of(vectors, [*texts, *labelled])
+    features = _TextVectors.of(vectors, [*texts, *labelled])
     copies = _Copies.of(texts, labelled)
     free, ranked = copies.free.copy(), list[tuple[int, int]]()
     for group in range(groups):
@@ -226,23 +226,23 @@ def add_most(K: Array, weights: Array, covered: Array, free: BoolArray) -> Itera
 
 
 @dataclass(frozen=True)
-class _Features:
+class _TextVectors:
     """What texts are compared by: `S`, shape (m, d), and `C`, shape (m, V), sparse; rows of length 1, or 0."""
 
     S: Array
     C: Any
 
     @staticmethod
-    def of(vectors: WordVectors | None, texts: Sequence[str]) -> "_Features":
+    def of(vectors: WordVectors | None, texts: Sequence[str]) -> "_TextVectors":
         """Return the averages of the texts' word vectors without their mean, and the tf-idf of their words."""
         C = _word_matrix(texts).scipy.astype(np.float32)
         if vectors is None or not texts:
-            return _Features(np.zeros((len(texts), 0), np.float32), C)
+            return _TextVectors(np.zeros((len(texts), 0), np.float32), C)
         features, E = averaging_features(vectors, texts, "sif")
         S = features.extract(texts).words.times(E)
         S -= S.mean(axis=0)
         S /= np.maximum(np.linalg.norm(S, axis=1, keepdims=True), 1e-9)
-        return _Features(S.astype(np.float32), C)
+        return _TextVectors(S.astype(np.float32), C)
 
     def similarities(self, rows: Integers, others: Integers) -> Array:
         """Return the mean of both cosines of each row with each of the others, shape (rows, others)."""

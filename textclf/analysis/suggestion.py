@@ -62,7 +62,7 @@ class Suggestions:
         return len(self.rows)
 
 
-def suggest(
+def suggest_rows(
     batches: Iterable[Batch],
     n: int,
     rng: np.random.Generator,

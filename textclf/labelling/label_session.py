@@ -18,7 +18,7 @@ import numpy as np
 
 from textclf.analysis.label_errors import find_label_errors
 from textclf.analysis.learning_curve import fit_power_laws
-from textclf.analysis.suggestion import DOUBT, batches_of, name_doubts, suggest
+from textclf.analysis.suggestion import DOUBT, batches_of, name_doubts, suggest_rows
 from textclf.errors import DataError, TextclfError, TrainingError, spell
 from textclf.explain import ExplainSettings, Explanation, explain
 from textclf.labelling.label_journal import GivenLabels, Verdict
@@ -399,7 +399,9 @@ class LabelSession:
         rest = [number for number in range(len(self._texts)) if number not in labelled]
         batches = batches_of([self._texts[number] for number in rest])
         threads = self.settings.training.threads
-        found = suggest(batches, _AHEAD, self._rng, vectors=self._vectors, model=model, labelled=known, threads=threads)
+        found = suggest_rows(
+            batches, _AHEAD, self._rng, vectors=self._vectors, model=model, labelled=known, threads=threads
+        )
         queue = deque((rest[row - 1], reason) for row, reason in zip(found.rows.rows, found.reasons, strict=True))
         with self._lock:
             self.model, self._queue = model, queue

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.analysis.suggestion import batches_of, seed_draw, suggest
+from textclf.analysis.suggestion import batches_of, seed_draw, suggest_rows
 from textclf.errors import TextclfError, spell
 from textclf.explain import ExplainSettings, Explanation, Method, explain
 from textclf.labels import join_labels, multi_hot, unknown_label
@@ -328,7 +328,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
         settings, model = self._settings("str"), getattr(self, "model_", None)
         if model is None:
             texts, known = list(columns.only_texts(texts)), list(columns.only_texts(known))
-        found = suggest(
+        found = suggest_rows(
             batches_of(texts),
             n,
             seed_draw(settings.seed, model),

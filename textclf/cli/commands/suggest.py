@@ -118,7 +118,7 @@ def command(options: SuggestOptions) -> None:
 
 
 def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", options: SuggestOptions) -> "Suggestions":
-    from textclf.analysis.suggestion import seed_draw, suggest
+    from textclf.analysis.suggestion import seed_draw, suggest_rows
 
     with counting_rows("reading", quiet=options.quiet) as count:
 
@@ -129,7 +129,7 @@ def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", op
 
         vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
         rng = seed_draw(options.seed, model)
-        return suggest(
+        return suggest_rows(
             batches(),
             options.rows,
             rng,

@@ -198,6 +198,22 @@ def test_a_temporary_that_is_swept_before_it_is_locked_is_made_again(tmp_path, m
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
+def test_a_folder_that_is_swept_before_it_is_opened_is_made_again(tmp_path, monkeypatch):
+    real, swept = os.open, []
+
+    def open_later(path, *arguments, **keywords):
+        if not swept and str(path).endswith(".textclf-part"):
+            swept.append(Path(path))
+            Path(path).rmdir()
+        return real(path, *arguments, **keywords)
+
+    monkeypatch.setattr(os, "open", open_later)
+    with temporary_folder(tmp_path) as folder:
+        assert folder.is_dir()
+        assert folder != swept[0]
+    assert not any(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/{}", "/proc/self/fd/{}", "link", "links/{}"])
 @pytest.mark.parametrize("act", [check_writable, lambda path: write(path, b"new")])
 def test_a_file_that_a_process_has_opened_is_not_replaced(name, act, tmp_path):

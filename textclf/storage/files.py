@@ -124,7 +124,10 @@ def temporary_folder(place: Path | None = None) -> Iterator[Path]:
             if sys.platform == "win32":
                 yield folder
                 return
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            except FileNotFoundError:
+                continue  # a process that sweeps was faster
             try:
                 if _lock(descriptor, folder):
                     yield folder

@@ -231,7 +231,7 @@ def test_a_killed_service_has_lost_no_label_and_doubled_none(tmp_path):
     """It is killed after an answer, or while a label is on its way: that one is whole on the disk, or not there."""
     with (tmp_path / "pool.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([("id", "text"), *enumerate(texts(900))])
-    more = ("--vectors", "none", "--threads", 1)
+    more = ("--threads", 1)
     told, on_its_way, dice = [], [], random.Random(1)
     for _ in range(200 if SOAK else 3):
         child = children.start(*command(tmp_path, "killed.csv", *more), folder=tmp_path)

@@ -157,7 +157,8 @@ def draw_rows(batches: Iterable[Batch], most: int, rng: np.random.Generator, lab
     highest = np.uint64(2**64 - 1)
     for batch in batches:
         drawn = mix(text_keys(batch.texts) ^ salt)
-        places = np.flatnonzero((drawn <= highest) & ~np.isin(drawn, barred))
+        # Sorted: NumPy 2.0 looks whether a table of them would do, and fails for keys of 64 bits.
+        places = np.flatnonzero((drawn <= highest) & ~np.isin(drawn, barred, kind="sort"))
         rows = Batch.join([rows, Batch.join([batch.select(places.tolist())])])
         lots = np.append(lots, drawn[places])
         if len(lots) > 2 * most:

@@ -370,7 +370,7 @@ def _groups(rows: LabelledTexts, settings: Settings, valid: LabelledTexts | None
     """
     texts = rows.only_texts
     if valid is not None:
-        shared = int(np.isin(text_keys(valid.only_texts), text_keys(texts)).sum())
+        shared = int(np.isin(text_keys(valid.only_texts), text_keys(texts), kind="sort").sum())
         if shared:
             listener.say(
                 f"{shared:,} of {len(valid.texts):,} validation rows have the text of a training row, case and blanks"

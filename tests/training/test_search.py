@@ -2,6 +2,8 @@
 
 import json
 import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -238,11 +240,11 @@ from textclf.training.train import LabelledTexts
 from textclf.training.trial_worker import Work, Worker
 if __name__ == "__main__":
     data = LabelledTexts(["good film", "bad film"] * 50, ["up", "down"] * 50)
-    worker = Worker(Work(data, np.arange(100) % 2, "none", cache=False))
-    worker._start()
-    print(worker._process.pid, flush=True)
+    worker = Worker(Work(data, np.arange(100) // 2 % 2, "none", cache=False))
     slow = Settings(vectors="none", optimizer="adam", hidden=(400,), epochs=100_000, patience=100_000)
     worker._connection.send(("measure", slow, 0))
+    assert not worker._connection.poll(3), worker._connection.recv()  # it is at it, and has no answer
+    print(worker._process.pid, flush=True)
     sys.stdin.read()
 """
 
@@ -252,10 +254,12 @@ def test_the_process_ends_with_a_parent_that_is_killed_whatever_it_is_at(tmp_pat
     command = [sys.executable, str(tmp_path / "begin.py")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as parent:
         worker = int(parent.stdout.readline())
-        time.sleep(0.3)
         parent.kill()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and Path(f"/proc/{worker}").exists():
+            time.sleep(0.05)
+        outlived = Path(f"/proc/{worker}").exists()
+        if outlived:
+            os.kill(worker, signal.SIGKILL)
+        assert not outlived
         assert parent.stderr.read() == b""  # read to its end: the worker, which shares it, has ended
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and Path(f"/proc/{worker}").exists():
-        time.sleep(0.05)
-    assert not Path(f"/proc/{worker}").exists()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -106,6 +107,7 @@ class Worker:
 def _serve(work: Work, connection: "Connection") -> None:
     """Answer requests until there are no more; runs in the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
+    Thread(target=_end_with_parent, daemon=True).start()
     from textclf.vectors import open_vectors
 
     _limit_memory()

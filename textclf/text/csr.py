@@ -221,6 +221,8 @@ def stack_rows(parts: Sequence[SparseRows]) -> SparseRows:
 
 def beside(left: SparseRows, right: SparseRows) -> SparseRows:
     """Return the matrix that has the columns of both, which have as many rows, those of `left` first."""
+    if not left.width:
+        return right
     lengths = np.diff(left.offsets), np.diff(right.offsets)
     offsets = offsets_of(lengths[0] + lengths[1])
     columns, data = np.empty(offsets[-1], np.int32), np.empty(offsets[-1], np.float32)

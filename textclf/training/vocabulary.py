@@ -1,7 +1,7 @@
 """What a model knows: the words that get a row of E, where their vectors start, and the n-grams that get a row of U."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,7 +17,7 @@ from textclf.text.csr import CsrBuilder, SparseRows, beside, sum_entries, take_r
 from textclf.text.features import Features, NgramKind, TextMatrix, WordTable, no_ngrams, side_by_side, stack_texts
 from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
-from textclf.text.other_columns import OtherColumns, learn_columns
+from textclf.text.other_columns import learn_columns
 from textclf.text.patterns import common_pieces
 from textclf.text.subwords import WideRows, piece_keys
 from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
@@ -141,7 +141,12 @@ def learn_matrix(
     for kind, counter in counters:
         if kind[0] != "chars":
             learned = learn_ngrams(counter, kind, least, store, corpus.threads, min_texts)
-            wide = WideRows(stack_columns(wide.ngrams, learned.C, store), wide.pieces, wide.G)
+            both = (
+                stack_columns(wide.ngrams, learned.C.batches(), learned.C.width, store)
+                if wide.ngrams.width
+                else learned.C
+            )
+            wide = WideRows(both, wide.pieces, wide.G)
             table, share = learned.table, learned.known_shares
             if kind[0] == "patterns":
                 table = replace(table, common=common)
@@ -187,20 +192,9 @@ def add_columns(
         each = np.ones(len(rows)) if weights is None else weights.astype(np.float64)
         least = least_texts(len(rows), 0.0)
         features = replace(features, others=learn_columns(columns, rows, each, least))
-        wide = replace(wide, ngrams=_beside(wide.ngrams, columns, rows, features.others, store))
+        D = (features.others.matrix(columns.others(batch)) for batch in columns.batches(rows))
+        wide = replace(wide, ngrams=stack_columns(wide.ngrams, D, features.others.width, store))
     return replace(vocabulary, features=features, matrix=replace(vocabulary.matrix, ngrams=wide))
-
-
-def _beside(
-    C: SparseRows, columns: RowColumns, rows: Sequence[str], others: OtherColumns, store: ArrayStore
-) -> SparseRows:
-    """Return C by word n-grams and beside it D, made some thousand rows at a time."""
-    builder, first = CsrBuilder(store, C.width + others.width), 0
-    for batch in columns.batches(rows):
-        D = others.matrix(columns.others(batch))
-        builder.add(beside(C.slice(first, first + len(batch)), D))
-        first += len(batch)
-    return builder.whole()
 
 
 def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
@@ -211,13 +205,15 @@ def take(matrix: TextMatrix, rows: Integers, store: ArrayStore) -> TextMatrix:
     return TextMatrix(words, ngrams, matrix.tokens[rows], matrix.known[rows], matrix.known_shares[rows])
 
 
-def stack_columns(left: SparseRows, right: SparseRows, store: ArrayStore) -> SparseRows:
-    """Return the matrix that has the columns of both, those of `left` first, in the store."""
-    if not left.width:
-        return right
-    builder = CsrBuilder(store, left.width + right.width)
-    for parts in zip(left.batches(), right.batches(), strict=True):
-        builder.add(beside(*parts))
+def stack_columns(left: SparseRows, right: Iterable[SparseRows], width: int, store: ArrayStore) -> SparseRows:
+    """Return the matrix that has the columns of `left`, then those of `right`, in the store.
+
+    The right one, of this `width`, comes some rows at a time; there are as many in all as on the left.
+    """
+    builder, first = CsrBuilder(store, left.width + width), 0
+    for part in right:
+        builder.add(beside(left.slice(first, first + len(part)), part))
+        first += len(part)
     return builder.whole()
 
 

@@ -121,7 +121,7 @@ def try_numbers(words: KeyIndex, subwords: KeyIndex | None, salt: int | None = N
 def try_words(model: Model, dictionary: set[str], counts: Counter[str]) -> str:
     """Return how many words of a single text are found, of how many, and how many words of no text are."""
     words = sorted(dictionary)
-    table = model.features.word_ngrams
+    table = model.features.table("words")
     assert table is not None
     known = dict(zip(words, table.index.rows(keys_of(words)) >= 0, strict=True))
     once = [word for word in words if counts[word] == 1]
@@ -151,10 +151,9 @@ def attack(name: str, folder: Path, dictionary: set[str], min_texts: list[int], 
     salt = 0x0123456789ABCDEF
     for least in min_texts:
         model = train_on(texts, labels, least)
-        tables = model.features
-        assert tables.word_ngrams is not None
-        words, subwords = tables.word_ngrams.index, tables.subwords.index if tables.subwords else None
-        found = try_numbers(words, subwords)
+        words, subwords = model.features.table("words"), model.features.table("chars")
+        assert words is not None
+        found = try_numbers(words.index, subwords.index if subwords else None)
         print(f"{name:14} {least:3} {'':14} {found.tell(planted)} {try_words(model, dictionary, counts)}", flush=True)
         if least > 1:
             continue

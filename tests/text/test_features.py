@@ -94,8 +94,8 @@ def test_texts_cut_in_many_blocks_are_as_texts_cut_at_once(monkeypatch):
 
 def test_the_tables_of_each_kind_are_found_by_name():
     features, U = whole_features(MANY, cased=False)
-    assert (features.word_ngrams, features.subwords) == features.ngrams
+    assert (features.table("words"), features.table("chars")) == features.ngrams
     words_alone = Features(features.words, features.ngrams[:1])
-    assert words_alone.subwords is None
+    assert words_alone.table("chars") is None
     assert words_alone.known_pieces(WORDS, U) is None
-    assert Features(features.words, ()).word_ngrams is None
+    assert Features(features.words, ()).table("words") is None

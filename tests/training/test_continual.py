@@ -104,7 +104,7 @@ def test_subwords_are_gone_on_from_too(several):
     before, after = first.features.extract(OLD.texts), features.extract(OLD.texts)
     np.testing.assert_allclose(before.ngrams.times(first.U), after.ngrams.times(U)[:, :2], atol=1e-5)
     assert not after.ngrams.times(U)[:, 2].any()
-    assert len(features.subwords.index) > len(first.features.subwords.index)
+    assert len(features.table("chars").index) > len(first.features.table("chars").index)
     new = go_on(first, NEW)
     assert accuracy(new, NEW) > 0.9
     assert accuracy(new, OLD) > 0.9

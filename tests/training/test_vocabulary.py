@@ -65,9 +65,9 @@ def test_a_model_has_what_stands_in_so_many_texts_and_nothing_of_fewer(min_texts
     weights = np.where(np.arange(len(TEXTS)) == 0, 9.0, 1.0) if weighted else None
     model = train(LabelledTexts(TEXTS, LABELS, weights), settings, vectors).model
     subwords, by_words = keys_in(TEXTS, min_texts, 2, 5)
-    assert set(model.features.word_ngrams.index.keys.tolist()) == by_words
-    assert set(model.features.subwords.index.keys.tolist()) == subwords
-    (patterns,) = (table for table in model.features.ngrams if table.kind == "patterns")
+    assert set(model.features.table("words").index.keys.tolist()) == by_words
+    assert set(model.features.table("chars").index.keys.tolist()) == subwords
+    patterns = model.features.table("patterns")
     pieces = lambda text: set(piece_keys(tokenize([text]))[1].tolist())  # noqa: E731
     assert set(patterns.common.keys.tolist()) == {
         key for key, count in texts_of(pieces, TEXTS).items() if count >= min_texts
@@ -103,7 +103,7 @@ def test_many_files_leave_out_what_one_machine_leaves_out(tmp_path):
     for ours, theirs in zip(many.features.ngrams, one.features.ngrams, strict=True):
         assert ours.index.keys.tolist() == theirs.index.keys.tolist()
         np.testing.assert_allclose(ours.idf, theirs.idf)
-    assert set(many.features.subwords.index.keys.tolist()) == keys_in(TEXTS, 3, 2, 5)[0]
+    assert set(many.features.table("chars").index.keys.tolist()) == keys_in(TEXTS, 3, 2, 5)[0]
     np.testing.assert_allclose(many.features.words.weights[:50], one.features.words.weights[:50])
 
 

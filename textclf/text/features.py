@@ -111,15 +111,9 @@ class Features:
     others: OtherColumns = NO_OTHERS
     is_apart: bool = False
 
-    @property
-    def word_ngrams(self) -> NgramTable | None:
-        """The table of word n-grams."""
-        return next((table for table in self.ngrams if table.kind == "words"), None)
-
-    @property
-    def subwords(self) -> NgramTable | None:
-        """The table of sub-words."""
-        return next((table for table in self.ngrams if table.kind == "chars"), None)
+    def table(self, kind: str) -> NgramTable | None:
+        """Return the table of a kind of n-grams, if there is one."""
+        return next((table for table in self.ngrams if table.kind == kind), None)
 
     @property
     def kinds(self) -> tuple[slice, ...]:
@@ -144,9 +138,10 @@ class Features:
 
     def known_pieces(self, words: Sequence[str], U: Array | ByteRows) -> KnownPieces | None:
         """Return what the words of E's rows add by their sub-words, given U; None where there are no sub-words."""
-        if self.subwords is None:
+        subwords = self.table("chars")
+        if subwords is None:
             return None
-        return KnownPieces.of(words, self.subwords, np.asarray(U[self.kinds[-1]], np.float64))
+        return KnownPieces.of(words, subwords, np.asarray(U[self.kinds[-1]], np.float64))
 
     def extract(
         self, rows: Sequence[str], common: Sequence[BoolArray] | None = None, known: KnownPieces | None = None

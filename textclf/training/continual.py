@@ -158,12 +158,13 @@ def grow(
     n, old = rows_seen(model), model.features
     texts = old.columns.only_texts(rows)
     kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
-    is_spelled = vectors is None or old.subwords is not None
-    known_common = next((table.common for table in old.ngrams if table.kind == "patterns"), None)
+    is_spelled = vectors is None or old.table("chars") is not None
+    patterns = old.table("patterns")
     corpus = TokenizedCorpus(
-        texts, settings.threads, store, spelled=is_spelled, ordered=known_common is not None, passages=old.passages
+        texts, settings.threads, store, spelled=is_spelled, ordered=patterns is not None, passages=old.passages
     )
-    found = count_all(corpus, kinds, known_common, is_cased=old.words.cased)
+    standing = None if patterns is None else patterns.common
+    found = count_all(corpus, kinds, standing, is_cased=old.words.cased)
     min_texts = settings.min_texts or 1
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=old.words.cased)
     words, strings, E = _more_words(model, corpus, counted, settings, vectors, rng)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scale import write_uneven_shards
 
-from textclf.distributed import Engine, Serial, Shard, TrainedFar, dask_engine, find_shards, train_files
+from textclf.distributed import Engine, Serial, Shard, TrainedOnFiles, dask_engine, find_shards, train_files
 from textclf.distributed.engines import SharedFile
 from textclf.model.model import Model
 from textclf.settings import Settings
@@ -167,7 +167,7 @@ class Steps:
     processor: list[float]
 
 
-def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[Steps, TrainedFar]:
+def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[Steps, TrainedOnFiles]:
     """Train by some steps; return what each took."""
     at: list[tuple[float, float]] = []
     listener = Listener(epoch=lambda _step, _most: at.append((time.perf_counter(), time.process_time())))
@@ -177,7 +177,7 @@ def _trained(shards: Sequence[Shard], engine: Watched) -> tuple[Steps, TrainedFa
     return Steps(*np.diff(at, axis=0).T.tolist()), found
 
 
-def _costs(steps: Steps, alone: Watched, found: TrainedFar) -> Costs:
+def _costs(steps: Steps, alone: Watched, found: TrainedOnFiles) -> Costs:
     parameters, gradient = alone.out / 4, median(alone.processor)
     own = max(median(steps.processor) - gradient, 0.0)
     idf = np.concatenate([table.idf for table in found.model.features.ngrams]).astype(np.float64)

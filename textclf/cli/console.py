@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from textclf.model.drift import Profile
     from textclf.model.model import Model
     from textclf.report import RunDetails
-    from textclf.tables import Refusal
+    from textclf.tables import LoadedTable, Table
     from textclf.training.resources import Epoch
     from textclf.vectors import WordVectors
+    from textclf.vectors.word2vec import Corpus
+
+    ReadTable = Table | LoadedTable | Corpus
 
 _REFUSALS_SHOWN = 20
 _OBEYED = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -52,15 +55,15 @@ def talk(message: str) -> None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
-def report_table(name: str, refused: "Sequence[Refusal]", sentences: list[str]) -> None:
-    """Warn of what was found in a table, and list the first skipped rows."""
-    for sentence in sentences:
-        warn(f"{name}: {sentence}.")
-    for refusal in refused[:_REFUSALS_SHOWN]:
-        warn(f"{name}: skipped: {refusal}.")
-    if len(refused) > _REFUSALS_SHOWN:
-        more = len(refused) - _REFUSALS_SHOWN
-        warn(f"{name}: skipped: {more:,} more rows; --refused FILE or `textclf check` lists all.")
+def report_table(table: "ReadTable") -> None:
+    """Warn of what was found in a table that was read, and list the first skipped rows."""
+    for sentence in table.notes.sentences():
+        warn(f"{table.name}: {sentence}.")
+    for refusal in table.refused[:_REFUSALS_SHOWN]:
+        warn(f"{table.name}: skipped: {refusal}.")
+    if len(table.refused) > _REFUSALS_SHOWN:
+        more = len(table.refused) - _REFUSALS_SHOWN
+        warn(f"{table.name}: skipped: {more:,} more rows; --refused FILE or `textclf check` lists all.")
 
 
 def warn_of_set_aside(set_aside: "Iterable[SetAside]") -> None:
@@ -77,11 +80,17 @@ def warn_of_silence(model: "Model", target_precision: float | None) -> None:
             warn(reason)
 
 
-def write_refused(path: Path, tables: "Iterable[tuple[str, Sequence[Refusal]]]") -> None:
-    """Write the skipped rows of tables as CSV: table, row (from 1), line, reason."""
+def write_refused(path: Path | None, *tables: "ReadTable") -> None:
+    """Write the skipped rows of tables as CSV, where a file is named for them: table, row (from 1), line, reason."""
+    if path is None:
+        return
     from textclf.storage.files import write_csv
 
-    rows = ((name, r.row, "" if r.line is None else r.line, r.reason) for name, refused in tables for r in refused)
+    rows = (
+        (table.name, refusal.row, "" if refusal.line is None else refusal.line, refusal.reason)
+        for table in tables
+        for refusal in table.refused
+    )
     write_csv(path, ("table", "row", "line", "reason"), rows)
 
 

@@ -15,6 +15,7 @@ from textclf.cli.values import FormatChoice, NumberRange, Separator, Threshold
 if TYPE_CHECKING:
     from textclf.distributed import Engine
     from textclf.model.decision import DecisionSettings
+    from textclf.settings import Settings
     from textclf.tables import Origin, TableOptions
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -196,6 +197,37 @@ def seed_option(text: str) -> Decorator:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How models are trained by a command that is not there to choose it: what `training_options` adds to a command."""
+
+    multi_label: bool
+    vectors: str
+    no_cache: bool
+    seed: int
+    threads: int
+
+    def settings(self) -> "Settings":
+        """Return the settings of a training; what is not an option here is as `train` has it by default."""
+        from textclf.settings import Settings
+
+        output: Literal["sigmoid", "softmax"] = "sigmoid" if self.multi_label else "softmax"
+        return Settings(
+            vectors=self.vectors, seed=self.seed, threads=self.threads, multi_label=self.multi_label, output=output
+        )
+
+
+def training_options(seed: str, vectors: str = "Pretrained word vectors.") -> Decorator:
+    """Return the options of `TrainingOptions`; the texts say what the seed and the vectors are for."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (threads_option, seed_option(seed), vectors_options(vectors), multi_label_option):
+            command = option(command)
+        return command
+
+    return add
+
+
+@dataclass(frozen=True, kw_only=True)
 class ClusterOptions:
     """Where many files are worked on: the address of a Dask scheduler, or a number of processes; None for neither."""
 
@@ -207,15 +239,21 @@ class ClusterOptions:
             raise click.UsageError("give --scheduler or --workers, not both.")
 
     @property
-    def is_named(self) -> bool:
+    def has_cluster(self) -> bool:
         """Whether there is a cluster to work on."""
         return self.scheduler is not None or self.workers is not None
+
+    def is_distributed(self, place: str) -> bool:
+        """Return whether a place is many files, or is worked on by a cluster."""
+        from textclf.tables.source import are_shards
+
+        return self.has_cluster or are_shards(place)
 
     def engine(self) -> "AbstractContextManager[Engine]":
         """Return who does the work: the cluster where one is named, else this process."""
         from textclf.distributed import Serial, dask_engine
 
-        if not self.is_named:
+        if not self.has_cluster:
             return nullcontext(Serial())
         return dask_engine(scheduler=self.scheduler, workers=self.workers)
 
@@ -223,7 +261,7 @@ class ClusterOptions:
         """Return a place as workers name it, who may run in another folder."""
         from textclf.storage.remote import is_url
 
-        return str(Path(place).absolute()) if self.is_named and not is_url(place) else place
+        return str(Path(place).absolute()) if self.has_cluster and not is_url(place) else place
 
 
 cluster_options = section(

@@ -69,7 +69,7 @@ def outcome(error: BaseException) -> tuple[int, str]:
 
 
 @contextmanager
-def going_on_later(checkpoint: "CheckpointFile") -> Iterator[None]:
+def resumable(checkpoint: "CheckpointFile") -> Iterator[None]:
     """When the block is stopped, write the checkpoint, and let the message say how to resume; else remove it."""
     try:
         yield

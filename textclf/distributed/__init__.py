@@ -12,7 +12,7 @@ from textclf.distributed.label import (
     predict,
 )
 from textclf.distributed.shards import Shard, find_shards
-from textclf.distributed.train_files import TrainedFar, train_files
+from textclf.distributed.train_files import TrainedOnFiles, train_files
 
 __all__ = [
     "Engine",
@@ -23,7 +23,7 @@ __all__ = [
     "Serial",
     "SetAside",
     "Shard",
-    "TrainedFar",
+    "TrainedOnFiles",
     "dask_engine",
     "evaluate_files",
     "find_shards",

@@ -44,8 +44,8 @@ MOST_HELD_OUT = 500_000
 
 
 @dataclass(frozen=True)
-class TrainedFar:
-    """The model, and how it did on the held-out rows."""
+class TrainedOnFiles:
+    """A model that was trained on many files, its figures on held-out rows, and how many rows were used and skipped."""
 
     model: Model
     validation: Evaluation | None
@@ -60,7 +60,7 @@ def train_files(
     settings: Settings,
     vectors: WordVectors,
     resources: Resources = PLAIN_RESOURCES,
-) -> TrainedFar:
+) -> TrainedOnFiles:
     """Train a model on the labelled rows of all files.
 
     Gradients are added up at every step, which is what one machine does up to the order in which numbers are added.
@@ -106,7 +106,7 @@ def train_files(
         data=TrainingData(survey.rows, digest, len(labels), max(survey.labels.values()), len(shards), missing),
         provenance=provenance(vectors),
     )
-    return TrainedFar(replace(model, card=card), validation, survey.rows, survey.refused)
+    return TrainedOnFiles(replace(model, card=card), validation, survey.rows, survey.refused)
 
 
 def _check(settings: Settings) -> None:

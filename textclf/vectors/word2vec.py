@@ -17,7 +17,7 @@ from textclf.vectors.open import require_gensim
 from textclf.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
-    from textclf.tables import Origin, Refusal, TableOptions
+    from textclf.tables import Notes, Origin, Refusal, TableOptions
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class Corpus:
     numbers: Integers
     offsets: Integers
     refused: "list[Refusal]"
-    sentences: list[str]
-    """What is worth saying about the file."""
+    notes: "Notes"
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -76,7 +75,7 @@ def read_corpus(source: "Origin", options: "TableOptions", *, progress: Callable
         if not words:
             raise DataError(f"{table.name}: expected texts, found no word in any. Is this the right file and column?")
         offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-        return Corpus(table.name, words, np.concatenate(numbers), offsets, table.refused, table.notes.sentences())
+        return Corpus(table.name, words, np.concatenate(numbers), offsets, table.refused, table.notes)
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,16 @@ from textclf.cli.options import (
     INPUT,
     Command,
     ReadingOptions,
+    TrainingOptions,
     check_outputs,
     json_option,
-    multi_label_option,
     origin,
     quiet_option,
     refuse_idle,
     section,
-    seed_option,
     table_options,
     takes,
-    threads_option,
-    vectors_options,
+    training_options,
 )
 from textclf.errors import spell
 
@@ -50,7 +48,7 @@ class FindingKinds(click.ParamType[tuple[str, ...]]):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CheckOptions(ReadingOptions):
+class CheckOptions(ReadingOptions, TrainingOptions):
     """Which table is checked, and what is written of it."""
 
     table: Path
@@ -59,11 +57,6 @@ class CheckOptions(ReadingOptions):
     fix: Path | None
     drop: tuple[str, ...] | None
     strict: bool
-    multi_label: bool
-    vectors: str
-    no_cache: bool
-    seed: int
-    threads: int
     as_json: bool
     quiet: bool
 
@@ -84,13 +77,10 @@ class CheckOptions(ReadingOptions):
 @section(
     "What is looked for",
     click.option("--against", type=INPUT, metavar="TEST", help="Also find rows that are in this test table."),
-    multi_label_option,
-    vectors_options("Word vectors to look words up in."),
     click.option(
         "--labels", type=FILE, metavar="FILE", help="Write rows whose label is probably wrong, clearest first, as CSV."
     ),
-    seed_option("Random seed of the folds of --labels."),
-    threads_option,
+    training_options(seed="Random seed of the folds of --labels.", vectors="Word vectors to look words up in."),
 )
 @section(
     "What is written",
@@ -152,12 +142,12 @@ def _add_label_errors(
 ) -> "Checked":
     """Write the rows whose label is probably wrong, and return the findings with them."""
     from textclf.analysis.label_errors import find_label_errors, write_label_errors
-    from textclf.settings import Settings
     from textclf.training.train import LabelledTexts
 
     quiet = options.quiet
-    settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
-    found = find_label_errors(LabelledTexts.of(data), settings, vectors, say=lambda text: say(text, quiet=quiet))
+    found = find_label_errors(
+        LabelledTexts.of(data), options.settings(), vectors, say=lambda text: say(text, quiet=quiet)
+    )
     write_label_errors(target, data.rows, [data.columns.show(text) for text in data.texts], found)
     say(f"{spell(str(target))}: rows listed, clearest first: {len(found):,}", quiet=quiet)
     details = [{"label": s.label, "suggested": s.suggested, "score": s.score} for s in found]

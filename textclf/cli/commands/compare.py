@@ -136,7 +136,7 @@ def _answers(models: "dict[str, Model]", reading: "TableOptions", options: Compa
         opened = stack.enter_context(open_table(origin(options.table), reading, labelled=True))
         count = stack.enter_context(counting_rows("comparing", quiet=options.quiet))
         answers = answer(models, opened, slice_by=options.slice_by, threads=options.threads, progress=count)
-    report_table(opened.name, opened.refused, opened.notes.sentences())
+    report_table(opened)
     for note in answers.notes:
         warn(f"{note}.")
     if options.train_table is None:
@@ -172,7 +172,7 @@ def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "La
     if path.exists() and table.exists() and path.samefile(table):
         raise DataError(f"{path}: expected training rows, found the table that is measured on. Name another.")
     rows = read_examples(origin(path), options)
-    report_table(rows.name, rows.refused, rows.notes.sentences())
+    report_table(rows)
     return LabelledTexts.of(rows)
 
 

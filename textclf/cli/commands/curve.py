@@ -1,6 +1,6 @@
 """``textclf curve``: whether more rows would help."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,16 +11,14 @@ from textclf.cli.options import (
     INPUT,
     Command,
     ReadingOptions,
+    TrainingOptions,
     json_option,
-    multi_label_option,
     origin,
     quiet_option,
     section,
-    seed_option,
     table_options,
     takes,
-    threads_option,
-    vectors_options,
+    training_options,
 )
 from textclf.cli.text_table import columns_text, interval_columns, short
 from textclf.errors import counted
@@ -31,17 +29,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CurveOptions(ReadingOptions):
+class CurveOptions(ReadingOptions, TrainingOptions):
     """Which table the curve is of, and how it is measured."""
 
     table: Path
     folds: int
-    multi_label: bool
-    vectors: str
-    no_cache: bool
-    seed: int
     as_json: bool
-    threads: int
     quiet: bool
 
 
@@ -52,10 +45,7 @@ class CurveOptions(ReadingOptions):
     click.option(
         "--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Number of folds of cross-validation."
     ),
-    multi_label_option,
-    vectors_options("Pretrained word vectors."),
-    seed_option("Random seed. The same seed gives the same curve."),
-    threads_option,
+    training_options(seed="Random seed. The same seed gives the same curve."),
 )
 @table_options(labelled=True, others=True)
 @section("Output", json_option, quiet_option)
@@ -72,16 +62,12 @@ def command(options: CurveOptions) -> None:
     import numpy as np
 
     from textclf.analysis.learning_curve import measure_learning_curve, plan_curve
-    from textclf.settings import Settings
     from textclf.tables import read_examples
     from textclf.training.train import LabelledTexts
 
     quiet = options.quiet
     examples = read_examples(origin(options.table), options.table_options(multi_label=options.multi_label))
-    report_table(examples.name, examples.refused, examples.notes.sentences())
-    settings = Settings(vectors=options.vectors, seed=options.seed, threads=options.threads)
-    if options.multi_label:
-        settings = replace(settings, multi_label=True, output="sigmoid")
+    report_table(examples)
     data = LabelledTexts.of(examples)
     rng = np.random.default_rng(options.seed)
     plan = plan_curve(data, options.folds, rng, multi_label=options.multi_label)
@@ -90,7 +76,7 @@ def command(options: CurveOptions) -> None:
     say(f"{counted(len(examples), 'text')}, {counted(len(plan.labels), 'class')}", quiet=quiet)
     say(f"{plan.trainings} trainings: {options.folds} folds, {sizes}, the smaller ones twice", quiet=quiet)
     with counting_steps("training", plan.trainings, quiet=quiet) as count:
-        curve = measure_learning_curve(data, plan, settings, opened, rng, progress=count)
+        curve = measure_learning_curve(data, plan, options.settings(), opened, rng, progress=count)
     click.echo(json_line(curve.as_dict()) if options.as_json else curve_text(curve))
 
 

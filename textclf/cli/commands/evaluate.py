@@ -95,13 +95,6 @@ class EvaluateOptions(ReadingOptions, ClusterOptions, DecisionOptions):
     threads: int
     quiet: bool
 
-    @property
-    def is_far(self) -> bool:
-        """Whether the table is many files, or is worked on elsewhere."""
-        from textclf.tables.source import are_shards
-
-        return self.is_named or are_shards(self.table)
-
 
 @click.command("evaluate", cls=Command, short_help="Measure a model on a table of texts and labels.")
 @click.argument("model", type=INPUT)
@@ -162,7 +155,7 @@ def command(options: EvaluateOptions) -> None:
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     reading = reading.read_for(model.features.columns)
     reading = replace(reading, split_column=options.split_column, part="test")
-    if options.is_far:
+    if options.is_distributed(options.table):
         result = _measure_files(model, reading, options)
     else:
         result = _measure_table(model, reading, options, started)
@@ -252,9 +245,8 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
         if gathered is not None:
             counting = replace(counting, watch=gathered.watch)
         result = measure(model, opened, options.decision_settings(), counting)
-    report_table(opened.name, opened.refused, opened.notes.sentences())
-    if options.refused is not None:
-        write_refused(options.refused, [(opened.name, opened.refused)])
+    report_table(opened)
+    write_refused(options.refused, opened)
     _report_drift(model, result, opened.name, options)
     if options.errors is not None:
         write_errors(options.errors, result.errors)

@@ -175,7 +175,7 @@ def _add_nearest(
     with open_table(options.like, reading, labelled=True, batch_rows=4 * _ROWS_AT_ONCE) as table:
         nearest = find_nearest(model, texts, table.batches(), options.top)
         if is_first:
-            report_table(table.name, table.refused, table.notes.sentences())
+            report_table(table)
     return [replace(each, like=rows) for each, rows in zip(explanations, nearest, strict=True)]
 
 
@@ -208,7 +208,7 @@ def _rows(model: Model, source: Path, options: ExplainOptions) -> Iterator[Seque
     with open_table(origin(source), reading, labelled=False, batch_rows=_ROWS_AT_ONCE) as table:
         for batch in table.batches():
             yield batch.texts
-        report_table(table.name, table.refused, table.notes.sentences())
+        report_table(table)
 
 
 # --- as text ---------------------------------------------------------------------------------------------------------

@@ -220,7 +220,7 @@ def _read_rows(model: "Model", options: ExportOptions) -> "LabelledRows | None":
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     reading = reading.read_for(model.features.columns)
     examples = read_examples(origin(options.validation), reading)
-    report_table(examples.name, examples.refused, examples.notes.sentences())
+    report_table(examples)
     return LabelledRows.of(examples, model, options.threads)
 
 

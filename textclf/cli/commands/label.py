@@ -12,16 +12,14 @@ from textclf.cli.options import (
     INPUT,
     Command,
     ReadingOptions,
+    TrainingOptions,
     check_outputs,
-    multi_label_option,
     origin,
     quiet_option,
     section,
-    seed_option,
     table_options,
     takes,
-    threads_option,
-    vectors_options,
+    training_options,
 )
 from textclf.cli.values import NumberRange
 from textclf.errors import counted, spell
@@ -31,36 +29,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelOptions(ReadingOptions):
+class LabelOptions(ReadingOptions, TrainingOptions):
     """Which rows are labelled with what, where labels go, and how the model is trained meanwhile."""
 
     pool: Path
     output: Path
     labels: str | None
-    multi_label: bool
     model: Path | None
     every: int
     goal: float | None
     port: int
-    vectors: str
-    no_cache: bool
-    seed: int
-    threads: int
     quiet: bool
 
-    def settings(self, labels: tuple[str, ...]) -> "LabelSettings":
+    def label_settings(self, labels: tuple[str, ...]) -> "LabelSettings":
         """Return the settings of a session with these labels."""
         from textclf.labelling.label_session import LabelSettings
-        from textclf.settings import Settings
 
-        training = Settings(
-            vectors=self.vectors,
-            seed=self.seed,
-            threads=self.threads,
-            multi_label=self.multi_label,
-            output="sigmoid" if self.multi_label else "softmax",
-        )
-        return LabelSettings(labels, self.multi_label, self.every, self.goal, training)
+        return LabelSettings(labels, self.multi_label, self.every, self.goal, self.settings())
 
 
 @click.command("label", cls=Command, short_help="Label rows on a page in the browser, the most useful first.")
@@ -76,7 +61,6 @@ class LabelOptions(ReadingOptions):
         help="CSV of labelled rows; an existing file is continued.",
     ),
     click.option("--labels", metavar="A,B,…", help="Labels to choose from. [default: those of FILE or of --model]"),
-    multi_label_option,
     click.option("--model", type=INPUT, metavar="FILE", help="Model to begin with. [default: none]"),
     click.option(
         "--every",
@@ -87,15 +71,13 @@ class LabelOptions(ReadingOptions):
         help="Train again after so many labels.",
     ),
     click.option("--goal", type=NumberRange(0.5, 0.999), metavar="SHARE", help="Accuracy that the forecast aims at."),
-    vectors_options("Pretrained word vectors."),
-    seed_option("Random seed of the training and of the rows drawn by chance."),
+    training_options(seed="Random seed of the training and of the rows drawn by chance."),
 )
 @section(
     "Running",
     click.option(
         "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0 for any."
     ),
-    threads_option,
     quiet_option,
 )
 @table_options(labelled=False)
@@ -125,7 +107,7 @@ def command(options: LabelOptions) -> None:
         for batch in table.batches():
             rows += table.cells(batch)
             texts += batch.texts
-    report_table(table.name, table.refused, table.notes.sentences())
+    report_table(table)
 
     from textclf.labelling.label_journal import LabelJournal
     from textclf.labelling.label_session import LabelSession, choose_labels
@@ -141,7 +123,7 @@ def command(options: LabelOptions) -> None:
         given = tuple(name.strip() for name in (options.labels or "").split(",") if name.strip())
         known = given or (() if model is None else model.labels)
         labels = choose_labels(known, journal, multi_label=options.multi_label)
-        session = LabelSession(rows, texts, journal, options.settings(labels), vectors, model)
+        session = LabelSession(rows, texts, journal, options.label_settings(labels), vectors, model)
         if journal.label_column != "label":
             say(
                 f"{spell(table.name)} has a column 'label': labels go into {journal.label_column!r}",

@@ -73,15 +73,6 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
     threads: int
     quiet: bool
 
-    @property
-    def is_far(self) -> bool:
-        """Whether the source is many files, or is worked on elsewhere."""
-        if self.source is None:
-            return False
-        from textclf.tables.source import are_shards
-
-        return self.is_named or are_shards(self.source)
-
     def check_usage(self) -> None:
         """Raise UsageError where options do not go together."""
         check_sentences(self.sentences, self.source)
@@ -90,7 +81,7 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
             raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
         if self.positive is not None and not self.threshold and self.target_recall is None:
             raise click.UsageError("--positive goes with --threshold or --target-recall: they say when it is given.")
-        if self.is_far:
+        if self.source is not None and self.is_distributed(self.source):
             if self.output is None or self.as_json or self.refused is not None:
                 raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
         elif self.as_json and self.output is not None:
@@ -103,7 +94,7 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
             raise click.UsageError("-o goes with -i: it writes the rows of a table.")
         if self.drift is not None:
             raise click.UsageError("--drift goes with -i: it compares the texts of a table.")
-        if self.is_named:
+        if self.has_cluster:
             raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
 
 
@@ -164,7 +155,7 @@ def command(options: PredictOptions) -> None:
         )
 
         wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, decision=decision)
-        if options.is_far:
+        if options.is_distributed(options.source):
             _label_files(model, wanted, options)
         else:
             _label_table(model, wanted, options)
@@ -190,9 +181,8 @@ def _lines(model: Model, options: PredictOptions) -> Iterator[list[str]]:
     with open_table("-", lines, labelled=False, batch_rows=_LINES_AT_ONCE) as table:
         for batch in table.batches():
             yield batch.texts
-        report_table(table.name, table.refused, table.notes.sentences())
-        if options.refused is not None:
-            write_refused(options.refused, [(table.name, table.refused)])
+        report_table(table)
+        write_refused(options.refused, table)
 
 
 # --- one table ----------------------------------------------------------------------------------------------------
@@ -221,9 +211,8 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
             writer = stack.enter_context(open_writer(target, table, wanted.names(model)))
             write = make_writer(model, wanted, writer)
         done = label_rows(model, table, wanted, write, threads=options.threads, progress=count)
-    report_table(table.name, table.refused, table.notes.sentences())
-    if options.refused is not None:
-        write_refused(options.refused, [(table.name, table.refused)])
+    report_table(table)
+    write_refused(options.refused, table)
     report_drift(model, done.profile, table.name, options.drift, independent=done.independent, quiet=options.quiet)
     rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} skipped"
     say(f"{rows}, {done.unknown:,} without a known word.", quiet=options.quiet)

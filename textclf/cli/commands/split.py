@@ -95,7 +95,7 @@ def command(options: SplitOptions) -> None:
     check_outputs([options.table], train, test)
     reading = options.table_options(multi_label=options.multi_label)
     data = read_examples(origin(options.table), reading)
-    report_table(data.name, data.refused, data.notes.sentences())
+    report_table(data)
     chosen = rows_of_test(data.texts, data.labels, options.test, np.random.default_rng(options.seed))
     in_test = {data.rows[number] for number in chosen}
     write_without(origin(options.table), reading, data, in_test, train)

@@ -110,7 +110,7 @@ def command(options: SuggestOptions) -> None:
         added["why"] = found.reasons
         with open_writer(options.output, table, list(added)) as writer:
             writer.write(found.rows, list(added.values()))
-    report_table(table.name, table.refused, table.notes.sentences())
+    report_table(table)
     of = f"of {counted(table.rows_used, 'row')}"
     short = len(found) < min(options.rows, table.rows_used)
     left = "; the others are like these, or like labelled rows" if short else ""

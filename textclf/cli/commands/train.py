@@ -44,14 +44,14 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
-from textclf.cli.signals import going_on_later
+from textclf.cli.signals import resumable
 from textclf.cli.values import Bytes, ClassWeight, LabelList, LabelNames, NumberRange, Sizes, Span
 from textclf.errors import counted, spell
 from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
     from textclf.analysis.cross_validation import CrossValidation
-    from textclf.distributed import TrainedFar
+    from textclf.distributed import TrainedOnFiles
     from textclf.model.model import Model
     from textclf.storage.array_store import ArrayStore
     from textclf.tables import LoadedTable, TableOptions
@@ -122,7 +122,8 @@ class TrainOptions(ReadingOptions, ClusterOptions):
             raise click.UsageError("--replay goes with --init-from: it stands for the rows of the model given there.")
         if settings.optimizer == "lbfgs":
             refuse_idle(_OF_MINI_BATCHES, "the optimizer lbfgs takes all rows at once (--optimizer adam takes batches)")
-        if settings.optimizer != "lbfgs" or settings.hidden or self.init_from is not None or self.is_far:
+        is_one_fit = settings.optimizer == "lbfgs" and not settings.hidden and self.init_from is None
+        if not is_one_fit or self.is_distributed(self.table):
             refuse_idle(("label_names",), "names guide a fit of one table by lbfgs from scratch, without hidden layers")
         if not settings.hidden and self.init_from is None:
             refuse_idle(("activation", "dropout"), "there is no hidden layer (--hidden)")
@@ -145,13 +146,6 @@ class TrainOptions(ReadingOptions, ClusterOptions):
             raise click.UsageError(
                 f"--split-column names the rows to validate on in a file: it does not go with {found}."
             )
-
-    @property
-    def is_far(self) -> bool:
-        """Whether the table is many files, or is worked on elsewhere."""
-        from textclf.tables.source import are_shards
-
-        return self.is_named or are_shards(self.table)
 
     @property
     def inputs(self) -> list[str | Path]:
@@ -350,10 +344,10 @@ def command(options: TrainOptions) -> None:
     textclf train "labelled/*.csv" -o model.safetensors --workers 2
     """
     started = time.perf_counter()
-    old, options = _go_on_from(options)
+    old, options = _continue_from(options)
     reading = _reading(options, old)
     checkpoint = _check_files(options)
-    if options.is_far:
+    if options.is_distributed(options.table):
         _say_result(_train_on_files(options, reading, checkpoint), None, options)
         return
     from textclf.storage.array_store import ArrayStore, default_budget
@@ -365,7 +359,7 @@ def command(options: TrainOptions) -> None:
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     valid, replay = (None if each is None else LabelledTexts.of(each) for each in (rows.valid, rows.old))
     _say_what_is_read(rows.train, reading, options)
-    with going_on_later(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
+    with resumable(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         resources = Resources(Listener(lambda text: say(text, quiet=options.quiet), show), store, checkpoint)
         start = None if old is None else Start(old, replay)
         data = LabelledTexts.of(rows.train)
@@ -384,7 +378,7 @@ def _reading(options: TrainOptions, old: "Model | None") -> "TableOptions":
     return replace(reading, split_column=options.split_column)
 
 
-def _go_on_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]:
+def _continue_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]:
     """Return the model to continue from, if any, and the options with the settings that it fixes."""
     if options.init_from is None:
         return None, options
@@ -410,7 +404,7 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
         from textclf.report import check_report_available
 
         check_report_available()
-    if options.is_far:
+    if options.is_distributed(options.table):
         for name in _OF_ONE_TABLE:
             if getattr(options, name) not in (None, ()):
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
@@ -431,7 +425,7 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 # --- many files ---------------------------------------------------------------------------------------------------
 
 
-def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: "CheckpointFile") -> "TrainedFar":
+def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: "CheckpointFile") -> "TrainedOnFiles":
     """Train a model on the labelled rows of many files, and write it."""
     from textclf.distributed import find_shards, train_files
     from textclf.training.resources import Listener, Resources
@@ -440,7 +434,7 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     if vectors is None:
         raise click.UsageError("many files are trained on with pretrained vectors: --vectors none goes with one table.")
-    with going_on_later(checkpoint), options.engine() as workers:
+    with resumable(checkpoint), options.engine() as workers:
         resources = Resources(Listener(lambda text: say(text, quiet=options.quiet)), checkpoint=checkpoint)
         trained = train_files(workers, shards, reading, options.settings, vectors, resources)
         trained.model.save(options.target)
@@ -488,9 +482,8 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
         raise click.UsageError("--keep-examples goes with one text column, and no columns beside it.")
     read = [each for each in (rows.train, rows.valid, rows.old) if each is not None]
     for each in read:
-        report_table(each.name, each.refused, each.notes.sentences())
-    if options.refused is not None:
-        write_refused(options.refused, [(each.name, each.refused) for each in read])
+        report_table(each)
+    write_refused(options.refused, *read)
     return rows
 
 
@@ -549,7 +542,7 @@ def _cross_validate(
     return found
 
 
-def _say_result(trained: "Trained | TrainedFar", measured: "CrossValidation | None", options: TrainOptions) -> None:
+def _say_result(trained: "Trained | TrainedOnFiles", measured: "CrossValidation | None", options: TrainOptions) -> None:
     from textclf.cli.evaluation_text import baseline_doubt, cross_validation_text, training_text, validation_text
 
     model, validation = trained.model, trained.validation

@@ -12,17 +12,15 @@ from textclf.cli.options import (
     INPUT,
     Command,
     ReadingOptions,
+    TrainingOptions,
     check_outputs,
     json_option,
-    multi_label_option,
     origin,
     quiet_option,
     section,
-    seed_option,
     table_options,
     takes,
-    threads_option,
-    vectors_options,
+    training_options,
 )
 from textclf.cli.values import Bytes
 from textclf.errors import spell
@@ -35,7 +33,7 @@ _METRICS = ("accuracy", "macro-f1", "micro-f1", "log-loss")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TuneOptions(ReadingOptions):
+class TuneOptions(ReadingOptions, TrainingOptions):
     """Which table settings are searched for, how long, and where the model goes."""
 
     table: Path
@@ -44,11 +42,6 @@ class TuneOptions(ReadingOptions):
     metric: "Metric | None"
     max_size: int | None
     study: Path | None
-    multi_label: bool
-    vectors: str
-    no_cache: bool
-    seed: int
-    threads: int
     as_json: bool
     quiet: bool
 
@@ -82,10 +75,7 @@ class TuneOptions(ReadingOptions):
     click.option(
         "--study", type=FILE, metavar="FILE", help="SQLite file that keeps the trials, to continue with them later."
     ),
-    multi_label_option,
-    vectors_options("Pretrained word vectors."),
-    seed_option("Random seed of the folds and proposals."),
-    threads_option,
+    training_options(seed="Random seed of the folds and proposals."),
 )
 @table_options(labelled=True, others=True)
 @section("Output", json_option, quiet_option)
@@ -100,22 +90,14 @@ def command(options: TuneOptions) -> None:
     textclf tune reviews.csv -o model.safetensors --duration 30
     textclf tune reviews.csv -o model.safetensors --duration 30 --metric macro-f1 --study trials.sqlite
     """
-    from textclf.settings import Settings
     from textclf.tables import read_examples
     from textclf.training.search import SearchTools, Tuning, tune
     from textclf.training.train import LabelledTexts
 
     quiet, cache = options.quiet, not options.no_cache
-    base = Settings(
-        vectors=options.vectors,
-        seed=options.seed,
-        threads=options.threads,
-        multi_label=options.multi_label,
-        output="sigmoid" if options.multi_label else "softmax",
-    )
     check_outputs([options.table, options.vectors], options.target, options.study)
     examples = read_examples(origin(options.table), options.table_options(multi_label=options.multi_label))
-    report_table(examples.name, examples.refused, examples.notes.sentences())
+    report_table(examples)
     if len(examples) < _FEW:
         warn(f"{examples.name}: few rows, {len(examples)}: take the figures as rough.")
     open_chosen_vectors(options.vectors, cache=cache, quiet=quiet)  # converted now, with a word; mapped by the search
@@ -123,7 +105,7 @@ def command(options: TuneOptions) -> None:
     data = LabelledTexts.of(examples)
     with counting_steps("tuning, seconds", round(options.duration), quiet=quiet) as count:
         tools = SearchTools(say=lambda text: say(text, quiet=quiet), progress=lambda seconds: count(round(seconds)))
-        tuned = tune(data, base, wanted, options.target, tools)
+        tuned = tune(data, options.settings(), wanted, options.target, tools)
     _say_result(tuned, options)
 
 

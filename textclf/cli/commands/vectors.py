@@ -187,7 +187,7 @@ def train_command(options: VectorTrainingOptions) -> None:
     check_outputs([options.corpus], output)
     with counting_rows("reading", quiet=quiet) as count:
         texts = read_corpus(origin(options.corpus), options.table_options(), progress=count)
-    report_table(texts.name, texts.refused, texts.sentences)
+    report_table(texts)
     say(f"{texts.name}: {counted(len(texts), 'text')}, {counted(texts.tokens, 'word')}; training", quiet=quiet)
     if options.workers > 1:
         warn("with more than one worker two runs give two results.")

@@ -8,9 +8,10 @@ import pytest
 from hostile import accepted, refused
 
 from textclf.analysis import cross_validation as module
-from textclf.analysis.cross_validation import measure_folds
-from textclf.errors import TrainingError
+from textclf.analysis.cross_validation import measure_folds, write_predictions
+from textclf.errors import DataError, TrainingError
 from textclf.settings import Settings
+from textclf.tables import TableOptions, read_examples
 from textclf.training.train import LabelledTexts, train
 
 pytestmark = pytest.mark.usefixtures("small_starter")
@@ -87,6 +88,21 @@ def test_with_several_labels_figures_are_those_of_several_labels(write, tmp_path
     first = json.loads((tmp_path / "oof.jsonl").read_text().splitlines()[0])
     assert first["fold"] in (1, 2)
     assert 0 <= first["confidence"] <= 1
+
+
+@pytest.mark.parametrize("change", [lambda rows: rows[:-1], lambda rows: [*rows[:-1], ("text 9", "a")]])
+def test_a_table_that_is_another_by_then_gets_no_predictions(write, change, tmp_path):
+    rows = [(f"{'good' if n % 2 else 'bad'} film {n}", str(n % 2)) for n in range(20)]
+
+    def table(rows):
+        return write("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+
+    options = TableOptions()
+    loaded = read_examples(table(rows), options)
+    found = measure_folds(LabelledTexts.of(loaded), SETTINGS, None, 2)
+    with pytest.raises(DataError, match=r"rows that were read before, found .*Try again"):
+        write_predictions(table(change(rows)), options, loaded, found, tmp_path / "oof.csv")
+    assert not (tmp_path / "oof.csv").exists()
 
 
 def test_options_that_cannot_go_together_are_refused(write, tmp_path):

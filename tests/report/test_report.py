@@ -1,6 +1,7 @@
 """Reports are one file that loads nothing, runs nothing, shows texts as text, and says what was measured."""
 
 import functools
+import hashlib
 import itertools
 import json
 import re
@@ -14,6 +15,7 @@ import pytest
 from textclf.analysis.compare import add_baselines, answer, compare
 from textclf.analysis.evaluate import Counting, Measurement, measure
 from textclf.cli import run
+from textclf.cli.console import ReportedRun
 from textclf.errors import TextclfError
 from textclf.metrics.bootstrap import wilson_interval
 from textclf.metrics.calibration_error import Reliability
@@ -257,6 +259,29 @@ def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch):
         assert "SHA-256 of data" in page.text
     assert "validation rows of few.csv" in read(tmp_path / "t.html").text
     assert run(["compare", "m.safetensors", "rows.csv", "--report", "rows.csv"]) == 1
+
+
+def test_a_report_names_the_files_that_were_read_and_not_those_that_took_their_names_meanwhile(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    texts, labels = rows_of(["up", "down"], 4)
+    table, model, page = tmp_path / "rows.csv", tmp_path / "m.safetensors", tmp_path / "r.html"
+    rows = "".join(f"{text},{label}\n" for text, label in zip(texts, labels, strict=True))
+    table.write_text("text,label\n" + rows)
+    assert run(["train", "rows.csv", "-o", "m.safetensors", "-q"]) == 0
+    end, kept = ReportedRun.end, {path: path.read_bytes() for path in (table, model)}
+
+    def overwrite(self, *written):
+        for path in (table, model):
+            path.write_bytes(b"another")
+        return end(self, *written)
+
+    monkeypatch.setattr(ReportedRun, "end", overwrite)
+    more = ["--init-from", "m.safetensors", "-o", "more.safetensors"]
+    for command in (["train", "rows.csv", *more], ["evaluate", model, table], ["compare", model, table]):
+        for path, content in kept.items():
+            path.write_bytes(content)
+        assert run([*map(str, command), "--report", "r.html", "-q"]) == 0
+        assert all(hashlib.sha256(content).hexdigest() in read(page).text for content in kept.values()), command
 
 
 def test_a_thousand_classes_make_a_page_of_less_than_a_megabyte(tmp_path):

@@ -260,6 +260,15 @@ def test_who_owns_a_file_that_is_replaced_owns_the_new_one(tmp_path, monkeypatch
     assert path.read_bytes().startswith(b"new")
 
 
+@pytest.mark.parametrize("code", [errno.EPERM, errno.EINVAL, errno.ENOTSUP])
+def test_where_a_drive_has_no_owners_or_modes_a_file_is_written_all_the_same(code, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "fchown", failing(code))
+    monkeypatch.setattr(os, "fchmod", failing(code))
+    for content in (b"new", b"newer"):
+        write(tmp_path / "model", content)
+        assert (tmp_path / "model").read_bytes() == content
+
+
 @pytest.mark.parametrize("call", ["fsync", "fchmod", "replace", "_create"])
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])
 def test_a_failing_system_call_is_said_of_the_output_and_changes_nothing(call, code, tmp_path, monkeypatch):

@@ -114,3 +114,7 @@ def write_predictions(
                 writer.write(batch, [found.predicted[rows], *spelled])
             else:
                 writer.write(batch, [found.predicted[rows], *numbers])
+        if at != len(data):
+            raise DataError(
+                f"{table.name}: expected the {len(data):,} rows that were read before, found {at:,}. Try again."
+            )

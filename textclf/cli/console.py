@@ -115,11 +115,24 @@ def command_line(arguments: "Sequence[str]") -> str:
     return shlex.join(["textclf", *arguments])
 
 
-def this_run(files: Mapping[str, Path | None], started: float) -> "RunDetails":
-    """Return what a report says of the run that `started` then by `time.perf_counter`, and of the files it read."""
-    from textclf.report import RunDetails
+class ReportedRun:
+    """What a report says of the run that begins now, and of the files that it is about to read.
 
-    return RunDetails.of(command_line(given_arguments()), files, seconds=time.perf_counter() - started)
+    The files are described before they are read: another may have their names when the run ends.
+    """
+
+    def __init__(self, files: Mapping[str, Path | None]) -> None:
+        from textclf.report import describe_files
+
+        self._began = time.perf_counter()
+        self._files = describe_files(files)
+
+    def end(self, written: Mapping[str, Path | None] | None = None) -> "RunDetails":
+        """Return the details of the run, which comes to its end, and of the files that it wrote."""
+        from textclf.report import RunDetails, describe_files
+
+        files = [*describe_files(written or {}), *self._files]
+        return RunDetails.of(command_line(given_arguments()), files, seconds=time.perf_counter() - self._began)
 
 
 def report_drift(

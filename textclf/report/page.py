@@ -5,7 +5,7 @@ A report also says where it comes from: the command, when, how long, on which fi
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -65,14 +65,12 @@ class RunDetails:
     facts: tuple[Fact, ...]
 
     @staticmethod
-    def of(command: str, files: Mapping[str, Path | None], *, seconds: float) -> "RunDetails":
-        """Describe the run that now comes to its end; `files`: what each file that was read is, "-" for a stream."""
-        facts = [Fact("date", datetime.now().astimezone().isoformat(" ", "minutes"))]
-        facts += [Fact("time taken", f"{seconds:,.1f} s")]
-        for what, path in files.items():
-            if path is not None:
-                facts += _of_file(what, path)
-        facts += [
+    def of(command: str, files: Iterable[Fact], *, seconds: float) -> "RunDetails":
+        """Describe the run that now comes to its end; `files`: what `describe_files` said of those that it read."""
+        facts = [
+            Fact("date", datetime.now().astimezone().isoformat(" ", "minutes")),
+            Fact("time taken", f"{seconds:,.1f} s"),
+            *files,
             Fact("textclf", __version__),
             Fact("Python", platform.python_version()),
             Fact("NumPy", np.__version__),
@@ -82,7 +80,16 @@ class RunDetails:
         return RunDetails(command, tuple(facts))
 
 
-def _of_file(what: str, path: Path) -> list[Fact]:
+def describe_files(files: Mapping[str, Path | None]) -> list[Fact]:
+    """Return the name, size and SHA-256 of what each file is now; "-" is a stream, None a file that there is not."""
+    return [fact for what, path in files.items() if path is not None for fact in _describe_file(what, path)]
+
+
+def _describe_file(what: str, path: Path) -> list[Fact]:
     if not path.is_file():
         return [Fact(what, "standard input" if str(path) == "-" else str(path))]
-    return [Fact(what, f"{path.name} ({path.stat().st_size:,} bytes)"), Fact(f"SHA-256 of {what}", sha256(path))]
+    try:
+        size, digest = path.stat().st_size, sha256(path)
+    except OSError:
+        return [Fact(what, str(path))]  # who reads it says what is wrong
+    return [Fact(what, f"{path.name} ({size:,} bytes)"), Fact(f"SHA-256 of {what}", digest)]

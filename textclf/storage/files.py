@@ -7,6 +7,7 @@ removes and replaces no file that a process has open.
 """
 
 import csv
+import errno
 import hashlib
 import io
 import os
@@ -301,13 +302,29 @@ def _take_after(descriptor: int, target: Path) -> None:
     except FileNotFoundError:
         mask = os.umask(0)
         os.umask(mask)
-        os.fchmod(descriptor, 0o666 & ~mask)
+        _set_mode(descriptor, 0o666 & ~mask)
         return
     for owner, group in ((old.st_uid, old.st_gid), (-1, old.st_gid)):
-        with suppress(PermissionError):  # only root gives files away; a group of one's own anybody
+        with _passing_refusals():  # only root gives files away; a group of one's own anybody
             os.fchown(descriptor, owner, group)
             break
-    os.fchmod(descriptor, old.st_mode & 0o777)
+    _set_mode(descriptor, old.st_mode & 0o777)
+
+
+def _set_mode(descriptor: int, mode: int) -> None:
+    if sys.platform != "win32":
+        with _passing_refusals():
+            os.fchmod(descriptor, mode)
+
+
+@contextmanager
+def _passing_refusals() -> Iterator[None]:
+    """Pass over an owner or a mode that is refused: some drives have none, and some containers know not all owners."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise
 
 
 def lock_alone(descriptor: int) -> None:

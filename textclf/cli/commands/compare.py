@@ -1,6 +1,5 @@
 """``textclf compare``: which of several models is better on labelled rows, or whether it may be chance."""
 
-import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.console import counting_rows, json_line, report_table, say, this_run, warn
+from textclf.cli.console import ReportedRun, counting_rows, json_line, report_table, say, warn
 from textclf.cli.options import (
     FILE,
     INPUT,
@@ -101,7 +100,6 @@ def command(options: CompareOptions) -> None:
     from textclf.analysis.compare import add_baselines, common_columns, compare, write_changed
     from textclf.model.model import Model
 
-    started = time.perf_counter()
     options.check_usage()
     read = [*options.models, options.table, *([options.train_table] if options.train_table else [])]
     if options.report is not None:
@@ -111,6 +109,7 @@ def command(options: CompareOptions) -> None:
     if options.train_table is not None:
         require_packages("--train", "sklearn", extra="sklearn")
     check_outputs(read, options.changed, options.report)
+    run = None if options.report is None else ReportedRun(_read_files(options))
     models = {name: Model.load(path) for name, path in _named(options.models).items()}
     reading = options.table_options().read_for(common_columns(models))
     train = None if options.train_table is None else _read_training_rows(options.train_table, options.table, reading)
@@ -122,8 +121,10 @@ def command(options: CompareOptions) -> None:
         warn(f"{options.table}: few independent texts, {texts}: take the intervals as rough.")
     if options.changed is not None:
         write_changed(options.changed, answers)
-    if options.report is not None:
-        _write_report(options.report, (comparison, answers, models), options, started)
+    if options.report is not None and run is not None:
+        from textclf.report import write_comparison_report
+
+        write_comparison_report(options.report, comparison, answers, models, options.slice_by, run.end())
     click.echo(json_line(comparison.as_dict()) if options.as_json else comparison_text(comparison, options.slice_by))
 
 
@@ -145,14 +146,10 @@ def _answers(models: "dict[str, Model]", reading: "TableOptions", options: Compa
     return answers
 
 
-def _write_report(
-    target: Path, found: "tuple[Comparison, Answers, dict[str, Model]]", options: CompareOptions, started: float
-) -> None:
-    from textclf.report import write_comparison_report
-
-    files = {**{f"model {number}": path for number, path in enumerate(options.models, 1)}, "data": options.table}
-    run = this_run({**files, "baseline's data": options.train_table}, started)
-    write_comparison_report(target, *found, options.slice_by, run)
+def _read_files(options: CompareOptions) -> dict[str, Path | None]:
+    """Return the files that are read by what they are."""
+    models = {f"model {number}": path for number, path in enumerate(options.models, 1)}
+    return {**models, "data": options.table, "baseline's data": options.train_table}
 
 
 def _named(models: tuple[Path, ...]) -> dict[str, Path]:

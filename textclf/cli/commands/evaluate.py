@@ -2,7 +2,6 @@
 
 import json
 import math
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textclf.cli.console import (
+    ReportedRun,
     check_knows_drift,
     counting_rows,
     counting_steps,
@@ -18,7 +18,6 @@ from textclf.cli.console import (
     report_drift,
     report_table,
     say,
-    this_run,
     warn_of_set_aside,
     warn_of_silence,
     write_refused,
@@ -145,20 +144,21 @@ def command(options: EvaluateOptions) -> None:
     """
     from textclf.model.model import Model
 
-    started = time.perf_counter()
     earlier = None if options.compare_to is None else _read_figures(options.compare_to)
     check_refused(options.refused, options.on_error)
     options.decision_settings()  # before any work: raises where rules do not go together
+    table = None if options.is_distributed(options.table) else fetched(options.table)
+    run = None if options.report is None else ReportedRun({"model": options.model, "data": table})
     model = Model.load(options.model)
     warn_of_silence(model, options.target_precision)
     check_knows_drift(model, options.drift)
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     reading = reading.read_for(model.features.columns)
     reading = replace(reading, split_column=options.split_column, part="test")
-    if options.is_distributed(options.table):
+    if table is None:
         result = _measure_files(model, reading, options)
     else:
-        result = _measure_table(model, reading, options, started)
+        result = _measure_table(model, table, reading, options, run)
     if options.as_json:
         click.echo(json_line(result.as_dict()))
     else:
@@ -222,7 +222,9 @@ def _report_drift(model: "Model", result: "Measurement", name: str, options: Eva
     report_drift(model, result.profile, name, options.drift, independent=share, quiet=options.quiet)
 
 
-def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOptions, started: float) -> "Measurement":
+def _measure_table(
+    model: "Model", table: Path, reading: "TableOptions", options: EvaluateOptions, run: ReportedRun | None
+) -> "Measurement":
     """Measure a model on one table, and write what is asked for."""
     from textclf.analysis.evaluate import Counting, measure, write_errors
     from textclf.tables import open_table
@@ -233,7 +235,6 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
 
         check_report_available()
         gathered = Gathered(model)
-    table = fetched(options.table)
     check_outputs(
         [options.model, table, *options.rule_files], options.errors, options.report, options.refused, options.drift
     )
@@ -250,11 +251,10 @@ def _measure_table(model: "Model", reading: "TableOptions", options: EvaluateOpt
     _report_drift(model, result, opened.name, options)
     if options.errors is not None:
         write_errors(options.errors, result.errors)
-    if options.report is not None and gathered is not None:
+    if options.report is not None and gathered is not None and run is not None:
         from textclf.report import write_evaluation_report
 
-        run = this_run({"model": options.model, "data": table}, started)
-        write_evaluation_report(options.report, gathered, result, opened.name, len(opened.refused), run)
+        write_evaluation_report(options.report, gathered, result, opened.name, len(opened.refused), run.end())
     return result
 
 

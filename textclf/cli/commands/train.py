@@ -1,6 +1,5 @@
 """``textclf train``: from a table of texts and labels to a model file."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -9,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from textclf.cli.console import (
+    ReportedRun,
     json_line,
     open_chosen_vectors,
     report_table,
     say,
     showing_epochs,
-    this_run,
     warn,
     write_refused,
 )
@@ -343,11 +342,12 @@ def command(options: TrainOptions) -> None:
     textclf train new.csv -o newer.safetensors --init-from model.safetensors
     textclf train "labelled/*.csv" -o model.safetensors --workers 2
     """
-    started = time.perf_counter()
+    checkpoint, is_distributed = _check_files(options), options.is_distributed(options.table)
+    source = options.table if is_distributed else fetched(options.table)
+    run = _begin_report(options, Path(source))
     old, options = _continue_from(options)
     reading = _reading(options, old)
-    checkpoint = _check_files(options)
-    if options.is_distributed(options.table):
+    if is_distributed:
         _say_result(_train_on_files(options, reading, checkpoint), None, options)
         return
     from textclf.storage.array_store import ArrayStore, default_budget
@@ -355,7 +355,7 @@ def command(options: TrainOptions) -> None:
     from textclf.training.train import LabelledTexts, Start, train
 
     store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
-    rows = _read(options, reading, old.labels if old else (), store)
+    rows = _read(options, Path(source), reading, old.labels if old else (), store)
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
     valid, replay = (None if each is None else LabelledTexts.of(each) for each in (rows.valid, rows.old))
     _say_what_is_read(rows.train, reading, options)
@@ -366,8 +366,20 @@ def command(options: TrainOptions) -> None:
         trained = train(data, options.settings, vectors, valid=valid, start=start, resources=resources)
         trained = _keep_examples(trained, rows.train, options)
         trained.model.save(options.target)  # before the checkpoint goes
-    _write_report(trained, options, rows, started)
+    if options.report is not None and run is not None:
+        from textclf.report import write_training_report
+
+        made = run.end({"model": options.target})
+        write_training_report(options.report, trained, rows.train, made, valid=rows.valid)
     _say_result(trained, _cross_validate(options, reading, rows, vectors), options)
+
+
+def _begin_report(options: TrainOptions, source: Path) -> ReportedRun | None:
+    """Return what a report says of the files that are read, if one is asked for."""
+    if options.report is None:
+        return None
+    read = {"data": source, "validation data": options.valid, "model before": options.init_from}
+    return ReportedRun({**read, "old data": options.replay})
 
 
 def _reading(options: TrainOptions, old: "Model | None") -> "TableOptions":
@@ -455,7 +467,9 @@ class TrainingTables(NamedTuple):
     old: "LoadedTable | None"
 
 
-def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], store: "ArrayStore") -> TrainingTables:
+def _read(
+    options: TrainOptions, source: Path, reading: "TableOptions", old: Sequence[str], store: "ArrayStore"
+) -> TrainingTables:
     """Return the rows, their texts on the store; say, and write, which rows are not used.
 
     Rows to validate on have the labels of training rows, or the `old` ones of the model to continue from.
@@ -467,7 +481,6 @@ def _read(options: TrainOptions, reading: "TableOptions", old: Sequence[str], st
         return None if path is None else read_examples(origin(path), reading, store)
 
     reading = replace(reading, known_labels=tuple(old), may_be_new=True)
-    source = fetched(options.table)
     train = read_examples(origin(source), reading, store)
     known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
     of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
@@ -506,22 +519,6 @@ def _keep_examples(trained: "Trained", rows: "LoadedTable", options: TrainOption
     if not options.keep_examples:
         return trained
     return replace(trained, model=keep_examples(trained.model, rows.texts, rows.labels, options.keep_examples))
-
-
-def _write_report(trained: "Trained", options: TrainOptions, rows: TrainingTables, started: float) -> None:
-    """Write the report, if one was asked for, of a training that began at this time of the clock."""
-    if options.report is None:
-        return
-    from textclf.report import write_training_report
-
-    named = {
-        "model": options.target,
-        "data": rows.source,
-        "validation data": options.valid,
-        "model before": options.init_from,
-        "old data": options.replay,
-    }
-    write_training_report(options.report, trained, rows.train, this_run(named, started), valid=rows.valid)
 
 
 def _cross_validate(

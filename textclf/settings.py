@@ -1,6 +1,5 @@
 """What a user may choose about training, checked once, at the door."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
@@ -44,6 +43,8 @@ RANGES: dict[str, tuple[float, float]] = {
     "threads": (1, 256),
 }
 """The lowest and the highest value of each number, both allowed."""
+LARGEST_WEIGHT = 1e12
+"""The largest weight of a row: sums of squares of so many stay finite in 32 bits."""
 
 
 @dataclass(frozen=True)
@@ -155,5 +156,6 @@ def _check_class_weight(weights: str | Mapping[str, float]) -> None:
         raise TextclfError(f"class_weight: expected none, balanced, or a weight for each label, found {weights!r}.")
     if isinstance(weights, Mapping):
         for label, weight in weights.items():
-            if not (math.isfinite(weight) and weight >= 0):
-                raise TextclfError(f"class_weight: expected weights of 0 or more, found {weight!r} for {label!r}.")
+            if not 0 <= weight <= LARGEST_WEIGHT:
+                expected = f"weights of 0 to {LARGEST_WEIGHT:,.0f}"
+                raise TextclfError(f"class_weight: expected {expected}, found {weight!r} for {label!r}.")

@@ -128,7 +128,7 @@ def test_a_sentence_that_is_the_name_of_a_table_is_refused_with_the_option_that_
     monkeypatch.chdir(tmp_path)
     Path("my texts").write_text("good\n")
     Path("two.csv").write_text("text\ngood\n")
-    for sentences in (["test.csv"], ["my texts"], ["two.csv", "my texts"], ["shards/*.PARQUET"], ["t.jsonl.gz"]):
+    for sentences in (["-"], ["test.csv"], ["my texts"], ["two.csv", "my texts"], ["shards/*.PARQUET"], ["t.jsonl.gz"]):
         outcome = textclf(command, MODEL, *sentences)
         assert outcome.code == 2
         assert f"Use -i {sentences[0]!r} to read it" in outcome.err

@@ -49,7 +49,7 @@ def test_csv_is_counted_by_rows_and_lines_and_bytes(write):
         (4, 9, "expected 3 fields, found 4. A field that holds ',' must stand in quotes"),
         (5, 10, NOT_UTF8.format(content.index(b"\xff"))),
         (6, 11, NUL),
-        (7, 12, "expected a weight of at least 0, found '1e400'"),
+        (7, 12, "expected a weight of 0 to 1,000,000,000,000, found '1e400'"),
         (8, 13, "expected a label, found none"),
     ]
     assert notes == ["blank lines, skipped: 3", *ODD]
@@ -74,7 +74,7 @@ def test_json_lines_are_counted_by_rows_and_lines_and_bytes(write):
         (4, 7, NUL),
         (5, 8, "expected a JSON object, found the number '5'"),
         (6, 9, "expected the key 'text', found no key"),
-        (7, 10, "expected a weight of at least 0, found ''"),
+        (7, 10, "expected a weight of 0 to 1,000,000,000,000, found ''"),
     ]
     assert notes == ["blank lines, skipped: 3", *ODD]
 

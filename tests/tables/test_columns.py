@@ -85,7 +85,7 @@ def test_named_columns_are_taken_and_are_no_other_columns():
     assert chosen("w", "text", "label", weight_column="w", labelled=False) == ("text", None, "w")
     for given in ({"text_column": "a", "label_column": "a"}, {"text_column": "a", "weight_column": "a"}):
         refused(
-            r"t: expected different columns, each for one purpose, found .*'a', 'a'.*\. Name each once\.",
+            r"t: expected different columns, each for one purpose, found 'a' twice\. Name each once\.",
             "a",
             "b",
             **given,

@@ -188,6 +188,7 @@ NO_TABLE = {
     "a Feather": b"ARROW1\0\0" + bytes(99),
     "a 7z archive": b"7z\xbc\xaf\x27\x1c\0\4",
     "a PDF": b"%PDF-1.7\n",
+    "a model": (99).to_bytes(8, "little") + b'{"__metadata__":{"textclf":"{}"}}' + bytes(99),
     "a pickle": b"\x80\x04\x95\x10\0",
     "binary data": zlib.compress(bytes(range(256)) * 9),
 }

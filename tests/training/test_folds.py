@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textclf.errors import TextclfError, TrainingError
 from textclf.metrics.multi_label import new_tally
 from textclf.nn.network import one_hot
 from textclf.settings import Settings
@@ -129,13 +130,33 @@ def test_copies_do_not_leak_into_validation_and_are_told():
     assert found.validation.accuracy == pytest.approx(test.accuracy, abs=0.1)
 
 
+@given(texts_of_few_kinds, st.integers(0, 20))
+def test_a_row_that_weighs_nothing_shows_no_label_to_others(rows, seed):
+    y = np.array([label for _, label in rows])
+    weights, groups = np.array([number % 3 for number, _ in rows]), group_copies([f"{number}" for number, _ in rows])
+    fold = deal(y, 3, np.random.default_rng(seed), groups=groups, weights=weights)
+    for number in np.unique(fold[fold >= 0]):
+        assert set(y[fold == number]) <= set(y[(fold != number) & (weights > 0)])
+    train_rows, valid_rows = split(y, 0.4, np.random.default_rng(seed), groups=groups, weights=weights)
+    assert set(y[valid_rows]) <= set(y[train_rows][weights[train_rows] > 0])
+
+
+@pytest.mark.parametrize("parts", [(0, 0), (3, 5)])
 @pytest.mark.parametrize("weight", [2e7, 1e9, 1e12])
-def test_large_weights_fit_what_small_ones_fit(weight):
+def test_large_weights_fit_what_small_ones_fit(weight, parts):
     texts, labels = reviews(300)
-    settings = replace(FAST, l2=0.15, valid_fraction=0.0)
+    settings = replace(FAST, l2=0.15, valid_fraction=0.0, char_ngrams=parts)
     P = [
         train(LabelledTexts(texts, labels, [each] * 300), settings, None).model.predict(texts).P
         for each in (1.0, weight)
     ]
     assert np.isfinite(P[1]).all()
     assert (P[1].argmax(axis=1) == P[0].argmax(axis=1)).mean() > 0.95
+
+
+def test_a_weight_that_sums_cannot_hold_is_refused():
+    texts, labels = reviews(20)
+    with pytest.raises(TrainingError, match=r"weights: expected at most 1,000,000,000,000, found 1e\+13\. Divide"):
+        train(LabelledTexts(texts, labels, [1e13] * 20), FAST, None)
+    with pytest.raises(TextclfError, match=r"class_weight: expected weights of 0 to 1,000,000,000,000, found 1e\+300"):
+        replace(FAST, class_weight={"good": 1e300})

@@ -463,7 +463,12 @@ def check_sentences(sentences: Sequence[str], source: object, *, reads_another: 
 
 
 def _names_table(sentence: str) -> bool:
-    """Return whether a sentence is the name of a file or folder, or one word that ends like a table's name."""
+    """Return whether a sentence is the name of a file or folder, or one word that ends like a table's name.
+
+    A dash names standard input.
+    """
+    if sentence == "-":
+        return True
     try:
         path = Path(sentence)
         if path.is_file() or ("/" in sentence and path.is_dir()):

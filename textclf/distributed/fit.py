@@ -197,7 +197,7 @@ class FarFit:
         if self._settings.calibrate:
             loss = LOSSES["cross-entropy", self._settings.output]
             rng = np.random.default_rng(self._settings.seed)
-            fold = deal(judged.Y.argmax(axis=1), FOLDS, rng, groups=groups, Y=judged.Y)
+            fold = deal(judged.Y.argmax(axis=1), FOLDS, rng, groups=groups, Y=judged.Y, weights=judged.weights)
             found = fit_calibration(CalibrationRows(Z, judged.Y, judged.weights, fold, groups), loss, rng)
             model, scaling = replace(model, temperature=found.temperature), found.scaling
             if scaling is not None:

@@ -81,8 +81,9 @@ def choose(columns: Sequence[str], options: TableOptions, labelled: bool, name: 
     read = (*given.values(), *options.label_columns, *options.others)
     used = [column for column in read if column is not None]
     if len(set(used)) < len(used):
+        twice = next(column for column in used if used.count(column) > 1)
         raise DataError(
-            f"{name}: expected different columns, each for one purpose, found {clip(str(used))}. Name each once."
+            f"{name}: expected different columns, each for one purpose, found {clip(twice)} twice. Name each once."
         )
     free = [column for column in columns if column not in used]
     usual = options.usual_text_column if options.usual_text_column in free else None

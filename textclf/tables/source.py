@@ -72,6 +72,8 @@ _NO_TEXT = [
     (b"<!DOCTYPE html", "a web page", "Get the table itself."),
     (b"<!doctype html", "a web page", "Get the table itself."),
 ]
+_MODEL = b'{"__metadata__":'
+"""How safetensors goes on after the eight bytes of a length."""
 _CONTROLS = bytes({*range(32)} - {*b"\t\n\r\f\v\x1a\x1b\x1c\x1d\x1e\x1f\0"})
 """Bytes that texts hardly have. NUL is not among them: it stands in texts of databases, and in UTF-16."""
 _MOST_CONTROLS = 0.02
@@ -319,6 +321,8 @@ def refuse_binary(head: bytes, name: str) -> None:
     for magic, kind, advice in _NO_TEXT:
         if head.startswith(magic):
             raise DataError(f"{name}: expected a table of text, found {kind}. {advice}")
+    if head[8:].startswith(_MODEL):
+        raise DataError(f"{name}: expected a table of text, found a model (safetensors). Name the table.")
     sample = head[:_SAMPLE]
     if _is_utf8(sample):
         return  # whatever signs it has

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 from textclf.errors import DataError
 from textclf.labels import SEPARATOR, KnownLabels, cut_labels, join_labels, spelling_key, unknown_label
+from textclf.settings import LARGEST_WEIGHT
 from textclf.storage.row_columns import RowColumns, parse_number
 from textclf.tables.columns import list_names, missing_column
 from textclf.tables.excel import EXCEL
@@ -313,7 +314,7 @@ def validate_rows(
         weights = [_weight(spelt) for spelt in parsed.weights]
         for i, spelt in enumerate(parsed.weights):
             if math.isnan(weights[i]):
-                refused.setdefault(i, f"expected a weight of at least 0, found {spelt[:30]!r}")
+                refused.setdefault(i, f"expected a weight of 0 to {LARGEST_WEIGHT:,.0f}, found {spelt[:30]!r}")
     batch = Batch(parsed.rows, parsed.texts, labels, weights, parsed.records)
     if not refused:
         return batch, parsed.refused
@@ -456,4 +457,4 @@ def _weight(spelt: str) -> float:
         weight = float(spelt) if spelt.isascii() and "_" not in spelt else math.nan
     except ValueError:
         return math.nan
-    return weight if 0 <= weight < math.inf else math.nan
+    return weight if 0 <= weight <= LARGEST_WEIGHT else math.nan

@@ -139,7 +139,7 @@ class KeyCounter:
             self._settle()
             end = len(keys)
             if len(self._waiting) < (wanted := max(self._most_waiting(), end)):
-                self._waiting, self._times = np.empty(wanted, np.uint64), np.empty(wanted, np.int32)
+                self._waiting, self._times = np.empty(wanted, np.uint64), np.empty(wanted, times.dtype)
         self._waiting[self._many : end], self._times[self._many : end] = keys, times
         self._bounds.append(self._many + np.concatenate(([0], np.searchsorted(keys, _RANGES_BEGIN), [len(keys)])))
         self._many = end

@@ -3,7 +3,8 @@
 Rows are set aside in one of two ways: `split` holds out a share of each class, `deal` puts every row into a fold. Both
 hold to two rules, because figures on rows that break them mean nothing. Rows with the same text stay together, so that
 no row is judged by a model that has seen its text. A row is only set aside if each of its labels remains among the
-others: no model can know a label that it has seen in no row, and one such row in 1,000 is enough to ruin a temperature.
+others, in a row that weighs something: no model can know a label that it has not seen, and one such row in 1,000 is
+enough to ruin a temperature.
 """
 
 from collections import defaultdict
@@ -59,6 +60,7 @@ def split(
     *,
     groups: Integers | None = None,
     Y: Array | None = None,
+    weights: Array | None = None,
     keys: Keys | None = None,
 ) -> tuple[Integers, Integers]:
     """Return the numbers of the training rows and of the validation rows, `fraction` of each class, both rising.
@@ -66,9 +68,9 @@ def split(
     A class of n rows gives round(n · fraction) of them, at least one if it has four different texts or more, and never
     its last two texts: a class too small to share stays with training. A fraction of 0 sets nothing aside. `groups`,
     as `group_copies` returns them: rows of one number stay together; None says that all texts differ. `Y`, shape
-    (n, k): the labels, where rows may have several and `y` is but the rarest of each row's. `keys`, shape (n,): rows of
-    the lowest are held out, instead of rows by chance, so that files that are split one by one hold out the same texts,
-    but for some at the margin.
+    (n, k): the labels, where rows may have several and `y` is but the rarest of each row's. `weights`, shape (n,): None
+    says that all rows weigh alike. `keys`, shape (n,): rows of the lowest are held out, instead of rows by chance, so
+    that files that are split one by one hold out the same texts, but for some at the margin.
     """
     units = _TextGroups.of(y, groups)
     least = 1 if fraction else 0
@@ -84,7 +86,7 @@ def split(
         if least and not len(taken) and len(members) >= _SMALLEST_SHARED:
             taken = order[units.sizes[order].argmin()][None]
         chosen[taken[: len(members) - 2]] = True
-    chosen &= ~units.hold_unseen(np.where(chosen, 0, -1), y, Y)
+    chosen &= ~units.hold_unseen(np.where(chosen, 0, -1), y, Y, weights)
     aside = chosen[units.of_row]
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
@@ -99,13 +101,14 @@ def deal(
     *,
     groups: Integers | None = None,
     Y: Array | None = None,
+    weights: Array | None = None,
     fewest: int = 2,
 ) -> Integers:
     """Return the fold of each row, shape (n,), 0 to `folds` - 1: each class is dealt out evenly, in random order.
 
     Rows of fold -1 are in no fold: they train every time, and nothing is to be said of them. They are those of classes
-    with less than `fewest` different texts, and those with a label that no other fold has. `groups` and `Y` are those
-    of `split`.
+    with less than `fewest` different texts, and those with a label that no other fold has. `groups`, `Y` and `weights`
+    are those of `split`.
     """
     units = _TextGroups.of(y, groups)
     fold = np.full(len(units), -1)
@@ -117,7 +120,7 @@ def deal(
         order = order[np.argsort(-units.sizes[order], kind="stable")]  # texts with many copies first: folds end even
         fold[order] = (np.arange(len(order)) + dealt) % folds
         dealt += len(order)
-    fold[units.hold_unseen(fold, y, Y)] = -1
+    fold[units.hold_unseen(fold, y, Y, weights)] = -1
     return fold[units.of_row]
 
 
@@ -144,15 +147,16 @@ class _TextGroups:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def hold_unseen(self, fold: Integers, y: Integers, Y: Array | None) -> npt.NDArray[np.bool_]:
-        """Return which units, dealt to `fold`, have a row with a label that no row outside their fold has."""
+    def hold_unseen(self, fold: Integers, y: Integers, Y: Array | None, weights: Array | None) -> npt.NDArray[np.bool_]:
+        """Return which units, dealt to `fold`, have a row with a label that no row of weight outside their fold has."""
         rows, labels = (np.arange(len(y)), y) if Y is None else np.nonzero(Y)
         of_row = fold[self.of_row[rows]]
         lowest, highest = np.full((2, int(labels.max(initial=0)) + 1), -1)
         lowest[:] = np.iinfo(np.int64).max
-        np.minimum.at(lowest, labels, of_row)
-        np.maximum.at(highest, labels, of_row)
-        alone = (lowest == highest)[labels] & (of_row >= 0)
+        shows = np.full(len(rows), True) if weights is None else weights[rows] > 0
+        np.minimum.at(lowest, labels[shows], of_row[shows])
+        np.maximum.at(highest, labels[shows], of_row[shows])
+        alone = (of_row >= 0) & (lowest[labels] >= of_row) & (highest[labels] <= of_row)
         held = np.zeros(len(self), np.bool_)
         held[self.of_row[rows[alone]]] = True
         return held

@@ -158,7 +158,8 @@ def subword_table(
     """Return the table of those sub-words that `learn_subwords` keeps, and in how many texts each stands."""
     _, shortest, longest = kind
     counter, done = KeyCounter(threads), 0
-    times = np.rint(found.frequency).astype(np.int32)
+    # By weights, they may be more than 32 bits hold.
+    times = found.frequency if found.frequency.dtype == np.int32 else np.rint(found.frequency)
     for part in spelling.parts():
         numbers, keys = subwords(part, shortest, longest)
         counter.add(*sum_keys(keys, times[done : done + len(part)][numbers]))

@@ -35,7 +35,7 @@ from textclf.model.abstention import record_confidence
 from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
 from textclf.model.model import Model
 from textclf.nn.network import Network
-from textclf.settings import Settings
+from textclf.settings import LARGEST_WEIGHT, Settings
 from textclf.storage.array_store import ArrayStore
 from textclf.storage.quantized import ByteRows
 from textclf.storage.row_columns import ONE_TEXT, RowColumns
@@ -297,8 +297,9 @@ class _Training:
         groups = _groups(self.rows, self.settings, self.valid, self.resources.listener)
         if self.valid is not None:
             return _Split(np.arange(len(Y)), None, groups)
-        n = len(self.data.texts)
-        _, valid = split(strata(Y[:n]), self.settings.valid_fraction, rng, groups=groups[:n], Y=Y[:n])
+        n, share = len(self.data.texts), self.settings.valid_fraction
+        weights = self.rows.row_weights()[:n]
+        _, valid = split(strata(Y[:n]), share, rng, groups=groups[:n], Y=Y[:n], weights=weights)
         valid = valid[~np.isin(groups[valid], groups[n:])]  # old rows train, and so do copies of them
         return _Split(np.setdiff1d(np.arange(len(Y)), valid, assume_unique=True), valid, groups)
 
@@ -344,7 +345,7 @@ class _Training:
         Y, judged = examples.Y, split.valid
         if self.valid is None and self.rows is self.data and _is_cross_validated(self.settings, len(Y)):
             self.resources.listener.say(f"{FOLDS}-fold cross-validation")
-            folds = deal(strata(Y), FOLDS, rng, groups=split.groups, Y=Y)
+            folds = deal(strata(Y), FOLDS, rng, groups=split.groups, Y=Y, weights=examples.weights)
             held_out = trainer.cross_validated(fitted, examples, matrix, split.groups, folds)
             judged = np.flatnonzero(folds >= 0)
         else:
@@ -417,14 +418,20 @@ def _with_replay(data: LabelledTexts, start: Start, store: ArrayStore) -> Labell
 
 
 def _weights(data: LabelledTexts, Y: Array, labels: Sequence[str], settings: Settings) -> Array:
-    """Return what each row weighs: its own weight times its class's, which are 1 in the mean over the rows."""
+    """Return what each row weighs: its own weight times its class's, which are 1 in the mean over the rows.
+
+    Raises TrainingError when a weight is too large.
+    """
     own = data.row_weights()
-    chosen = settings.class_weight
-    if chosen == "none":
-        return own
-    y = Y.argmax(axis=1)
-    of_class = class_weights(chosen, labels, np.bincount(y, weights=own, minlength=len(labels)))
-    weights: Array = own * of_class[y]
+    chosen, of_row = settings.class_weight, 1.0
+    if chosen != "none":
+        y = Y.argmax(axis=1)
+        of_row = class_weights(chosen, labels, np.bincount(y, weights=own, minlength=len(labels)))[y]
+    weights: Array = own * of_row
+    if weights.max() > LARGEST_WEIGHT:
+        raise TrainingError(
+            f"weights: expected at most {LARGEST_WEIGHT:,.0f}, found {weights.max():g}. Divide all by the same number."
+        )
     return weights
 
 

@@ -80,7 +80,7 @@ class HeldOut:
     def deal(self, folds: int, rng: np.random.Generator) -> Integers:
         """Return the fold of each row, as `data.deal` does."""
         Y = self.examples.Y
-        return deal(strata(Y), folds, rng, groups=self.groups, Y=Y)
+        return deal(strata(Y), folds, rng, groups=self.groups, Y=Y, weights=self.examples.weights)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from few_labels import SERIES, SOFT, Rows, draw, read_set, stand_alone
 from peers import tfidf
 from sklearn.metrics import f1_score
 
-from textclf.analysis.suggestion import batches_of, suggest_rows
+from textclf.analysis.suggestion import Guide, batches_of, suggest_rows
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.text.copies import group_copies
@@ -171,7 +171,7 @@ def by_margin(learner: TextclfLearner, free: np.ndarray, n: int) -> list[int]:
 def by_suggestion(learner: TextclfLearner, free: np.ndarray, n: int) -> list[int]:
     """Choose as `textclf suggest` does."""
     texts, known = ([learner.pool.texts[i] for i in some] for some in (free, learner.numbers))
-    found = suggest_rows(batches_of(texts), n, learner.rng, vectors=starter(), model=learner.model, labelled=known)
+    found = suggest_rows(batches_of(texts), n, learner.rng, Guide(starter(), learner.model, known))
     return free[np.array(found.rows.rows) - 1].tolist()
 
 

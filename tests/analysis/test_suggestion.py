@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from serving import VECTORS, save_model
 
 from textclf import TextClassifier
-from textclf.analysis.suggestion import add_most, batches_of, cover, draw_rows, find_margins, suggest_rows
+from textclf.analysis.suggestion import Guide, add_most, batches_of, cover, draw_rows, find_margins, suggest_rows
 from textclf.cli import cli
 from textclf.model.model import Model
 from textclf.settings import Settings
@@ -39,7 +39,7 @@ def run(*arguments, code=0):
 
 def choose(texts, n, model=None, labelled=(), vectors=VECTORS, seed=1):
     rng = np.random.default_rng(seed)
-    return suggest_rows(batches_of(texts), n, rng, vectors=vectors, model=model, labelled=labelled)
+    return suggest_rows(batches_of(texts), n, rng, Guide(vectors, model, labelled))
 
 
 def test_a_chosen_row_has_the_models_guess_its_margin_and_why(model):

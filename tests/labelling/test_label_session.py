@@ -9,6 +9,7 @@ from textclf.labelling.label_journal import GivenLabels, LabelJournal, Verdict
 from textclf.labelling.label_session import (
     BY_CHANCE,
     AccuracyPoint,
+    LabelPool,
     LabelSession,
     LabelSettings,
     UnknownRow,
@@ -41,7 +42,7 @@ def session(tmp_path):
         journal = LabelJournal(tmp_path / "labelled.csv", ("id", "text"), "text", multi_label=multi_label)
         training = Settings(threads=1, multi_label=multi_label, output="sigmoid" if multi_label else "softmax")
         settings = LabelSettings(("up", "down"), multi_label, training=training, **more)
-        one = LabelSession(rows, [row[1] for row in rows], journal, settings, VECTORS)
+        one = LabelSession(LabelPool.of([row[1] for row in rows], rows), journal, settings, VECTORS)
         made.append(one)
         one.start()
         return one
@@ -81,6 +82,19 @@ def test_a_model_is_trained_meanwhile_guesses_and_puts_the_rows_in_order(session
     label(one, 10)
     assert one.state()["agreement"]["rows"] >= 10
     assert {verdict.guess for verdict in one.journal.verdicts[12:]} <= {"up", "down"}
+
+
+def test_only_the_start_of_a_long_text_is_shown_and_learned_and_all_of_it_is_kept(session):
+    start = ("good fine " * 2000)[:20_000]
+    long = [f"{start} {end} zither" for end in ("one", "two")]
+    one = session(every=6, rows=[*ROWS[:10], *(["long", text] for text in long)])
+    shown = []
+    while (row := one.state()["row"]) is not None:
+        shown.append(row)
+        label(one, 1)
+    assert [row["unread"] for row in shown if row["text"] == start] == [11, 11]
+    assert sorted(one.journal.texts) == sorted([*TEXTS[:10], *long])
+    assert one.model.predict(["fine zither"]).known.tolist() == [1]
 
 
 def test_a_session_goes_on_where_the_last_one_ended(session):

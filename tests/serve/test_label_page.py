@@ -131,7 +131,7 @@ def test_undo_skip_unsure_and_note_work_by_key(browser, place):
 
 
 def test_several_labels_are_chosen_and_saved_with_enter(browser, place):
-    with running({}, command=command(place, "several.csv", "--multi-label")) as service:
+    with running({}, command=command(place, "several.csv", "--multi-label", "--every", "5")) as service:
         open_page(browser, service)
         press(browser, "1", "2", "3", "2")
         pressed = [
@@ -142,11 +142,16 @@ def test_several_labels_are_chosen_and_saved_with_enter(browser, place):
         press_on(browser, Keys.ENTER)
         press_on(browser, Keys.ENTER)
         assert [row["label"] for row in labelled(place, "several.csv")] == ["up|sideways", ""]
+        for _ in range(4):
+            press_on(browser, "1", Keys.ENTER)
+        guess = browser.find_element(By.ID, "guess")
+        browsers.wait(browser).until(lambda _: guess.text.startswith("Guess:"))
+        assert "Enter" not in guess.text, "Enter saves what is chosen, not the guess"
 
 
 def test_many_labels_are_searched_and_a_second_look_is_taken(browser, place):
     names = ",".join(["up", "down", *(f"topic {number}" for number in range(40))])
-    with running({}, command=command(place, "many.csv", labels=names)) as service:
+    with running({}, command=command(place, "many.csv", "--every", "12", labels=names)) as service:
         open_page(browser, service)
         press(browser, "/")
         press(browser, "topic 37")
@@ -156,15 +161,34 @@ def test_many_labels_are_searched_and_a_second_look_is_taken(browser, place):
         for _ in range(11):
             press(browser, *(["?"] if truth(shown(browser)) == "up" else []))
             press_on(browser, "1" if truth(shown(browser)) == "up" else "2")
+        guess = browser.find_element(By.ID, "guess")
+        browsers.wait(browser).until(lambda _: guess.text.startswith("Guess:"))
+        assert browser.find_element(By.CSS_SELECTOR, "#labels button").get_attribute("aria-label").endswith(", guessed")
         browser.find_element(By.ID, "look").click()
         why = browser.find_element(By.ID, "why")
         browsers.wait(browser).until(lambda _: "Second look" in why.text)
+        assert guess.text.endswith(("keeps up", "keeps down", "keeps topic 37"))
         while "Second look" in why.text:
             press_on(browser, Keys.ENTER)
         rows = labelled(place, "many.csv")
         assert len(rows) == 12
         assert {row["unsure"] for row in rows} == {""}
         assert rows[0]["label"] == "topic 37"
+
+
+def test_a_page_that_is_opened_at_the_end_says_so_and_the_last_label_can_be_taken_back(browser, tmp_path):
+    (tmp_path / "pool.csv").write_text("text\ngood film\nbad film\n")
+    with running({}, command=command(tmp_path, "end.csv")) as service:
+        for _ in range(2):
+            row = json.loads(service.ask("GET", "/state")[2])["row"]
+            service.ask("POST", "/give", {"row": row["number"], "labels": [truth(row["text"])]})
+        browser.get(f"http://127.0.0.1:{service.port}/")
+        done, work = (browser.find_element(By.ID, name) for name in ("done", "work"))
+        browsers.wait(browser).until(lambda _: done.is_displayed())
+        assert not work.is_displayed()
+        press(browser, Keys.BACKSPACE)
+        browsers.wait(browser).until(lambda _: work.is_displayed())
+        assert shown(browser) == row["text"]
 
 
 def test_the_page_fits_a_phone_follows_dark_and_light_and_names_its_parts(browser, place):

@@ -62,21 +62,23 @@ class Suggestions:
         return len(self.rows)
 
 
-def suggest_rows(
-    batches: Iterable[Batch],
-    n: int,
-    rng: np.random.Generator,
-    *,
-    vectors: WordVectors | None,
-    model: Model | None = None,
-    labelled: Sequence[str] = (),
-    threads: int = 1,
-) -> Suggestions:
-    """Return the n rows to label next, fewer where there are not as many that differ.
+@dataclass(frozen=True)
+class Guide:
+    """What rows are chosen by: word vectors that texts are compared by, a model, and the texts that are labelled.
 
-    Rows like one of the `labelled` texts are left out. Texts are compared by `vectors`: those in a model are of the
-    words of its training alone.
+    The vectors in a model are of the words of its training alone, and do not do.
     """
+
+    vectors: WordVectors | None
+    model: Model | None = None
+    labelled: Sequence[str] = ()
+
+
+def suggest_rows(
+    batches: Iterable[Batch], n: int, rng: np.random.Generator, guide: Guide, *, threads: int = 1
+) -> Suggestions:
+    """Return the n rows to label next, fewer where there are not as many that differ; none is like a labelled one."""
+    vectors, model, labelled = guide.vectors, guide.model, guide.labelled
     rows = draw_rows(batches, _CANDIDATES * _count_groups(n), rng, labelled)
     if model is None:
         chosen = rows.select(cover(rows.texts, np.ones(len(rows)), vectors, n, labelled))

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Self
 
 from textclf.errors import DataError, TrainingError
 from textclf.labelling.label_journal import GivenLabels, LabelJournal
-from textclf.labelling.label_session import LabelSession, LabelSettings, RowToLabel, UnknownRow, choose_labels
+from textclf.labelling.label_session import (
+    LabelPool,
+    LabelSession,
+    LabelSettings,
+    RowToLabel,
+    UnknownRow,
+    choose_labels,
+)
 from textclf.model.model import Model
 from textclf.settings import Settings
 from textclf.vectors import open_vectors
@@ -65,8 +72,8 @@ class LabelQueue:
             output: Any = "sigmoid" if multi_label else "softmax"
             training = Settings(vectors=vectors, seed=seed, threads=threads, multi_label=multi_label, output=output)
             settings = LabelSettings(known, multi_label, every, training=training)
-            rows = [[text] for text in column]
-            self._session = LabelSession(rows, column, self._journal, settings, found, begin)
+            pool = LabelPool.of(column, [[text] for text in column])
+            self._session = LabelSession(pool, self._journal, settings, found, begin)
             self._session.start()
         except BaseException:
             self._journal.close()

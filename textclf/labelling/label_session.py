@@ -18,7 +18,7 @@ import numpy as np
 
 from textclf.analysis.label_errors import find_label_errors
 from textclf.analysis.learning_curve import fit_power_laws
-from textclf.analysis.suggestion import DOUBT, batches_of, name_doubts, suggest_rows
+from textclf.analysis.suggestion import DOUBT, Guide, batches_of, name_doubts, suggest_rows
 from textclf.errors import DataError, TextclfError, TrainingError, spell
 from textclf.explain import ExplainSettings, Explanation, explain
 from textclf.labelling.label_journal import GivenLabels, Verdict
@@ -32,6 +32,8 @@ CHANCE = 5
 """One of so many rows is drawn by chance."""
 BY_CHANCE = "drawn by chance"
 
+_READ = 20_000
+"""Characters of a text that are shown, and that the model meanwhile reads: no person reads megabytes for one label."""
 _AHEAD = 300
 """Rows that are put in order at a time; the rest of the table comes after them."""
 _LEAST_JUDGED = 20
@@ -85,7 +87,8 @@ class RowToLabel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the page shows it."""
-        shown: dict[str, Any] = {"number": self.number, "text": self.text, "why": self.why, "guess": None}
+        shown: dict[str, Any] = {"number": self.number, "text": _start(self.text), "why": self.why, "guess": None}
+        shown["unread"] = len(self.text) - len(shown["text"])
         if self.guess is not None:
             shown["guess"] = {
                 "labels": list(self.guess), "confidence": self.confidence, "probabilities": self.probabilities
@@ -108,13 +111,30 @@ def choose_labels(given: Sequence[str], rows: GivenLabels, *, multi_label: bool)
     return labels
 
 
+@dataclass(frozen=True)
+class LabelPool:
+    """The different texts to label, the cells of the first row of each, and the number of each text."""
+
+    texts: list[str]
+    rows: list[Sequence[str | None]]
+    numbers: dict[str, int]
+
+    @staticmethod
+    def of(texts: Sequence[str], rows: Sequence[Sequence[str | None]]) -> "LabelPool":
+        """Return the texts of these rows but the empty ones."""
+        first: dict[str, Sequence[str | None]] = {}
+        for text, row in zip(texts, rows, strict=True):
+            if text.strip():
+                first.setdefault(text, row)
+        return LabelPool([*first], [*first.values()], {text: number for number, text in enumerate(first)})
+
+
 class LabelSession:
-    """The rows of a pool, those labelled, the queue of the others, and the model. All methods may be called at once."""
+    """A pool, its labelled rows, the queue of the others, and the model. All methods may be called at once."""
 
     def __init__(
         self,
-        rows: Sequence[Sequence[str | None]],
-        texts: Sequence[str],
+        pool: LabelPool,
         journal: GivenLabels,
         settings: LabelSettings,
         vectors: WordVectors | None,
@@ -126,16 +146,10 @@ class LabelSession:
         self.points: list[AccuracyPoint] = []
         self.trouble = ""
         self.is_training = False
-        self._rows, self._vectors = rows, vectors
-        self._texts = [text for text in dict.fromkeys(texts) if text.strip()]
-        first: dict[str, int] = {}
-        for number, text in enumerate(texts):
-            first.setdefault(text, number)
-        self._places = [first[text] for text in self._texts]
-        self._numbers = {text: number for number, text in enumerate(self._texts)}
-        self._labelled = {self._numbers[text] for text in journal.texts if text in self._numbers}
+        self._pool, self._vectors = pool, vectors
+        self._labelled = {pool.numbers[text] for text in journal.texts if text in pool.numbers}
         self._rng = np.random.default_rng(settings.training.seed)
-        self._chance: deque[int] = deque(self._rng.permutation(len(self._texts)).tolist())
+        self._chance: deque[int] = deque(self._rng.permutation(len(pool.texts)).tolist())
         self._queue: deque[tuple[int, str]] = deque()
         self._skipped: deque[int] = deque()
         self._review: deque[tuple[int, str]] = deque()
@@ -176,7 +190,7 @@ class LabelSession:
                 return
             guess, why = self._expect(number)
             verdict = Verdict(given, guess, why, seconds, unsure, note)
-            cells = self._rows[self._places[number]]
+            cells = self._pool.rows[number]
             if self._review:
                 before = self._verdict_of(number)
                 self.journal.replace(
@@ -208,10 +222,10 @@ class LabelSession:
                 raise UnknownRow("undo: expected no second look, found one. Change a row when it comes back.")
             why = self.journal.verdicts[-1].why if self.journal.verdicts else ""
             text = self.journal.undo()
-            if text in self._numbers:
+            if text in self._pool.numbers:
                 if self._current is not None:
                     self._queue.appendleft(self._current)
-                number = self._numbers[text]
+                number = self._pool.numbers[text]
                 self._labelled.discard(number)
                 self._current = (number, why)
 
@@ -230,7 +244,7 @@ class LabelSession:
                 "labels": list(self.settings.labels),
                 "multi_label": self.settings.multi_label,
                 "labelled": len(verdicts),
-                "rows": len(self._texts),
+                "rows": len(self._pool.texts),
                 "unsure": sum(one.unsure for one in verdicts),
                 "seconds": times[len(times) // 2] if times else None,
                 "agreement": {"rows": len(recent), "agreed": agreed},
@@ -259,18 +273,21 @@ class LabelSession:
             raise UnknownRow("row: expected the row that is shown, found another. Load the page again.")
         guess = ""
         if self.model is not None:
-            (guess,) = self.model.cells(self.model.predict([self._texts[number]]))
+            (guess,) = self.model.cells(self.model.predict([self._start_of(number)]))
         return guess, self._reason(*self._current)
 
     def _reason(self, number: int, why: str) -> str:
         """Return why a row is shown, in the figures of the model as it is now."""
         if self.model is None or not why.startswith(DOUBT):
             return why
-        (reason,) = name_doubts(self.model, self.model.predict([self._texts[number]]))
+        (reason,) = name_doubts(self.model, self.model.predict([self._start_of(number)]))
         return reason
 
     def _verdict_of(self, number: int) -> Verdict:
-        return self.journal.verdicts[self.journal.texts.index(self._texts[number])]
+        return self.journal.verdicts[self.journal.texts.index(self._pool.texts[number])]
+
+    def _start_of(self, number: int) -> str:
+        return _start(self._pool.texts[number])
 
     def _advance(self) -> None:
         """Choose the row that is shown next."""
@@ -306,10 +323,10 @@ class LabelSession:
             if self._current is None:
                 return None
             (number, why), model = self._current, self.model
-            text = self._texts[number]
-            row = RowToLabel(number, text, self._reason(number, why))
+            row = RowToLabel(number, self._pool.texts[number], self._reason(number, why))
             if model is None:
                 return row
+            text = _start(row.text)
             (one,) = model.each([text], model.predict([text]))
             best = sorted(one.probabilities.items(), key=lambda item: -item[1])[:_SHOWN]
             row = replace(row, confidence=one.confidence, probabilities=dict(best))
@@ -381,7 +398,7 @@ class LabelSession:
     def _fit(self, n: int) -> Trained | None:
         """Train on the first n labelled rows, and add a point to the curve."""
         with self._lock:
-            texts, verdicts = self.journal.texts[:n], self.journal.verdicts[:n]
+            texts, verdicts = list(map(_start, self.journal.texts[:n])), self.journal.verdicts[:n]
         cells = [self.cell(verdict.labels) for verdict in verdicts]
         if len(set(cells)) < 2:
             return None
@@ -395,13 +412,11 @@ class LabelSession:
     def _order(self, model: Model | None) -> None:
         """Put rows that are not labelled in the order in which they teach most."""
         with self._lock:
-            labelled, known = set(self._labelled), list(self.journal.texts)
-        rest = [number for number in range(len(self._texts)) if number not in labelled]
-        batches = batches_of([self._texts[number] for number in rest])
+            labelled, known = set(self._labelled), list(map(_start, self.journal.texts))
+        rest = [number for number in range(len(self._pool.texts)) if number not in labelled]
+        batches = batches_of([self._start_of(number) for number in rest])
         threads = self.settings.training.threads
-        found = suggest_rows(
-            batches, _AHEAD, self._rng, vectors=self._vectors, model=model, labelled=known, threads=threads
-        )
+        found = suggest_rows(batches, _AHEAD, self._rng, Guide(self._vectors, model, known), threads=threads)
         queue = deque((rest[row - 1], reason) for row, reason in zip(found.rows.rows, found.reasons, strict=True))
         with self._lock:
             self.model, self._queue = model, queue
@@ -412,13 +427,14 @@ class LabelSession:
         found = {number: "you were unsure" for number, verdict in enumerate(verdicts) if verdict.unsure}
         trouble: TextclfError = TrainingError("second look: no row is in doubt.")
         if not self.settings.multi_label:
-            data = LabelledTexts(texts, [verdict.labels[0] for verdict in verdicts])
+            data = LabelledTexts(list(map(_start, texts)), [verdict.labels[0] for verdict in verdicts])
             try:
                 for one in find_label_errors(data, self.settings.training, self._vectors):
                     found.setdefault(one.number, f"the others suggest {one.suggested}")
             except TrainingError as error:  # too few rows to judge by: the unsure ones come nevertheless
                 trouble = error
-        review = [(self._numbers[texts[i]], why) for i, why in found.items() if texts[i] in self._numbers]
+        numbers = self._pool.numbers
+        review = [(numbers[texts[i]], why) for i, why in found.items() if texts[i] in numbers]
         with self._lock:
             if self._current is not None and not self._review:
                 self._queue.appendleft(self._current)
@@ -426,6 +442,10 @@ class LabelSession:
             self._advance()
         if not review:
             raise trouble
+
+
+def _start(text: str) -> str:
+    return text[:_READ]
 
 
 def right_answers(trained: Trained, by_chance: Sequence[bool]) -> Sequence[bool]:

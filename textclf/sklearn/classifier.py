@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
-from textclf.analysis.suggestion import batches_of, seed_draw, suggest_rows
+from textclf.analysis.suggestion import Guide, batches_of, seed_draw, suggest_rows
 from textclf.errors import TextclfError, spell
 from textclf.explain import ExplainSettings, Explanation, Method, explain
 from textclf.labels import join_labels, multi_hot, unknown_label
@@ -332,9 +332,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             batches_of(texts),
             n,
             seed_draw(settings.seed, model),
-            vectors=open_source_vectors(settings.vectors),
-            model=model,
-            labelled=known,
+            Guide(open_source_vectors(settings.vectors), model, known),
             threads=settings.threads,
         )
         return np.array(found.rows.rows, np.int64) - 1

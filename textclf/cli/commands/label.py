@@ -110,7 +110,7 @@ def command(options: LabelOptions) -> None:
     report_table(table)
 
     from textclf.labelling.label_journal import LabelJournal
-    from textclf.labelling.label_session import LabelSession, choose_labels
+    from textclf.labelling.label_session import LabelPool, LabelSession, choose_labels
     from textclf.model.model import Model
     from textclf.serve.listening import listen
     from textclf.serve.service import LabelService
@@ -123,7 +123,7 @@ def command(options: LabelOptions) -> None:
         given = tuple(name.strip() for name in (options.labels or "").split(",") if name.strip())
         known = given or (() if model is None else model.labels)
         labels = choose_labels(known, journal, multi_label=options.multi_label)
-        session = LabelSession(rows, texts, journal, options.label_settings(labels), vectors, model)
+        session = LabelSession(LabelPool.of(texts, rows), journal, options.label_settings(labels), vectors, model)
         if journal.label_column != "label":
             say(
                 f"{spell(table.name)} has a column 'label': labels go into {journal.label_column!r}",

@@ -118,7 +118,7 @@ def command(options: SuggestOptions) -> None:
 
 
 def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", options: SuggestOptions) -> "Suggestions":
-    from textclf.analysis.suggestion import seed_draw, suggest_rows
+    from textclf.analysis.suggestion import Guide, seed_draw, suggest_rows
 
     with counting_rows("reading", quiet=options.quiet) as count:
 
@@ -128,16 +128,8 @@ def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", op
                 count(len(batch))
 
         vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
-        rng = seed_draw(options.seed, model)
-        return suggest_rows(
-            batches(),
-            options.rows,
-            rng,
-            vectors=vectors,
-            model=model,
-            labelled=labelled,
-            threads=options.threads,
-        )
+        rng, guide = seed_draw(options.seed, model), Guide(vectors, model, labelled)
+        return suggest_rows(batches(), options.rows, rng, guide, threads=options.threads)
 
 
 def _read_texts(path: Path, reading: "TableOptions") -> list[str]:

@@ -22,7 +22,8 @@ function show(next) {
   if (!before) nameKeys();
   if (!samePlace(before, next)) startRow();
   // A row that stays is not drawn again: its buttons keep their focus, and it is not read out twice.
-  if (JSON.stringify([before?.row, before?.review]) !== JSON.stringify([next.row, next.review])) showRow();
+  if (!before || JSON.stringify([before.row, before.review]) !== JSON.stringify([next.row, next.review])) showRow();
+  if (!before?.review && next.review) say(byId("status"), ""); // the rows that were looked for are here
   showFacts();
   drawCurve();
 }
@@ -42,16 +43,21 @@ function showRow() {
   byId("done").hidden = Boolean(row);
   byId("save").hidden = !state.multi_label;
   if (!row) return;
-  const left = review ? `Second look, ${review.left} left: ` : "";
-  byId("why").textContent = `${left}${row.why}`;
+  byId("why").textContent = `${review ? `Second look, ${review.left} left` : "Why this row"}: ${row.why}`;
   byId("text").replaceChildren(passage(row.text, row.explanation));
-  byId("guess").replaceChildren(...(row.guess ? guessed(row.guess) : ["No guess yet."]));
+  if (row.unread) {
+    const unread = `… ${row.unread.toLocaleString("en")} more characters. The guess is made from what is shown here.`;
+    byId("text").append(make("p", "hint", unread));
+  }
+  byId("guess").replaceChildren(...(row.guess ? guessed(row) : ["No guess yet."]));
   listLabels();
 }
 
-function guessed({ labels, confidence }) {
-  const name = make("b", "", labels.join(", ") || "no label");
-  return ["Guess: ", name, ` ${percent(confidence)} `, make("kbd", "", "Enter"), " takes it"];
+function guessed({ guess, given }) {
+  const name = make("b", "", guess.labels.join(", ") || "no label");
+  const said = ["Guess: ", name, ` ${percent(guess.confidence)} `];
+  if (state.multi_label) return said; // Enter saves what is chosen
+  return [...said, make("span", "keys", make("kbd", "", "Enter"), given ? ` keeps ${given.labels[0]}` : " takes it")];
 }
 
 // Digits for the first nine labels; then for each label the first letter of its name that is still free.
@@ -64,12 +70,21 @@ function nameKeys() {
   byId("search-box").hidden = state.labels.length <= FEW_LABELS;
 }
 
+// All labels; of many the given and the likeliest come first, as the others are below what is seen.
+function ordered({ guess, given }) {
+  if (state.labels.length <= FEW_LABELS) return state.labels;
+  return [...new Set([...(given?.labels ?? []), ...Object.keys(guess?.probabilities ?? {}), ...state.labels])];
+}
+
+// A name that may be broken between its words.
+const breakable = (name) => name.split(/(?<=[_./:-])/).flatMap((part) => [part, make("wbr", "")]);
+
 function listLabels() {
   const wanted = byId("search").value.trim().toLowerCase();
   const guess = state.row.guess?.labels ?? [];
-  const buttons = state.labels.filter((label) => label.toLowerCase().includes(wanted)).map((label) => {
+  const buttons = ordered(state.row).filter((label) => label.toLowerCase().includes(wanted)).map((label) => {
     const own = [...keys].filter(([, one]) => one === label).map(([key]) => key);
-    const button = make("button", guess.includes(label) ? "guessed" : "", make("span", "", label));
+    const button = make("button", guess.includes(label) ? "guessed" : "", make("span", "", ...breakable(label)));
     button.type = "button";
     if (own.length) {
       button.append(make("kbd", "", own.join(" ")));
@@ -91,6 +106,7 @@ const spread = ({ accuracy, judged }) => 1.96 * Math.sqrt((accuracy * (1 - accur
 function showFacts() {
   const { labelled, rows, seconds, agreement, counts, training, curve, forecast, trouble } = state;
   byId("undo").disabled = !labelled || Boolean(state.review);
+  byId("look").disabled = !labelled || Boolean(state.review);
   const facts = [`${labelled.toLocaleString("en")} of ${rows.toLocaleString("en")} rows`];
   if (seconds) facts.push(`${seconds.toFixed(1)} s a row`);
   if (agreement.rows) facts.push(`guess right ${agreement.agreed} of the last ${agreement.rows}`);

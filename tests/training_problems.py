@@ -6,7 +6,7 @@ import oracles
 from textclf.nn.network import one_hot
 from textclf.text.subwords import WideRows
 from textclf.training.data import Examples
-from textclf.training.objective import fit_jointly, rows_here
+from textclf.training.objective import RowsHere, fit_jointly
 
 
 def two_classes(n=120, seed=0):
@@ -30,5 +30,4 @@ def in_float32(matrix):
 
 def fit_here(problem, S, examples, options, threads=1):
     """Fit to examples of this process."""
-    with rows_here(S, examples, threads) as rows:
-        return fit_jointly(problem, rows, options)
+    return fit_jointly(problem, RowsHere.of(S, examples, threads), options)

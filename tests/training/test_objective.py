@@ -100,7 +100,7 @@ def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_thre
     sought = Problem(network, scales, LOSS, 0.1)
     whole = fit_here(sought, S, examples, exactly(20, 1e-6), threads)
     monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)
-    assert len(blocks_of([examples.ngrams.ngrams, examples.ngrams.pieces])) > 4
+    assert len(blocks_of([examples.ngrams.ngrams, examples.ngrams.pieces], 2)) > 4
     fits = [fit_here(sought, S, examples, exactly(20, 1e-6), each) for each in (1, threads)]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)

@@ -33,7 +33,7 @@ from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance
 from textclf.training.resources import PLAIN_RESOURCES, Resources
 from textclf.training.train import decides
-from textclf.training.vocabulary import learn_words, least_texts, mean_length, ngram_kinds
+from textclf.training.vocabulary import learn_words, least_texts, mean_length, most_frequent, ngram_kinds, without_room
 from textclf.types import BoolArray, Keys
 from textclf.vectors import WordVectors
 
@@ -101,7 +101,7 @@ def train_files(
     card = replace(
         model.card,
         settings=settings,
-        regularization=RegularizationFigures(fit.l2, (1.0,) * len(kinds)),
+        regularization=RegularizationFigures(fit.l2, (1.0,) * len(start.features.ngrams)),
         validation=ValidationFigures.of(validation) if validation else None,
         data=TrainingData(survey.rows, digest, len(labels), max(survey.labels.values()), len(shards), missing),
         provenance=provenance(vectors),
@@ -202,10 +202,14 @@ def _before_training(
     tables = []
     for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
         kept = found.counts >= least
+        if kind == "words":
+            kept = np.isin(found.keys, most_frequent(found.keys[kept], found.counts[kept], len(labels)), kind="sort")
         if kind == "chars" and settings.min_texts is not None:
             kept &= _in_texts(found.keys, survey.texts_of_subwords, settings.min_texts)
         idf = inverse_document_frequency(np.minimum(found.counts[kept], survey.rows), survey.rows)
         tables.append(NgramTable(kind, shortest, longest, KeyIndex(found.keys[kept]), idf))
+    if without_room([(table.kind, len(table.index)) for table in tables], len(labels)):
+        tables = [table for table in tables if table.kind == "words"]
     counted = (survey.words.keys, survey.words.counts)
     if settings.min_texts is not None:
         kept = _in_texts(survey.words.keys, survey.texts_of_words, settings.min_texts)

@@ -26,7 +26,7 @@ from textclf.text.weighting import inverse_document_frequency
 from textclf.training.data import Examples, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
-from textclf.training.objective import RowsHere, add_to, blocks_for
+from textclf.training.objective import RowsHere, add_to
 from textclf.types import Array, BoolArray, Integers, Keys
 
 Partition = tuple[Shard, ...]
@@ -273,7 +273,7 @@ def _rows(plan: ShardPlan, partition: Partition, everything: bool) -> RowsHere:
     rows = read_held_rows(plan, partition)
     assert plan.standard is not None
     examples = rows.weigh(everything=everything)
-    return RowsHere(examples, blocks_for(rows.S(plan.standard), examples), map)
+    return RowsHere.of(rows.S(plan.standard), examples)
 
 
 def _loss(plan: ShardPlan) -> Loss:

@@ -149,11 +149,16 @@ def fit_temperature(Z: Array, Y: Array, weights: Array, loss: Loss) -> tuple[flo
     total = float(weights.sum())
     if not total > 0:
         return 1.0, 0.0
-    Z, Y = (np.asfortranarray(array, np.float64) for array in (Z, Y))  # NumPy is slow along rows as short as these
-    weights = weights.astype(np.float64)
+    length = max(1, _NUMBERS_AT_ONCE // Z.shape[1])
+    rows = (slice(start, start + length) for start in range(0, len(Z), length))
+    parts = [  # NumPy is slow along rows as short as those of few classes
+        (np.asfortranarray(Z[some], np.float64), np.asfortranarray(Y[some]), weights[some].astype(np.float64))
+        for some in rows
+    ]
 
     def cost(log_T: float) -> float:
-        return float(np.vdot(loss.value(Z * np.exp(-log_T), Y), weights)) + 0.5 * _PRIOR * log_T**2
+        losses = (float(np.vdot(loss.value(Z * np.exp(-log_T), Y), weights)) for Z, Y, weights in parts)
+        return sum(losses) + 0.5 * _PRIOR * log_T**2
 
     log_T = _lowest(cost, -_FARTHEST, _FARTHEST)
     mean_loss = (cost(log_T) - 0.5 * _PRIOR * log_T**2) / total
@@ -181,6 +186,7 @@ def _lowest(cost: Callable[[float], float], low: float, high: float) -> float:
 
 
 _EXACT = 1e-4
+_NUMBERS_AT_ONCE = 1 << 20
 
 
 def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Rescaling:

@@ -36,6 +36,7 @@ from textclf.text.tokenizer import NAME as TOKENIZER
 from textclf.types import Array, BoolArray, Integers
 
 _MANY_TEXTS = 256  # from here on it pays to make wider arrays once
+_MOST_OF_WORDS = 1 << 24  # numbers of E Wᵀ in float64: of more classes it would fill the memory
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class Model:
     def predict(self, texts: Sequence[str], decision: Decision | None = None, *, threads: int = 1) -> Predictions:
         """Return the probabilities of every label for each text; labels come from a rule, the model's own if None."""
         # Words that are known need no spelling out, but making their rows takes as long as labelling many texts.
-        known = self._known_pieces if len(texts) >= _MANY_TEXTS else None
+        known = self._known_pieces if self._pays_by_word(len(texts)) else None
         matrix = self.features.extract(texts, known=known)
         Z = self.logits(matrix, threads=threads)
         rule = self.decision if decision is None else decision
@@ -214,11 +215,15 @@ class Model:
 
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:
         """Return Z[L], shape (n, k), in float64, for features already extracted."""
-        if len(matrix) >= _MANY_TEXTS and len(self.network.layers) == 1 and self.features.passages == 1:
+        if self._pays_by_word(len(matrix)) and len(self.network.layers) == 1 and self.features.passages == 1:
             words = matrix.words.double().times(self._double_EW, threads=threads)
             return self._logits_of(words, matrix.ngrams.double().times(self._double_U, threads=threads))
         S, wide = self.sums(matrix, threads=threads)
         return self.exact_network.forward(S, wide=wide).Z[-1]
+
+    def _pays_by_word(self, texts: int) -> bool:
+        """Return whether k numbers for each word of E, worked out once, serve so many texts."""
+        return texts >= _MANY_TEXTS and len(self.E) * len(self.labels) <= _MOST_OF_WORDS
 
     def _logits_of(self, words: Array, wide: Array) -> Array:
         """Return Z[L] from C E Wᵀ or, of a network with hidden layers, C E; and from what the n-grams add."""

@@ -264,19 +264,20 @@ _SMALLEST_BLOCK, _TYPICAL_BLOCK = 1 << 18, 1 << 19  # entries of C; handing a bl
 _TYPICAL_BLOCKS = 16  # a large table has so many, a small one fewer
 _ENTRIES_A_COLUMN = 1.25  # a block makes a sum for each column: with so many entries to each, that sum costs little
 _LARGEST_BLOCK = 1 << 23
+_MOST_OUTPUTS = 1 << 22  # rows times classes of a block: several dense matrices of that size are made of it
 
 
-def blocks_of(matrices: Sequence[SparseRows]) -> list[slice]:
+def blocks_of(matrices: Sequence[SparseRows], k: int) -> list[slice]:
     """Return the rows of each block in which matrices with the same number of rows are processed.
 
     Blocks have like numbers of entries, their number is even, and they are large enough for the sums over a block, one
-    number a column, to cost little beside it.
+    number a column, to cost little beside it, unless k numbers for each row would be too many.
     """
     ends = np.sum([C.offsets for C in matrices], axis=0)
     entries, width = int(ends[-1]), sum(C.width for C in matrices)
     typical = min(max(_SMALLEST_BLOCK, entries // _TYPICAL_BLOCKS), _TYPICAL_BLOCK)
     least = min(max(typical, int(_ENTRIES_A_COLUMN * width)), _LARGEST_BLOCK)
-    count = max(1, 2 * (entries // (2 * least)))
+    count = max(1, 2 * (entries // (2 * least)), len(matrices[0]) * k // _MOST_OUTPUTS)
     cuts = np.searchsorted(ends, np.linspace(0, entries, count + 1)[1:-1])
     bounds = np.unique(np.concatenate(([0], cuts, [len(ends) - 1]))).tolist()
     return [slice(start, stop) for start, stop in pairwise(bounds)]

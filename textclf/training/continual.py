@@ -169,7 +169,7 @@ def grow(
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=old.words.cased)
     words, strings, E = _more_words(model, corpus, counted, settings, vectors, rng)
     least = max(least_texts(n + len(texts), mean_length(texts)), min_texts)
-    counters = counters_of(kinds, found, least, store)
+    counters = counters_of(kinds, found, least, len(labels), store)
     for of_block in corpus.each(
         lambda block: [count_kind(counter, block, kind, found.common) for kind, counter in counters]
     ):

@@ -14,6 +14,7 @@ import numpy as np
 
 from textclf.errors import TrainingError
 from textclf.nn.network import Loss, Network
+from textclf.storage.array_store import row_batches
 from textclf.storage.quantized import ByteRows
 from textclf.text.features import Features
 from textclf.training.objective import GaussianPrior
@@ -78,13 +79,14 @@ def guess_by_names(
     most = min(1.0, _ROWS_OF_FULL_STRENGTH / max(per_class, 1e-9))
     if most * _STRENGTHS[-1] < _WEAKEST or not vectors.any():
         return None
-    S, Y, weights = S[examples], Y[examples], weights[examples]
-    shares = np.clip(np.average(Y, axis=0, weights=weights), 1e-9, 1 - 1e-9)
+    shares = np.clip(weights @ Y / weights.sum(), 1e-9, 1 - 1e-9)
     biases = np.log(shares) if loss.output == "softmax" else np.log(shares / (1 - shares))
-    scores = S @ vectors.T
 
     def loss_at(strength: float) -> float:
-        return float(loss.value((biases + strength * scores).astype(np.float64), Y) @ weights)
+        return sum(
+            float(loss.value((biases + strength * (S[some] @ vectors.T)).astype(np.float64), Y[some]) @ weights[some])
+            for some in row_batches(examples)
+        )
 
     best = min((0.0, *_STRENGTHS), key=loss_at)
     if not best:

@@ -45,7 +45,7 @@ def class_counts(C: WideRows, Y: Array, weights: Array | None = None, threads: i
     """
     w = np.ones((len(C), 1)) if weights is None else weights[:, None].astype(np.float64)
     left = (1.0 - Y.sum(axis=1, keepdims=True)) * w
-    blocks = [(rows, C.slice(rows.start, rows.stop)) for rows in blocks_of([C.ngrams, C.pieces])]
+    blocks = [(rows, C.slice(rows.start, rows.stop)) for rows in blocks_of([C.ngrams, C.pieces], Y.shape[1])]
 
     def sums(D: Array, *, squares: bool = False) -> tuple[Array, Array]:
         def sums_of(block: tuple[slice, WideRows]) -> tuple[Array, Array]:

@@ -10,8 +10,7 @@ alone and their sums are added in their order, so the number of threads, and whe
 file, do not change a bit of the result.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial, reduce
 from typing import Protocol, TypeVar
@@ -21,6 +20,7 @@ import numpy as np
 from textclf.nn.lbfgs import LbfgsSettings, Steps, lbfgs
 from textclf.nn.network import Loss, Network
 from textclf.storage.array_store import walk
+from textclf.storage.parallel import in_order
 from textclf.text.csr import SparseRows, blocks_of
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State, state_of, steps_of
 from textclf.training.data import Examples
@@ -133,11 +133,24 @@ class RowBlock:
 
 @dataclass(frozen=True)
 class RowsHere:
-    """Examples of this process, in blocks that `each` goes over."""
+    """Examples of this process, in blocks, of which so many threads work on one each."""
 
     examples: Examples
     blocks: Sequence[RowBlock]
-    each: "Each"
+    threads: int
+
+    @staticmethod
+    def of(S: Array, examples: Examples, threads: int = 1) -> "RowsHere":
+        """Return the examples, with S of shape (n, d), as rows to fit to."""
+        Y, weights, wide = examples.Y, examples.weights[:, None], examples.ngrams
+        blocks = [
+            RowBlock(
+                S[rows], wide.ngrams.slice(rows.start, rows.stop), wide.pieces.slice(rows.start, rows.stop),
+                Y[rows], weights[rows],
+            )
+            for rows in blocks_of([wide.ngrams, wide.pieces], Y.shape[1])
+        ]  # fmt: skip
+        return RowsHere(examples, blocks, threads)
 
     @property
     def weight(self) -> float:
@@ -147,7 +160,7 @@ class RowsHere:
     @property
     def shares(self) -> Array:
         """The share of each class in that weight, shape (k,)."""
-        shares: Array = np.average(self.examples.Y, axis=0, weights=self.examples.weights)
+        shares: Array = self.examples.weights @ self.examples.Y / self.examples.weights.sum()
         return shares
 
     def gradient(self, network: Network, U: Array, spread: Array | None, loss: Loss) -> list[Array]:
@@ -156,12 +169,12 @@ class RowsHere:
         U_ngrams, R = wide.spread(U)
         rows = np.asarray(U_ngrams), R
         of_block = partial(gradient_of, network=network, rows=rows, spread=spread, loss=loss)
-        value, of_network, *by_columns = reduce(add_to, self.each(of_block, walk(self.blocks)))
+        value, of_network, *by_columns = reduce(add_to, in_order(of_block, walk(self.blocks), self.threads))
         return [value, of_network, wide.gather(*by_columns)]
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        parts = self.each(partial(squares_of, network=network), walk(self.blocks))
+        parts = in_order(partial(squares_of, network=network), walk(self.blocks), self.threads)
         of_network, *by_columns = reduce(add_to, parts)
         return [of_network, self.examples.ngrams.gather_squares(*by_columns)]
 
@@ -233,35 +246,6 @@ def _columns(scales: Array, k: int, loss: Loss) -> _MovingColumns:
     return _MovingColumns(columns_moved(scales, loss), both)
 
 
-def blocks_for(S: Array, examples: Examples) -> list[RowBlock]:
-    """Return the blocks of rows that a fit goes over."""
-    Y, weights, wide = examples.Y, examples.weights[:, None], examples.ngrams
-    return [
-        RowBlock(
-            S[rows], wide.ngrams.slice(rows.start, rows.stop), wide.pieces.slice(rows.start, rows.stop),
-            Y[rows], weights[rows],
-        )
-        for rows in blocks_of([wide.ngrams, wide.pieces])
-    ]  # fmt: skip
-
-
-Each = Callable[[Callable[[RowBlock], tuple[Array, ...]], Iterable[RowBlock]], Iterator[tuple[Array, ...]]]
-"""Gives what a function makes of each block, in the blocks' order."""
-
-
-@contextmanager
-def rows_here(S: Array, examples: Examples, threads: int = 1) -> Iterator[RowsHere]:
-    """Give the examples, with S of shape (n, d), as rows to fit to, their blocks worked on by so many threads."""
-    blocks = blocks_for(S, examples)
-    if threads < 2:
-        yield RowsHere(examples, blocks, map)
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(threads) as pool:
-        yield RowsHere(examples, blocks, pool.map)
-
-
 def add_to(totals: Sums, part: Sums) -> Sums:
     """Add each array of a part to that of the totals, in place, and return the totals."""
     for total, each in zip(totals, part, strict=True):
@@ -308,7 +292,8 @@ class _Objective:
         of_network, of_U = self._views(gradient)
         moved, moved_U = (network, scaled_U) if problem.prior is None else self._views(theta - self.centre)
         of_network.theta[:] = dtheta
-        of_U[:] = self.columns.scales * dU + theta.dtype.type(l2) * moved_U  # as U = scales · (U / scales)
+        np.multiply(self.columns.scales, dU, out=of_U)  # as U = scales · (U / scales)
+        of_U += theta.dtype.type(l2) * moved_U
         cost = self._network_cost(moved, of_network) + 0.5 * l2 * float(np.vdot(moved_U, moved_U))
         return float(value) + cost, gradient
 

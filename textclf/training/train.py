@@ -271,7 +271,9 @@ class _Training:
         else:
             copies, earlier = (None if rows.weights is None else rows.row_weights()), None
             m = len(rows.columns.texts) if is_apart else 1
-            vocabulary = learn_vocabulary(rows.only_texts, settings, vectors, rng, store, copies, m)
+            vocabulary = learn_vocabulary(
+                rows.only_texts, settings, vectors, rng, store, copies, m, classes=len(labels)
+            )
             vocabulary = add_columns(vocabulary, rows.columns, rows.texts, store, copies, is_apart=is_apart)
             length = average_length(settings) / math.sqrt(m)
             raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, store, settings.threads)

@@ -26,7 +26,7 @@ from textclf.training.data import Examples, deal
 from textclf.training.label_names import NamePrior, guess_by_names, name_vectors
 from textclf.training.minibatch import EpochSettings, TrainedNetwork, train_network
 from textclf.training.nbsvm import nbsvm_scales
-from textclf.training.objective import FitOptions, JointFit, Problem, columns_moved, fit_jointly, rows_here
+from textclf.training.objective import FitOptions, JointFit, Problem, RowsHere, columns_moved, fit_jointly
 from textclf.training.regularization import (
     FEWEST_JUDGES,
     PATTERN_SCALE,
@@ -54,8 +54,11 @@ AUTO_WORK = 4_000_000
 """The regularization is chosen by fits to so many entries of C times classes, which takes some seconds …"""
 _FEWEST_SAMPLED, _SAMPLED_A_CLASS = 2_000, 40
 """… but to no fewer rows than these, if there are more."""
-_LEAST_SHARE = 1 / 3
-"""Fits to fewer of the rows say little of what all call for: L2 then stays where it starts, as most tables want it."""
+_LEAST_SHARE, _MOST_SAMPLE_WORK = 1 / 3, 25 * AUTO_WORK
+"""Fits to fewer of the rows say little of what all call for, and to more than so many entries times classes they take
+minutes: L2 then stays where it starts, as most tables want it."""
+_PAIRS, _FEW_PAIRS, _MANY_PARAMETERS = 8, 3, 4_000_000
+"""Steps that L-BFGS remembers, and of how many parameters on fewer: two arrays like the parameters for each."""
 _ROWS_AT_ONCE = 1 << 12
 _NOTED = "joint"
 _DEFAULT_RATES = {"lbfgs": 0.0, "adam": 0.003, "momentum": 0.05, "sgd": 0.5}
@@ -150,20 +153,20 @@ class Trainer:
         guess = self._guess_by_names(S, examples)
         judge = None if valid is None else self._judge(valid)
         past = self._past_moves(examples)
-        with rows_here(S, examples, threads) as rows:
-            if past is None:
-                options = self._options(start, judge, is_searched=is_searched)
-                past = Moves((), fit_jointly(self._problem(regularization, scales, guess), rows, options))
-                self._save_moves(past)
-            if judge is None or not is_searched:
-                return FitResult(self._model(past.fit), regularization)
+        rows = RowsHere.of(S, examples, threads)
+        if past is None:
+            options = self._options(start, judge, is_searched=is_searched)
+            past = Moves((), fit_jointly(self._problem(regularization, scales, guess), rows, options))
+            self._save_moves(past)
+        if judge is None or not is_searched:
+            return FitResult(self._model(past.fit), regularization)
 
-            def move(to: Regularization, begin: JointFit) -> JointFit:
-                options = self._options(begin, judge, is_searched=True)
-                return fit_jointly(self._problem(to, scales, guess), rows, options)
+        def move(to: Regularization, begin: JointFit) -> JointFit:
+            options = self._options(begin, judge, is_searched=True)
+            return fit_jointly(self._problem(to, scales, guess), rows, options)
 
-            groups = judge.examples.groups
-            choice = choose_regularization(regularization, past, move, judge.losses, groups, self._save_moves)
+        groups = judge.examples.groups
+        choice = choose_regularization(regularization, past, move, judge.losses, groups, self._save_moves)
         chosen = choice.regularization
         said = [
             f", no {table.name}" if scale == UNUSED else f", scale of {table.name} {scale:g}"
@@ -284,8 +287,10 @@ class Trainer:
         steps = MOVE_ITERATIONS if start else settings.epochs if settings.epochs and not done else JOINT_ITERATIONS
         gain = CHOOSING_TOLERANCE if is_searched else joint_tolerance(settings)
         epoch = self.resources.listener.epoch
+        parameters = sum(len(table.index) for table in self.features.ngrams) * len(self.labels)
+        pairs = _FEW_PAIRS if parameters > _MANY_PARAMETERS else _PAIRS
         return FitOptions(
-            LbfgsSettings(steps, tolerance=0.0, gain=gain),
+            LbfgsSettings(steps, tolerance=0.0, gain=gain, memory=pairs),
             start,
             lambda number, loss: epoch(Epoch(done + number, loss), done + steps),
             self.resources.checkpoint.within(_NOTED),
@@ -345,7 +350,7 @@ class Trainer:
         rows = np.flatnonzero(examples.weights)
         fewest = max(_FEWEST_SAMPLED, _SAMPLED_A_CLASS * len(self.labels))
         count = min(len(rows), max(round(AUTO_WORK / self._work(examples) * len(rows)), fewest))
-        if count < _LEAST_SHARE * len(examples):
+        if count < _LEAST_SHARE * len(examples) or count * self._work(examples) > _MOST_SAMPLE_WORK * len(rows):
             return None
         rng = np.random.default_rng(self.settings.seed)
         drawn = np.sort(rng.choice(rows, count, replace=False))

@@ -38,6 +38,8 @@ others of the same text do (see `least_texts`)."""
 MOST_SPELLED = 10_000_000
 """Short texts get sub-words, and so do long ones of up to so many characters in all: of more, spelling out all words
 takes longer than the rest of a training, and they gain nothing by it."""
+MOST_WEIGHTS = 10_000_000
+"""U has at most so many numbers for word n-grams, one a class: where classes are many, the commonest have to do."""
 CHAR_NGRAMS = (2, 5)
 PATTERNS = (2, 3)
 WORD_NGRAMS = {"fast": 2, "auto": 2, "best": 3}
@@ -62,10 +64,12 @@ def learn_vocabulary(
     store: ArrayStore = IN_MEMORY,
     weights: Array | None = None,
     passages: int = 1,
+    *,
+    classes: int = 2,
 ) -> Vocabulary:
     """Return what these texts call for, large arrays in the store; `vectors` None starts from random ones.
 
-    Each text is so many `passages`, joined by U+001F, that are kept apart.
+    Each text is so many `passages`, joined by U+001F, that are kept apart. The more `classes`, the fewer n-grams.
 
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
@@ -85,7 +89,9 @@ def learn_vocabulary(
     learned = learn_words(len(texts), counted, settings, vectors, rng, lambda keys: corpus.spelling.strings(keys))
     word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights, counted[0])
     least = max(least_texts(n, length), min_texts)
-    counters = counters_of(kinds, found, least, store, weights)
+    counters = counters_of(kinds, found, least, classes, store, weights)
+    if without_room([(kind[0], len(counter.index)) for kind, counter in counters], classes):
+        counters = [(kind, counter) for kind, counter in counters if kind[0] == "words"]
     matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters, found.common, least, store, min_texts)
     return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
 
@@ -304,6 +310,24 @@ def _count_patterns(corpus: TokenizedCorpus, common: KeyIndex, shortest: int, lo
 _NO_KEYS = np.zeros(0, np.uint64)
 
 
+def most_frequent(keys: Keys, times: Integers, classes: int) -> Keys:
+    """Return those n-grams that U has room for: all, or the commonest, of which equals come in their order.
+
+    >>> most_frequent(np.array([3, 7, 5], np.uint64), np.array([1, 2, 1]), classes=MOST_WEIGHTS // 2).tolist()
+    [7, 3]
+    """
+    most = MOST_WEIGHTS // classes
+    return keys if len(keys) <= most else keys[np.argsort(-times, kind="stable")[:most]]
+
+
+def without_room(tables: Sequence[tuple[str, int]], classes: int) -> bool:
+    """Return whether word n-grams fill U, so that other kinds, which tell much the same again, are left out.
+
+    `tables`: how many n-grams there are of each kind.
+    """
+    return any(kind == "words" and length >= MOST_WEIGHTS // classes for kind, length in tables)
+
+
 def common_words(corpus: TokenizedCorpus, counted: Counted, min_texts: int, *, is_cased: bool) -> Counted:
     """Return those of the counted words that stand in `min_texts` texts: lower-cased or, if `is_cased`, as they are."""
     if min_texts < 2:
@@ -333,14 +357,19 @@ def _count_texts(
 
 
 def counters_of(
-    kinds: Sequence[NgramKind], found: CorpusKeys, least: int, store: ArrayStore, weights: Array | None = None
-) -> list[tuple[NgramKind, TextCounts]]:
-    """Return what counts texts with word n-grams that may stand in `least` texts, by how often they do, and pieces."""
+    kinds: Sequence[NgramKind], found: CorpusKeys, least: int, classes: int, store: ArrayStore,
+    weights: Array | None = None,
+) -> list[tuple[NgramKind, TextCounts]]:  # fmt: skip
+    """Return what counts texts with word n-grams that may stand in `least` texts, by how often they do, and pieces.
+
+    Word n-grams are so few that U has room for a row of each, with a number a class.
+    """
     heaviest = 1.0 if weights is None else max(1.0, float(weights.max(initial=0.0)))
 
     def frequent(counted: Sequence[Counted]) -> KeyIndex:
-        keys = [keys[occurrences * heaviest >= least] for keys, occurrences in counted]
-        return KeyIndex(count_keys(np.concatenate(keys))[0])
+        keys, times = (np.concatenate(each) for each in zip(*counted, strict=True))
+        enough = times * heaviest >= least
+        return KeyIndex(count_keys(most_frequent(keys[enough], times[enough], classes))[0])
 
     indices = [
         KeyIndex(others[0]) if kind == "chars" else frequent([found.words, others] if kind == "words" else [others])

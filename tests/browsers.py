@@ -17,7 +17,7 @@ BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 def open_browser(folder):
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--in-process-gpu", "--disable-dev-shm-usage",
                      "--disable-background-networking", "--window-size=1280,1000"):  # fmt: skip
         options.add_argument(argument)
     options.add_experimental_option("prefs", {"download.default_directory": str(folder)})

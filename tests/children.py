@@ -11,34 +11,28 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from importlib import import_module
 from multiprocessing import forkserver
 from pathlib import Path
 
 import pytest
 
 import textclf.cli
-import textclf.cli.commands.predict
-import textclf.cli.commands.train
-import textclf.cli.commands.vectors
-import textclf.model.label_table
-import textclf.tables
-import textclf.training.train
-import textclf.vectors  # all of these for the server
-import textclf.vectors.word2vec
 from textclf.storage import files
-
-for name in ("gensim.models", "textclf.serve.label_service", "uvicorn"):
-    with suppress(ImportError):
-        import_module(name)  # what commands import late, like the rest above
 
 SOAK = bool(os.environ.get("TEXTCLF_SOAK"))
 TABLES = 20 if SOAK else 0.3
 """A release tries 20 times as many tables as a test names, a commit a third of them."""
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["children"])
+_CONTEXT.set_forkserver_preload(
+    [
+        "children",
+        *(f"textclf.cli.commands.{name}" for name in ("predict", "suggest", "train", "vectors")),
+        # What commands import late. The server leaves out what is not installed.
+        *("textclf.analysis.suggestion", "textclf.labelling", "textclf.model.label_table", "textclf.serve.service"),
+        *("textclf.training.train", "textclf.vectors.word2vec", "gensim.models", "uvicorn"),
+    ]
+)
 LONGEST = 60
 
 

@@ -1,13 +1,19 @@
 """The code keeps to the floors of docs/architecture.md, and the rules that no linter knows."""
 
 import ast
+import functools
 import re
 from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SOURCES = {path: path.read_text("utf-8") for path in sorted((ROOT / "textclf").rglob("*.py"))}
-MODULES = {path: ast.parse(source) for path, source in SOURCES.items()}
+
+
+@functools.cache
+def modules():
+    """Return the tree of each file of the package."""
+    return {path: ast.parse(source) for path, source in SOURCES.items()}
 
 
 def floors():
@@ -42,7 +48,7 @@ def own_room(path):
 
 
 def test_a_module_imports_only_from_the_floors_below_it():
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         own = own_room(path)
         if own in {"__init__", "__main__"}:
             continue
@@ -53,7 +59,7 @@ def test_a_module_imports_only_from_the_floors_below_it():
 
 
 def test_every_room_of_the_table_exists():
-    assert {own_room(path) for path in MODULES} - {"__init__", "__main__"} == set(FLOORS)
+    assert {own_room(path) for path in modules()} - {"__init__", "__main__"} == set(FLOORS)
 
 
 def test_the_page_says_what_every_file_is_for():
@@ -76,7 +82,7 @@ ENTRIES = {"command", "main"}
 def definitions(kinds):
     """Return where each class or function of a module's own level is defined, by its name without underscores."""
     places = defaultdict(list)
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         for node in tree.body:
             if isinstance(node, kinds):
                 places[node.name].append(str(path.relative_to(ROOT)))
@@ -98,14 +104,14 @@ def test_the_name_of_a_public_function_stands_for_one_thing():
 
 def test_the_name_of_a_module_stands_for_one_thing():
     places = defaultdict(list)
-    for path in MODULES:
+    for path in modules():
         if path.stem != "__init__" and path.parent.name != "commands":  # a command has the name of what it does
             places[path.stem].append(str(path.relative_to(ROOT)))
     assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 def test_nothing_read_can_run_and_nothing_random_is_global():
-    for path, tree in MODULES.items():
+    for path, tree in modules().items():
         for node in ast.walk(tree):
             where = f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', 0)}"
             if isinstance(node, ast.Import):

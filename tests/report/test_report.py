@@ -85,9 +85,9 @@ def read(path):
     return page
 
 
-def rows_of(labels, copies):
-    texts = [f"{word} film {label}" for label in labels for word in ("good", "bad", "fine", "ill")] * copies
-    return texts, [label for label in labels for _ in range(4)] * copies
+def rows_of(labels, copies, words=("good", "bad", "fine", "ill")):
+    texts = [f"{word} film {label}" for label in labels for word in words] * copies
+    return texts, [label for label in labels for _ in words] * copies
 
 
 @dataclass
@@ -117,8 +117,8 @@ class Case:
         return path
 
 
-def make_case(folder, labels, *, multi_label=False, mistakes=3, copies=4, **settings):
-    texts, named = rows_of(labels, copies)
+def make_case(folder, rows, *, multi_label=False, mistakes=3, **settings):
+    texts, named = rows
     output = "sigmoid" if multi_label else "softmax"
     chosen = Settings(**{"valid_fraction": 0.25, "multi_label": multi_label, "output": output, **settings})
     trained = train(LabelledTexts(texts, named), chosen, None)
@@ -139,7 +139,7 @@ def make_case(folder, labels, *, multi_label=False, mistakes=3, copies=4, **sett
 @pytest.fixture(scope="module")
 def case(tmp_path_factory):
     """Return the case of some labels, which is made and drawn once for all tests of the file."""
-    return functools.cache(lambda *labels: make_case(tmp_path_factory.mktemp("case"), labels))
+    return functools.cache(lambda *labels: make_case(tmp_path_factory.mktemp("case"), rows_of(labels, 4)))
 
 
 TWO, THREE = ("up", "down"), (EVIL, "b", "$a$")
@@ -196,7 +196,7 @@ def test_a_long_text_is_folded(tmp_path):
 
 
 def test_a_report_of_several_labels_has_thresholds_and_no_confusion_matrix(tmp_path):
-    made = make_case(tmp_path, ["a|b", "b", EVIL.replace("|", "")], multi_label=True)
+    made = make_case(tmp_path, rows_of(["a|b", "b", EVIL.replace("|", "")], 4), multi_label=True)
     page = read(made.evaluation)
     assert f"{made.found.evaluation.exact_match:.4f}" in page.text
     assert "wrongly given" in page.text
@@ -285,9 +285,9 @@ def test_a_report_names_the_files_that_were_read_and_not_those_that_took_their_n
 
 
 def test_a_thousand_classes_make_a_page_of_less_than_a_megabyte(tmp_path):
-    labels = [f"class {i}" for i in range(1000)]
-    quick = {"recipe": "fast", "epochs": 2, "word_ngrams": 1, "char_ngrams": (0, 0), "valid_fraction": 0.0}
-    made = make_case(tmp_path, labels, mistakes=1001, copies=1, **quick)
+    rows = rows_of([f"class {i}" for i in range(1000)], 1, words=["good"])
+    quick = {"optimizer": "adam", "epochs": 1, "word_ngrams": 1, "char_ngrams": (0, 0), "valid_fraction": 0.0}
+    made = make_case(tmp_path, rows, mistakes=1, vectors="none", dimension=8, **quick)
     assert made.evaluation.stat().st_size < 1_000_000
     assert "200 of 1,000, the lowest F1 first." in read(made.evaluation).text
 

@@ -160,13 +160,11 @@ def table_of(path, n):
     return path
 
 
-@pytest.mark.parametrize(
-    "more", [[], ["--vectors", "none"], ["--optimizer", "adam", "--epochs", "2"], ["--recipe", "fast"]]
-)
+@pytest.mark.parametrize("more", [[], ["--vectors", "none"], ["--optimizer", "adam", "--epochs", "2"]])
 def test_training_in_files_and_in_memory_makes_the_same_bytes(tmp_path, monkeypatch, more):
     monkeypatch.setattr("textclf.text.tokenizer._BLOCK", 2000)
     monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 500)
-    table = table_of(tmp_path / "table.csv", 400)
+    table = table_of(tmp_path / "table.csv", 200)
     made = []
     for name, limit in (("memory", ["--threads", "1"]), ("both", ["--max-memory", "20KB"]), ("files", [])):
         if name == "files":

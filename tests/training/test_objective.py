@@ -15,7 +15,7 @@ from textclf.training.objective import FitOptions, Problem, columns_moved
 LOSS = LOSSES["cross-entropy", "softmax"]
 
 
-def exactly(iterations=300, tolerance=1e-14, **options):
+def exactly(iterations=100, tolerance=1e-11, **options):
     return FitOptions(LbfgsSettings(iterations, tolerance=tolerance), **options)
 
 

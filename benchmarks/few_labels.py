@@ -384,12 +384,17 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="keep the scores here; those that it has are not measured again")
     parser.add_argument("--svg", type=Path, help="write the picture here")
     options = parser.parse_args(arguments)
+    check_sets_and_picture(parser, options)
+    return options
+
+
+def check_sets_and_picture(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End the program with a word if a set of --sets is not there, or --svg cannot be drawn."""
     for name in options.sets:
         if not (options.data / name).is_dir():
             parser.error(f"{options.data / name}: expected the folder of a set, found none.")
     if options.svg and find_spec("matplotlib") is None:
         parser.error("--svg: expected matplotlib, which is not installed. Install the extra report.")
-    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

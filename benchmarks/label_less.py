@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from few_labels import SERIES, SOFT, Rows, draw, read_set, stand_alone
+from few_labels import SERIES, SOFT, Rows, check_sets_and_picture, draw, read_set, stand_alone
 from peers import tfidf
 from sklearn.metrics import f1_score
 
@@ -428,13 +428,9 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--sessions", type=Path, help="add each session to this file; none that it has is run again")
     parser.add_argument("--svg", type=Path, help="write the picture here")
     options = parser.parse_args(arguments)
-    for name in options.sets:
-        if not (options.data / name).is_dir():
-            parser.error(f"{options.data / name}: expected the folder of a set, found none.")
+    check_sets_and_picture(parser, options)
     if options.most is not None and options.most < 2 * FIRST:
         parser.error(f"--most: expected {2 * FIRST} or more, found {options.most}.")
-    if options.svg and find_spec("matplotlib") is None:
-        parser.error("--svg: expected matplotlib, which is not installed. Install the extra report.")
     if "small-text" in options.strategies and find_spec("small_text") is None:
         print("small-text is left out: it is not installed.", file=sys.stderr)
         options.strategies.remove("small-text")

@@ -1,7 +1,10 @@
 """Rows to train on, and a checkpoint that is interrupted after it saved so often."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from textclf.model.model import Model
 from textclf.training.checkpoint import CheckpointFile
 from textclf.training.train import LabelledTexts
 
@@ -30,3 +33,18 @@ class Stopping(CheckpointFile):
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt
+
+
+def resume_until_done(path, saves: Callable[[int], int], train: Callable[[int, Stopping], Model]) -> tuple[Model, int]:
+    """Train until nothing stops it; return the model, and how often it was stopped.
+
+    After n stops `train` gets n and a checkpoint beside `path` that stops it once more after `saves(n)` saves.
+    """
+    stops = 0
+    while True:
+        checkpoint = Stopping(path, saves(stops))
+        try:
+            return train(stops, checkpoint), stops
+        except KeyboardInterrupt:
+            checkpoint.write()
+            stops += 1

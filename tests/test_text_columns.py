@@ -1,7 +1,6 @@
 """Several text columns: joined to one text, or kept apart where the validation rows have it."""
 
 import csv
-import importlib.util
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hostile import accepted, refused
+from programs import load_program
 
 from textclf import TextClassifier, load
 from textclf.errors import ModelError, TextclfError
@@ -124,9 +124,6 @@ def test_a_file_and_docs_reader_give_the_same_answers_and_explanations_add_up(se
     assert (loaded.features.columns, loaded.features.is_apart) == (columns, settings.columns == "apart")
     np.testing.assert_array_equal(loaded.predict(rows).P, model.predict(rows).P)
     np.testing.assert_allclose(loaded.predict(rows[:3]).P, model.predict(rows).P[:3], rtol=1e-12)
-    found = importlib.util.spec_from_file_location("reader", Path(__file__).parents[1] / "docs/reference/reader.py")
-    reader = importlib.util.module_from_spec(found)
-    found.loader.exec_module(reader)
     odd = [
         *rows[:4],
         "\x1fpaw bark\x1flarge",
@@ -134,7 +131,7 @@ def test_a_file_and_docs_reader_give_the_same_answers_and_explanations_add_up(se
         "The PAW 42!\x1f\u0301Bark :) 1984\x1flarge",
         "Paw\x1fİ Bark\x1f",
     ]
-    said = [list(each.values()) for each in reader.predict(tmp_path / "model", odd)]
+    said = [list(each.values()) for each in load_program("docs/reference/reader.py").predict(tmp_path / "model", odd)]
     np.testing.assert_allclose(said, loaded.predict(odd).P, rtol=1e-5)
     for explanation in explain(model, odd):
         added = explanation.contributions.sum() + explanation.between.sum()

@@ -1,28 +1,17 @@
 """The program that measures with few labels, on made rows; neither fastText nor an encoder is needed."""
 
 import csv
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "few_labels.py"
+from programs import load_program
 
 
 @pytest.fixture(scope="module")
 def program():
-    sys.path.insert(0, str(PROGRAM.parent))  # where its shared module is
-    spec = importlib.util.spec_from_file_location("few_labels", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(str(PROGRAM.parent))
-    del sys.modules[spec.name], sys.modules["peers"]
+    return load_program("benchmarks/few_labels.py")
 
 
 def write_rows(path, rows):

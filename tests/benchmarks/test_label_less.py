@@ -1,28 +1,16 @@
 """The program that measures how many labels choosing saves, on made rows."""
 
 import csv
-import importlib.util
 import json
-import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "label_less.py"
+from programs import load_program
 
 
 @pytest.fixture(scope="module")
 def program():
-    sys.path.insert(0, str(PROGRAM.parent))  # where its shared modules are
-    spec = importlib.util.spec_from_file_location("label_less", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    yield module
-    sys.path.remove(str(PROGRAM.parent))
-    for name in ("label_less", "few_labels", "peers"):
-        sys.modules.pop(name, None)
+    return load_program("benchmarks/label_less.py")
 
 
 @pytest.fixture

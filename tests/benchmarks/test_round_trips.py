@@ -1,23 +1,14 @@
 """Random tables come back whole through every format and compression: a few of those that the program makes."""
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
 
 import pytest
-
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "round_trips.py"
+from programs import load_program
 
 
 @pytest.fixture(scope="module")
 def program():
-    spec = importlib.util.spec_from_file_location("round_trips", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["round_trips"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["round_trips"]
+    return load_program("benchmarks/round_trips.py")
 
 
 def test_random_tables_come_back_whole(program, tmp_path, monkeypatch):

@@ -2,7 +2,6 @@
 
 import functools
 import gzip
-import importlib.util
 import shlex
 import shutil
 import sys
@@ -13,22 +12,19 @@ from pathlib import Path
 import click
 import polars as pl
 import pytest
+from programs import ROOT, load_program
 
 from textclf.cli import COMMANDS, LazyGroup, run
 from textclf.training import search, trial_worker
 from textclf.vectors import open_vectors
 
 pytestmark = pytest.mark.usefixtures("small_starter")
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def make_cli():
     """Return the program docs/make_cli.py as a module."""
-    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make_cli.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_program("docs/make_cli.py")
 
 
 def test_the_reference_is_what_the_program_says(make_cli):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from interruptions import Stopping
+from interruptions import Stopping, resume_until_done
 
 from textclf.cli import run
 from textclf.distributed import Serial, dask_engine, find_shards, train_files
@@ -135,17 +135,12 @@ class Groups(Serial):
 def test_a_training_that_was_stopped_ends_with_the_bytes_of_a_straight_one(parts, tmp_path, valid_fraction):
     settings = Settings(l2=0.15, valid_fraction=valid_fraction, char_ngrams=(0, 0))
     trained(Groups(), parts, settings).model.save(tmp_path / "straight")
-    stops, done = 0, False
-    while not done:
-        checkpoint = Stopping(tmp_path / "model", 3)
-        try:
-            # Whoever goes on with it, one process or two, keeps the groups of files that it was begun with.
-            engine = Serial() if stops else Groups()
-            model = trained(engine, parts, settings, checkpoint=checkpoint).model
-            done = True
-        except KeyboardInterrupt:
-            checkpoint.write()
-            stops += 1
+
+    def attempt(stops, checkpoint):
+        # Whoever goes on with it, one process or two, keeps the groups of files that it was begun with.
+        return trained(Serial() if stops else Groups(), parts, settings, checkpoint=checkpoint).model
+
+    model, stops = resume_until_done(tmp_path / "model", lambda _: 3, attempt)
     assert stops >= 2
     model.save(tmp_path / "model")
     assert (tmp_path / "model").read_bytes() == (tmp_path / "straight").read_bytes()

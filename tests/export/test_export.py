@@ -1,14 +1,13 @@
 """A model for elsewhere says what the model says: in 8 bits, with less in it, as ONNX, and read by another reader."""
 
 import base64
-import importlib.util
 import json
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import load_program
 from small_models import KINDS, LABELS, SETS, TEXTS
 
 from textclf.cli import run
@@ -30,16 +29,7 @@ ODD = [
 ]  # fmt: skip
 
 
-def reader():
-    """Return docs/reference/reader.py as a module."""
-    path = Path(__file__).parents[2] / "docs" / "reference" / "reader.py"
-    spec = importlib.util.spec_from_file_location("reader", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-READER = reader()
+READER = load_program("docs/reference/reader.py")
 
 
 def rows_for(model):
@@ -335,15 +325,6 @@ def test_the_example_of_a_pattern_in_the_document_has_the_key_that_it_says():
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(model, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    model.save(tmp_path / "m.safetensors")
-    lines = [f'"{text}",{label}' for text, label in zip(TEXTS, LABELS, strict=True)]
-    (tmp_path / "valid.csv").write_text("\n".join(["text,label", *lines]) + "\n", "utf-8")
-    return tmp_path
 
 
 def test_the_command_says_what_was_kept_and_lost(folder, capsys):

@@ -1,17 +1,16 @@
 """A model in JavaScript says what the model says: in Node, and as a page in a browser, where these are there."""
 
 import hashlib
-import importlib.util
 import json
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import load_program
 from small_models import KINDS, LABELS, TEXTS
 
 from textclf.cli import run
@@ -24,20 +23,11 @@ from textclf.text.char_classes import SEPARATOR, class_table
 from textclf.text.features import WordTable
 from textclf.text.tokenizer import decode, tokenize
 
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "javascript.py"
 needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="no Node here")
 
 
-def load_program():
-    """Return the program that compares both, and says what texts are hostile."""
-    spec = importlib.util.spec_from_file_location("javascript_benchmark", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-AGREEMENT = load_program()
+AGREEMENT = load_program("benchmarks/javascript.py")
+"""The program that compares both, and says what texts are hostile."""
 HOSTILE = [
     *AGREEMENT.hostile_texts(["good", "Film", "ill", "the", "so", "middling"], 90, np.random.default_rng(3)),
     *TEXTS[:6], "THE film 7 x2 good.", "a Play, 42 fine!", "It’s 300 :) bad!!", "Film 1984 ... it is 12345",
@@ -249,15 +239,6 @@ def test_a_page_from_the_disk_labels_what_is_written_and_hands_it_out(model, tmp
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def folder(model, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    model.save(tmp_path / "m.safetensors")
-    lines = [f'"{text}",{label}' for text, label in zip(TEXTS, LABELS, strict=True)]
-    (tmp_path / "valid.csv").write_text("\n".join(["text,label", *lines]) + "\n", "utf-8")
-    return tmp_path
 
 
 def test_the_command_writes_a_module_and_its_types(folder, capsys):

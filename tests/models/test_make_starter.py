@@ -1,34 +1,25 @@
 """The program that makes the starter vectors, on small input: no encoder, no word lists, no GloVe are needed."""
 
 import gzip
-import importlib.util
 import io
 import json
-import sys
 import tarfile
-from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 import scipy.sparse as sp
+from programs import load_program
 
 from textclf.tables import TableOptions
 from textclf.text.tokenizer import tokenize
 from textclf.vectors import WordVectors, open_vectors, save_word2vec
 from textclf.vectors.word2vec import read_corpus
 
-PROGRAM = Path(__file__).parents[2] / "models" / "make_starter.py"
-
 
 @pytest.fixture(scope="module")
 def starter():
-    spec = importlib.util.spec_from_file_location("make_starter", PROGRAM)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up there
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
+    return load_program("models/make_starter.py")
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """Columns beside the text: read, learnt, remembered by the model, explained, and refused where they are not there."""
 
 import csv
-import importlib.util
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 from hostile import accepted, refused
+from programs import load_program
 
 from textclf import TextClassifier
 from textclf.errors import DataError, TrainingError
@@ -127,13 +126,8 @@ def test_every_kind_of_training_takes_columns_and_its_file_gives_the_same_answer
     assert (
         np.mean([cell == label for cell, label in zip(loaded.cells(loaded.predict(rows)), labels, strict=True)]) > 0.8
     )
-    reader = importlib.util.spec_from_file_location(
-        "reader", Path(__file__).parents[2] / "docs" / "reference" / "reader.py"
-    )
-    read = importlib.util.module_from_spec(reader)
-    reader.loader.exec_module(read)
     odd = [*rows[:5], COLUMNS.pack(["bag!", "green", "NA", "1e9"])]
-    found = [list(said.values()) for said in read.predict(tmp_path / "model", odd)]
+    found = [list(said.values()) for said in load_program("docs/reference/reader.py").predict(tmp_path / "model", odd)]
     np.testing.assert_allclose(found, loaded.predict(odd).P, rtol=1e-5)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from children import SOAK
-from interruptions import Stopping, rows
+from interruptions import Stopping, resume_until_done, rows
 
 from textclf.errors import ModelError, OutputError, TextclfError
 from textclf.model.model import Model
@@ -30,19 +30,13 @@ def test_a_training_stopped_after_everything_that_it_saves_ends_with_the_bytes_o
     settings = {"vectors": "none", "dimension": 5, "char_ngrams": (1, 2), **COURSES[course]}
     data = rows(multi_label=settings.get("multi_label", False))
     train(data, Settings(**settings), None).model.save(tmp_path / "straight")
-    stops, done = 0, False
     every = 1 if SOAK else 5  # each part goes on from the one before, and is stopped a little later
-    while not done:
-        checkpoint = Stopping(tmp_path / "model", stops * 7 % every)
-        try:
-            threads = 1 + stops % 3
-            model = train(
-                data, Settings(**settings, threads=threads), None, resources=Resources(checkpoint=checkpoint)
-            ).model
-            done = True
-        except KeyboardInterrupt:
-            checkpoint.write()
-            stops += 1
+
+    def attempt(stops, checkpoint):
+        chosen = Settings(**settings, threads=1 + stops % 3)
+        return train(data, chosen, None, resources=Resources(checkpoint=checkpoint)).model
+
+    model, stops = resume_until_done(tmp_path / "model", lambda stops: stops * 7 % every, attempt)
     assert stops >= 2
     model.save(tmp_path / "model")
     assert (tmp_path / "model").read_bytes() == (tmp_path / "straight").read_bytes()

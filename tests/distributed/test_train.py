@@ -251,8 +251,8 @@ def test_classes_get_a_calibration_of_their_own_where_that_is_better(tmp_path):
     for seed in range(1, 6):
         settings = Settings(seed=seed, valid_fraction=0.3, class_weight="balanced")
         scaled = trained(Serial(), tmp_path / "*.csv", settings).model
-        if scaled.scaling is not None:
+        if scaled.card.scaling is not None:
             break
-    assert scaled.scaling, "class weights pull probabilities apart, which one temperature cannot undo"
+    assert scaled.card.scaling, "class weights pull probabilities apart, which one temperature cannot undo"
     Z = scaled.logits(scaled.features.extract(["gut mies film"]))
     assert not np.allclose(scaled.uncalibrated(Z), scaled.probabilities_of(Z))

@@ -16,7 +16,7 @@ from textclf.model.card import (
     ModelCard,
     Provenance,
     RegularizationFigures,
-    ScalingFigures,
+    Scaling,
     TrainingData,
     ValidationFigures,
     VectorSource,
@@ -29,7 +29,7 @@ from textclf.training.train import LabelledTexts, train
 
 FULL = ModelCard(
     history=(EpochFigures(1, 0.7, 0.6, 0.5, 0.4), EpochFigures(2, 0.3)),
-    scaling=ScalingFigures((1.5, 0.5), (0.0, -0.25)),
+    scaling=Scaling((1.5, 0.5), (0.0, -0.25)),
     settings=Settings(hidden=(4, 3), char_ngrams=(2, 4), class_weight={"a": 2.0, "b": 1.0}, l2=0.5, threads=2),
     regularization=RegularizationFigures(0.1, (1.0, 2.0)),
     validation=ValidationFigures(10, 0.8, 0.4, accuracy=0.9),

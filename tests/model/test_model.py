@@ -10,8 +10,7 @@ from safetensors import safe_open
 
 from textclf.cli import run
 from textclf.errors import ModelError, TrainingError
-from textclf.model.calibration import Scaling
-from textclf.model.card import ScalingFigures
+from textclf.model.card import Scaling
 from textclf.model.drift import CELLS, quantities
 from textclf.model.file import read_model, write_model
 from textclf.model.model import Model, read_dictionary, read_ngram_table, read_record, read_reference, read_thresholds
@@ -395,7 +394,7 @@ def test_rows_held_out_are_looked_at_a_part_at_a_time(hidden, monkeypatch):
 
 
 def test_scaling_is_part_of_the_model_and_can_be_undone(model, tmp_path):
-    scaling = Scaling(np.array([1.5, 0.5]), np.array([0.25, -0.5]))
+    scaling = Scaling((1.5, 0.5), (0.25, -0.5))
     scaled = model.scaled(scaling)
     Z, found = model.predict(TEXTS).Z, scaled.predict(TEXTS).Z
     assert found == pytest.approx(scaling.apply(Z), abs=1e-5)
@@ -407,8 +406,8 @@ def test_scaling_is_part_of_the_model_and_can_be_undone(model, tmp_path):
 
 
 def test_a_scaling_of_other_classes_is_refused(model, tmp_path):
-    scaled = model.scaled(Scaling(np.array([1.5, 0.5]), np.zeros(2)))
-    wrong = replace(scaled, card=replace(scaled.card, scaling=ScalingFigures((1.0,), (0.0,))))
+    scaled = model.scaled(Scaling((1.5, 0.5), (0.0, 0.0)))
+    wrong = replace(scaled, card=replace(scaled.card, scaling=Scaling((1.0,), (0.0,))))
     with pytest.raises(ModelError, match="scaling: expected a factor and a bias for each of 2 labels"):
         wrong.save(tmp_path / "m")
 

@@ -306,7 +306,7 @@ def test_calibration_on_new_rows_takes_no_old_label_for_impossible(old, monkeypa
     monkeypatch.setattr(fitting, "fit_calibration", lambda *_: pytest.fail("vector scaling was tried"))
     one_sided = LabelledTexts(OLD.texts[:60], ["a"] * 60)
     new = go_on(old, one_sided, valid_fraction=0.5)
-    assert new.scaling is None
+    assert new.card.scaling is None
     assert new.temperature != old.temperature
 
 

@@ -12,7 +12,7 @@ from textclf.distributed.engines import Engine
 from textclf.distributed.worker import Judged, Partition, ShardPlan, SharedParameters
 from textclf.errors import TextclfError
 from textclf.metrics.single_label import Evaluation
-from textclf.model.calibration import FOLDS, CalibrationRows, Scaling, fit_calibration
+from textclf.model.card import Scaling
 from textclf.model.drift import Profile
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
@@ -20,6 +20,7 @@ from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
 from textclf.storage.quantized import ByteRows
 from textclf.text.copies import group_keys
+from textclf.training.calibration import FOLDS, CalibrationRows, fit_calibration
 from textclf.training.checkpoint import State
 from textclf.training.data import deal
 from textclf.training.minibatch import Standardizer

@@ -19,7 +19,7 @@ from textclf.distributed.worker import Partition, ShardPlan
 from textclf.errors import TextclfError, TrainingError, counted
 from textclf.labels import class_weights, order_labels
 from textclf.metrics.single_label import Evaluation
-from textclf.model.card import ModelCard, RegularizationFigures, TrainingData, ValidationFigures
+from textclf.model.card import ModelCard, RegularizationFigures, TrainingData
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import Settings
@@ -30,7 +30,7 @@ from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
 from textclf.text.weighting import inverse_document_frequency
 from textclf.training.checkpoint import Checkpoint, State
-from textclf.training.provenance import RowsDigest, provenance
+from textclf.training.provenance import RowsDigest, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Resources
 from textclf.training.train import decides
 from textclf.training.vocabulary import learn_words, least_texts, mean_length, most_frequent, ngram_kinds, without_room
@@ -102,7 +102,7 @@ def train_files(
         model.card,
         settings=settings,
         regularization=RegularizationFigures(fit.l2, (1.0,) * len(start.features.ngrams)),
-        validation=ValidationFigures.of(validation) if validation else None,
+        validation=validation_figures(validation) if validation else None,
         data=TrainingData(survey.rows, digest, len(labels), max(survey.labels.values()), len(shards), missing),
         provenance=provenance(vectors),
     )

@@ -30,7 +30,6 @@ from textclf.metrics.bootstrap import standard_error
 from textclf.metrics.multi_label import log_losses, new_tally
 from textclf.metrics.single_label import losses
 from textclf.model.abstention import ConfidenceRecord, record_confidence
-from textclf.model.calibration import fit_temperature
 from textclf.model.card import BeforeAfter, ExportFacts, ExportValidation
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
@@ -42,6 +41,7 @@ from textclf.text.copies import group_copies
 from textclf.text.features import Features, TextMatrix
 from textclf.text.key_index import KeyIndex, short_keys
 from textclf.text.tokenizer import keys_of
+from textclf.training.calibration import fit_temperature
 from textclf.types import Array, BoolArray, Keys, ShortKeys
 
 _STEPS = 12  # each leaves half of the rows of the one before

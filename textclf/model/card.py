@@ -12,10 +12,11 @@ from functools import lru_cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from textclf.errors import TextclfError, spell
-from textclf.metrics.multi_label import MultiLabelEvaluation
-from textclf.metrics.single_label import Evaluation, find_weakest
 from textclf.settings import Settings
+from textclf.types import Array
 
 T = TypeVar("T")
 
@@ -62,11 +63,28 @@ class EpochFigures:
 
 
 @dataclass(frozen=True)
-class ScalingFigures:
-    """The factor and the bias of each class that vector scaling put into the last layer (see `calibration`)."""
+class Scaling:
+    """What vector scaling makes of Z, shape (n, k): Z ⊙ a + b; `factors` a > 0 and `biases` b, k of each.
+
+    >>> scaling = Scaling((2.0, 1.0), (0.5, 0.0))
+    >>> scaling.apply(np.array([[1.0, 1.0]]))
+    array([[2.5, 1. ]])
+    >>> scaling.undo(scaling.apply(np.array([[1.0, 1.0]])))
+    array([[1., 1.]])
+    """
 
     factors: tuple[Positive, ...]
     biases: tuple[Annotated[float, Bounds(-1e6, 1e6)], ...]
+
+    def apply(self, Z: Array) -> Array:
+        """Return Z ⊙ a + b."""
+        scaled: Array = Z * np.asarray(self.factors) + np.asarray(self.biases)
+        return scaled
+
+    def undo(self, Z: Array) -> Array:
+        """Return the Z that `apply` made this of."""
+        original: Array = (Z - np.asarray(self.biases)) / np.asarray(self.factors)
+        return original
 
 
 @dataclass(frozen=True)
@@ -110,22 +128,6 @@ class ValidationFigures:
     def independent_texts(self) -> float:
         """How many independent texts there are."""
         return max(self.texts * self.independent, 1.0)
-
-    @staticmethod
-    def of(found: Evaluation | MultiLabelEvaluation) -> "ValidationFigures":
-        """Return what is kept of these figures."""
-        weakest = find_weakest(found.per_class)
-        named = None if weakest is None else WeakestClass(weakest[0], weakest[1].f1, weakest[1].support)
-        if isinstance(found, MultiLabelEvaluation):
-            return ValidationFigures(**found.summary(), weakest=named, independent=found.independent)
-        return ValidationFigures(
-            **found.summary(),
-            macro_f1_interval=found.intervals.macro_f1,
-            majority=found.majority[1],
-            ece=found.reliability.ece,
-            weakest=named,
-            independent=found.independent,
-        )
 
 
 @dataclass(frozen=True)
@@ -206,7 +208,7 @@ class ModelCard:
     """
 
     history: tuple[EpochFigures, ...] = ()
-    scaling: ScalingFigures | None = None
+    scaling: Scaling | None = None
     settings: Settings | None = None
     regularization: RegularizationFigures | None = None
     validation: ValidationFigures | None = None

@@ -15,8 +15,7 @@ import numpy as np
 from textclf.errors import DataError, ModelError, TrainingError
 from textclf.labels import LabelSet, join_labels, order_labels
 from textclf.model.abstention import ConfidenceRecord
-from textclf.model.calibration import Scaling
-from textclf.model.card import AtMost, Bounds, ModelCard, plain, read_as
+from textclf.model.card import AtMost, Bounds, ModelCard, Scaling, plain, read_as
 from textclf.model.decision import LIKELIEST, Decision, DecisionSettings
 from textclf.model.drift import CELLS, Drift, Profile, measure_drift, quantities
 from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
@@ -194,23 +193,18 @@ class Model:
             P /= P.sum(axis=1, keepdims=True)  # one label a text: sigmoid outputs are shares of it
         return P
 
-    @property
-    def scaling(self) -> Scaling | None:
-        """The vector scaling that is part of the last layer and of U (see `calibration`); None when there is none."""
-        return None if self.card.scaling is None else Scaling.of(self.card.scaling)
-
     def scaled(self, scaling: Scaling) -> "Model":
         """Return the model whose weighted sums Z[L] are what the scaling makes of this one's: W, b and U are scaled."""
         network = Network(self.network.sizes, self.network.activation, self.network.theta.copy())
         W, b = network.layers[-1].W, network.layers[-1].b
-        W[:] = W * scaling.factors[:, None]
+        W[:] = W * np.array(scaling.factors)[:, None]
         b[:] = scaling.apply(b)
-        U = (self.U * scaling.factors).astype(self.U.dtype)
-        return replace(self, network=network, U=U, card=replace(self.card, scaling=scaling.figures()))
+        U = (self.U * np.array(scaling.factors)).astype(self.U.dtype)
+        return replace(self, network=network, U=U, card=replace(self.card, scaling=scaling))
 
     def uncalibrated(self, Z: Array) -> Array:
         """Return the probabilities, shape (n, k), that weighted sums Z[L] would give without any calibration."""
-        scaling = self.scaling
+        scaling = self.card.scaling
         return replace(self, temperature=1.0).probabilities_of(Z if scaling is None else scaling.undo(Z))
 
     def logits(self, matrix: TextMatrix, *, threads: int = 1) -> Array:

@@ -9,7 +9,9 @@ import numpy as np
 
 from textclf import __version__
 from textclf.labels import LabelSet
-from textclf.model.card import Provenance, TrainingData, VectorSource
+from textclf.metrics.multi_label import AnyEvaluation, MultiLabelEvaluation
+from textclf.metrics.single_label import find_weakest
+from textclf.model.card import Provenance, TrainingData, ValidationFigures, VectorSource, WeakestClass
 from textclf.storage.packed_strings import PackedStrings
 from textclf.vectors import WordVectors
 
@@ -18,6 +20,22 @@ def provenance(vectors: WordVectors | None) -> Provenance:
     """Return with which versions and vectors a model is made."""
     source = VectorSource(vectors.name, vectors.sha256, vectors.kind) if vectors else None
     return Provenance(__version__, platform.python_version(), np.__version__, source, _kernel())
+
+
+def validation_figures(found: AnyEvaluation) -> ValidationFigures:
+    """Return what a model keeps of the figures of validation rows."""
+    weakest = find_weakest(found.per_class)
+    named = None if weakest is None else WeakestClass(weakest[0], weakest[1].f1, weakest[1].support)
+    if isinstance(found, MultiLabelEvaluation):
+        return ValidationFigures(**found.summary(), weakest=named, independent=found.independent)
+    return ValidationFigures(
+        **found.summary(),
+        macro_f1_interval=found.intervals.macro_f1,
+        majority=found.majority[1],
+        ece=found.reliability.ece,
+        weakest=named,
+        independent=found.independent,
+    )
 
 
 def _kernel() -> str | None:

@@ -32,7 +32,7 @@ from textclf.metrics.multi_label import (
 )
 from textclf.metrics.single_label import Evaluation, Tally
 from textclf.model.abstention import record_confidence
-from textclf.model.card import RegularizationFigures, TrainingData, ValidationFigures
+from textclf.model.card import RegularizationFigures, TrainingData
 from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import LARGEST_WEIGHT, Settings
@@ -50,7 +50,7 @@ from textclf.text.features import Features, TextMatrix
 from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
 from textclf.training.data import Examples, deal, split
 from textclf.training.minibatch import Standardizer
-from textclf.training.provenance import data_summary, digest_of, provenance
+from textclf.training.provenance import data_summary, digest_of, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
 from textclf.training.trainer import FitResult, HeldOut, Trainer, WithoutPatterns, average_length, mean_vectors
 from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
@@ -541,7 +541,7 @@ def _described(
         model.card,
         settings=settings,
         regularization=RegularizationFigures(**vars(fitted.regularization)) if fitted.regularization else None,
-        validation=ValidationFigures.of(validation) if validation else None,
+        validation=validation_figures(validation) if validation else None,
         data=summary,
         before=(*old.before, old.data) if old and old.data else (),
         provenance=provenance(vectors),

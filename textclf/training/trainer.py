@@ -6,9 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from textclf.metrics.multi_label import strata
-from textclf.model import calibration
-from textclf.model.calibration import CalibrationRows, Scaling, fit_calibration, fit_temperature
-from textclf.model.card import EpochFigures, ModelCard
+from textclf.model.card import EpochFigures, ModelCard, Scaling
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
@@ -20,6 +18,8 @@ from textclf.storage.quantized import ByteRows
 from textclf.text.csr import SparseRows, average
 from textclf.text.features import Features, TextMatrix
 from textclf.text.subwords import WideRows
+from textclf.training import calibration
+from textclf.training.calibration import CalibrationRows, fit_calibration, fit_temperature
 from textclf.training.checkpoint import State
 from textclf.training.continual import EarlierKnowledge
 from textclf.training.data import Examples, deal

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from textclf.metrics.bootstrap import standard_error
-from textclf.model.card import ScalingFigures
+from textclf.model.card import Scaling
 from textclf.nn.lbfgs import LbfgsSettings, lbfgs
 from textclf.nn.network import Loss
 from textclf.types import Array, BoolArray, Integers
@@ -32,40 +32,6 @@ _ROWS_A_NUMBER = 10
 _MOST_ROWS_A_NUMBER = 5_000
 """More do no good: fitted to so many rows for each, numbers cost other rows 10⁻⁴ nats on average (½ over the rows)."""
 _STEPS = 100
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """What vector scaling makes of Z, shape (n, k): Z ⊙ a + b; `factors` a > 0 and `biases` b, shape (k,).
-
-    >>> scaling = Scaling(np.array([2.0, 1.0]), np.array([0.5, 0.0]))
-    >>> scaling.apply(np.array([[1.0, 1.0]]))
-    array([[2.5, 1. ]])
-    >>> scaling.undo(scaling.apply(np.array([[1.0, 1.0]])))
-    array([[1., 1.]])
-    """
-
-    factors: Array
-    biases: Array
-
-    def apply(self, Z: Array) -> Array:
-        """Return Z ⊙ a + b."""
-        scaled: Array = Z * self.factors + self.biases
-        return scaled
-
-    def undo(self, Z: Array) -> Array:
-        """Return the Z that `apply` made this of."""
-        original: Array = (Z - self.biases) / self.factors
-        return original
-
-    def figures(self) -> ScalingFigures:
-        """Return what the model card keeps."""
-        return ScalingFigures(tuple(self.factors.tolist()), tuple(self.biases.tolist()))
-
-    @staticmethod
-    def of(figures: ScalingFigures) -> "Scaling":
-        """Return the scaling that `figures` keeps."""
-        return Scaling(np.array(figures.factors, np.float64), np.array(figures.biases, np.float64))
 
 
 @dataclass(frozen=True)
@@ -211,4 +177,4 @@ def fit_vector(Z: Array, Y: Array, weights: Array, loss: Loss) -> Rescaling:
     found = lbfgs(cost, np.zeros(2 * k + 1), LbfgsSettings(_STEPS, tolerance=1e-6, gain=1e-9)).theta
     logs = np.clip(found[: k + 1], -_FARTHEST, _FARTHEST)
     T = float(np.exp(logs[0]))
-    return Rescaling(T, Scaling(np.exp(logs[1:]), found[k + 1 :] * T))
+    return Rescaling(T, Scaling(tuple(np.exp(logs[1:]).tolist()), tuple((found[k + 1 :] * T).tolist())))

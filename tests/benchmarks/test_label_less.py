@@ -45,6 +45,15 @@ def test_every_strategy_is_measured_shown_and_kept(program, sets, capsys, small_
     assert again.err == "", "what the file has is not measured again"
 
 
+def test_a_set_has_a_number_of_sessions_of_its_own(program, sets, capsys, small_starter, monkeypatch):
+    monkeypatch.setattr(program, "SEEDS", {"made": 2})
+    kept = sets / "sessions.jsonl"
+    call = ["--data", str(sets), "--sets", "made", "--most", "100", "--sessions", str(kept), "--strategies", "random"]
+    program.main(call)
+    sessions = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [(one["strategy"], one["seed"]) for one in sessions] == [("random", 1), ("random", 2), ("all labels", 1)]
+
+
 def test_a_batch_doubles_the_labels_up_to_the_end(program):
     assert program.count_labels(400) == [50, 100, 200, 400]
     assert program.count_labels(300) == [50, 100, 200, 300]

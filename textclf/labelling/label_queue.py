@@ -30,7 +30,8 @@ class LabelQueue:
     """Texts to label, the most useful first, and a classifier that is trained again in the background.
 
     `labels` are those to choose from. With `file`, a CSV file, each label is on the disk before `give` returns, and an
-    existing file is continued. `model`: what guesses before the first training. One starts after every `every` labels.
+    existing file is continued. `model`: what guesses before the first training. One starts after every `every` labels,
+    with these `vectors`, `seed` and `threads`. With `multi_label`, a text has several labels or none.
 
     Raises DataError for texts or labels that cannot be used, OutputError for a file that cannot.
 

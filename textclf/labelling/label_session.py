@@ -153,7 +153,6 @@ class LabelSession:
         self._queue: deque[tuple[int, str]] = deque()
         self._skipped: deque[int] = deque()
         self._review: deque[tuple[int, str]] = deque()
-        self._reviewed = 0
         self._current: tuple[int, str] | None = None
         self._trained_on = 0
         self._lock = threading.RLock()
@@ -197,7 +196,6 @@ class LabelSession:
                     cells, replace(verdict, guess=before.guess, why=before.why, seconds=before.seconds)
                 )
                 self._review.popleft()
-                self._reviewed += 1
             else:
                 self.journal.add(cells, verdict)
                 self._labelled.add(number)
@@ -210,7 +208,6 @@ class LabelSession:
             self._expect(number)
             if self._review:
                 self._review.popleft()
-                self._reviewed += 1
             else:
                 self._skipped.append(number)
             self._advance()
@@ -253,7 +250,7 @@ class LabelSession:
                 "trouble": self.trouble,
                 "curve": [vars(point) for point in self.points],
                 "forecast": forecast(self.points, self.settings.goal),
-                "review": {"left": len(self._review), "done": self._reviewed} if self._review else None,
+                "review": {"left": len(self._review)} if self._review else None,
                 "row": self._describe(),
             }
 
@@ -438,7 +435,7 @@ class LabelSession:
         with self._lock:
             if self._current is not None and not self._review:
                 self._queue.appendleft(self._current)
-            self._review, self._reviewed = deque(review), 0
+            self._review = deque(review)
             self._advance()
         if not review:
             raise trouble

@@ -73,7 +73,9 @@ function nameKeys() {
 // All labels; of many the given and the likeliest come first, as the others are below what is seen.
 function ordered({ guess, given }) {
   if (state.labels.length <= FEW_LABELS) return state.labels;
-  return [...new Set([...(given?.labels ?? []), ...Object.keys(guess?.probabilities ?? {}), ...state.labels])];
+  const likeliest = Object.entries(guess?.probabilities ?? {}).sort((a, b) => b[1] - a[1]).map(([label]) => label);
+  const first = [...(given?.labels ?? []), ...likeliest].filter((label) => state.labels.includes(label));
+  return [...new Set([...first, ...state.labels])];
 }
 
 // A name that may be broken between its words.

@@ -89,6 +89,11 @@ IDLE = {
     ],
     "a dimension beside vectors": ["train", "t.csv", "-o", "m", "--dimension", "20"],
     "a share beside a table": ["train", "t.csv", "-o", "m", "--valid", "v.csv", "--valid-fraction", "0.2"],
+    "calibration without rows": ["train", "t.csv", "-o", "m", "--valid-fraction", "0", "--calibrate"],
+    "a promise without rows": ["train", "t.csv", "-o", "m", "--valid-fraction", "0", "--target-precision", "0.9"],
+    "texts apart of one column": ["train", "t.csv", "-o", "m", "--columns", "apart"],
+    "a cache of no vectors": ["train", "t.csv", "-o", "m", "--vectors", "none", "--no-cache"],
+    "a cache of no vectors to check by": ["check", "t.csv", "--no-cache", "--vectors", "none"],
     "a column of sentences": ["predict", MODEL, "good", "--text-column", "body"],
     "an encoding of sentences": ["explain", MODEL, "good", "--encoding", "latin-1"],
     "a format of no table": ["explain", MODEL, "--global", "--format", "csv"],
@@ -205,6 +210,32 @@ def test_parts_of_a_table_at_a_url_are_written_here(at_url, tmp_path, monkeypatc
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t-test.csv", "t-train.csv"]
 
 
+def test_files_that_options_name_are_read_at_urls(at_url, tmp_path):
+    names = at_url(b'{"positive": "good fine", "negative": "bad poor"}', "names.json")
+    config = at_url(f'label-names = "{names}"\nrecipe = "fast"\nquiet = true\n'.encode(), "c.toml")
+    accepted("train", at_url(ROWS), "-o", tmp_path / "m", "--config", config)
+    assert accepted("info", tmp_path / "m", "--json").out.count("good fine") == 1
+    accepted("check", at_url(ROWS).replace("memory", "MEMORY"))
+
+
+def test_what_cannot_be_at_a_url_is_refused_with_the_whole_url(at_url, tmp_path):
+    url = at_url(ROWS)
+    table, model, written = DATA / "reviews-test.csv", tmp_path / "m", f"found a URL, '{url}'"
+    for arguments in (
+        ["train", table, "-o", url],
+        ["split", table, "--test-output", url],
+        ["check", table, "--fix", url],
+        ["suggest", MODEL, table, "-o", url],
+        ["predict", MODEL, "-i", table, "-o", url],
+        ["evaluate", MODEL, table, "--report", url],
+        ["info", MODEL, "--card", url],
+    ):
+        refused(f"expected a file on this machine, {written}", *arguments, code=2)
+    refused(f"{url}: expected a file of word vectors or a name, found a URL", "vectors", "info", url)
+    refused(f"{url}: expected a file of word vectors", "train", table, "-o", model, "--vectors", url)
+    refused(f"{url}: expected a file, found a URL", "serve", url)
+
+
 def test_a_url_of_an_unknown_kind_is_named_whole(tmp_path):
     refused("nope://bucket/t.csv: .*Protocol not known", "train", "nope://bucket/t.csv", "-o", tmp_path / "m")
 
@@ -212,8 +243,8 @@ def test_a_url_of_an_unknown_kind_is_named_whole(tmp_path):
 @pytest.mark.parametrize(
     ("url", "extra"),
     [
-        ("https://example.org/t.csv", r"'textclf-nn\[url\]'\."),
-        ("s3://bucket/t.csv", r"'textclf-nn\[url\]' 'fsspec\[s3\]'\."),
+        ("https://example.org/t.csv", r'"textclf-nn\[url\]"\.'),
+        ("s3://bucket/t.csv", r'"textclf-nn\[url\]" "fsspec\[s3\]"\.'),
     ],
 )
 def test_a_url_whose_package_is_missing_is_answered_with_what_installs_it(url, extra, tmp_path, monkeypatch):

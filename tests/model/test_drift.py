@@ -2,13 +2,14 @@
 
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import chi2_contingency
 
 from textclf.cli import run
-from textclf.model.drift import CELLS, FEWEST_TEXTS, Profile, homogeneity, measure_drift, quantities
+from textclf.model.drift import CELLS, FEWEST_TEXTS, Difference, Profile, homogeneity, measure_drift, quantities
 from textclf.model.model import Model
 from textclf.storage.files import write_csv
 
@@ -45,6 +46,12 @@ def test_a_change_in_one_quantity_is_found_and_named(change, name):
     assert name in str(drift)
     largest = max(drift.differences, key=lambda each: each.distance)
     assert largest.quantity.name == name
+
+
+def test_medians_that_read_alike_are_named_once():
+    sure = Difference(quantities([])[2], 0.3, 0.0, 0.9996, 0.9999, True)
+    assert str(sure) == "confidence of another spread (1.00 at the median of both)"
+    assert str(replace(sure, found=0.5)) == "confidence 0.50 at the median, 1.00 in training"
 
 
 def test_a_trifle_is_none_however_many_texts_show_it():

@@ -348,6 +348,7 @@ def test_a_score_counts_labels_that_the_model_never_met_as_wrong():
     [
         ("one text", "found one str. Put the text into a list"),
         ({"text": TEXTS}, "found one dict"),
+        ({"a", "b"}, "found one set. Make it a list, as it has no order"),
         (["a", None], "a text in row 1, found nothing"),
         (["a", pd.NA], "a text in row 1, found nothing"),
         (pd.Series(["a", pd.NA], dtype="string"), "a text in row 1, found nothing"),
@@ -374,6 +375,9 @@ def test_what_is_no_column_of_texts_is_refused(X, message):
         (["", "b"] * 12, "found a blank one, '', in row 0"),
         ([" ", "b"] * 12, "found a blank one, ' ', in row 0"),
         (np.array([1, "b"] * 12, object), "expected strings, whole numbers or truth values, found int and str"),
+        (pd.to_timedelta([1, 2] * 12), "expected strings, whole numbers or truth values, found .* in row 0"),
+        ([np.timedelta64(1, "D"), np.timedelta64(2, "D")] * 12, "expected strings, whole numbers or truth values"),
+        ({"a", "b"}, "found one set"),
         ([1, "b"] * 12, "found int and str"),
         ([True, "b"] * 12, "found bool and str"),
         ([True, 2] * 12, "found bool and int"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from textclf.cli.values import fetch_input
 from textclf.errors import TextclfError
 
 _OWN = ("config", "print_config")
@@ -41,7 +42,10 @@ def from_file(command: click.Command, arguments: Sequence[str], ctx: click.Conte
     """
     of_command = click.Context(command, info_name=command.name, parent=ctx)
     given = _given(command, arguments, of_command)
-    values = _read(Path(given["config"]), command) if given.get("config") else {}
+    source = given.get("config")
+    values = {}
+    if source:
+        values = _read(fetch_input(source, ctx) if "://" in source else Path(source), command)
     if given.get("print_config"):
         click.echo(_as_toml({**values, **given}, of_command), nl=False)
         raise click.exceptions.Exit(0)

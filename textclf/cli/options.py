@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import click
 from click.core import ParameterSource
 
-from textclf.cli.values import FormatChoice, NumberRange, Separator, Threshold
+from textclf.cli.values import FormatChoice, NumberRange, Separator, Threshold, fetch_input
 
 if TYPE_CHECKING:
     from textclf.distributed import Engine
@@ -21,7 +21,18 @@ if TYPE_CHECKING:
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 Chosen = TypeVar("Chosen")
 
-FILE = click.Path(path_type=Path)
+
+class _OutputFile(click.Path):
+    """A file to write, on this machine."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path; fails at a URL."""
+        if isinstance(value, str) and "://" in value:
+            self.fail(f"expected a file on this machine, found a URL, {value!r}. Write a file, and upload it.", param)
+        return super().convert(value, param, ctx)
+
+
+FILE = _OutputFile(path_type=Path)
 """A file to write."""
 
 
@@ -31,16 +42,8 @@ class _InputFile(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; raises DataError when the file cannot be fetched."""
         if isinstance(value, str) and "://" in value and ctx is not None and not ctx.resilient_parsing:
-            return _fetch(value, ctx)
+            return fetch_input(value, ctx)
         return super().convert(value, param, ctx)
-
-
-def _fetch(url: str, ctx: click.Context) -> Path:
-    """Return a copy of the file at a URL, which is gone when the command ends."""
-    from textclf.storage.files import temporary_folder
-    from textclf.storage.remote import fetch
-
-    return fetch(url, ctx.with_resource(temporary_folder()))
 
 
 INPUT = _InputFile(path_type=Path)
@@ -183,10 +186,15 @@ def vectors_options(text: str) -> Decorator:
     """Return the options that name pretrained vectors; `text` says what they are for."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = click.option("--no-cache", is_flag=True, help="Do not use the cache of converted vectors.")(command)
-        return click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help=text)(
-            command
-        )
+        @wraps(command)
+        def callback(**given: Any) -> None:
+            if given["vectors"] == "none":
+                refuse_idle(("no_cache",), "there are no vectors (--vectors none)")
+            command(**given)
+
+        no_cache = click.option("--no-cache", is_flag=True, help="Do not use the cache of converted vectors.")
+        vectors = click.option("--vectors", default="starter", show_default=True, metavar="FILE|NAME|none", help=text)
+        return vectors(no_cache(callback))
 
     return add
 
@@ -493,7 +501,7 @@ def origin(path: str | Path) -> "Origin":
 def fetched(path: str | Path) -> Path:
     """Return a path as it is, and what stands at a URL as a copy on this machine."""
     if isinstance(path, str) and "://" in path:
-        return _fetch(path, click.get_current_context())
+        return fetch_input(path, click.get_current_context())
     return Path(path) if isinstance(path, str) else path
 
 

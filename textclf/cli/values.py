@@ -138,6 +138,14 @@ class ClassWeight(click.ParamType[Any]):
         return _read_by_label(Path(value), float, 'labels and weights such as {"spam": 5}')
 
 
+def fetch_input(url: str, ctx: click.Context) -> Path:
+    """Return a copy of the file at a URL, which is gone when the command ends; raises DataError where there is none."""
+    from textclf.storage.files import temporary_folder
+    from textclf.storage.remote import fetch
+
+    return fetch(url, ctx.with_resource(temporary_folder()))
+
+
 class LabelNames(click.ParamType[Any]):
     """A JSON file of labels and the words that say what each is about."""
 
@@ -145,7 +153,8 @@ class LabelNames(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the file's words by label; raises DataError when the file is not as expected."""
-        return _read_by_label(Path(value), str, 'labels and words such as {"LOC": "place city country"}')
+        path = fetch_input(value, ctx) if "://" in value and ctx is not None else Path(value)
+        return _read_by_label(path, str, 'labels and words such as {"LOC": "place city country"}')
 
 
 def _read_by_label(path: Path, kind: type, content: str) -> dict[str, Any]:

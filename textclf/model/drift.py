@@ -135,7 +135,10 @@ class Difference:
 
     def __str__(self) -> str:
         name, shown = self.quantity.name, self.quantity.shown
-        return f"{name} {shown(self.found)} at the median, {shown(self.reference)} in training"
+        found, reference = shown(self.found), shown(self.reference)
+        if found == reference:
+            return f"{name} of another spread ({found} at the median of both)"
+        return f"{name} {found} at the median, {reference} in training"
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textclf.errors import TextclfError
+from textclf.storage.remote import is_url
 
 _NAME = re.compile(r"[\w.-]{1,100}")
 _ORIGIN = re.compile(r"(?ai)https?://[\w.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
@@ -71,6 +72,10 @@ def name_models(models: Sequence[str]) -> dict[str, Path]:
     """
     named: dict[str, Path] = {}
     for model in models:
+        if is_url(model):
+            raise TextclfError(
+                f"{model}: expected a file, found a URL: a service takes up what a file changes to. Download it first."
+            )
         name, equals, rest = model.partition("=")
         path = Path(rest) if equals and not Path(model).exists() else Path(model)
         if path == Path(model):

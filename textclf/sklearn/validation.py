@@ -55,7 +55,9 @@ def texts_of(X: Any) -> list[str]:  # noqa: ANN401 - whatever holds a column of 
     Raises InputError when there is something else, or a text is missing.
     """
     if not _is_column(X):
-        _refuse(f"a list or a column of texts, found one {type(X).__name__}", "Put the text into a list: [text]")
+        has_no_order = isinstance(X, set | frozenset)
+        advice = "Make it a list, as it has no order" if has_no_order else "Put the text into a list: [text]"
+        _refuse(f"a list or a column of texts, found one {type(X).__name__}", advice)
     texts = list_values(_only_column(X))
     for row, text in enumerate(texts):
         if not isinstance(text, str):
@@ -69,7 +71,7 @@ def _refuse(found: str, advice: str, where: str = "X") -> NoReturn:
 
 
 def _is_column(values: Any) -> bool:  # noqa: ANN401
-    if isinstance(values, str | bytes | Mapping):
+    if isinstance(values, str | bytes | Mapping | set | frozenset):
         return False
     # Neither Arrow's tables nor all that NumPy makes arrays of can be iterated over.
     return isinstance(values, Iterable) or hasattr(values, "to_pylist") or hasattr(values, "__array__")
@@ -106,7 +108,9 @@ def labels_of(y: Any, n: int) -> Classes:  # noqa: ANN401 - whatever holds a col
     if column.dtype.kind in _NUMBERS and not np.isnan(column).any():
         labels = column
     else:
-        labels = _of_one_kind([_plain(label, row) for row, label in enumerate(column.tolist())])
+        # Times as NumPy has them, of which `tolist` makes numbers.
+        values = list(column) if column.dtype.kind in "mM" else column.tolist()
+        labels = _of_one_kind([_plain(label, row) for row, label in enumerate(values)])
     check_classification_targets(labels)
     return labels
 
@@ -152,7 +156,7 @@ def _plain(label: Any, row: int) -> bool | int | float | str:  # noqa: ANN401
             f"y: expected a label in each row, found none ({label!r}) in row {row}. Fill it, or leave the row out."
         )
     for kinds, plain in (((bool, np.bool_), bool), ((int, np.integer), int), ((float, np.floating), float)):
-        if isinstance(label, kinds):
+        if isinstance(label, kinds) and not isinstance(label, np.timedelta64):
             return plain(label)
     several = isinstance(label, list | tuple | set | frozenset | np.ndarray)
     advice = "For several labels a text use TextClassifier(multi_label=True)" if several else "Convert it"

@@ -56,15 +56,29 @@ def open_filesystem(url: str) -> "tuple[AbstractFileSystem, str]":
     try:
         from fsspec.core import url_to_fs
 
-        filesystem, path = url_to_fs(url)
+        protocol, _, rest = url.partition("://")
+        filesystem, path = url_to_fs(f"{protocol.lower()}://{rest}")
     except ImportError as error:
-        protocol = url.partition("://")[0]
-        extra = _EXTRAS.get(protocol, protocol)
-        ours = f"'{DISTRIBUTION}[url]'" if extra == "http" else f"'{DISTRIBUTION}[url]' 'fsspec[{spell(extra)}]'"
         raise DataError(
             f"{spell(url)}: expected the packages that read {spell(protocol)}, found one missing"
-            f" ({spell(str(error))[:200]}). Install them with: pip install {ours}."
+            f" ({spell(str(error))[:200]}). Install them with: pip install {_packages(protocol.lower())}."
         ) from error
     except ValueError as error:
-        raise DataError(f"{spell(url)}: expected an address that can be read ({spell(str(error))[:200]}).") from error
+        found = spell(str(error))[:200]
+        raise DataError(f"{spell(url)}: expected an address that can be read ({found}). Check the address.") from error
+    except Exception as error:  # some file systems connect now; each has errors of its own
+        raise DataError(f"{spell(url)}: cannot be read ({spell(str(error))[:200]}). Check the address.") from error
     return filesystem, str(path)
+
+
+def _packages(protocol: str) -> str:
+    """Return what to install for a protocol, quoted for a shell."""
+    from importlib.metadata import metadata
+    from importlib.util import find_spec
+
+    extra = _EXTRAS.get(protocol, protocol)
+    if extra == "http" or find_spec("fsspec") is None:
+        return f'"{DISTRIBUTION}[url]"'
+    if extra in (metadata("fsspec").get_all("Provides-Extra") or ()):
+        return f'"{DISTRIBUTION}[url]" "fsspec[{extra}]"'
+    return f'"{DISTRIBUTION}[url]", and the package named here'

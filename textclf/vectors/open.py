@@ -28,6 +28,7 @@ import numpy as np
 from textclf.errors import VectorsError
 from textclf.storage.files import flush_to_disk, sha256, temporary_folder, user_cache
 from textclf.storage.packed_strings import PackedStrings
+from textclf.storage.remote import is_url
 from textclf.types import Array
 from textclf.vectors.layouts import read_layout, read_lines, read_records, read_vectors
 from textclf.vectors.scan import Scan, check_values, scan
@@ -87,6 +88,8 @@ def _locate(name: str, say: Callable[[str], None]) -> Path:
     path = Path(name)
     if name == STARTER:
         return starter_path()
+    if is_url(name):
+        raise VectorsError(f"{name}: expected a file of word vectors or a name, found a URL. Download the file first.")
     if path.suffix or path.name != name or (path.exists() and not path.is_dir()):
         return path
     try:

@@ -81,13 +81,7 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
             raise click.UsageError("--refused goes with rows that are read: give a table with -i, or lines.")
         if self.positive is not None and not self.threshold and self.target_recall is None:
             raise click.UsageError("--positive goes with --threshold or --target-recall: they say when it is given.")
-        if self.source is not None and self.is_distributed(self.source):
-            if self.output is None or self.as_json or self.refused is not None:
-                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
-        elif self.as_json and self.output is not None:
-            raise click.UsageError(
-                "--json writes to standard output; for a file of JSON, name it .jsonl without --json."
-            )
+        self._check_output()
         if self.source is not None:
             return
         if self.output is not None:
@@ -96,6 +90,18 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
             raise click.UsageError("--drift goes with -i: it compares the texts of a table.")
         if self.has_cluster:
             raise click.UsageError("--workers and --scheduler go with -i: they label many files.")
+
+    def _check_output(self) -> None:
+        """Raise UsageError where the labelled rows cannot be written as it is asked."""
+        if self.source is not None and self.is_distributed(self.source):
+            if self.output is None or self.as_json or self.refused is not None:
+                raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
+        elif self.output is not None and "://" in self.output:
+            raise click.UsageError(f"-o: expected a file on this machine, found a URL, {self.output!r}.")
+        elif self.as_json and self.output is not None:
+            raise click.UsageError(
+                "--json writes to standard output; for a file of JSON, name it .jsonl without --json."
+            )
 
 
 @click.command("predict", cls=Command, short_help="Label sentences, or every row of a table.")

@@ -130,12 +130,16 @@ class TrainOptions(ReadingOptions, ClusterOptions):
             refuse_idle(("vector_rate",), "--freeze-vectors leaves the vectors as they are")
         if settings.vectors != "none":
             refuse_idle(("dimension",), "pretrained vectors have a dimension of their own")
+        if len(self.text_column) < 2 and self.init_from is None:
+            refuse_idle(("columns",), "there is one text column (--text-column)")
         self._check_judged_rows()
-        if self.valid is not None:
-            refuse_idle(("valid_fraction",), "--valid names the rows to validate on")
 
     def _check_judged_rows(self) -> None:
-        """Raise UsageError where it is not clear which rows judge the model."""
+        """Raise UsageError where it is not clear which rows judge the model, or none do and some are needed."""
+        if self.valid is not None:
+            refuse_idle(("valid_fraction",), "--valid names the rows to validate on")
+        elif self.settings.valid_fraction == 0 and self.split_column is None:
+            refuse_idle(("calibrate", "target_precision"), "--valid-fraction 0 leaves no rows to validate on")
         if self.predictions is not None and (self.folds is None or self.table == "-"):
             raise click.UsageError("--predictions goes with --folds and a table that is a file, which is read twice.")
         if self.folds is not None and self.init_from is not None:

@@ -120,6 +120,7 @@ def test_settings_that_cannot_be_trained_are_passed_over(tmp_path):
     class Failing(Pretended):
         def measure(self, settings, fold, deadline):
             if settings.hidden:
+                self.clock.now += 0.1
                 raise TextclfError("the memory is not enough for these settings.")
             return super().measure(settings, fold, deadline)
 

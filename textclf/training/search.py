@@ -182,7 +182,7 @@ class _Search:
                 return
             except TextclfError as error:
                 self._say(f"trial {trial.number}: {error}")
-                self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
+                self._study.tell(trial, state=optuna.trial.TrialState.PRUNED)  # the sampler passes over a failed one
                 continue
             if found is None:
                 self.given_up += 1

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +20,8 @@ from textclf.errors import TrainingError
 from textclf.storage.packed_strings import PackedStrings
 from textclf.types import Integers
 
-Part = TypeVar("Part")
-
 _LARGEST_BUDGET = 1 << 30
+_SHARE_TO_SPARE = 8  # an eighth of an array that grows
 _CGROUP_LIMITS = "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"
 
 
@@ -72,14 +71,19 @@ class ArrayStore:
         """Return whether so many more bytes may lie in memory."""
         return self.budget is None or self._used + size <= self.budget
 
+    def reserve(self, size: int) -> bool:
+        """Count so many more bytes as held in memory if there is room for them, and return whether there is."""
+        is_possible = self.has_room(size)
+        self._used += size if is_possible else 0
+        return is_possible
+
     def hold(self, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Count an array as held in memory as long as it lives, and return it."""
-        if self.budget is not None:
-            self._used += array.nbytes
-            weakref.finalize(array, self._give_back, array.nbytes)
+        """Count an array, for which room is reserved, as held in memory no longer than it lives, and return it."""
+        weakref.finalize(array, self.give_back, array.nbytes)
         return array
 
-    def _give_back(self, size: int) -> None:
+    def give_back(self, size: int) -> None:
+        """Count so many bytes as held no longer."""
         self._used -= size
 
 
@@ -91,44 +95,47 @@ class ArrayBuilder:
 
     def __init__(self, store: ArrayStore) -> None:
         self._store = store
-        self._parts: list[npt.NDArray[Any]] = []
-        self._file: IO[bytes] | None = None
-        self._size = 0
+        self._grown: npt.NDArray[Any] | None = None
         self._length = 0
-        self._like: npt.NDArray[Any] | None = None
+        self._file: IO[bytes] | None = None
 
     def add(self, part: npt.NDArray[Any]) -> None:
         """Put a part after the others."""
-        self._like = part[:0]
-        self._length += len(part)
-        self._size += part.nbytes
-        self._parts.append(part)
-        if self._file is not None or not self._store.has_room(self._size):
-            self._write()
+        grown = np.empty((0, *part.shape[1:]), part.dtype) if self._grown is None else self._grown
+        before, self._length = self._length, self._length + len(part)
+        self._grown = grown
+        if self._file is None and self._store.reserve(part.nbytes):
+            if self._length > len(grown):
+                # One array that grows, with some room to spare: parts of their own would leave holes when they go.
+                grown.resize((self._length + self._length // _SHARE_TO_SPARE, *grown.shape[1:]), refcheck=False)
+            grown[before : self._length] = part
+            return
+        if self._file is None:
+            self._write(grown[:before])
+            self._store.give_back(grown[:before].nbytes)
+            self._grown = grown[:0].copy()
+        self._write(part)
 
     def whole(self) -> npt.NDArray[Any]:
         """Return all parts, of which there is at least one, as one array."""
-        assert self._like is not None
+        assert self._grown is not None
         if self._file is None:
-            if len(self._parts) > 1:
-                self._parts = [np.concatenate(self._parts)]  # which now stands for them
-            return self._store.hold(self._parts[0])
+            self._grown.resize((self._length, *self._grown.shape[1:]), refcheck=False)
+            return self._store.hold(self._grown)
         with self._naming_the_folder():
             self._file.flush()
         if not self._length:
-            return self._like
-        return np.memmap(self._file, self._like.dtype, "r", shape=(self._length, *self._like.shape[1:]))
+            return self._grown
+        return np.memmap(self._file, self._grown.dtype, "r", shape=(self._length, *self._grown.shape[1:]))
 
-    def _write(self) -> None:
+    def _write(self, part: npt.NDArray[Any]) -> None:
         import tempfile  # labelling a sentence has no use for it
 
         with self._naming_the_folder():
             if self._file is None:
                 self._file = tempfile.TemporaryFile(prefix="textclf-")  # noqa: SIM115 - closed with the builder
                 weakref.finalize(self, self._file.close)  # a mapping has the file open for itself
-            for part in self._parts:
-                self._file.write(np.ascontiguousarray(part).data)
-        self._parts = []
+            self._file.write(np.ascontiguousarray(part).data)
 
     @contextmanager
     def _naming_the_folder(self) -> Iterator[None]:
@@ -164,15 +171,13 @@ class StringsBuilder:
         return PackedStrings(self._blob.whole(), np.cumsum(np.concatenate(self._lengths)))
 
 
-def walk(parts: Iterable[Part]) -> Iterator[Part]:
-    """Give parts, or objects that hold them, one after the other.
+def drop_pages(part: object) -> None:
+    """Take what lies in a file of an array, or of an object that holds arrays, out of the process's memory.
 
-    Those that lie in a file leave the process's memory when the next one is asked for; the system's cache keeps them.
+    The system's cache keeps it for whoever reads it again.
     """
-    for part in parts:
-        yield part
-        for array in _arrays_of(part):
-            _release(array)
+    for array in _arrays_of(part):
+        _release(array)
 
 
 def _arrays_of(part: object) -> Iterator[npt.NDArray[Any]]:

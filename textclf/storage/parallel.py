@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
+from textclf.storage.array_store import drop_pages
+
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -11,18 +13,25 @@ Made = TypeVar("Made")
 def in_order(function: Callable[[Item], Made], items: Iterable[Item], threads: int) -> Iterator[Made]:
     """Give what `function` makes of each item, in the items' order, made `threads` at once.
 
-    Only as many as there are threads are made ahead of the one that is asked for, so that memory stays bounded. It
-    pays where the function spends its time in NumPy and SciPy, which let other threads run meanwhile.
+    Only as many as there are threads are made ahead of the one that is asked for, and of items that lie in a file
+    nothing stays in memory, so that it is bounded. It pays where the function spends its time in NumPy and SciPy, which
+    let other threads run meanwhile.
     """
+
+    def make(item: Item) -> Made:
+        made = function(item)
+        drop_pages(item)
+        return made
+
     if threads < 2:
-        yield from map(function, items)
+        yield from map(make, items)
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
     ahead: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
-            ahead.append(pool.submit(function, item))
+            ahead.append(pool.submit(make, item))
             if len(ahead) > threads:
                 yield ahead.popleft().result()
         while ahead:

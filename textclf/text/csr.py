@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from textclf.storage.array_store import ArrayBuilder, ArrayStore, row_batches
+from textclf.storage.array_store import ArrayBuilder, ArrayStore, drop_pages, row_batches
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array, Integers, run_starts
 
@@ -307,4 +307,5 @@ def take_rows(C: SparseRows, rows: Integers, store: ArrayStore) -> SparseRows:
     builder = CsrBuilder(store, C.width)
     for some in row_batches(rows):
         builder.add(C.take(some))
+        drop_pages(C)
     return builder.whole()

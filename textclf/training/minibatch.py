@@ -15,7 +15,7 @@ from textclf.metrics.multi_label import exact_and_macro_f1
 from textclf.metrics.single_label import confusion, macro_f1
 from textclf.nn.network import Loss, Network
 from textclf.nn.optim import OPTIMIZERS, RowAdagrad
-from textclf.storage.array_store import walk
+from textclf.storage.array_store import drop_pages
 from textclf.text.csr import SparseRows
 from textclf.training.checkpoint import State
 from textclf.training.data import Examples
@@ -250,11 +250,12 @@ class Standardizer:
         """Return what gives S mean 0 and rows of mean squared length `length`²; `weights`, shape (n,): of the rows."""
         w = np.ones(len(S)) if weights is None else weights
         total, squares = np.zeros(S.shape[1]), 0.0
-        for start, rows in enumerate(walk(row_parts(S))):
+        for start, rows in enumerate(row_parts(S)):
             of_rows = w[start * _ROWS : start * _ROWS + len(rows)]
             exact = rows.astype(np.float64)
             total += of_rows @ exact
             squares += float(of_rows @ (exact**2).sum(axis=1))
+            drop_pages(rows)
         return Standardizer.of_sums(float(w.sum()), total, squares, length=length)
 
     @staticmethod

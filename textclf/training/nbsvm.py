@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textclf.storage.array_store import walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import blocks_of
 from textclf.text.subwords import WideRows
@@ -56,7 +55,7 @@ def class_counts(C: WideRows, Y: Array, weights: Array | None = None, threads: i
             return of_ngrams, of_pieces
 
         totals = [np.zeros((width, D.shape[1])) for width in (C.ngrams.width, C.pieces.width)]
-        for parts in in_order(sums_of, walk(blocks), threads):
+        for parts in in_order(sums_of, blocks, threads):
             for total, part in zip(totals, parts, strict=True):
                 total += part
         return totals[0], totals[1]

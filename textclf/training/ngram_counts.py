@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textclf.storage.array_store import ArrayStore, walk
+from textclf.storage.array_store import ArrayStore
 from textclf.storage.parallel import in_order
 from textclf.text.csr import CsrBuilder, SparseRows, sum_entries
 from textclf.text.features import NgramKind
@@ -110,7 +110,7 @@ def learn_ngrams(
         return tf_idf(counts.renumber(places, len(table.index)), table.idf), known_counts(counts, common)
 
     C, known = CsrBuilder(store, len(table.index)), []
-    for weighed, of_texts in in_order(weigh, walk(found.counts.batches()), threads):
+    for weighed, of_texts in in_order(weigh, found.counts.batches(), threads):
         C.add(weighed)
         known.append(of_texts)
     known_shares = (np.concatenate(known) / np.maximum(found.totals, 1)).astype(np.float32)
@@ -146,7 +146,7 @@ def learn_subwords(
     table, frequency = subword_table(found, spelling, kind, least, threads, min_texts)
     G, facts = piece_rows(spelling, table, frequency > least)
     C, shares = CsrBuilder(store, len(spelling)), []
-    for weighed, share in in_order(lambda counts: weigh_pieces(counts, facts), walk(found.counts.batches()), threads):
+    for weighed, share in in_order(lambda counts: weigh_pieces(counts, facts), found.counts.batches(), threads):
         C.add(weighed)
         shares.append(share)
     return LearnedSubwords(table, C.whole(), G, np.concatenate(shares))

@@ -19,7 +19,6 @@ import numpy as np
 
 from textclf.nn.lbfgs import LbfgsSettings, Steps, lbfgs
 from textclf.nn.network import Loss, Network
-from textclf.storage.array_store import walk
 from textclf.storage.parallel import in_order
 from textclf.text.csr import SparseRows, blocks_of
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State, state_of, steps_of
@@ -169,12 +168,12 @@ class RowsHere:
         U_ngrams, R = wide.spread(U)
         rows = np.asarray(U_ngrams), R
         of_block = partial(gradient_of, network=network, rows=rows, spread=spread, loss=loss)
-        value, of_network, *by_columns = reduce(add_to, in_order(of_block, walk(self.blocks), self.threads))
+        value, of_network, *by_columns = reduce(add_to, in_order(of_block, self.blocks, self.threads))
         return [value, of_network, wide.gather(*by_columns)]
 
     def squares(self, network: Network) -> list[Array]:
         """Return the sums over all blocks, added in their order."""
-        parts = in_order(partial(squares_of, network=network), walk(self.blocks), self.threads)
+        parts = in_order(partial(squares_of, network=network), self.blocks, self.threads)
         of_network, *by_columns = reduce(add_to, parts)
         return [of_network, self.examples.ngrams.gather_squares(*by_columns)]
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from textclf.storage.array_store import ArrayBuilder, ArrayStore, walk
+from textclf.storage.array_store import ArrayBuilder, ArrayStore
 from textclf.storage.parallel import in_order
 from textclf.text.csr import offsets_of
 from textclf.text.key_index import KeyIndex
@@ -85,7 +85,7 @@ class TokenizedCorpus:
             return block, spelling, function(block)
 
         kept = _TokenBuilder(self._store)
-        for block, spelling, made in in_order(make, walk(text_blocks(self.texts)), self.threads):
+        for block, spelling, made in in_order(make, text_blocks(self.texts), self.threads):
             kept.add(block.tokens)
             if block.pieces is not None:
                 self._pieces.append(block.pieces.without_places())
@@ -98,7 +98,7 @@ class TokenizedCorpus:
 
     def _again(self, blocks: list[Tokens]) -> Iterator[TokenBlock]:
         done = 0
-        for tokens, pieces in zip_longest(walk(blocks), self._pieces):
+        for tokens, pieces in zip_longest(blocks, self._pieces):
             # A copy, with which what it works out about itself goes.
             yield TokenBlock(self.texts[done : done + len(tokens)], replace(tokens), pieces)
             done += len(tokens)

@@ -11,7 +11,7 @@ from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Loss, Network
 from textclf.settings import Settings
-from textclf.storage.array_store import ArrayStore, walk
+from textclf.storage.array_store import ArrayStore
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.storage.quantized import ByteRows
@@ -489,4 +489,4 @@ def joint_tolerance(settings: Settings) -> float:
 
 def mean_vectors(C: SparseRows, E: Array | ByteRows, store: ArrayStore, threads: int) -> Array:
     """Return S = C E, shape (n, d), or (n, m d) where m texts are kept apart, in the store."""
-    return store.concatenate(in_order(lambda part: average(part, E), walk(C.batches()), threads))
+    return store.concatenate(in_order(lambda part: average(part, E), C.batches(), threads))

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from textclf.errors import TrainingError
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayStore, walk
+from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.storage.row_columns import RowColumns
@@ -178,7 +178,7 @@ def extract(
     def of_block(block: Sequence[str]) -> TextMatrix:
         return features.extract(block, common)
 
-    parts = list(in_order(of_block, walk(text_blocks(texts)), threads))
+    parts = list(in_order(of_block, text_blocks(texts), threads))
     return take(stack_texts(parts), np.arange(len(texts)), store)
 
 

@@ -66,7 +66,7 @@ def in_batches(model, texts, size):
 
 
 GRID = list(itertools.product((1, 2, 4), (0, 1, 2), (1, 7, 64, ROWS), ("in order", "backwards"), (1, 2)))
-CHOSEN = GRID if SOAK else [GRID[0], GRID[-2], GRID[89]]
+CHOSEN = GRID if SOAK else [GRID[-2], GRID[89]]
 
 
 def test_the_grid_is_whole():
@@ -120,7 +120,7 @@ def test_the_model_has_the_same_bytes_whatever_the_threads_hash_seed_zone_and_la
         (2, {"TZ": zone, "LANG": language, "LC_ALL": language})
         for zone, language in (("Asia/Kathmandu", "tr_TR.UTF-8"), ("UTC", "C"), ("Pacific/Apia", "de_DE.ISO-8859-1"))
     ]
-    chosen = variants if SOAK else [variants[0], variants[8], variants[9]]
+    chosen = variants if SOAK else [variants[0], (4, variants[8][1] | variants[9][1])]
     models = set()
     for threads, environment in chosen:
         command = ("train", place / "train.csv", "-o", "m", *SETTINGS, *COURSES[course], "--threads", threads)
@@ -132,7 +132,7 @@ def test_the_model_has_the_same_bytes_whatever_the_threads_hash_seed_zone_and_la
 def test_sixteen_threads_of_four_thousand_predictions_each_say_what_one_says(place):
     model = Model.load(place / "model")
     texts = list(answers_of_texts(place))
-    count = 4000 if SOAK else 40
+    count = 4000 if SOAK else 20
     alone = [model.predict([text]).P for text in texts]
 
     def differences(seed):

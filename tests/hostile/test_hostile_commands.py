@@ -311,14 +311,21 @@ def test_a09_a_missing_column_is_answered_with_those_there_are(table, tmp_path):
 
 
 SURROUNDINGS = {
-    "A10 the C locale": {"LANG": "C", "LC_ALL": "C"},
-    "A10 an absent locale, another time": {
+    "A10 the C locale, no home, ASCII streams": {
+        "LANG": "C",
+        "LC_ALL": "C",
+        "HOME": "/nonexistent",
+        "PYTHONIOENCODING": "ascii",
+        "TEXTCLF_CACHE_DIR": "",
+    },
+    "A10 an absent locale, another time, a safe path": {
         "LC_ALL": "tr_TR.UTF-8",
         "TZ": "Pacific/Chatham",
         "PYTHONHASHSEED": "7",
+        "PYTHONSAFEPATH": "1",
+        "COLUMNS": "20",
+        "TERM": "dumb",
     },
-    "A10 no home, ASCII streams": {"HOME": "/nonexistent", "PYTHONIOENCODING": "ascii", "TEXTCLF_CACHE_DIR": ""},
-    "A10 a safe path": {"PYTHONSAFEPATH": "1", "PYTHONDEVMODE": "0", "COLUMNS": "20", "TERM": "dumb"},
 }
 
 

@@ -1,6 +1,7 @@
 """Intervals hold what they promise, and tests of two classifiers are those of the textbooks."""
 
 import numpy as np
+import oracles
 import pytest
 from scipy.stats import norm
 from sklearn import metrics
@@ -39,7 +40,7 @@ def test_resampled_kinds_are_resampled_rows():
     figures = patterns.counts(drawn, 0)
     rows = np.random.default_rng(1).integers(0, 400, (4000, 400))
     accuracy = (given[rows, 0] == y[rows]).mean(axis=1)
-    macro_f1 = [metrics.f1_score(y[r], given[r, 0], average="macro") for r in rows[:1000]]
+    macro_f1 = [oracles.macro_f1(y[r], given[r, 0], 3) for r in rows[:1000]]
     for samples, slow in ((figures.accuracy, accuracy), (figures.macro_f1, macro_f1)):
         assert samples.mean() == pytest.approx(np.mean(slow), abs=0.003)
         assert samples.std() == pytest.approx(np.std(slow), rel=0.08)

@@ -167,7 +167,7 @@ def test_training_tells_people_and_programs_what_it_did(place, capsys):
 def test_lists_bars_and_fasttext_marks_give_the_same_model(place, capsys):
     import polars as pl
 
-    rows = [(text, labels) for text, labels in rows_of_topics(400, 1) if labels]
+    rows = [(text, labels) for text, labels in rows_of_topics(150, 1) if labels]
     folder = place / "formats"
     folder.mkdir()
     write_csv(folder / "t.csv", rows)

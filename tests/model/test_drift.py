@@ -33,7 +33,7 @@ USUAL = drawn(5000, 0)
 
 def test_tables_from_the_same_source_are_called_different_less_than_once_in_a_thousand():
     for n in (FEWEST_TEXTS, 1000, 20_000):
-        assert not any(measure_drift(USUAL, drawn(n, seed)).differs for seed in range(1, 300))
+        assert not any(measure_drift(USUAL, drawn(n, seed)).differs for seed in range(1, 100))
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ def write_fasttext(path, **settings):
 @needs_gensim
 @pytest.mark.parametrize(
     ("settings", "name", "packed"),
-    [({}, "v.bin", False), ({"min_n": 1, "max_n": 3}, "v.bin", True), ({"max_n": 0, "bucket": 0}, "v.gz", False)],
-)  # fmt: skip
+    [({"min_n": 1, "max_n": 3}, "v.bin", True), ({"max_n": 0, "bucket": 0}, "v.gz", False)],
+)
 def test_native_fasttext_files_are_read_with_gensim_and_without(settings, name, packed, tmp_path, hide_gensim):
     model = write_fasttext(tmp_path / "v", **settings)
     content = (tmp_path / "v").read_bytes()

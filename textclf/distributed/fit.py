@@ -27,7 +27,7 @@ from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
 from textclf.training.objective import FitOptions, JointFit, Problem, fit_jointly
 from textclf.training.resources import Epoch, Resources
-from textclf.training.train import with_record
+from textclf.training.train import JudgedRows, with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
     JOINT_L2,
@@ -76,7 +76,7 @@ class Cluster:
 
 
 @dataclass(frozen=True)
-class _FarRows:
+class _RowsOfWorkers:
     """Rows that workers hold: a sum over all is the sum of what the partitions return, in their order.
 
     A partition returns the sums of n-grams that stand in its texts; those of the others are 0. `of_classes`, shape
@@ -183,7 +183,7 @@ class FarFit:
             self._checkpoint.within(name), _LARGEST_SAVED,
         )  # fmt: skip
         problem = Problem(self._start.network, scales, self._loss, self.l2)
-        return fit_jointly(problem, _FarRows(self._cluster, len(scales), of_classes, everything), options)
+        return fit_jointly(problem, _RowsOfWorkers(self._cluster, len(scales), of_classes, everything), options)
 
     def _note(self, name: str, fit: JointFit) -> None:
         self._checkpoint.save(name, State(fit.as_arrays()).itself)
@@ -204,13 +204,6 @@ class FarFit:
             if scaling is not None:
                 model, Z = model.scaled(scaling), scaling.apply(Z)
         P = model.probabilities_of(Z)
-        model, validation = with_record(
-            model,
-            judged.Y,
-            P,
-            tokens=judged.tokens,
-            known=judged.known,
-            known_shares=judged.known_shares,
-            groups=groups,
-        )
+        rows = JudgedRows(judged.Y, P, judged.tokens, judged.known, judged.known_shares, groups)
+        model, validation = with_record(model, rows)
         return model, scaling, validation

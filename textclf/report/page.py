@@ -3,6 +3,7 @@
 A report also says where it comes from: the command, when, how long, on which files, by which programs and machine.
 """
 
+import functools
 import os
 import platform
 from collections.abc import Iterable, Mapping
@@ -11,13 +12,16 @@ from datetime import datetime
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textclf import __version__
 from textclf.errors import spell
 from textclf.storage.files import sha256, write_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 LONGEST_LABEL = 120
 LONGEST_SHOWN = 1200
@@ -27,18 +31,24 @@ _LONGEST_TEXT = 400
 
 def write_page(path: Path, template: str, **values: Any) -> None:  # noqa: ANN401 - whatever the template shows
     """Write the page that a template makes of these values, whole or not at all."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    page = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-                       loader=PackageLoader("textclf.report", "templates"))  # fmt: skip
-    page.filters["text"] = lambda value: truncate(value, _LONGEST_TEXT)
-    page.filters["long"] = lambda value: truncate(value, LONGEST_SHOWN)
-    page.filters["label"] = lambda value: truncate(value, LONGEST_LABEL)
-    page.filters["shown"] = spell
-    page.filters["passage"] = lambda value: "\n".join(map(spell, value.split("\n")))  # its line breaks stand
-    html = page.get_template(template).render(**values)
+    html = _templates().get_template(template).render(**values)
     with write_whole(path) as stream:
         stream.write(html.encode("utf-8", "backslashreplace"))
+
+
+@functools.cache
+def _templates() -> "Environment":
+    """Return the templates, each of which is compiled once."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    found = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+                        loader=PackageLoader("textclf.report", "templates"))  # fmt: skip
+    found.filters["text"] = lambda value: truncate(value, _LONGEST_TEXT)
+    found.filters["long"] = lambda value: truncate(value, LONGEST_SHOWN)
+    found.filters["label"] = lambda value: truncate(value, LONGEST_LABEL)
+    found.filters["shown"] = spell
+    found.filters["passage"] = lambda value: "\n".join(map(spell, value.split("\n")))  # its line breaks stand
+    return found
 
 
 def truncate(value: str, longest: int) -> str:

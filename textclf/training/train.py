@@ -481,37 +481,32 @@ def _validated(
         halves = held_out.deal(2, rng)
         found = cross_validate(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), _counting_copies_once(found, held_out.groups, Y)
-    return with_record(
-        model,
-        Y,
-        P,
-        tokens=matrix.tokens,
-        known=matrix.known,
-        known_shares=matrix.known_shares,
-        groups=held_out.groups,
-    )
+    return with_record(model, JudgedRows(Y, P, matrix.tokens, matrix.known, matrix.known_shares, held_out.groups))
 
 
-def with_record(
-    model: Model,
-    Y: Array,
-    P: Array,
-    *,
-    tokens: Integers,
-    known: Integers,
-    known_shares: Array,
-    groups: Integers,
-) -> tuple[Model, Evaluation]:
-    """Return a model of one label a text with its confidence record on rows that it was not fitted to, and how it does.
+@dataclass(frozen=True)
+class JudgedRows:
+    """What a model says of n rows that it was not fitted to, beside the truth.
 
-    Of n rows: the truth Y and probabilities P, shape (n, k), and words, known words and familiar n-grams as in a
-    `TextMatrix`. `groups`, shape (n,): rows of one number have the same text.
+    `Y`, `P`: the truth and the probabilities, shape (n, k). `tokens`, `known`, `known_shares`: as in a `TextMatrix`.
+    `groups`, shape (n,): rows of one number have the same text.
     """
-    tally, classes = Tally(model.labels, model.values), model.decision.choose(P)
-    y = Y.argmax(axis=1)
-    tally.add(y, P, words=tokens, known=known, classes=classes)
-    record = record_confidence(P, y, classes, known_shares, groups)
-    return replace(model, record=record), _counting_copies_once(tally.evaluation(), groups, Y)
+
+    Y: Array
+    P: Array
+    tokens: Integers
+    known: Integers
+    known_shares: Array
+    groups: Integers
+
+
+def with_record(model: Model, rows: JudgedRows) -> tuple[Model, Evaluation]:
+    """Return a model of one label a text with its confidence record on these rows, and its figures on them."""
+    tally, classes = Tally(model.labels, model.values), model.decision.choose(rows.P)
+    y = rows.Y.argmax(axis=1)
+    tally.add(y, rows.P, words=rows.tokens, known=rows.known, classes=classes)
+    record = record_confidence(rows.P, y, classes, rows.known_shares, rows.groups)
+    return replace(model, record=record), _counting_copies_once(tally.evaluation(), rows.groups, rows.Y)
 
 
 def _counting_copies_once(found: AnyEvaluation, groups: Integers, Y: Array) -> AnyEvaluation:

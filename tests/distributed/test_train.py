@@ -189,6 +189,7 @@ def stopping(self, name, make):
         os.killpg(0, signal.SIGINT)  # as a terminal does, to the workers too
 CheckpointFile.save = stopping
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a run in the background is started without it
     main(sys.argv[1:])
 """
 

@@ -1,4 +1,4 @@
-"""The words of the tables: options, batches of rows, refused rows, notes."""
+"""What the reading of tables is about: options, batches of rows, skipped rows, notes."""
 
 import codecs
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,20 +17,24 @@ RECORD_LIMIT = 64 << 20
 class TableOptions:
     """How a table is read.
 
-    `text_column` and `label_column` are guessed from the header when None. `separator` is one character, by default a
-    comma (a tab in TSV), or the one that the first rows show. Without a `header` the columns of CSV and TSV are called
-    1, 2 and so on. With `quotes` False a quote is a character like any other, as in many TSV files. `format` is told
-    from the suffix, then from the content, when None. `on_error` says what happens at an invalid row:
-    "fail" stops at the first, "skip" lists it and goes on.
-    With `multi_label` a row may have several labels, or none; they come as `labels.join_labels` writes them, cut at
-    `label_separator`, by default `|`. With `label_columns` a row has the labels that are the names of those of these
-    columns that hold 1 or true. A row with a label that is not one of `known_labels`, in any spelling of a truth value
-    or a whole number, are invalid, unless labels `may_be_new`. `sheet` is the name of the sheet of an Excel
-    workbook, by default the only one that has rows. With `split_column` only the rows of one `part` are read: those
-    whose value in that column says so. Raises DataError on a value that cannot be.
-    Where none is named, `usual_text_column` is the text column of a table that has it. Beside the text column a row may
-    have further texts, categories and numbers, whose columns are always named; such rows come as `RowColumns.pack`
-    writes them.
+    File: `format` is detected from the suffix, then from the content, if None. `separator` is one character; if None
+    it is a comma (a tab in TSV), or the one that the first rows show. Without a `header` the columns are called 1, 2
+    and so on. If `quotes` is False, a quote is a character like any other, as in many TSV files. `sheet` names the
+    sheet of an Excel workbook, by default the only one with rows.
+
+    Columns: `text_column` and `label_column` are detected from the header if None; `usual_text_column` is preferred if
+    the table has it. Further texts, categories and numbers of a row are always named; such rows come as
+    `RowColumns.pack` writes them.
+
+    Labels: with `multi_label` a row has any number of labels, as `labels.join_labels` writes them; a cell is cut at
+    `label_separator`, by default `|`. With `label_columns` a row has the names of those of these columns that hold 1 or
+    true. A row with a label beyond `known_labels`, in any spelling of a truth value or a whole number, is invalid,
+    unless `may_be_new`.
+
+    Rows: at an invalid row `on_error` "fail" stops, and "skip" lists the row and continues. With `split_column` only
+    rows of one `part` are read: those whose value in that column says so.
+
+    Raises DataError if a value is not possible.
     """
 
     text_column: str | None = None
@@ -126,7 +130,7 @@ class Position:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A row that was not used: its number among the data rows (from 1), the line that it begins in, and why."""
+    """A skipped row: its number among the data rows (from 1), the line that it begins in, and why it is invalid."""
 
     row: int
     line: int | None

@@ -155,7 +155,7 @@ def _add_label_errors(
 
 
 def _find_several(data: "LoadedTable", options: CheckOptions) -> str | None:
-    """Return a label that looks like several, where rows without a label may then be as they should be."""
+    """Return a label that looks like several, such as a|b, if rows were skipped that may have no label on purpose."""
     from textclf.labels import SEPARATOR
 
     if options.multi_label or options.labels is not None or not data.refused:
@@ -205,7 +205,7 @@ def _figures(figures: dict[str, Any]) -> list[str]:
 
 
 def _rows(finding: "Finding") -> list[str]:
-    """Return a line for each label where rows are found by their label, else one line of rows, each with its detail."""
+    """Return the rows of a finding as lines: one for each label if the finding is of labels, else one for all rows."""
     from textclf.check import KINDS
 
     details = finding.details or [{}] * len(finding.rows)

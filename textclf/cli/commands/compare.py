@@ -88,7 +88,8 @@ class CompareOptions(ReadingOptions):
 def command(options: CompareOptions) -> None:
     """Compare MODELs and baselines on the labelled rows of TABLE, the first against each other.
 
-    Intervals hold the true figure in 95 of 100 cases; p is how often models that are equally good would part as far.
+    An interval holds the true figure in 95 of 100 cases. p is the probability that equally good models differ so much
+    by chance.
 
     \b
     textclf compare new.safetensors old.safetensors test.csv

@@ -91,15 +91,15 @@ def curve_text(curve: "LearningCurve") -> str:
     lines = [
         *_table(curve),
         "",
-        f"{_first(curve)} = {_law(curve.accuracy_law)}",
-        f"macro-F1 = {_law(curve.macro_f1_law)}",
+        f"{_main_metric(curve)} = {_law_text(curve.accuracy_law)}",
+        f"macro-F1 = {_law_text(curve.macro_f1_law)}",
         "",
     ]
-    lines += [_promise(forecast, _first(curve)) for forecast in curve.forecasts if forecast.times > 1]
-    return "\n".join([*lines, "", *_classes(curve.gains, curve.points[-1].rows)])
+    lines += [_gain_text(forecast, _main_metric(curve)) for forecast in curve.forecasts if forecast.times > 1]
+    return "\n".join([*lines, "", *_class_gain_lines(curve.gains, curve.points[-1].rows)])
 
 
-def _first(curve: "LearningCurve") -> str:
+def _main_metric(curve: "LearningCurve") -> str:
     return "micro-F1" if curve.is_multi_label else "accuracy"
 
 
@@ -111,12 +111,12 @@ def _table(curve: "LearningCurve") -> list[str]:
         name = "forecast: all rows" if forecast.times == 1 else f"forecast: {forecast.times} times"
         shown.append((name, f"{forecast.rows:,}", forecast.accuracy, forecast.macro_f1, "○"))
     low, high = min(_low(row[2]) for row in shown), max(_high(row[2]) for row in shown)
-    rows = [["", "rows", _first(curve), "95% interval", "macro-F1", "95% interval"]]
+    rows = [["", "rows", _main_metric(curve), "95% interval", "macro-F1", "95% interval"]]
     rows += [
         [name, n, *interval_columns(accuracy), *interval_columns(macro_f1)] for name, n, accuracy, macro_f1, _ in shown
     ]
     bars = [
-        ["rows", _scale(low, high, _first(curve))],
+        ["rows", _scale(low, high, _main_metric(curve))],
         *([row[1], _bar(row[2], low, high, row[4]).ljust(_CHART)] for row in shown),
     ]
     return [*columns_text(rows), "", *columns_text(bars)]
@@ -148,17 +148,17 @@ def _high(interval: "Interval") -> float:
     return interval.value if interval.high is None else interval.high
 
 
-def _law(law: "Law") -> str:
+def _law_text(law: "Law") -> str:
     curve = f"{1 - law.a.value:.3f} − {law.b.value:.2f} · rows^−{law.c.value:.2f}"
     return f"{curve} (exponent {_low(law.c):.2f} to {_high(law.c):.2f})"
 
 
-def _promise(forecast: "Forecast", name: str) -> str:
+def _gain_text(forecast: "Forecast", name: str) -> str:
     accuracy, macro_f1 = 100 * forecast.accuracy_gain, 100 * forecast.macro_f1_gain
     return f"{forecast.times} times the rows: {accuracy:+.1f} points of {name}, {macro_f1:+.1f} of macro-F1"
 
 
-def _classes(gains: "list[ClassGain]", full: int) -> list[str]:
+def _class_gain_lines(gains: "list[ClassGain]", full: int) -> list[str]:
     rows = [["classes that gained most", "rows", f"F1 at {full // 2:,}", f"at {full:,}", "gain", "95% interval"]]
     for gain in gains[:_CLASSES]:
         figures = (f"{gain.rows:,}", f"{gain.half:.4f}", f"{gain.full:.4f}")

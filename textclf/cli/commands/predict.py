@@ -156,9 +156,8 @@ def command(options: PredictOptions) -> None:
     elif options.source is None:
         _echo(model.predict_stream(_lines(model, options), decision), options)
     else:
-        from textclf.model.label_table import (
-            PredictionColumns,  # here: sentences are labelled without the code of tables
-        )
+        # Imported here: sentences are labelled without the code of tables.
+        from textclf.model.label_table import PredictionColumns
 
         wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, decision=decision)
         if options.is_distributed(options.source):

@@ -113,8 +113,8 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
 def command(options: ServeOptions) -> None:
     """Serve one or more MODELs over HTTP: a JSON API, and at / a page to try them on.
 
-    A MODEL is a file, or NAME=FILE; without a name it is called as the file without its ending. Where a file changes,
-    the new model takes the old one's place without a request lost. Ctrl-C and SIGTERM end what is begun, then stop.
+    A MODEL is a file, or NAME=FILE. Without NAME it has the name of its file without the ending. A file that changes
+    replaces its model, and no request is lost. Ctrl-C and SIGTERM let open requests finish, then stop.
 
     \b
     textclf serve model.safetensors
@@ -129,5 +129,5 @@ def command(options: ServeOptions) -> None:
         options.threads, options.log_requests, options.limits,
     )  # fmt: skip
     if token is None and host not in ("127.0.0.1", "::1", "localhost"):
-        warn(f"{host}: whoever reaches this address may ask. Use --token-file, or a proxy that lets in who may.")
+        warn(f"{host}: anyone who reaches this address can send requests. Use --token-file, or a proxy with a login.")
     serve(settings, lambda address: say(f"{', '.join(settings.models)} at {address} (Ctrl-C stops)", quiet=quiet))

@@ -120,7 +120,7 @@ class TrainOptions(ReadingOptions, ClusterOptions):
         if self.replay is not None and self.init_from is None:
             raise click.UsageError("--replay goes with --init-from: it stands for the rows of the model given there.")
         if settings.optimizer == "lbfgs":
-            refuse_idle(_OF_MINI_BATCHES, "the optimizer lbfgs takes all rows at once (--optimizer adam takes batches)")
+            refuse_idle(_MINI_BATCH_OPTIONS, "the optimizer lbfgs takes all rows at once; adam takes mini-batches")
         is_one_fit = settings.optimizer == "lbfgs" and not settings.hidden and self.init_from is None
         if not is_one_fit or self.is_distributed(self.table):
             refuse_idle(("label_names",), "names guide a fit of one table by lbfgs from scratch, without hidden layers")
@@ -156,10 +156,10 @@ class TrainOptions(ReadingOptions, ClusterOptions):
         return [path for path in (self.table, self.valid, self.init_from, self.replay) if path is not None]
 
 
-_OF_MINI_BATCHES = (
+_MINI_BATCH_OPTIONS = (
     "learning_rate", "vector_rate", "freeze_vectors", "batch_size", "patience", "dropout", "word_dropout"
 )  # fmt: skip
-_OF_ONE_TABLE = (
+_ONE_TABLE_OPTIONS = (
     "valid", "init_from", "replay", "keep_examples", "report", "refused", "weight_column", "max_memory",
     "category_column", "number_column", "split_column", "folds", "predictions",
 )  # fmt: skip
@@ -361,7 +361,7 @@ def command(options: TrainOptions) -> None:
     store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
     rows = _read(options, Path(source), reading, old.labels if old else (), store)
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)
-    valid, replay = (None if each is None else LabelledTexts.of(each) for each in (rows.valid, rows.old))
+    valid, replay = (None if each is None else LabelledTexts.of(each) for each in (rows.valid, rows.replay))
     _say_what_is_read(rows.train, reading, options)
     with resumable(checkpoint), showing_epochs(len(rows.train), quiet=options.quiet) as show:
         resources = Resources(Listener(lambda text: say(text, quiet=options.quiet), show), store, checkpoint)
@@ -421,7 +421,7 @@ def _check_files(options: TrainOptions) -> "CheckpointFile":
 
         check_report_available()
     if options.is_distributed(options.table):
-        for name in _OF_ONE_TABLE:
+        for name in _ONE_TABLE_OPTIONS:
             if getattr(options, name) not in (None, ()):
                 raise click.UsageError(f"--{name.replace('_', '-')} goes with one table, not with many files.")
         if len(options.text_column) > 1:
@@ -463,12 +463,12 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
 
 
 class TrainingTables(NamedTuple):
-    """The rows to train on, their file, those to validate on, and earlier ones."""
+    """The rows to train on, their file, the validation rows, and the earlier rows of --replay."""
 
     source: Path
     train: "LoadedTable"
     valid: "LoadedTable | None"
-    old: "LoadedTable | None"
+    replay: "LoadedTable | None"
 
 
 def _read(
@@ -497,7 +497,7 @@ def _read(
     rows = TrainingTables(source, train, valid, examples(options.replay, replace(reading, weight_column=None)))
     if options.keep_examples and not train.columns.is_plain:
         raise click.UsageError("--keep-examples goes with one text column, and no columns beside it.")
-    read = [each for each in (rows.train, rows.valid, rows.old) if each is not None]
+    read = [each for each in (rows.train, rows.valid, rows.replay) if each is not None]
     for each in read:
         report_table(each)
     write_refused(options.refused, *read)

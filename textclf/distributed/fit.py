@@ -27,7 +27,7 @@ from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
 from textclf.training.objective import FitOptions, JointFit, Problem, fit_jointly
 from textclf.training.resources import Epoch, Resources
-from textclf.training.train import JudgedRows, with_record
+from textclf.training.train import HeldOutAnswers, with_record
 from textclf.training.trainer import (
     JOINT_ITERATIONS,
     JOINT_L2,
@@ -204,6 +204,6 @@ class FarFit:
             if scaling is not None:
                 model, Z = model.scaled(scaling), scaling.apply(Z)
         P = model.probabilities_of(Z)
-        rows = JudgedRows(judged.Y, P, judged.tokens, judged.known, judged.known_shares, groups)
+        rows = HeldOutAnswers(judged.Y, P, judged.tokens, judged.known, judged.known_shares, groups)
         model, validation = with_record(model, rows)
         return model, scaling, validation

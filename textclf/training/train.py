@@ -481,11 +481,11 @@ def _validated(
         halves = held_out.deal(2, rng)
         found = cross_validate(model.labels, Y, P, matrix.tokens, matrix.known, halves > 0).evaluation()
         return replace(model, thresholds=choose_thresholds(P, Y)), _counting_copies_once(found, held_out.groups, Y)
-    return with_record(model, JudgedRows(Y, P, matrix.tokens, matrix.known, matrix.known_shares, held_out.groups))
+    return with_record(model, HeldOutAnswers(Y, P, matrix.tokens, matrix.known, matrix.known_shares, held_out.groups))
 
 
 @dataclass(frozen=True)
-class JudgedRows:
+class HeldOutAnswers:
     """What a model says of n rows that it was not fitted to, beside the truth.
 
     `Y`, `P`: the truth and the probabilities, shape (n, k). `tokens`, `known`, `known_shares`: as in a `TextMatrix`.
@@ -500,7 +500,7 @@ class JudgedRows:
     groups: Integers
 
 
-def with_record(model: Model, rows: JudgedRows) -> tuple[Model, Evaluation]:
+def with_record(model: Model, rows: HeldOutAnswers) -> tuple[Model, Evaluation]:
     """Return a model of one label a text with its confidence record on these rows, and its figures on them."""
     tally, classes = Tally(model.labels, model.values), model.decision.choose(rows.P)
     y = rows.Y.argmax(axis=1)

@@ -45,4 +45,11 @@ def test_a_model_says_with_what_it_was_made_and_for_which_processor_numpy_calcul
     found = provenance(None)
     assert (found.textclf, found.numpy, found.vectors) == (textclf.__version__, np.__version__, None)
     architectures = [each.get("architecture") for each in threadpool_info()]
-    assert found.kernel in ([None] if not any(architectures) else architectures)
+    assert found.kernel == (", ".join(sorted({*architectures} - {None})) or None)
+
+
+def test_the_kernels_of_numpy_and_scipy_are_named_in_one_order(monkeypatch):
+    found = [{"architecture": "Zen"}, {"architecture": None}, {"architecture": "Haswell"}, {"architecture": "Zen"}]
+    for order in (found, found[::-1]):
+        monkeypatch.setattr("threadpoolctl.threadpool_info", lambda order=order: order)
+        assert provenance(None).kernel == "Haswell, Zen"

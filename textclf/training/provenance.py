@@ -39,11 +39,14 @@ def validation_figures(found: AnyEvaluation) -> ValidationFigures:
 
 
 def _kernel() -> str | None:
-    """Return for which kind of processor NumPy's linear algebra runs, None where it does not say."""
+    """Return for which kinds of processor linear algebra runs, None where it does not say.
+
+    NumPy and SciPy may each bring their own, which may be of another kind, and are found in no order.
+    """
     from threadpoolctl import threadpool_info
 
-    kernels = [str(found["architecture"]) for found in threadpool_info() if found.get("architecture")]
-    return kernels[0] if kernels else None
+    kernels = {str(found["architecture"]) for found in threadpool_info() if found.get("architecture")}
+    return ", ".join(sorted(kernels)) or None
 
 
 def data_summary(texts: Sequence[str], labels: Sequence[str], sets: Sequence[LabelSet]) -> TrainingData:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from textclf.storage.quantized import ByteRows
 from textclf.text.csr import SparseRows, beside, empty_rows, stack_rows, sum_entries
 
 
@@ -33,6 +34,21 @@ def test_products_are_those_of_dense_matrices_bit_for_bit_with_any_threads(C, d,
     keep = np.arange(C.shape[1]) % 2 == 0
     places = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
     np.testing.assert_array_equal(rows.renumber(places, int(keep.sum())).scipy.toarray(), C[:, keep])
+
+
+@pytest.mark.parametrize("kind", ["bytes", "float32"])
+def test_of_rows_that_would_be_widened_only_those_in_use_are_and_the_product_is_the_same(kind, monkeypatch):
+    monkeypatch.setattr("textclf.text.csr._SMALL", -1)
+    rng = np.random.default_rng(0)
+    C = sum_entries(rng.integers(0, 20, 60), rng.integers(0, 500, 60), 20, 500).double()
+    E = rng.normal(size=(500, 3)).astype(np.float32)
+    if kind == "bytes":
+        E = ByteRows.of(E)
+        monkeypatch.setattr(ByteRows, "__array__", lambda *_, **__: pytest.fail("all rows were made"))
+        whole = E[np.arange(500)]
+    else:
+        whole = E
+    assert C.times(E).tobytes() == C.times(whole.astype(np.float64)).tobytes()
 
 
 def test_products_of_some_rows_copy_none_of_them():

@@ -47,6 +47,11 @@ class SparseRows:
         n = len(self)
         if len(self.data) * E.shape[1] <= _SMALL:
             return self._times_small(E)
+        is_ready = isinstance(E, np.ndarray) and E.dtype == self.data.dtype
+        if not is_ready and len(self.data) < len(E):  # all rows of E would be widened for the few that are used
+            used, columns = np.unique(self.columns, return_inverse=True)
+            part = SparseRows(self.offsets, columns.astype(np.int32), self.data, len(used))
+            return part.times(E[used], threads=threads)
         E = np.asarray(E)
         if threads < 2 or n < 2 * threads:
             product: Array = self.scipy @ E

@@ -17,16 +17,24 @@ def in_order(function: Callable[[Item], Made], items: Iterable[Item], threads: i
     nothing stays in memory, so that it is bounded. It pays where the function spends its time in NumPy and SciPy, which
     let other threads run meanwhile.
     """
+    if threads < 2:
+        return map(function, _one_by_one(items))
+    return _some_ahead(function, items, threads)
+
+
+def _one_by_one(items: Iterable[Item]) -> Iterator[Item]:
+    for item in items:
+        yield item
+        drop_pages(item)
+
+
+def _some_ahead(function: Callable[[Item], Made], items: Iterable[Item], threads: int) -> Iterator[Made]:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
     def make(item: Item) -> Made:
         made = function(item)
         drop_pages(item)
         return made
-
-    if threads < 2:
-        yield from map(make, items)
-        return
-    from concurrent.futures import Future, ThreadPoolExecutor
 
     ahead: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(threads) as pool:

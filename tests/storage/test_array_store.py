@@ -92,6 +92,18 @@ def test_arrays_that_grow_side_by_side_share_the_budget():
     assert store.has_room(1000)
 
 
+def test_an_array_that_is_asked_for_twice_is_one_array_and_gives_its_room_back_once():
+    store = ArrayStore(1000)
+    builder, other = ArrayBuilder(store), ArrayBuilder(store)
+    builder.add(np.ones(600, np.int8))
+    other.add(np.ones(300, np.int8))
+    assert builder.whole() is builder.whole()
+    del builder
+    gc.collect()
+    assert store.has_room(700)
+    assert not store.has_room(701)
+
+
 def test_a_store_without_a_limit_keeps_all_in_memory():
     store = ArrayStore()
     assert store.has_room(1 << 60)

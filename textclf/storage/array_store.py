@@ -98,6 +98,7 @@ class ArrayBuilder:
         self._grown: npt.NDArray[Any] | None = None
         self._length = 0
         self._file: IO[bytes] | None = None
+        self._whole: npt.NDArray[Any] | None = None
 
     def add(self, part: npt.NDArray[Any]) -> None:
         """Put a part after the others."""
@@ -117,7 +118,12 @@ class ArrayBuilder:
         self._write(part)
 
     def whole(self) -> npt.NDArray[Any]:
-        """Return all parts, of which there is at least one, as one array."""
+        """Return all parts, of which there is at least one, as one array; none can be added after that."""
+        if self._whole is None:
+            self._whole = self._end()
+        return self._whole
+
+    def _end(self) -> npt.NDArray[Any]:
         assert self._grown is not None
         if self._file is None:
             self._grown.resize((self._length, *self._grown.shape[1:]), refcheck=False)

@@ -33,7 +33,7 @@ from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Resources
 from textclf.training.train import decides
-from textclf.training.vocabulary import learn_words, least_texts, mean_length, most_frequent, ngram_kinds, without_room
+from textclf.training.vocabulary import fills_weights, learn_words, least_texts, mean_length, most_frequent, ngram_kinds
 from textclf.types import BoolArray, Keys
 from textclf.vectors import WordVectors
 
@@ -208,8 +208,9 @@ def _before_training(
             kept &= _in_texts(found.keys, survey.texts_of_subwords, settings.min_texts)
         idf = inverse_document_frequency(np.minimum(found.counts[kept], survey.rows), survey.rows)
         tables.append(NgramTable(kind, shortest, longest, KeyIndex(found.keys[kept]), idf))
-    if without_room([(table.kind, len(table.index)) for table in tables], len(labels)):
-        tables = [table for table in tables if table.kind == "words"]
+    by_words = [table for table in tables if table.kind == "words"]
+    if any(fills_weights(len(table.index), len(labels)) for table in by_words):
+        tables = by_words
     counted = (survey.words.keys, survey.words.counts)
     if settings.min_texts is not None:
         kept = _in_texts(survey.words.keys, survey.texts_of_words, settings.min_texts)

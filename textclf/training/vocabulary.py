@@ -90,8 +90,9 @@ def learn_vocabulary(
     word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights, counted[0])
     least = max(least_texts(n, length), min_texts)
     counters = counters_of(kinds, found, least, classes, store, weights)
-    if without_room([(kind[0], len(counter.index)) for kind, counter in counters], classes):
-        counters = [(kind, counter) for kind, counter in counters if kind[0] == "words"]
+    by_words = [(kind, counter) for kind, counter in counters if kind[0] == "words"]
+    if any(fills_weights(len(counter.index), classes) for _, counter in by_words):
+        counters = by_words
     matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters, found.common, least, store, min_texts)
     return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
 
@@ -320,12 +321,9 @@ def most_frequent(keys: Keys, times: Integers, classes: int) -> Keys:
     return keys if len(keys) <= most else keys[np.argsort(-times, kind="stable")[:most]]
 
 
-def without_room(tables: Sequence[tuple[str, int]], classes: int) -> bool:
-    """Return whether word n-grams fill U, so that other kinds, which tell much the same again, are left out.
-
-    `tables`: how many n-grams there are of each kind.
-    """
-    return any(kind == "words" and length >= MOST_WEIGHTS // classes for kind, length in tables)
+def fills_weights(word_ngrams: int, classes: int) -> bool:
+    """Return whether word n-grams fill U, so that other kinds, which tell much the same again, are left out."""
+    return word_ngrams >= MOST_WEIGHTS // classes
 
 
 def common_words(corpus: TokenizedCorpus, counted: Counted, min_texts: int, *, is_cased: bool) -> Counted:

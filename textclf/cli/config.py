@@ -43,9 +43,7 @@ def from_file(command: click.Command, arguments: Sequence[str], ctx: click.Conte
     of_command = click.Context(command, info_name=command.name, parent=ctx)
     given = _given(command, arguments, of_command)
     source = given.get("config")
-    values = {}
-    if source:
-        values = _read(fetch_input(source, ctx) if "://" in source else Path(source), command)
+    values = _read(fetch_input(source, ctx), command) if source else {}
     if given.get("print_config"):
         click.echo(_as_toml({**values, **given}, of_command), nl=False)
         raise click.exceptions.Exit(0)

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from textclf.cli.values import FormatChoice, NumberRange, Separator, Threshold, fetch_input
+from textclf.storage.remote import is_url
 
 if TYPE_CHECKING:
     from textclf.distributed import Engine
@@ -27,7 +28,7 @@ class _OutputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; fails at a URL."""
-        if isinstance(value, str) and "://" in value:
+        if isinstance(value, str) and is_url(value):
             self.fail(f"expected a file on this machine, found a URL, {value!r}. Write a file, and upload it.", param)
         return super().convert(value, param, ctx)
 
@@ -41,7 +42,7 @@ class _InputFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path; raises DataError when the file cannot be fetched."""
-        if isinstance(value, str) and "://" in value and ctx is not None and not ctx.resilient_parsing:
+        if isinstance(value, str) and is_url(value) and ctx is not None and not ctx.resilient_parsing:
             return fetch_input(value, ctx)
         return super().convert(value, param, ctx)
 
@@ -267,8 +268,6 @@ class ClusterOptions:
 
     def locate(self, place: str) -> str:
         """Return a place as workers name it, who may run in another folder."""
-        from textclf.storage.remote import is_url
-
         return str(Path(place).absolute()) if self.has_cluster and not is_url(place) else place
 
 
@@ -500,9 +499,7 @@ def origin(path: str | Path) -> "Origin":
 
 def fetched(path: str | Path) -> Path:
     """Return a path as it is, and what stands at a URL as a copy on this machine."""
-    if isinstance(path, str) and "://" in path:
-        return fetch_input(path, click.get_current_context())
-    return Path(path) if isinstance(path, str) else path
+    return fetch_input(path, click.get_current_context(silent=True)) if isinstance(path, str) else path
 
 
 def check_outputs(read: Sequence[str | Path], *outputs: Path | None) -> None:

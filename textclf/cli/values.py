@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from textclf.storage.remote import is_url
+
 
 class NumberRange(click.FloatRange):
     """A range of numbers: click takes NaN for a number inside any."""
@@ -138,12 +140,17 @@ class ClassWeight(click.ParamType[Any]):
         return _read_by_label(Path(value), float, 'labels and weights such as {"spam": 5}')
 
 
-def fetch_input(url: str, ctx: click.Context) -> Path:
-    """Return a copy of the file at a URL, which is gone when the command ends; raises DataError where there is none."""
+def fetch_input(place: str, ctx: click.Context | None) -> Path:
+    """Return the path of a file, and of one at a URL that of a copy, which is gone when the command `ctx` ends.
+
+    Raises DataError where there is nothing at the URL.
+    """
+    if ctx is None or not is_url(place):
+        return Path(place)
     from textclf.storage.files import temporary_folder
     from textclf.storage.remote import fetch
 
-    return fetch(url, ctx.with_resource(temporary_folder()))
+    return fetch(place, ctx.with_resource(temporary_folder()))
 
 
 class LabelNames(click.ParamType[Any]):
@@ -153,8 +160,7 @@ class LabelNames(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the file's words by label; raises DataError when the file is not as expected."""
-        path = fetch_input(value, ctx) if "://" in value and ctx is not None else Path(value)
-        return _read_by_label(path, str, 'labels and words such as {"LOC": "place city country"}')
+        return _read_by_label(fetch_input(value, ctx), str, 'labels and words such as {"LOC": "place city country"}')
 
 
 def _read_by_label(path: Path, kind: type, content: str) -> dict[str, Any]:

@@ -46,6 +46,7 @@ from textclf.cli.options import (
 from textclf.errors import counted, spell
 from textclf.model.model import Model
 from textclf.model.prediction import Prediction
+from textclf.storage.remote import is_url
 
 if TYPE_CHECKING:
     from textclf.model.label_table import PredictionColumns
@@ -96,7 +97,7 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
         if self.source is not None and self.is_distributed(self.source):
             if self.output is None or self.as_json or self.refused is not None:
                 raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")
-        elif self.output is not None and "://" in self.output:
+        elif self.output is not None and is_url(self.output):
             raise click.UsageError(f"-o: expected a file on this machine, found a URL, {self.output!r}.")
         elif self.as_json and self.output is not None:
             raise click.UsageError(

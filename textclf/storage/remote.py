@@ -53,10 +53,10 @@ def fetch(url: str, folder: Path) -> FetchedFile:
 
 def open_filesystem(url: str) -> "tuple[AbstractFileSystem, str]":
     """Return the file system of a URL and the path there; raises DataError when there is none for it here."""
+    protocol, _, rest = url.partition("://")
     try:
         from fsspec.core import url_to_fs
 
-        protocol, _, rest = url.partition("://")
         filesystem, path = url_to_fs(f"{protocol.lower()}://{rest}")
     except ImportError as error:
         raise DataError(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from textclf.distributed import SetAside
     from textclf.model.drift import Profile
+    from textclf.model.file import FileFacts
     from textclf.model.model import Model
     from textclf.report import RunDetails
     from textclf.tables import LoadedTable, Table
@@ -63,7 +64,9 @@ def report_table(table: "ReadTable") -> None:
         warn(f"{table.name}: skipped: {refusal}.")
     if len(table.refused) > _REFUSALS_SHOWN:
         more = len(table.refused) - _REFUSALS_SHOWN
-        warn(f"{table.name}: skipped: {more:,} more rows; --refused FILE or `textclf check` lists all.")
+        takes_file = "refused" in {parameter.name for parameter in click.get_current_context().command.params}
+        file = "--refused FILE or " if takes_file else ""
+        warn(f"{table.name}: skipped: {more:,} more rows; {file}`textclf check` lists all.")
 
 
 def warn_of_set_aside(set_aside: "Iterable[SetAside]") -> None:
@@ -118,10 +121,11 @@ def command_line(arguments: "Sequence[str]") -> str:
 class ReportedRun:
     """What a report says of the run that begins now, and of the files that it is about to read.
 
-    The files are described before they are read: another may have their names when the run ends.
+    The files are described before they are read, but for models, which bring their facts: another may have their names
+    when the run ends.
     """
 
-    def __init__(self, files: Mapping[str, Path | None]) -> None:
+    def __init__(self, files: "Mapping[str, Path | FileFacts | None]") -> None:
         from textclf.report import describe_files
 
         self._began = time.perf_counter()

@@ -229,8 +229,8 @@ def _find_finished(folder: Folder, name: str, made_from: str) -> FileRecord | No
 @lru_cache(maxsize=2)
 def load_model(path: Path, digest: str) -> Model:
     """Return a model, read once by each worker; raises DataError when the file is not the one of that SHA-256."""
-    model = Model.load(path)
-    if sha256(path) != digest:  # after reading it: what was read is what lies there, or is damaged
+    model, facts = Model.load_with_facts(path)
+    if facts.sha256 != digest:
         raise DataError(f"{path}: expected the model that the run began with, found another. Start the run again.")
     return model
 

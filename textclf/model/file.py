@@ -12,6 +12,7 @@ import math
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,35 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 
 @dataclass(frozen=True)
+class FileFacts:
+    """What a file was when it was read: its name and its bytes, whatever lies under that name by now."""
+
+    name: str
+    content: npt.NDArray[np.uint8]
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes it had."""
+        return self.content.nbytes
+
+    @cached_property
+    def sha256(self) -> str:
+        """The SHA-256 of its bytes, in hexadecimal."""
+        return hashlib.sha256(self.content.data).hexdigest()
+
+
+@dataclass(frozen=True)
 class ModelFile:
-    """What a model file holds: arrays by name (mapped from the disk, or in memory) and the description."""
+    """What a model file holds: arrays by name (mapped from the disk, or in memory) and the description.
+
+    `sha256` is the digest that stands in the description; `facts` has that of the whole file.
+    """
 
     path: Path
     arrays: Arrays
     description: dict[str, Any]
     sha256: str
+    facts: FileFacts
 
     def unlike(self, what: str) -> ModelError:
         """Return the error of a file that is whole but no model: `what` names a part, what was expected and found."""
@@ -197,7 +220,7 @@ def _read(path: Path, content: npt.NDArray[np.uint8], *, signed: bool) -> ModelF
     digest = description.get("sha256")
     if not isinstance(digest, str) or not digest.isascii() or (signed and digest != _digest(content, digest)):
         raise ModelError(f"{path}: the checksum does not fit: the file is damaged. Copy it again, or train again.")
-    return ModelFile(path, _arrays(path, header, data), description, digest)
+    return ModelFile(path, _arrays(path, header, data), description, digest, FileFacts(path.name, content))
 
 
 def _content(path: Path, mapped: bool) -> npt.NDArray[np.uint8]:

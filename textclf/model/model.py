@@ -18,7 +18,7 @@ from textclf.model.abstention import ConfidenceRecord
 from textclf.model.card import AtMost, Bounds, ModelCard, Scaling, plain, read_as
 from textclf.model.decision import LIKELIEST, Decision, DecisionSettings
 from textclf.model.drift import CELLS, Drift, Profile, measure_drift, quantities
-from textclf.model.file import FORMAT, PLAIN, Arrays, ModelFile, model_bytes, read_model, write_model
+from textclf.model.file import FORMAT, PLAIN, Arrays, FileFacts, ModelFile, model_bytes, read_model, write_model
 from textclf.model.kept_examples import KeptExamples
 from textclf.model.prediction import Prediction, Predictions
 from textclf.nn.network import ACTIVATIONS, OUTPUTS, Network, parameter_count
@@ -295,7 +295,13 @@ class Model:
 
         It lies in memory, so that writing over the file, even in place, changes no model that is in use.
         """
-        return _from_file(read_model(path, mapped=False))
+        return Model.load_with_facts(path)[0]
+
+    @staticmethod
+    def load_with_facts(path: Path) -> "tuple[Model, FileFacts]":
+        """Read a model file as `load` does; return also what the file was, as another may have its name soon."""
+        file = read_model(path, mapped=False)
+        return _from_file(file), file.facts
 
     @cached_property
     def _known_pieces(self) -> KnownPieces | None:

@@ -18,6 +18,7 @@ import numpy as np
 
 from textclf import __version__
 from textclf.errors import spell
+from textclf.model.file import FileFacts
 from textclf.storage.files import sha256, write_whole
 
 if TYPE_CHECKING:
@@ -90,16 +91,24 @@ class RunDetails:
         return RunDetails(command, tuple(facts))
 
 
-def describe_files(files: Mapping[str, Path | None]) -> list[Fact]:
-    """Return the name, size and SHA-256 of what each file is now; "-" is a stream, None a file that there is not."""
-    return [fact for what, path in files.items() if path is not None for fact in _describe_file(what, path)]
+def describe_files(files: Mapping[str, Path | FileFacts | None]) -> list[Fact]:
+    """Return the name, size and SHA-256 of what each file is now, or was when it was read.
+
+    "-" is a stream, None a file that there is not.
+    """
+    return [fact for what, file in files.items() if file is not None for fact in _describe_file(what, file)]
 
 
-def _describe_file(what: str, path: Path) -> list[Fact]:
-    if not path.is_file():
-        return [Fact(what, "standard input" if str(path) == "-" else str(path))]
+def _describe_file(what: str, file: Path | FileFacts) -> list[Fact]:
+    if isinstance(file, FileFacts):
+        return _file_facts(what, file.name, file.bytes, file.sha256)
+    if not file.is_file():
+        return [Fact(what, "standard input" if str(file) == "-" else str(file))]
     try:
-        size, digest = path.stat().st_size, sha256(path)
+        return _file_facts(what, file.name, file.stat().st_size, sha256(file))
     except OSError:
-        return [Fact(what, str(path))]  # who reads it says what is wrong
-    return [Fact(what, f"{path.name} ({size:,} bytes)"), Fact(f"SHA-256 of {what}", digest)]
+        return [Fact(what, str(file))]  # who reads it says what is wrong
+
+
+def _file_facts(what: str, name: str, size: int, digest: str) -> list[Fact]:
+    return [Fact(what, f"{name} ({size:,} bytes)"), Fact(f"SHA-256 of {what}", digest)]

@@ -30,6 +30,7 @@ from textclf.errors import DataError, counted, require_packages
 
 if TYPE_CHECKING:
     from textclf.analysis.compare import Answers, Comparison, Slice
+    from textclf.model.file import FileFacts
     from textclf.model.model import Model
     from textclf.tables import TableOptions
     from textclf.training.train import LabelledTexts
@@ -110,8 +111,9 @@ def command(options: CompareOptions) -> None:
     if options.train_table is not None:
         require_packages("--train", "sklearn", extra="sklearn")
     check_outputs(read, options.changed, options.report)
-    run = None if options.report is None else ReportedRun(_read_files(options))
-    models = {name: Model.load(path) for name, path in _named(options.models).items()}
+    loaded = {name: Model.load_with_facts(path) for name, path in _named(options.models).items()}
+    models = {name: model for name, (model, _) in loaded.items()}
+    run = None if options.report is None else ReportedRun(_read_files([facts for _, facts in loaded.values()], options))
     reading = options.table_options().read_for(common_columns(models))
     train = None if options.train_table is None else _read_training_rows(options.train_table, options.table, reading)
     known = {label for model in models.values() for label in model.labels}
@@ -147,10 +149,10 @@ def _answers(models: "dict[str, Model]", reading: "TableOptions", options: Compa
     return answers
 
 
-def _read_files(options: CompareOptions) -> dict[str, Path | None]:
+def _read_files(models: "Sequence[FileFacts]", options: CompareOptions) -> "dict[str, Path | FileFacts | None]":
     """Return the files that are read by what they are."""
-    models = {f"model {number}": path for number, path in enumerate(options.models, 1)}
-    return {**models, "data": options.table, "baseline's data": options.train_table}
+    named = {f"model {number}": facts for number, facts in enumerate(models, 1)}
+    return {**named, "data": options.table, "baseline's data": options.train_table}
 
 
 def _named(models: tuple[Path, ...]) -> dict[str, Path]:

@@ -148,15 +148,15 @@ def command(options: EvaluateOptions) -> None:
     check_refused(options.refused, options.on_error)
     options.decision_settings()  # before any work: raises where rules do not go together
     table = None if options.is_distributed(options.table) else fetched(options.table)
-    run = None if options.report is None else ReportedRun({"model": options.model, "data": table})
-    model = Model.load(options.model)
+    model, facts = Model.load_with_facts(options.model)
+    run = None if options.report is None else ReportedRun({"model": facts, "data": table})
     warn_of_silence(model, options.target_precision)
     check_knows_drift(model, options.drift)
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     reading = reading.read_for(model.features.columns)
     reading = replace(reading, split_column=options.split_column, part="test")
     if table is None:
-        result = _measure_files(model, reading, options)
+        result = _measure_files(model, facts.sha256, reading, options)
     else:
         result = _measure_table(model, table, reading, options, run)
     if options.as_json:
@@ -258,16 +258,14 @@ def _measure_table(
     return result
 
 
-def _measure_files(model: "Model", reading: "TableOptions", options: EvaluateOptions) -> "Measurement":
-    """Measure a model on the labelled rows of many files."""
+def _measure_files(model: "Model", digest: str, reading: "TableOptions", options: EvaluateOptions) -> "Measurement":
+    """Measure a model on the labelled rows of many files; `digest` is the SHA-256 of the model's file."""
     from textclf.distributed import EvaluationJob, evaluate_files, find_shards
-    from textclf.storage.files import sha256
 
     if any((options.errors, options.report, options.refused, options.split_column)):
         raise click.UsageError("--errors, --report, --refused and --split-column go with one table.")
     check_outputs([options.model, *options.rule_files], options.drift)
     shards = find_shards(options.locate(options.table))
-    digest = sha256(options.model)
     with options.engine() as workers, counting_steps("evaluating files", len(shards), quiet=options.quiet) as count:
         job = EvaluationJob(workers.share(options.model, digest), digest, reading, options.decision_settings())
         done = evaluate_files(workers, shards, model, job, progress=count)

@@ -149,25 +149,24 @@ def command(options: ExportOptions) -> None:
 def _write_small(options: ExportOptions) -> None:
     from textclf.export import shrink
     from textclf.model.model import Model
-    from textclf.storage.files import sha256
 
     check_outputs(_inputs(options), options.target)
-    model = Model.load(options.model)
-    shrunk = shrink(model, sha256(options.model), rows=_read_rows(model, options), max_size=options.max_size)
+    model, file = Model.load_with_facts(options.model)
+    shrunk = shrink(model, file.sha256, rows=_read_rows(model, options), max_size=options.max_size)
     shrunk.model.save(options.target)
-    _report(shrunk, options)
+    _report(shrunk, file.bytes, options)
 
 
 def _write_program(options: ExportOptions) -> None:
     """Write a model as JavaScript, or as a page."""
     from textclf.export import html_page, javascript, shrink, types_path, write_javascript
     from textclf.model.model import Model
-    from textclf.storage.files import sha256, write_whole
+    from textclf.storage.files import write_whole
 
     target = options.target
     types = types_path(target) if options.kind == "js" else None
     check_outputs(_inputs(options), target, types)
-    model, precision, shrunk = Model.load(options.model), options.target_precision, None
+    (model, file), precision, shrunk = Model.load_with_facts(options.model), options.target_precision, None
 
     def content(model: Model, answer_from: "Array | None") -> bytes:
         if options.kind == "js":
@@ -178,7 +177,7 @@ def _write_program(options: ExportOptions) -> None:
     if options.is_small:
         rows = _read_rows(model, options)
         shrunk = shrink(
-            model, sha256(options.model), rows=rows, max_size=options.max_size,
+            model, file.sha256, rows=rows, max_size=options.max_size,
             size_of=lambda small: len(content(small, answer_from)),
         )  # fmt: skip
         model = shrunk.model
@@ -188,17 +187,17 @@ def _write_program(options: ExportOptions) -> None:
     else:
         with write_whole(target) as stream:
             stream.write(content(model, answer_from))
-    _report(shrunk, options, types=types)
+    _report(shrunk, file.bytes, options, types=types)
 
 
 def _inputs(options: ExportOptions) -> list[Path]:
     return [options.model, *([options.validation] if options.validation else [])]
 
 
-def _report(shrunk: "Shrunk | None", options: ExportOptions, types: Path | None = None) -> None:
-    """Say what was written, and what was lost if the model was made smaller."""
+def _report(shrunk: "Shrunk | None", before: int, options: ExportOptions, types: Path | None = None) -> None:
+    """Say what was written, of a file of `before` bytes, and what was lost if the model was made smaller."""
     target = options.target
-    before, after = options.model.stat().st_size, target.stat().st_size
+    after = target.stat().st_size
     if options.as_json:
         described = {"validation": None, **shrunk.model.card.as_dict()["export"]} if shrunk else {}
         sizes = {"model": str(target), "bytes": after, "bytes_before": before}

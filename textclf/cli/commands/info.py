@@ -10,6 +10,7 @@ from textclf.cli.options import FILE, INPUT, Command, check_outputs, json_option
 from textclf.errors import counted, spell
 
 if TYPE_CHECKING:
+    from textclf.model.file import FileFacts
     from textclf.model.model import Model
 
 _SHOWN_LABELS = 20
@@ -41,12 +42,13 @@ def command(model: Path, card: Path | None, licence: str, as_json: bool) -> None
     """
     from textclf.model.model import Model
 
-    loaded = Model.load(model)
+    loaded, file = Model.load_with_facts(model)
     if card is not None:
-        _write_card(loaded, model, card, licence)
+        check_outputs([model], card)
+        _write_card(loaded, file, card, licence)
         return
     refuse_idle(("licence",), "there is no --card to write it to")
-    facts = _facts(loaded, model)
+    facts = {"file": str(model), "bytes": file.bytes, **_facts(loaded)}
     if as_json:
         click.echo(json_line(facts))
         return
@@ -64,13 +66,12 @@ def command(model: Path, card: Path | None, licence: str, as_json: bool) -> None
         click.echo(f"{name}: {spell(_shown_value(value))}")
 
 
-def _write_card(model: "Model", path: Path, target: Path, licence: str) -> None:
+def _write_card(model: "Model", file: "FileFacts", target: Path, licence: str) -> None:
     """Write the model card."""
     from textclf.report.model_card import CardFacts, write_model_card
-    from textclf.storage.files import sha256, write_whole
+    from textclf.storage.files import write_whole
 
-    check_outputs([path], target)
-    text = write_model_card(model, CardFacts(path.name, sha256(path), licence))
+    text = write_model_card(model, CardFacts(file.name, file.sha256, licence))
     with write_whole(target) as stream:
         stream.write(text.encode())
 
@@ -86,13 +87,11 @@ def _shown_value(value: object) -> str:
     return str(value)
 
 
-def _facts(model: "Model", path: Path) -> dict[str, Any]:
+def _facts(model: "Model") -> dict[str, Any]:
     several = {}
     if model.thresholds is not None:
         several = {"thresholds": dict(zip(model.labels, model.thresholds.astype(float).round(4).tolist(), strict=True))}
     return {
-        "file": str(path),
-        "bytes": path.stat().st_size,
         "labels": list(model.labels),
         **several,
         "layers": list(model.network.sizes),

@@ -148,7 +148,7 @@ def command(options: PredictOptions) -> None:
     """
     options.check_usage()
     asked = options.decision_settings()
-    model = Model.load(options.model)
+    model, facts = Model.load_with_facts(options.model)
     check_knows_drift(model, options.drift)
     decision = model.decide(asked)
     warn_of_silence(model, options.target_precision)
@@ -162,7 +162,7 @@ def command(options: PredictOptions) -> None:
 
         wanted = PredictionColumns(top_k=options.top_k, proba=options.proba, decision=decision)
         if options.is_distributed(options.source):
-            _label_files(model, wanted, options)
+            _label_files(model, facts.sha256, wanted, options)
         else:
             _label_table(model, wanted, options)
 
@@ -234,15 +234,13 @@ def _say_answered(rows: int, answered: int, wanted: "PredictionColumns", options
 # --- many files ---------------------------------------------------------------------------------------------------
 
 
-def _label_files(model: Model, wanted: "PredictionColumns", options: PredictOptions) -> None:
-    """Label many files into a folder."""
+def _label_files(model: Model, digest: str, wanted: "PredictionColumns", options: PredictOptions) -> None:
+    """Label many files into a folder; `digest` is the SHA-256 of the model's file."""
     from textclf.distributed import LabelJob, find_shards, label
-    from textclf.storage.files import sha256
 
     check_outputs([options.model, *options.rule_files], options.drift)
     source, output = str(options.source), str(options.output)
     shards = find_shards(options.locate(source))
-    digest = sha256(options.model)
     reading: TableOptions = options.table_options().read_for(model.features.columns)
     with options.engine() as workers, counting_steps("labelling files", len(shards), quiet=options.quiet) as count:
         job = LabelJob(

@@ -1,4 +1,4 @@
-"""A model whose file is removed or written over while a command runs is the one that was loaded, wherever it is named."""
+"""A model whose file is removed or written over while a command runs is the one that was loaded, in all it says."""
 
 import hashlib
 import json

@@ -11,7 +11,7 @@ from serving import TEXTS, running, save_model
 
 from textclf.cli import cli
 from textclf.errors import TextclfError
-from textclf.serve import ServeLimits, ServeSettings, check_origin
+from textclf.serve import ServeLimits, ServeSettings, check_host, check_origin
 from textclf.serve.service import Service
 
 TOKEN = "0123456789abcdef0123"
@@ -236,6 +236,34 @@ def test_origins_are_kept_as_browsers_send_them():
     given = ["HTTPS://App.Example.org:443", "http://localhost:80", "http://localhost:3000", "http://[::1]:8080", "*"]
     assert [check_origin(origin) for origin in given] == [
         "https://app.example.org", "http://localhost", "http://localhost:3000", "http://[::1]:8080", "*",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("given", "match"),
+    [
+        (["--allow-host", "https://texts.example.org"], "expected the name of a host"),
+        (["--allow-host", "texts.example.org:8000"], "expected the name of a host"),
+        (["--allow-host", "texts.example.org/api"], "expected the name of a host"),
+        (["--allow-host", "*"], "expected the name of a host"),
+        (["--allow-host", "bücher.example"], "expected the name of a host"),
+        (["--allow-host", ""], "expected the name of a host"),
+        (["--allow-host", "127.0.0.1"], "IP addresses are always allowed"),
+        (["--allow-host", "[::1]"], "IP addresses are always allowed"),
+        (["--allow-host", "Localhost"], "IP addresses are always allowed"),
+        (["--allow-origin", "*", "--allow-origin", PAGE], "the others have no effect"),
+        (["--max-characters", "1048577"], "--max-body 1 MiB has no text as long"),
+    ],
+)
+def test_an_option_of_the_service_that_cannot_act_is_wrong_usage(given, match, path):
+    run = CliRunner().invoke(cli, ["serve", str(path), *given])
+    assert run.exit_code == 2
+    assert match in run.output
+
+
+def test_names_of_hosts_are_kept_as_clients_send_them():
+    assert [check_host(name) for name in ("Texts.Example.ORG", "a", "texts_1", "xn--bcher-kva.example")] == [
+        "texts.example.org", "a", "texts_1", "xn--bcher-kva.example",
     ]  # fmt: skip
 
 

@@ -5,11 +5,19 @@ they are answered. It does not speak TLS, and keeps no text but that of rows lab
 """
 
 from textclf.serve.listening import check_serve_available, serve
-from textclf.serve.service_settings import ServeLimits, ServeSettings, check_origin, name_models, read_token
+from textclf.serve.service_settings import (
+    ServeLimits,
+    ServeSettings,
+    check_host,
+    check_origin,
+    name_models,
+    read_token,
+)
 
 __all__ = [
     "ServeLimits",
     "ServeSettings",
+    "check_host",
     "check_origin",
     "check_serve_available",
     "name_models",

@@ -7,7 +7,6 @@ readers might read in two ways. It answers a fault of the program with 500 and n
 
 import asyncio
 import hmac
-import ipaddress
 import logging
 import re
 import time
@@ -22,7 +21,7 @@ from starlette.responses import Response
 from textclf.serve.counters import Counters
 from textclf.serve.messages import EXPECTED, HttpError, make_http_error
 from textclf.serve.operations import Operation, find_operation
-from textclf.serve.service_settings import ServeSettings
+from textclf.serve.service_settings import ServeSettings, is_address
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -164,7 +163,7 @@ class Guard:
     def _check_sender(self, headers: Headers, exchange: "_Exchange") -> None:
         host = headers.get(b"host", b"").lower()
         name = _cut_port(host)
-        if name not in self._names and not _is_address(name):
+        if name not in self._names and not is_address(name):
             raise HttpError(403, "host: expected a name of this service, found another. Allow it with --allow-host.")
         origin = headers.get(b"origin")
         exchange.varies = bool(self._origins)
@@ -280,14 +279,6 @@ def _cut_port(host: bytes) -> str:
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text.rpartition(":")[0] if ":" in text else text
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _locate_fault(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """What a service is told: which models, where it listens, whom it answers, and how much it takes."""
 
+import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from textclf.storage.remote import is_url
 
 _NAME = re.compile(r"[\w.-]{1,100}")
 _ORIGIN = re.compile(r"(?ai)https?://[\w.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+_HOST = re.compile(r"(?a)\w([\w.-]*\w)?")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}  # browsers leave them out
 _SHORTEST_TOKEN = 16
 
@@ -101,6 +103,27 @@ def read_token(path: Path) -> str:
             "Make one with: openssl rand -hex 24."
         )
     return token
+
+
+def check_host(name: str) -> str:
+    """Return the name of a host as clients send it, without a port; raises TextclfError at none, and at an address."""
+    if is_address(name.strip("[]")) or name.lower() == "localhost":
+        raise TextclfError(f"{name}: has no effect: localhost and IP addresses are always allowed. Leave it out.")
+    if not _HOST.fullmatch(name):
+        raise TextclfError(
+            f"{name}: expected the name of a host such as texts.example.org, without scheme, port and path,"
+            " found something else."
+        )
+    return name.lower()
+
+
+def is_address(name: str) -> bool:
+    """Return whether a name is an IP address."""
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def check_origin(origin: str) -> str:

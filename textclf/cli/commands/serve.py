@@ -1,16 +1,19 @@
 """``textclf serve``: answer over HTTP, with a page to try models on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
 from textclf.cli.console import say, warn
-from textclf.cli.options import INPUT, Command, quiet_option, section, takes, threads_option
+from textclf.cli.options import INPUT, Command, given_options, quiet_option, section, takes, threads_option
 from textclf.errors import TextclfError
 from textclf.serve import (
     ServeLimits,
     ServeSettings,
+    check_host,
     check_origin,
     check_serve_available,
     name_models,
@@ -53,12 +56,30 @@ class ServeOptions:
             seconds=self.max_seconds,
         )
 
+    def check_usage(self) -> None:
+        """Raise UsageError where an option has no effect beside another."""
+        if "*" in self.origins and len(self.origins) > 1:
+            raise click.UsageError("--allow-origin * allows all origins: the others have no effect. Leave them out.")
+        if "max_characters" in given_options() and self.max_characters > self.max_body * _MIB:
+            raise click.UsageError(
+                f"--max-characters {self.max_characters} has no effect: a request of --max-body {self.max_body} MiB has"
+                " no text as long. Raise that."
+            )
 
-def _check_origins(_context: click.Context, _parameter: click.Parameter, origins: tuple[str, ...]) -> tuple[str, ...]:
-    try:
-        return tuple(map(check_origin, origins))
-    except TextclfError as error:
-        raise click.BadParameter(str(error)) from None
+
+class _CheckedText(click.ParamType[str]):
+    """A text that a function checks, and returns as it is to be taken."""
+
+    def __init__(self, name: str, check: Callable[[str], str]) -> None:
+        self.name = name
+        self._check = check
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the text as it is to be taken; fails where the function refuses it."""
+        try:
+            return self._check(value)
+        except TextclfError as error:
+            self.fail(str(error), param, ctx)
 
 
 @click.command("serve", cls=Command, short_help="Serve models over HTTP, with a page to try them.")
@@ -72,13 +93,20 @@ def _check_origins(_context: click.Context, _parameter: click.Parameter, origins
         "--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port to listen on; 0 for any."
     ),
     click.option("--token-file", type=INPUT, help="Require the token in this file from every client."),
-    click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="Host name of the service; repeatable."),
+    click.option(
+        "--allow-host",
+        "hosts",
+        type=_CheckedText("host", check_host),
+        multiple=True,
+        metavar="NAME",
+        help="Host name of the service; repeatable.",
+    ),
     click.option(
         "--allow-origin",
         "origins",
+        type=_CheckedText("origin", check_origin),
         multiple=True,
         metavar="ORIGIN",
-        callback=_check_origins,
         help="Origin of web pages that may send requests, such as https://app.example.org; * for all; repeatable.",
     ),
     click.option(
@@ -121,6 +149,7 @@ def command(options: ServeOptions) -> None:
     textclf serve old=a.safetensors new=b.safetensors --port 8080
     curl -d '{"texts": ["A film that stays with you."]}' -H 'Content-Type: application/json' localhost:8000/predict
     """
+    options.check_usage()
     check_serve_available()
     token = None if options.token_file is None else read_token(options.token_file)
     host, quiet = options.host, options.quiet

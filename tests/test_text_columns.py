@@ -19,7 +19,7 @@ from textclf.settings import Settings
 from textclf.storage.row_columns import RowColumns
 from textclf.text.tokenizer import tokenize, tokenize_apart
 from textclf.training.train import LabelledTexts, Start, train
-from textclf.training.vocabulary import learn_vocabulary
+from textclf.training.vocabulary import Sources, learn_vocabulary
 
 COLUMNS = RowColumns(("subject", "body"))
 SETTINGS = Settings(vectors="none", dimension=6, l2=0.1, columns="apart", char_ngrams=(0, 0))
@@ -84,7 +84,7 @@ def test_each_text_has_its_own_average_and_no_word_ngram_reaches_across(model, d
 
 
 def test_training_and_prediction_see_the_same_matrices(data):
-    learned = learn_vocabulary(data.texts, SETTINGS, None, np.random.default_rng(1), passages=2)
+    learned = learn_vocabulary(data.texts, Sources(SETTINGS, None, np.random.default_rng(1)), passages=2)
     features = replace(learned.features, columns=COLUMNS, is_apart=True)
     found = features.extract(data.texts)
     np.testing.assert_array_equal(found.words.scipy.toarray(), learned.matrix.words.scipy.toarray())

@@ -27,7 +27,7 @@ from textclf.metrics.multi_label import (
 from textclf.model.file import read_model, write_model
 from textclf.model.model import Model
 from textclf.settings import Settings
-from textclf.training.data import split
+from textclf.training.data import RowsByClass, split
 from textclf.training.nbsvm import FLOOR, SMOOTHING, nbsvm_scales
 from textclf.training.train import LabelledTexts, train
 
@@ -377,7 +377,7 @@ def test_a_row_belongs_to_its_rarest_label():
 @given(truths(least=4))
 def test_every_stratum_that_is_large_enough_is_validated_on(drawn):
     Y, _ = drawn
-    _, valid = split(strata(Y), 0.2, np.random.default_rng(0))
+    _, valid = split(RowsByClass(strata(Y)), 0.2, np.random.default_rng(0))
     numbers, counts = np.unique(strata(Y), return_counts=True)
     assert set(strata(Y)[valid].tolist()) >= {int(j) for j, n in zip(numbers, counts, strict=True) if n >= 4}
 

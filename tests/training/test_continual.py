@@ -36,7 +36,7 @@ from textclf.training.data import Examples
 from textclf.training.objective import FitOptions, Problem
 from textclf.training.resources import Resources
 from textclf.training.train import LabelledTexts, Start, train
-from textclf.training.vocabulary import MOST_UNSEEN_WORDS
+from textclf.training.vocabulary import MOST_UNSEEN_WORDS, Sources
 from textclf.vectors import WordVectors
 
 pytestmark = pytest.mark.usefixtures("small_starter")
@@ -85,7 +85,7 @@ def test_new_words_and_labels_are_learnt_and_the_old_are_kept(old):
 def test_old_texts_get_the_same_features_and_new_words_vectors_like_the_old(old):
     small = WordVectors(WORDS[:30], VECTORS.matrix[:30], "v", "digest", "test")
     model = train(OLD, PLAIN, small).model
-    grown = grow(model, NEW.texts, ("a", "b", "c"), PLAIN, VECTORS, np.random.default_rng(0))
+    grown = grow(model, NEW.texts, ("a", "b", "c"), Sources(PLAIN, VECTORS, np.random.default_rng(0)))
     features, E = grown.vocabulary.features, grown.vocabulary.E
     before, after = model.features.extract(OLD.texts), features.extract(OLD.texts)
     rows_before, rows_after = model.features.words.index, features.words.index
@@ -99,7 +99,7 @@ def test_subwords_are_gone_on_from_too(several):
     output = "sigmoid" if several else "softmax"
     settings = Settings(char_ngrams=(2, 4), multi_label=several, output=output, l2=0.1)
     first = train(OLD, settings, VECTORS).model
-    grown = grow(first, NEW.texts, ("a", "b", "c"), settings, VECTORS, np.random.default_rng(0))
+    grown = grow(first, NEW.texts, ("a", "b", "c"), Sources(settings, VECTORS, np.random.default_rng(0)))
     features, U = grown.vocabulary.features, grown.earlier.U
     before, after = first.features.extract(OLD.texts), features.extract(OLD.texts)
     np.testing.assert_allclose(before.ngrams.times(first.U), after.ngrams.times(U)[:, :2], atol=1e-5)
@@ -121,7 +121,7 @@ def test_a_vector_that_was_left_out_comes_back_where_it_would_have_stood():
         words=PackedStrings.of([word for word, kept in zip(model.words, keep, strict=True) if kept]),
         E=model.E[keep],
     )
-    grown = grow(less, seen, model.labels, PLAIN, VECTORS, np.random.default_rng(0))
+    grown = grow(less, seen, model.labels, Sources(PLAIN, VECTORS, np.random.default_rng(0)))
     assert list(grown.vocabulary.words) == list(model.words)
     step = np.abs(np.asarray(model.E)).max() / 127  # of a file's 8-bit numbers
     np.testing.assert_allclose(grown.vocabulary.E, model.E, atol=step)
@@ -314,6 +314,6 @@ def test_old_and_new_texts_are_usual_and_an_ngram_of_one_text_makes_that_text_no
     data = LabelledTexts([*NEW.texts, "w1 w2 w99", "w3 w98"], [*NEW.labels, "a", "a"])
     new = go_on(old, data)
     assert new.reference.counts[1].sum() == 80 + 62
-    grown = grow(old, data.texts, ("a", "b", "c"), PLAIN, VECTORS, np.random.default_rng(0))
+    grown = grow(old, data.texts, ("a", "b", "c"), Sources(PLAIN, VECTORS, np.random.default_rng(0)))
     assert grown.vocabulary.features.extract(data.texts).known_shares[-2:].tolist() == [[1.0], [1.0]]
     assert grown.vocabulary.matrix.known_shares[-2:, 0] == pytest.approx([2 / 3, 1 / 2])

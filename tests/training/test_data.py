@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import class_numbers
 
-from textclf.training.data import deal, split
+from textclf.training.data import RowsByClass, deal, split
 
 
 @given(class_numbers(), st.floats(0.0, 0.5), st.integers(0, 100))
 def test_a_split_shares_every_class_that_is_large_enough_and_loses_no_row(y, fraction, seed):
-    train, valid = split(y, fraction, np.random.default_rng(seed))
+    train, valid = split(RowsByClass(y), fraction, np.random.default_rng(seed))
     assert sorted([*train.tolist(), *valid.tolist()]) == list(range(len(y)))
     for number in np.unique(y):
         n, held = (y == number).sum(), (y[valid] == number).sum()
@@ -20,13 +20,13 @@ def test_a_split_shares_every_class_that_is_large_enough_and_loses_no_row(y, fra
 
 
 def test_no_validation_is_wanted_and_none_is_made():
-    train, valid = split(np.arange(40) % 2, 0.0, np.random.default_rng(0))
+    train, valid = split(RowsByClass(np.arange(40) % 2), 0.0, np.random.default_rng(0))
     assert (len(train), len(valid)) == (40, 0)
 
 
 @given(class_numbers(), st.integers(2, 6), st.integers(0, 100))
 def test_folds_share_out_every_class_and_are_of_one_size(y, folds, seed):
-    fold = deal(y, folds, np.random.default_rng(seed))
+    fold = deal(RowsByClass(y), folds, np.random.default_rng(seed))
     for number in np.unique(y):
         of_class = fold[y == number]
         if len(of_class) > 1:  # one row of a class alone is in no fold

@@ -12,7 +12,7 @@ from textclf.metrics.multi_label import new_tally
 from textclf.nn.network import one_hot
 from textclf.settings import Settings
 from textclf.text.copies import group_copies, group_keys, text_keys
-from textclf.training.data import deal, split
+from textclf.training.data import RowsByClass, deal, split
 from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, train
 
@@ -24,13 +24,13 @@ FAST = Settings(vectors="none", dimension=8, recipe="fast", char_ngrams=(0, 0))
 def test_no_row_is_judged_by_a_model_that_saw_its_text_or_never_saw_its_class(rows, folds, seed):
     y = np.array([label for _, label in rows])
     groups = group_copies([f"text {number}" for number, _ in rows])
-    fold = deal(y, folds, np.random.default_rng(seed), groups=groups)
+    fold = deal(RowsByClass(y, groups), folds, np.random.default_rng(seed))
     for number in np.unique(fold[fold >= 0]):
         out, rest = fold == number, fold != number
         assert not set(groups[out]) & set(groups[rest])
         assert set(y[out]) <= set(y[rest])
     for fraction in (0.1, 0.4):
-        train_rows, valid_rows = split(y, fraction, np.random.default_rng(seed), groups=groups)
+        train_rows, valid_rows = split(RowsByClass(y, groups), fraction, np.random.default_rng(seed))
         assert sorted([*train_rows, *valid_rows]) == list(range(len(y)))
         assert not set(groups[train_rows]) & set(groups[valid_rows])
         assert set(y[valid_rows]) <= set(y[train_rows])
@@ -41,8 +41,8 @@ def test_no_row_is_judged_that_has_a_label_of_no_other_fold_beside_common_ones()
     Y[7] = [1, 1, 1]
     y = np.where(Y[:, 0] > 0, 0, 1)  # as if another label of that row were its rarest
     for seed in range(5):
-        assert deal(y, 5, np.random.default_rng(seed), Y=Y)[7] == -1
-        assert 7 in split(y, 0.5, np.random.default_rng(seed), Y=Y)[0]
+        assert deal(RowsByClass(y, Y=Y), 5, np.random.default_rng(seed))[7] == -1
+        assert 7 in split(RowsByClass(y, Y=Y), 0.5, np.random.default_rng(seed))[0]
 
 
 def test_texts_are_copies_whatever_their_case_and_blanks():
@@ -56,7 +56,7 @@ def test_files_that_are_split_one_by_one_hold_out_the_same_texts():
     for _ in range(2):
         rows = rng.permutation(1000)[:900]
         keys = text_keys([texts[row] for row in rows])
-        _, valid = split(rows % 2, 0.1, rng, groups=group_keys(keys), keys=keys)
+        _, valid = split(RowsByClass(rows % 2, group_keys(keys)), 0.1, rng, keys=keys)
         assert len(valid) == 90
         held_out.append({texts[rows[row]] for row in valid} | {texts[row] for row in set(range(1000)) - set(rows)})
     assert len(held_out[0] & held_out[1]) > 80
@@ -73,7 +73,7 @@ def test_copies_of_training_rows_in_a_validation_table_are_told():
 def test_one_text_in_half_of_all_rows_is_not_all_that_is_validated_on():
     groups = np.concatenate([np.zeros(50, int), np.arange(50, 100)])
     for seed in range(5):
-        _, valid = split(np.zeros(100, int), 0.1, np.random.default_rng(seed), groups=groups)
+        _, valid = split(RowsByClass(np.zeros(100, int), groups), 0.1, np.random.default_rng(seed))
         assert len(valid) == 10
         assert valid.min() >= 50
 
@@ -134,10 +134,10 @@ def test_copies_do_not_leak_into_validation_and_are_told():
 def test_a_row_that_weighs_nothing_shows_no_label_to_others(rows, seed):
     y = np.array([label for _, label in rows])
     weights, groups = np.array([number % 3 for number, _ in rows]), group_copies([f"{number}" for number, _ in rows])
-    fold = deal(y, 3, np.random.default_rng(seed), groups=groups, weights=weights)
+    fold = deal(RowsByClass(y, groups, weights=weights), 3, np.random.default_rng(seed))
     for number in np.unique(fold[fold >= 0]):
         assert set(y[fold == number]) <= set(y[(fold != number) & (weights > 0)])
-    train_rows, valid_rows = split(y, 0.4, np.random.default_rng(seed), groups=groups, weights=weights)
+    train_rows, valid_rows = split(RowsByClass(y, groups, weights=weights), 0.4, np.random.default_rng(seed))
     assert set(y[valid_rows]) <= set(y[train_rows][weights[train_rows] > 0])
 
 

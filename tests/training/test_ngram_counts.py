@@ -13,7 +13,7 @@ from textclf.text.ngrams import ngrams
 from textclf.text.subwords import Spelling, subword_strings
 from textclf.text.tokenizer import keys_of, tokenize
 from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces, learn_ngrams, learn_subwords
-from textclf.training.vocabulary import CHAR_NGRAMS, learn_vocabulary
+from textclf.training.vocabulary import CHAR_NGRAMS, Sources, learn_vocabulary
 
 NO_WORDS = WordTable(KeyIndex(np.zeros(0, np.uint64)), np.zeros(0, np.float32))
 
@@ -28,10 +28,10 @@ def counted(texts, kind, budget=None, weights=None):
         index = spelling.index
     else:
         index = KeyIndex(np.unique(ngrams(tokens, kind[1], kind[2])[1]))
-    found = TextCounts(index, ArrayStore(budget), weights)
+    found = TextCounts(kind, index, ArrayStore(budget), weights)
     for part in (texts[:2], texts[2:]):
         cut = tokenize(part)
-        found.add(*(count_pieces(found, cut) if kind[0] == "chars" else count_ngrams(found, cut, kind)))
+        found.add(*(count_pieces(found, cut) if kind[0] == "chars" else count_ngrams(found, cut)))
     return found, spelling
 
 
@@ -39,7 +39,7 @@ def counted(texts, kind, budget=None, weights=None):
 def test_tf_idf_rows_are_those_of_the_formula_and_of_a_new_text_alike(budget):
     texts = ["a a b", "a c", "b d", "a"]
     kind = ("words", 1, 1)
-    learned = learn_ngrams(counted(texts, kind, budget)[0], kind, 2, ArrayStore(budget), 2)
+    learned = learn_ngrams(counted(texts, kind, budget)[0], 2, 2)
     table = learned.table
     assert sorted(table.index.keys.tolist()) == sorted(keys_of(["a", "b"]).tolist())
     idf = {"a": math.log(5 / 4) + 1, "b": math.log(5 / 3) + 1}
@@ -60,7 +60,7 @@ def test_what_subwords_add_in_training_is_what_they_add_to_a_new_text(budget, le
     texts = ["film films!! film", "good... 好看", "", "good film :-)", "!! filming"]
     kind = ("chars", 2, 4)
     found, spelling = counted(texts, kind, budget)
-    learned = learn_subwords(found, spelling, kind, least, ArrayStore(budget), 2)
+    learned = learn_subwords(found, spelling, least, 2)
     U = np.random.default_rng(0).normal(size=(len(learned.table.index), 3))
     in_training = learned.C.double().times(learned.G.double().times(U))
     new = Features(NO_WORDS, (learned.table,)).extract(texts)
@@ -72,7 +72,7 @@ def test_what_subwords_add_in_training_is_what_they_add_to_a_new_text(budget, le
 def test_in_how_many_texts_a_subword_stands_is_the_sum_over_its_pieces_but_no_more_than_there_are():
     texts = ["film", "films film", "filmed", "good"]
     kind = ("chars", 2, 5)
-    table = learn_subwords(*counted(texts, kind), kind, 3, ArrayStore(), 1).table
+    table = learn_subwords(*counted(texts, kind), 3, 1).table
     pieces = {"film": 2, "films": 1, "filmed": 1, "good": 1}
     expected = {}
     for piece, times in pieces.items():
@@ -93,7 +93,7 @@ def test_a_text_of_weight_two_counts_as_two_texts(kind):
     for some, of_rows in ((texts, weights), ([*texts, texts[0]], None)):
         found, spelling = counted(some, kind, weights=of_rows)
         more = (spelling,) if kind[0] == "chars" else ()
-        tables.append(learn(found, *more, kind, 2, ArrayStore(), 1).table)
+        tables.append(learn(found, *more, 2, 1).table)
     assert tables[0].index.keys.tolist() == tables[1].index.keys.tolist()
     np.testing.assert_allclose(tables[0].idf, tables[1].idf, rtol=1e-6)
 
@@ -108,7 +108,7 @@ def test_an_ngram_has_a_row_if_enough_texts_have_it_which_are_more_of_many_long_
         for number in range(times):
             texts[-1 - number] += f" rare{times}"
     settings = Settings(recipe="fast", vectors="none", dimension=2, word_ngrams=1)
-    learned = learn_vocabulary(texts, settings, None, np.random.default_rng(0))
+    learned = learn_vocabulary(texts, Sources(settings, None, np.random.default_rng(0)))
     rows = learned.features.ngrams[0].index.rows(keys_of([f"rare{times}" for times in range(1, 6)]))
     assert (rows >= 0).tolist() == [times >= least for times in range(1, 6)]
 
@@ -121,7 +121,7 @@ def test_a_vocabulary_is_the_same_whatever_the_threads_and_wherever_arrays_lie(t
 
     def learned(threads, store):
         settings = Settings(vectors="none", dimension=2, threads=threads)
-        return learn_vocabulary(texts, settings, None, np.random.default_rng(0), store)
+        return learn_vocabulary(texts, Sources(settings, None, np.random.default_rng(0), store))
 
     one, other = learned(1, ArrayStore()), learned(threads, ArrayStore(budget))
     assert [(table.kind, table.shortest, table.longest) for table in one.features.ngrams][1] == ("chars", *CHAR_NGRAMS)

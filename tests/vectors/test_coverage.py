@@ -7,7 +7,7 @@ import pytest
 
 from textclf.cli import run
 from textclf.settings import Settings
-from textclf.training.vocabulary import learn_vocabulary
+from textclf.training.vocabulary import Sources, learn_vocabulary
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import advise_on_coverage, find_parts
 
@@ -58,7 +58,8 @@ def test_words_with_an_apostrophe_are_put_together_from_the_parts_that_the_file_
 def test_a_model_takes_such_words_as_known_with_the_mean_of_the_parts():
     matrix = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     vectors = WordVectors(["do", "n't", "it", "'s", "film"], matrix, "v", "", "GloVe text")
-    learned = learn_vocabulary(["don't", "the film's", "it's"], Settings(), vectors, np.random.default_rng(0))
+    sources = Sources(Settings(), vectors, np.random.default_rng(0))
+    learned = learn_vocabulary(["don't", "the film's", "it's"], sources)
     assert learned.matrix.known.tolist() == [1, 1, 1]
     for word, parts in {"don't": [0, 1], "film's": [4, 3], "it's": [2, 3]}.items():
         expected = matrix[parts].mean(axis=0) - matrix.mean(axis=0)

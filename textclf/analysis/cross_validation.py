@@ -10,13 +10,13 @@ import numpy as np
 from textclf.analysis.evaluate import EvaluationCounts, Measurement
 from textclf.errors import DataError, TrainingError
 from textclf.labels import classes_of, label_sets, multi_hot
-from textclf.metrics.multi_label import MultiLabelEvaluation, strata
+from textclf.metrics.multi_label import MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation
 from textclf.model.decision import OWN_RULE
 from textclf.settings import Settings
 from textclf.tables import LoadedTable, Origin, TableOptions, open_table, open_writer
 from textclf.text.copies import group_copies
-from textclf.training.data import deal
+from textclf.training.data import RowsByClass, deal
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -63,7 +63,7 @@ def measure_folds(
     sets = label_sets(data.labels, multi_label=settings.multi_label)
     labels = classes_of(sets, settings.multi_label, set())
     Y = multi_hot(sets, labels)
-    fold = deal(strata(Y), folds, np.random.default_rng(settings.seed), groups=group_copies(data.only_texts), Y=Y)
+    fold = deal(RowsByClass.of(Y, group_copies(data.only_texts)), folds, np.random.default_rng(settings.seed))
     if len(np.unique(fold[fold >= 0])) < folds:
         raise TrainingError(f"--folds: expected different texts for {folds} folds, found too few. Give fewer folds.")
     predicted, confidence = [""] * len(data.texts), np.full(len(data.texts), np.nan)

@@ -21,7 +21,7 @@ from textclf.errors import TrainingError
 from textclf.settings import Settings
 from textclf.storage.files import write_csv
 from textclf.text.copies import group_copies
-from textclf.training.data import deal
+from textclf.training.data import RowsByClass, deal
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
@@ -121,7 +121,7 @@ def deal_to_judge(y: Integers, groups: Integers, rng: np.random.Generator) -> In
 
     Raises TrainingError when fewer than two classes have `FOLDS` different texts.
     """
-    fold = deal(y, FOLDS, rng, groups=groups, fewest=FOLDS)
+    fold = deal(RowsByClass(y, groups), FOLDS, rng, fewest=FOLDS)
     judged = len(np.unique(y[fold >= 0]))
     if judged < 2:
         raise TrainingError(

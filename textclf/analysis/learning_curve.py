@@ -19,10 +19,9 @@ import numpy as np
 from textclf.errors import TrainingError
 from textclf.labels import classes_of, label_sets, multi_hot
 from textclf.metrics.bootstrap import ClassCounts, Interval, RowPatterns
-from textclf.metrics.multi_label import strata
 from textclf.settings import Settings
 from textclf.text.copies import group_copies
-from textclf.training.data import deal
+from textclf.training.data import RowsByClass, deal
 from textclf.training.train import LabelledTexts, train
 from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors
@@ -162,9 +161,10 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator, *, mul
     sets = label_sets(data.labels, multi_label=multi_label)
     labels = classes_of(sets, multi_label, set())
     truth = multi_hot(sets, labels)
-    y, groups = strata(truth), group_copies(data.only_texts)
-    n, k = len(y), len(labels)
-    fold = deal(y, folds, rng, groups=groups, Y=truth)
+    n, k = truth.shape
+    groups = group_copies(data.only_texts)
+    rows = RowsByClass.of(truth, groups)
+    fold = deal(rows, folds, rng)
     sizes_of_folds = np.bincount(fold[fold >= 0], minlength=folds)
     largest = n - int(sizes_of_folds.max())
     smallest = max(_SMALLEST, _SMALLEST_OF_CLASS * k)
@@ -176,7 +176,7 @@ def plan_curve(data: LabelledTexts, folds: int, rng: np.random.Generator, *, mul
         )
     if not sizes_of_folds.all():
         raise TrainingError(f"texts: expected different ones for each of {folds} folds, found too few. Add others.")
-    return CurvePlan(y, labels, fold, folds, sizes, groups, truth > 0 if multi_label else None)
+    return CurvePlan(rows.y, labels, fold, folds, sizes, groups, truth > 0 if multi_label else None)
 
 
 def measure_learning_curve(

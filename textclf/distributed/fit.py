@@ -22,7 +22,7 @@ from textclf.storage.quantized import ByteRows
 from textclf.text.copies import group_keys
 from textclf.training.calibration import FOLDS, CalibrationRows, fit_calibration
 from textclf.training.checkpoint import State
-from textclf.training.data import deal
+from textclf.training.data import RowsByClass, deal
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import scales_of
 from textclf.training.objective import FitOptions, JointFit, Problem, fit_jointly
@@ -198,7 +198,7 @@ class FarFit:
         if self._settings.calibrate:
             loss = LOSSES["cross-entropy", self._settings.output]
             rng = np.random.default_rng(self._settings.seed)
-            fold = deal(judged.Y.argmax(axis=1), FOLDS, rng, groups=groups, Y=judged.Y, weights=judged.weights)
+            fold = deal(RowsByClass.of(judged.Y, groups, judged.weights), FOLDS, rng)
             found = fit_calibration(CalibrationRows(Z, judged.Y, judged.weights, fold, groups), loss, rng)
             model, scaling = replace(model, temperature=found.temperature), found.scaling
             if scaling is not None:

@@ -33,7 +33,15 @@ from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Resources
 from textclf.training.train import decides
-from textclf.training.vocabulary import fills_weights, learn_words, least_texts, mean_length, most_frequent, ngram_kinds
+from textclf.training.vocabulary import (
+    Sources,
+    fills_weights,
+    learn_words,
+    least_texts,
+    mean_length,
+    most_frequent,
+    ngram_kinds,
+)
 from textclf.types import BoolArray, Keys
 from textclf.vectors import WordVectors
 
@@ -83,7 +91,7 @@ def train_files(
         f"{counted(survey.rows, 'text')} of {counted(len(shards), 'file')}, {counted(len(labels), 'class')},"
         f" {counted(len(partitions), 'group')}"
     )
-    start = _before_training(survey, kinds, labels, settings, vectors, rng)
+    start = _before_training(survey, kinds, labels, Sources(settings, vectors, rng))
     with temporary_folder() as folder:
         path = folder / "start.safetensors"
         start.save(path)
@@ -193,11 +201,9 @@ def _least_texts(survey: CorpusCounts, settings: Settings) -> int:
     return max(least_texts(survey.rows, survey.length / survey.rows), settings.min_texts or 1)
 
 
-def _before_training(
-    survey: CorpusCounts, kinds: list[NgramKind], labels: tuple[str, ...], settings: Settings, vectors: WordVectors,
-    rng: np.random.Generator,
-) -> Model:  # fmt: skip
+def _before_training(survey: CorpusCounts, kinds: list[NgramKind], labels: tuple[str, ...], sources: Sources) -> Model:
     """Return the model before training: words with vectors, n-grams that stand in enough texts, a network, U = 0."""
+    settings = sources.settings
     least = _least_texts(survey, settings)
     tables = []
     for (kind, shortest, longest), found in zip(kinds, survey.ngrams, strict=True):
@@ -215,8 +221,8 @@ def _before_training(
     if settings.min_texts is not None:
         kept = _in_texts(survey.words.keys, survey.texts_of_words, settings.min_texts)
         counted = (survey.words.keys[kept], survey.words.counts[kept])
-    words = learn_words(survey.rows, counted, settings, vectors, rng, lambda _: [])
-    network = Network.start((words.E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
+    words = learn_words(survey.rows, counted, sources, lambda _: [])
+    network = Network.start((words.E.shape[1], *settings.hidden, len(labels)), settings.activation, sources.rng)
     U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
     features, card = Features(words.table, tuple(tables)), ModelCard(settings=settings)
     return Model(labels, features, words.words, words.E, U, network, settings.output, card)

@@ -23,7 +23,7 @@ from textclf.tables import TableOptions, open_table
 from textclf.text.copies import group_keys, text_keys
 from textclf.text.features import TextMatrix, stack_texts
 from textclf.text.weighting import inverse_document_frequency
-from textclf.training.data import Examples, split
+from textclf.training.data import Examples, RowsByClass, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.nbsvm import class_counts
 from textclf.training.objective import RowsHere, add_to
@@ -141,7 +141,7 @@ def _read(plan: ShardPlan, partition: Partition) -> HeldRows:
         matrix, Y, keys = _read_shard(plan, model, shard)
         rng = np.random.default_rng(plan.seed)
         mixed = keys * np.uint64(2 * rng.integers(1 << 62) + 1)  # with each seed other texts have the lowest keys
-        _, chosen = split(Y.argmax(axis=1), plan.valid_fraction, rng, groups=group_keys(keys), keys=mixed)
+        _, chosen = split(RowsByClass.of(Y, group_keys(keys)), plan.valid_fraction, rng, keys=mixed)
         parts.append(matrix)
         Ys.append(Y)
         valid.append(chosen + n)

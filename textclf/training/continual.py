@@ -22,13 +22,12 @@ from textclf.errors import ModelError
 from textclf.model.model import Model
 from textclf.nn.network import OUTPUTS, Network, parameter_count
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayStore
 from textclf.storage.packed_strings import PackedStrings
 from textclf.text.csr import average
 from textclf.text.features import Features, NgramKind, WordTable
 from textclf.text.key_index import KeyIndex
 from textclf.text.ngrams import NgramTable
-from textclf.text.other_columns import learn_columns
+from textclf.text.other_columns import OtherColumns, learn_columns
 from textclf.text.tokenizer import keys_of
 from textclf.text.weighting import inverse_document_frequency, word_weights
 from textclf.training.ngram_counts import TextCounts, ngram_table, subword_table
@@ -36,6 +35,8 @@ from textclf.training.objective import GaussianPrior, Problem
 from textclf.training.regularization import Regularization
 from textclf.training.tokenized_corpus import TokenizedCorpus
 from textclf.training.vocabulary import (
+    Counted,
+    Sources,
     Vocabulary,
     common_words,
     count_all,
@@ -141,84 +142,117 @@ def _plain(value: Any) -> str:  # noqa: ANN401 - whatever a setting is
     return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-def grow(
-    model: Model,
-    rows: Sequence[str],
-    labels: tuple[str, ...],
-    settings: Settings,
-    vectors: WordVectors | None,
-    rng: np.random.Generator,
-    store: ArrayStore = IN_MEMORY,
-) -> Grown:
+def grow(model: Model, rows: Sequence[str], labels: tuple[str, ...], sources: Sources) -> Grown:
     """Return the model with room for what these rows add, and for `labels`, which its own are among.
 
-    Raises ModelError when `vectors` are not those that the model was trained with.
+    Raises ModelError when the vectors are not those that the model was trained with.
     """
-    _check_vectors(model, vectors)
-    n, old = rows_seen(model), model.features
-    texts = old.columns.only_texts(rows)
-    kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
-    is_spelled = vectors is None or old.table("chars") is not None
-    patterns = old.table("patterns")
+    _check_vectors(model, sources.vectors)
+    found = _count_new(model, rows, len(labels), sources)
+    words, strings, E = _more_words(model, found, sources)
+    columns = _more_columns(model, rows, found, sources.min_texts)
+    features = Features(words, columns.tables, model.features.columns, columns.others, model.features.is_apart)
+    matrix = extract(features, rows, sources.store, sources.settings.threads, columns.common)
+    vocabulary = Vocabulary(features, strings, E, matrix)
+    return Grown(vocabulary, _earlier_knowledge(model, vocabulary, columns, labels))
+
+
+@dataclass(frozen=True)
+class _FoundInTexts:
+    """What new texts hold: the words, and counts of n-grams, of which those of `least` texts are kept."""
+
+    corpus: TokenizedCorpus
+    words: Counted
+    counters: Sequence[TextCounts]
+    least: int
+
+
+def _count_new(model: Model, rows: Sequence[str], classes: int, sources: Sources) -> _FoundInTexts:
+    """Return the words of new rows, and the n-grams of the model's kinds."""
+    old, min_texts = model.features, sources.min_texts
+    texts, patterns = old.columns.only_texts(rows), old.table("patterns")
     corpus = TokenizedCorpus(
-        texts, settings.threads, store, spelled=is_spelled, ordered=patterns is not None, passages=old.passages
+        texts,
+        sources.settings.threads,
+        sources.store,
+        spelled=sources.vectors is None or old.table("chars") is not None,
+        ordered=patterns is not None,
+        passages=old.passages,
     )
+    kinds: list[NgramKind] = [(table.kind, table.shortest, table.longest) for table in old.ngrams]
     standing = None if patterns is None else patterns.common
     found = count_all(corpus, kinds, standing, is_cased=old.words.cased)
-    min_texts = settings.min_texts or 1
-    counted = common_words(corpus, found.all_words(), min_texts, is_cased=old.words.cased)
-    words, strings, E = _more_words(model, corpus, counted, settings, vectors, rng)
-    least = max(least_texts(n + len(texts), mean_length(texts)), min_texts)
-    counters = counters_of(kinds, found, least, len(labels), store)
-    for of_block in corpus.each(
-        lambda block: [count_kind(counter, block, kind, found.common) for kind, counter in counters]
-    ):
-        for (_, counter), (counts, totals) in zip(counters, of_block, strict=True):
+    words = common_words(corpus, found.all_words(), min_texts, is_cased=old.words.cased)
+    least = max(least_texts(rows_seen(model) + len(texts), mean_length(texts)), min_texts)
+    counters = counters_of(kinds, found, least, classes, sources.store)
+    for of_block in corpus.each(lambda block: [count_kind(counter, block, found.common) for counter in counters]):
+        for counter, (counts, totals) in zip(counters, of_block, strict=True):
             if min_texts > 1:
                 counter.add(counts, totals)
             else:
                 counter.add_frequencies(counts)
-    places = np.array([labels.index(label) for label in model.labels])
-    tables, masses, rows_of_U, common = [], [], [], []
-    for table, (kind, counter), place in zip(old.ngrams, counters, old.kinds, strict=True):
-        added, frequency = _add_ngrams(counter, corpus, kind, least, min_texts)
-        grown, origin = _more_ngrams(table, added, len(texts), n)
+    return _FoundInTexts(corpus, words, counters, least)
+
+
+@dataclass(frozen=True)
+class _GrownColumns:
+    """The columns of C, old and new: the tables of n-grams, and features of other columns.
+
+    `common`: which n-grams of each table a text may have and be no stranger. `origin`, shape (V,): the row of the
+    model's U that each column has, or -1. `mass`, shape (V,): Σ C² of each over the old rows.
+    """
+
+    tables: tuple[NgramTable, ...]
+    others: OtherColumns
+    common: Sequence[BoolArray]
+    origin: Integers
+    mass: Array
+
+
+def _more_columns(model: Model, rows: Sequence[str], found: _FoundInTexts, min_texts: int) -> _GrownColumns:
+    """Return the model's columns and those that new rows add."""
+    n, old = rows_seen(model), model.features
+    tables, common, origins, masses = [], [], [], []
+    for table, counter, place in zip(old.ngrams, found.counters, old.kinds, strict=True):
+        added, frequency = _new_ngrams(counter, found, min_texts)
+        grown, origin = _more_ngrams(table, added, len(rows), n)
         tables.append(grown)
         # What the model would know of a text that it had not seen: so many other texts must have a new n-gram.
-        common.append(np.where(origin >= 0, True, frequency[np.maximum(-1 - origin, 0)] > least) if len(added.index)
-                      else np.ones(len(origin), np.bool_))  # fmt: skip
-        rows_of_U.append(np.where(origin >= 0, origin + place.start, -1))
+        common.append(np.where(origin >= 0, True, frequency[np.maximum(-1 - origin, 0)] > found.least)
+                      if len(added.index) else np.ones(len(origin), np.bool_))  # fmt: skip
+        origins.append(np.where(origin >= 0, origin + place.start, -1))
         masses.append(_mass(grown.idf, origin >= 0, n))
     others, origin = old.others, np.arange(old.others.width)
     if old.columns.has_others:
         of_rows = learn_columns(old.columns, rows, np.ones(len(rows)), least_texts(n + len(rows), 0.0))
         others, origin = others.extend(of_rows)
-    features = Features(words, tuple(tables), old.columns, others, old.is_apart)
     before = sum(table.kind != "chars" for table in tables)  # sub-words alone stand after the other columns
-    rows_of_U.insert(before, np.where(origin >= 0, origin + old.of_others.start, -1))
+    origins.insert(before, np.where(origin >= 0, origin + old.of_others.start, -1))
     masses.insert(before, np.where(origin >= 0, n * others.squares(), 0.0))
-    matrix = extract(features, rows, store, settings.threads, common)
-    origins = np.concatenate(rows_of_U)
-    U = np.zeros((len(origins), len(labels)), np.float32)
-    U[np.ix_(origins >= 0, places)] = np.asarray(model.U)[origins[origins >= 0]]
-    is_new = np.ones(U.shape, np.bool_)
-    is_new[np.ix_(origins >= 0, places)] = False
-    network, is_new_theta = _with_labels(model.network, places, len(labels), -np.log1p(n))
-    S, wide = average(matrix.words, E), matrix.ngrams.times(U)
+    return _GrownColumns(tuple(tables), others, common, np.concatenate(origins), np.concatenate(masses))
+
+
+def _earlier_knowledge(
+    model: Model, grown: Vocabulary, columns: _GrownColumns, labels: tuple[str, ...]
+) -> EarlierKnowledge:
+    """Return the model's parameters at their new places, and how firmly they are held there."""
+    n, k, is_old = rows_seen(model), len(labels), columns.origin >= 0
+    places = np.array([labels.index(label) for label in model.labels])
+    U, is_new = np.zeros((len(is_old), k), np.float32), np.ones((len(is_old), k), np.bool_)
+    U[np.ix_(is_old, places)] = np.asarray(model.U)[columns.origin[is_old]]
+    is_new[np.ix_(is_old, places)] = False
+    network, is_new_theta = _with_labels(model.network, places, k, -np.log1p(n))
+    S, wide = average(grown.matrix.words, grown.E), grown.matrix.ngrams.times(U)
     h, of_output = curvature(network, S, wide, OUTPUTS[model.output])
-    h = np.where(is_new_theta, 0.0, h * n)
-    h_U = np.concatenate(masses)[:, None] * of_output
-    return Grown(Vocabulary(features, strings, E, matrix), EarlierKnowledge(network, U, h, h_U, is_new))
+    return EarlierKnowledge(network, U, np.where(is_new_theta, 0.0, h * n), columns.mass[:, None] * of_output, is_new)
 
 
-def _add_ngrams(
-    counter: TextCounts, corpus: TokenizedCorpus, kind: NgramKind, least: int, min_texts: int
-) -> tuple[NgramTable, Integers]:
-    """Return the n-grams of one kind that stand in `least` of the new texts, and in how many each does."""
-    if kind[0] == "chars":
-        spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
-        return subword_table(counter, spelling, kind, least, corpus.threads, min_texts)
-    table, keep = ngram_table(counter, kind, least, min_texts)
+def _new_ngrams(counter: TextCounts, found: _FoundInTexts, min_texts: int) -> tuple[NgramTable, Integers]:
+    """Return the n-grams of one kind that enough of the new texts have, and in how many each stands."""
+    if counter.kind[0] == "chars":
+        spelling = found.corpus.spelling.take(counter.index.keys.astype(np.uint64))
+        return subword_table(counter, spelling, found.least, found.corpus.threads, min_texts)
+    table, keep = ngram_table(counter, found.least, min_texts)
     return table, counter.frequency[keep]
 
 
@@ -307,20 +341,13 @@ def _mass(idf: Array, is_old: BoolArray, n: int) -> Array:
     return total
 
 
-def _more_words(
-    model: Model,
-    corpus: TokenizedCorpus,
-    counted: tuple[Keys, Integers],
-    settings: Settings,
-    vectors: WordVectors | None,
-    rng: np.random.Generator,
-) -> tuple[WordTable, PackedStrings, Array]:
+def _more_words(model: Model, found: _FoundInTexts, sources: Sources) -> tuple[WordTable, PackedStrings, Array]:
     """Return the model's words and those that these texts add, which have a vector or get a random one, with E."""
-    table = model.features.words
-    (keys, occurrences), n, old = counted, len(corpus), np.asarray(model.E)
+    table, vectors, rng = model.features.words, sources.vectors, sources.rng
+    (keys, occurrences), n, old = found.words, len(found.corpus), np.asarray(model.E)
     if vectors is None:
         added = keys
-        new_strings = corpus.spelling.strings(keys)
+        new_strings = found.corpus.spelling.strings(keys)
         E = rng.normal(0.0, 1.0, (len(keys), old.shape[1])) * old.std(axis=0) + old.mean(axis=0)
     else:
         all_words = list(vectors.words)
@@ -329,7 +356,7 @@ def _more_words(
         added, occurrences, new = keys[rows >= 0], occurrences[rows >= 0], places[rows[rows >= 0]]
         new_strings = [all_words[place] for place in new.tolist()]
         E = _as_the_old(old, vectors, table.index.rows(known), places, new)
-    weights = word_weights(settings.word_weighting, occurrences, n)
+    weights = word_weights(sources.settings.word_weighting, occurrences, n)
     dictionary, origin = _merge(table.index, added)
     old_strings = list(model.words)
     strings = [old_strings[i] if i >= 0 else new_strings[-1 - i] for i in origin.tolist()]

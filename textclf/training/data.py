@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import DataError
+from textclf.metrics.multi_label import strata
 from textclf.text.copies import group_copies
 from textclf.text.csr import SparseRows
 from textclf.text.subwords import WideRows
@@ -53,26 +54,37 @@ class Examples:
         return replace(self, weights=weights)
 
 
+@dataclass(frozen=True)
+class RowsByClass:
+    """What decides of n rows which may be set aside.
+
+    `y`, shape (n,): the class of each, or the rarest of its labels. `groups`, shape (n,), as `group_copies` returns
+    them: rows of one number stay together; None says that all texts differ. `Y`, shape (n, k): the labels, where rows
+    may have several. `weights`, shape (n,): None says that all rows weigh alike.
+    """
+
+    y: Integers
+    groups: Integers | None = None
+    Y: Array | None = None
+    weights: Array | None = None
+
+    @staticmethod
+    def of(Y: Array, groups: Integers | None = None, weights: Array | None = None) -> "RowsByClass":
+        """Return the rows whose truth is Y, shape (n, k)."""
+        return RowsByClass(strata(Y), groups, Y, weights)
+
+
 def split(
-    y: Integers,
-    fraction: float,
-    rng: np.random.Generator,
-    *,
-    groups: Integers | None = None,
-    Y: Array | None = None,
-    weights: Array | None = None,
-    keys: Keys | None = None,
+    rows: RowsByClass, fraction: float, rng: np.random.Generator, *, keys: Keys | None = None
 ) -> tuple[Integers, Integers]:
     """Return the numbers of the training rows and of the validation rows, `fraction` of each class, both rising.
 
     A class of n rows gives round(n · fraction) of them, at least one if it has four different texts or more, and never
-    its last two texts: a class too small to share stays with training. A fraction of 0 sets nothing aside. `groups`,
-    as `group_copies` returns them: rows of one number stay together; None says that all texts differ. `Y`, shape
-    (n, k): the labels, where rows may have several and `y` is but the rarest of each row's. `weights`, shape (n,): None
-    says that all rows weigh alike. `keys`, shape (n,): rows of the lowest are held out, instead of rows by chance, so
-    that files that are split one by one hold out the same texts, but for some at the margin.
+    its last two texts: a class too small to share stays with training. A fraction of 0 sets nothing aside. `keys`,
+    shape (n,): rows of the lowest are held out, instead of rows by chance, so that files that are split one by one hold
+    out the same texts, but for some at the margin.
     """
-    units = _TextGroups.of(y, groups)
+    y, units = rows.y, _TextGroups.of(rows)
     least = 1 if fraction else 0
     chosen = np.zeros(len(units), np.bool_)
     for number in np.unique(y):
@@ -86,7 +98,7 @@ def split(
         if least and not len(taken) and len(members) >= _SMALLEST_SHARED:
             taken = order[units.sizes[order].argmin()][None]
         chosen[taken[: len(members) - 2]] = True
-    chosen &= ~units.hold_unseen(np.where(chosen, 0, -1), y, Y, weights)
+    chosen &= ~units.hold_unseen(np.where(chosen, 0, -1), rows)
     aside = chosen[units.of_row]
     return np.flatnonzero(~aside), np.flatnonzero(aside)
 
@@ -94,33 +106,23 @@ def split(
 _SMALLEST_SHARED = 4
 
 
-def deal(
-    y: Integers,
-    folds: int,
-    rng: np.random.Generator,
-    *,
-    groups: Integers | None = None,
-    Y: Array | None = None,
-    weights: Array | None = None,
-    fewest: int = 2,
-) -> Integers:
+def deal(rows: RowsByClass, folds: int, rng: np.random.Generator, *, fewest: int = 2) -> Integers:
     """Return the fold of each row, shape (n,), 0 to `folds` - 1: each class is dealt out evenly, in random order.
 
     Rows of fold -1 are in no fold: they train every time, and nothing is to be said of them. They are those of classes
-    with less than `fewest` different texts, and those with a label that no other fold has. `groups`, `Y` and `weights`
-    are those of `split`.
+    with less than `fewest` different texts, and those with a label that no other fold has.
     """
-    units = _TextGroups.of(y, groups)
+    units = _TextGroups.of(rows)
     fold = np.full(len(units), -1)
     dealt = 0  # the next class goes on where the last one ended, so that small classes do not all fall into fold 0
-    for number in np.unique(y):
+    for number in np.unique(rows.y):
         order = rng.permutation(np.flatnonzero(units.y == number))
         if len(order) < fewest:
             continue
         order = order[np.argsort(-units.sizes[order], kind="stable")]  # texts with many copies first: folds end even
         fold[order] = (np.arange(len(order)) + dealt) % folds
         dealt += len(order)
-    fold[units.hold_unseen(fold, y, Y, weights)] = -1
+    fold[units.hold_unseen(fold, rows)] = -1
     return fold[units.of_row]
 
 
@@ -137,8 +139,9 @@ class _TextGroups:
     y: Integers
 
     @staticmethod
-    def of(y: Integers, groups: Integers | None) -> "_TextGroups":
+    def of(rows: RowsByClass) -> "_TextGroups":
         """Return one unit for each different text; its class is that of its first row."""
+        y, groups = rows.y, rows.groups
         if groups is None:
             return _TextGroups(np.arange(len(y)), np.arange(len(y)), np.ones(len(y), np.int64), y)
         _, firsts, of_row, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
@@ -147,13 +150,13 @@ class _TextGroups:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def hold_unseen(self, fold: Integers, y: Integers, Y: Array | None, weights: Array | None) -> npt.NDArray[np.bool_]:
+    def hold_unseen(self, fold: Integers, of: RowsByClass) -> npt.NDArray[np.bool_]:
         """Return which units, dealt to `fold`, have a row with a label that no row of weight outside their fold has."""
-        rows, labels = (np.arange(len(y)), y) if Y is None else np.nonzero(Y)
+        rows, labels = (np.arange(len(of.y)), of.y) if of.Y is None else np.nonzero(of.Y)
         of_row = fold[self.of_row[rows]]
         lowest, highest = np.full((2, int(labels.max(initial=0)) + 1), -1)
         lowest[:] = np.iinfo(np.int64).max
-        shows = np.full(len(rows), True) if weights is None else weights[rows] > 0
+        shows = np.full(len(rows), True) if of.weights is None else of.weights[rows] > 0
         np.minimum.at(lowest, labels[shows], of_row[shows])
         np.maximum.at(highest, labels[shows], of_row[shows])
         alone = (of_row >= 0) & (lowest[labels] >= of_row) & (highest[labels] <= of_row)

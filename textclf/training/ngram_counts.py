@@ -21,13 +21,13 @@ _ONE = np.int32(1)  # of the kind that it is added to, with which `add.at` is th
 
 
 class TextCounts:
-    """How often each of some keys stands in each text, and in how many texts it stands.
+    """How often each n-gram of one kind stands in each text, and in how many texts it stands; arrays in the store.
 
     With `weights`, a text of weight 2 counts as two texts.
     """
 
-    def __init__(self, index: KeyIndex, store: ArrayStore, weights: Array | None = None) -> None:
-        self.index, self._store, self._weights = index, store, weights
+    def __init__(self, kind: NgramKind, index: KeyIndex, store: ArrayStore, weights: Array | None = None) -> None:
+        self.kind, self.index, self.store, self._weights = kind, index, store, weights
         self._counts = CsrBuilder(store, len(index))
         self._in_texts = np.zeros(len(index), np.int32)
         self._weighed = np.zeros(len(index) if weights is not None else 0)
@@ -94,14 +94,12 @@ class LearnedNgrams:
     known_shares: Array
 
 
-def learn_ngrams(
-    found: TextCounts, kind: NgramKind, least: int, store: ArrayStore, threads: int, min_texts: int = 1
-) -> LearnedNgrams:
+def learn_ngrams(found: TextCounts, least: int, threads: int, min_texts: int = 1) -> LearnedNgrams:
     """Return the word n-grams that stand in at least `least` texts by their weights, and in `min_texts` of any weight.
 
     An n-gram of one training text only says which text it was, so it is worth its room only where texts are few.
     """
-    table, keep = ngram_table(found, kind, least, min_texts)
+    table, keep = ngram_table(found, least, min_texts)
     places = np.where(keep, np.cumsum(keep, dtype=np.int32) - np.int32(1), np.int32(-1))
     # What the model would know of a text that it had not seen: so many other texts must have the n-gram.
     common = found.frequency > least
@@ -109,7 +107,7 @@ def learn_ngrams(
     def weigh(counts: SparseRows) -> tuple[SparseRows, Array]:
         return tf_idf(counts.renumber(places, len(table.index)), table.idf), known_counts(counts, common)
 
-    C, known = CsrBuilder(store, len(table.index)), []
+    C, known = CsrBuilder(found.store, len(table.index)), []
     for weighed, of_texts in in_order(weigh, found.counts.batches(), threads):
         C.add(weighed)
         known.append(of_texts)
@@ -117,11 +115,11 @@ def learn_ngrams(
     return LearnedNgrams(table, C.whole(), known_shares)
 
 
-def ngram_table(found: TextCounts, kind: NgramKind, least: int, min_texts: int = 1) -> tuple[NgramTable, BoolArray]:
+def ngram_table(found: TextCounts, least: int, min_texts: int = 1) -> tuple[NgramTable, BoolArray]:
     """Return the table of those n-grams that `learn_ngrams` keeps, and which of all they are."""
     keep = (found.frequency >= least) & (found.in_texts >= min_texts)
     idf = inverse_document_frequency(found.weighed_frequency[keep], found.texts)
-    return NgramTable(*kind, KeyIndex(found.index.keys[keep]), idf), keep
+    return NgramTable(*found.kind, KeyIndex(found.index.keys[keep]), idf), keep
 
 
 @dataclass(frozen=True)
@@ -135,17 +133,16 @@ class LearnedSubwords:
 
 
 def learn_subwords(
-    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, store: ArrayStore, threads: int,
-    min_texts: int = 1,
-) -> LearnedSubwords:  # fmt: skip
+    found: TextCounts, spelling: Spelling, least: int, threads: int, min_texts: int = 1
+) -> LearnedSubwords:
     """Return the sub-words that stand in at least `least` texts, given the counts of pieces and their `spelling`.
 
     The document frequency of a sub-word is the sum over its pieces, as if no text had two of them. From 2 `min_texts`
     on, the texts with it are counted one by one as well, and must be so many, whatever they weigh.
     """
-    table, frequency = subword_table(found, spelling, kind, least, threads, min_texts)
+    table, frequency = subword_table(found, spelling, least, threads, min_texts)
     G, facts = piece_rows(spelling, table, frequency > least)
-    C, shares = CsrBuilder(store, len(spelling)), []
+    C, shares = CsrBuilder(found.store, len(spelling)), []
     for weighed, share in in_order(lambda counts: weigh_pieces(counts, facts), found.counts.batches(), threads):
         C.add(weighed)
         shares.append(share)
@@ -153,10 +150,10 @@ def learn_subwords(
 
 
 def subword_table(
-    found: TextCounts, spelling: Spelling, kind: NgramKind, least: int, threads: int, min_texts: int = 1
+    found: TextCounts, spelling: Spelling, least: int, threads: int, min_texts: int = 1
 ) -> tuple[NgramTable, Integers]:
     """Return the table of those sub-words that `learn_subwords` keeps, and in how many texts each stands."""
-    _, shortest, longest = kind
+    _, shortest, longest = found.kind
     counter, done = KeyCounter(threads), 0
     # By weights, they may be more than 32 bits hold.
     times = found.frequency if found.frequency.dtype == np.int32 else np.rint(found.frequency)
@@ -170,7 +167,7 @@ def subword_table(
     if min_texts > 1:
         in_texts = count_texts(found.counts, spelling, KeyIndex(keys), shortest, longest)
         keys, frequency = keys[in_texts >= min_texts], frequency[in_texts >= min_texts]
-    return NgramTable(*kind, KeyIndex(keys), inverse_document_frequency(frequency, found.texts)), frequency
+    return NgramTable(*found.kind, KeyIndex(keys), inverse_document_frequency(frequency, found.texts)), frequency
 
 
 def count_pieces(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integers]:
@@ -178,9 +175,9 @@ def count_pieces(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integer
     return found.count(len(tokens), *piece_keys(tokens))
 
 
-def count_ngrams(found: TextCounts, tokens: Tokens, kind: NgramKind) -> tuple[SparseRows, Integers]:
+def count_ngrams(found: TextCounts, tokens: Tokens) -> tuple[SparseRows, Integers]:
     """Return how often each word n-gram stands in each text, and how many each has."""
-    _, shortest, longest = kind
+    _, shortest, longest = found.kind
     return found.count(len(tokens), *ngrams(tokens, shortest, longest))
 
 

@@ -20,12 +20,11 @@ import numpy as np
 
 from textclf.errors import TextclfError, TrainingError, require_packages
 from textclf.labels import label_sets, multi_hot
-from textclf.metrics.multi_label import strata
 from textclf.model.card import ModelCard
 from textclf.settings import Settings
 from textclf.storage.files import check_writable
 from textclf.text.copies import group_copies
-from textclf.training.data import deal
+from textclf.training.data import RowsByClass, deal
 from textclf.training.train import LabelledTexts
 from textclf.training.trial_worker import Measured, OutOfTime, Work, Worker
 from textclf.training.vocabulary import LONGEST_SHORT, mean_length
@@ -145,7 +144,7 @@ class _Search:
         self._sets = label_sets(data.labels, multi_label=base.multi_label)
         labels = tuple(sorted({label for row in self._sets for label in row}))
         Y = multi_hot(self._sets, labels)
-        self.folds = deal(strata(Y), tuning.folds, rng, groups=group_copies(data.only_texts), Y=Y)
+        self.folds = deal(RowsByClass.of(Y, group_copies(data.only_texts)), tuning.folds, rng)
         if len(np.unique(self.folds[self.folds >= 0])) < tuning.folds:
             raise TrainingError(
                 f"texts: expected different ones for each of {tuning.folds} folds, found too few. Add others."

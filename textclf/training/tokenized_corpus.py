@@ -1,7 +1,7 @@
 """Training texts cut into tokens once, and gone through more than once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from itertools import zip_longest
 from typing import TypeVar
 
@@ -37,6 +37,7 @@ class TokenBlock:
         return self.pieces.units(common)
 
 
+@dataclass
 class TokenizedCorpus:
     """Texts cut into tokens, a block at a time, whose keys lie in a store after the first time.
 
@@ -44,21 +45,16 @@ class TokenizedCorpus:
     piece is spelled, once it was gone through. With `ordered` its blocks have pieces in their order.
     """
 
-    def __init__(
-        self,
-        texts: Sequence[str],
-        threads: int,
-        store: ArrayStore,
-        *,
-        spelled: bool,
-        ordered: bool = False,
-        passages: int = 1,
-    ) -> None:
-        self.texts, self.threads, self.passages = texts, threads, passages
-        self._store, self._spelled, self._ordered = store, spelled, ordered
-        self._blocks: list[Tokens] | None = None
-        self._pieces: list[OrderedPieces] = []
-        self._spellings: list[Spelling] = []
+    texts: Sequence[str]
+    threads: int
+    store: ArrayStore
+    _: KW_ONLY
+    spelled: bool
+    ordered: bool = False
+    passages: int = 1
+    _blocks: list[Tokens] | None = field(default=None, init=False)
+    _pieces: list[OrderedPieces] = field(default_factory=list, init=False)
+    _spellings: list[Spelling] = field(default_factory=list, init=False)
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -80,11 +76,11 @@ class TokenizedCorpus:
     def _cut(self, function: Callable[[TokenBlock], Made]) -> Iterator[Made]:
         def make(texts: Sequence[str]) -> tuple[TokenBlock, Spelling | None, Made]:
             tokens = tokenize(texts) if self.passages == 1 else tokenize_apart(texts, self.passages)
-            spelling = Spelling.of_tokens(tokens) if self._spelled else None
-            block = TokenBlock(texts, tokens, OrderedPieces.of(tokens, texts) if self._ordered else None)
+            spelling = Spelling.of_tokens(tokens) if self.spelled else None
+            block = TokenBlock(texts, tokens, OrderedPieces.of(tokens, texts) if self.ordered else None)
             return block, spelling, function(block)
 
-        kept = _TokenBuilder(self._store)
+        kept = _TokenBuilder(self.store)
         for block, spelling, made in in_order(make, text_blocks(self.texts), self.threads):
             kept.add(block.tokens)
             if block.pieces is not None:

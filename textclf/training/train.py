@@ -27,7 +27,6 @@ from textclf.metrics.multi_label import (
     MultiLabelEvaluation,
     choose_thresholds,
     cross_validate,
-    strata,
     with_shares,
 )
 from textclf.metrics.single_label import Evaluation, Tally
@@ -48,12 +47,12 @@ from textclf.text.copies import (
 )
 from textclf.text.features import Features, TextMatrix
 from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
-from textclf.training.data import Examples, deal, split
+from textclf.training.data import Examples, RowsByClass, deal, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
 from textclf.training.trainer import FitResult, HeldOut, Trainer, WithoutPatterns, average_length, mean_vectors
-from textclf.training.vocabulary import add_columns, extract, learn_vocabulary, take
+from textclf.training.vocabulary import Sources, add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import advise_on_coverage
@@ -263,17 +262,16 @@ class _Training:
         """Return the fit to do, from scratch or on from a model, and what it is done on."""
         rows, labels, settings, vectors = self.rows, self.labels, self.settings, self.vectors
         store = self.resources.store
+        sources = Sources(settings, vectors, rng, store)
         Y = multi_hot(self.sets, labels)
         weights = _weights(rows, Y, labels, settings)
         if self.start is not None:
-            grown = grow(self.start.model, rows.texts, labels, settings, vectors, rng, store)
+            grown = grow(self.start.model, rows.texts, labels, sources)
             vocabulary, E, network, earlier = grown.vocabulary, grown.vocabulary.E, grown.earlier.network, grown.earlier
         else:
             copies, earlier = (None if rows.weights is None else rows.row_weights()), None
             m = len(rows.columns.texts) if is_apart else 1
-            vocabulary = learn_vocabulary(
-                rows.only_texts, settings, vectors, rng, store, copies, m, classes=len(labels)
-            )
+            vocabulary = learn_vocabulary(rows.only_texts, sources, copies, m, classes=len(labels))
             vocabulary = add_columns(vocabulary, rows.columns, rows.texts, store, copies, is_apart=is_apart)
             length = average_length(settings) / math.sqrt(m)
             raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, store, settings.threads)
@@ -301,7 +299,7 @@ class _Training:
             return _Split(np.arange(len(Y)), None, groups)
         n, share = len(self.data.texts), self.settings.valid_fraction
         weights = self.rows.row_weights()[:n]
-        _, valid = split(strata(Y[:n]), share, rng, groups=groups[:n], Y=Y[:n], weights=weights)
+        _, valid = split(RowsByClass.of(Y[:n], groups[:n], weights), share, rng)
         valid = valid[~np.isin(groups[valid], groups[n:])]  # old rows train, and so do copies of them
         return _Split(np.setdiff1d(np.arange(len(Y)), valid, assume_unique=True), valid, groups)
 
@@ -347,7 +345,7 @@ class _Training:
         Y, judged = examples.Y, split.valid
         if self.valid is None and self.rows is self.data and _is_cross_validated(self.settings, len(Y)):
             self.resources.listener.say(f"{FOLDS}-fold cross-validation")
-            folds = deal(strata(Y), FOLDS, rng, groups=split.groups, Y=Y, weights=examples.weights)
+            folds = deal(RowsByClass.of(Y, split.groups, examples.weights), FOLDS, rng)
             held_out = trainer.cross_validated(fitted, examples, matrix, split.groups, folds)
             judged = np.flatnonzero(folds >= 0)
         else:

@@ -5,7 +5,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from textclf.metrics.multi_label import strata
 from textclf.model.card import EpochFigures, ModelCard, Scaling
 from textclf.model.model import Model
 from textclf.nn.lbfgs import LbfgsSettings
@@ -22,7 +21,7 @@ from textclf.training import calibration
 from textclf.training.calibration import CalibrationRows, fit_calibration, fit_temperature
 from textclf.training.checkpoint import State
 from textclf.training.continual import EarlierKnowledge
-from textclf.training.data import Examples, deal
+from textclf.training.data import Examples, RowsByClass, deal
 from textclf.training.label_names import NamePrior, guess_by_names, name_vectors
 from textclf.training.minibatch import EpochSettings, TrainedNetwork, train_network
 from textclf.training.nbsvm import nbsvm_scales
@@ -82,8 +81,7 @@ class HeldOut:
 
     def deal(self, folds: int, rng: np.random.Generator) -> Integers:
         """Return the fold of each row, as `data.deal` does."""
-        Y = self.examples.Y
-        return deal(strata(Y), folds, rng, groups=self.groups, Y=Y, weights=self.examples.weights)
+        return deal(RowsByClass.of(self.examples.Y, self.groups, self.examples.weights), folds, rng)
 
 
 @dataclass(frozen=True)

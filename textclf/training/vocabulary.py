@@ -56,24 +56,32 @@ class Vocabulary:
     matrix: TextMatrix
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a vocabulary is learnt with. `vectors` None starts from random ones; large arrays lie in the store."""
+
+    settings: Settings
+    vectors: WordVectors | None
+    rng: np.random.Generator
+    store: ArrayStore = IN_MEMORY
+
+    @property
+    def min_texts(self) -> int:
+        """In how many texts, whatever they weigh, each word and n-gram must stand."""
+        return self.settings.min_texts or 1
+
+
 def learn_vocabulary(
-    texts: Sequence[str],
-    settings: Settings,
-    vectors: WordVectors | None,
-    rng: np.random.Generator,
-    store: ArrayStore = IN_MEMORY,
-    weights: Array | None = None,
-    passages: int = 1,
-    *,
-    classes: int = 2,
+    texts: Sequence[str], sources: Sources, weights: Array | None = None, passages: int = 1, *, classes: int = 2
 ) -> Vocabulary:
-    """Return what these texts call for, large arrays in the store; `vectors` None starts from random ones.
+    """Return what these texts call for.
 
     Each text is so many `passages`, joined by U+001F, that are kept apart. The more `classes`, the fewer n-grams.
 
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
+    settings, vectors, store, min_texts = sources.settings, sources.vectors, sources.store, sources.min_texts
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
     kinds = ngram_kinds(length, settings, n)
@@ -81,19 +89,19 @@ def learn_vocabulary(
     is_spelled = vectors is None or has_subwords
     ordered = any(kind == "patterns" for kind, *_ in kinds)
     corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, ordered=ordered, passages=passages)
-    is_cased, min_texts = vectors is not None and vectors.is_cased, settings.min_texts or 1
+    is_cased = vectors is not None and vectors.is_cased
     found = count_all(corpus, kinds, is_cased=is_cased, min_texts=min_texts)
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=is_cased)
     if not len(counted[0]):
         raise TrainingError(f"min_texts: expected words that stand in {min_texts} texts, found none. Lower it.")
-    learned = learn_words(len(texts), counted, settings, vectors, rng, lambda keys: corpus.spelling.strings(keys))
+    learned = learn_words(len(texts), counted, sources, lambda keys: corpus.spelling.strings(keys))
     word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights, counted[0])
     least = max(least_texts(n, length), min_texts)
     counters = counters_of(kinds, found, least, classes, store, weights)
-    by_words = [(kind, counter) for kind, counter in counters if kind[0] == "words"]
-    if any(fills_weights(len(counter.index), classes) for _, counter in by_words):
+    by_words = [counter for counter in counters if counter.kind[0] == "words"]
+    if any(fills_weights(len(counter.index), classes) for counter in by_words):
         counters = by_words
-    matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters, found.common, least, store, min_texts)
+    matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters, found.common, least, min_texts)
     return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
 
 
@@ -120,8 +128,8 @@ def weigh_words(
 
 
 def learn_matrix(
-    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[tuple[NgramKind, TextCounts]], common: KeyIndex,
-    least: int, store: ArrayStore, min_texts: int = 1,
+    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[TextCounts], common: KeyIndex, least: int,
+    min_texts: int = 1,
 ) -> tuple[TextMatrix, tuple[NgramTable, ...]]:  # fmt: skip
     """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts.
 
@@ -133,33 +141,33 @@ def learn_matrix(
         tokens = block.tokens
         rows = by_words.words.rows_of(tokens, block.texts)
         known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
-        counts = [count_kind(counter, block, kind, common) for kind, counter in counters]
+        counts = [count_kind(counter, block, common) for counter in counters]
         return by_words.mean_words(tokens, rows), np.diff(tokens.offsets), known, counts
 
     width = len(by_words.words.index) * corpus.passages
-    C, tokens, known = CsrBuilder(store, width), [], []
+    C, tokens, known = CsrBuilder(corpus.store, width), [], []
     for words, of_texts, known_of_texts, counted in corpus.each(look_up):
         C.add(words)
         tokens.append(of_texts)
         known.append(known_of_texts)
-        for (_, counter), counts in zip(counters, counted, strict=True):
+        for counter, counts in zip(counters, counted, strict=True):
             counter.add(*counts)
     wide, tables, shares = no_ngrams(len(corpus)), [], []
-    for kind, counter in counters:
-        if kind[0] != "chars":
-            learned = learn_ngrams(counter, kind, least, store, corpus.threads, min_texts)
+    for counter in counters:
+        if counter.kind[0] != "chars":
+            learned = learn_ngrams(counter, least, corpus.threads, min_texts)
             both = (
-                stack_columns(wide.ngrams, learned.C.batches(), learned.C.width, store)
+                stack_columns(wide.ngrams, learned.C.batches(), learned.C.width, corpus.store)
                 if wide.ngrams.width
                 else learned.C
             )
             wide = WideRows(both, wide.pieces, wide.G)
             table, share = learned.table, learned.known_shares
-            if kind[0] == "patterns":
+            if counter.kind[0] == "patterns":
                 table = replace(table, common=common)
         else:
             spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
-            of_pieces = learn_subwords(counter, spelling, kind, least, store, corpus.threads, min_texts)
+            of_pieces = learn_subwords(counter, spelling, least, corpus.threads, min_texts)
             wide = WideRows(wide.ngrams, of_pieces.C, of_pieces.G)
             table, share = of_pieces.table, of_pieces.known_shares
         tables.append(table)
@@ -224,13 +232,11 @@ def stack_columns(left: SparseRows, right: Iterable[SparseRows], width: int, sto
     return builder.whole()
 
 
-def count_kind(
-    counter: TextCounts, block: TokenBlock, kind: NgramKind, common: KeyIndex
-) -> tuple[SparseRows, Integers]:
+def count_kind(counter: TextCounts, block: TokenBlock, common: KeyIndex) -> tuple[SparseRows, Integers]:
     """Return what a counter of word n-grams, of patterns, or of pieces, finds in a block."""
-    if kind[0] == "chars":
+    if counter.kind[0] == "chars":
         return count_pieces(counter, block.tokens)
-    return count_ngrams(counter, block.units(common) if kind[0] == "patterns" else block.tokens, kind)
+    return count_ngrams(counter, block.units(common) if counter.kind[0] == "patterns" else block.tokens)
 
 
 Counted = tuple[Keys, Integers]
@@ -357,7 +363,7 @@ def _count_texts(
 def counters_of(
     kinds: Sequence[NgramKind], found: CorpusKeys, least: int, classes: int, store: ArrayStore,
     weights: Array | None = None,
-) -> list[tuple[NgramKind, TextCounts]]:  # fmt: skip
+) -> list[TextCounts]:  # fmt: skip
     """Return what counts texts with word n-grams that may stand in `least` texts, by how often they do, and pieces.
 
     Word n-grams are so few that U has room for a row of each, with a number a class.
@@ -373,7 +379,7 @@ def counters_of(
         KeyIndex(others[0]) if kind == "chars" else frequent([found.words, others] if kind == "words" else [others])
         for (kind, *_), others in zip(kinds, found.of_kinds, strict=True)
     ]
-    return [(kind, TextCounts(index, store, weights)) for kind, index in zip(kinds, indices, strict=True)]
+    return [TextCounts(kind, index, store, weights) for kind, index in zip(kinds, indices, strict=True)]
 
 
 def ngram_kinds(mean_length: float, settings: Settings, n: float = math.inf) -> list[NgramKind]:
@@ -430,14 +436,7 @@ class LearnedWords:
     expected: npt.NDArray[np.float64] | None
 
 
-def learn_words(
-    n: int,
-    counted: Counted,
-    settings: Settings,
-    vectors: WordVectors | None,
-    rng: np.random.Generator,
-    spell: Callable[[Keys], list[str]],
-) -> LearnedWords:
+def learn_words(n: int, counted: Counted, sources: Sources, spell: Callable[[Keys], list[str]]) -> LearnedWords:
     """Return the words of E for n texts, and E before training.
 
     `counted`: the words' keys and how often each stands in the texts; `spell` gives the words of keys.
@@ -446,11 +445,11 @@ def learn_words(
     pretrained vectors, centred and of length 1. Without vectors they are all words of the texts, their rows random.
     """
     keys, occurrences = counted
-    expected = None
+    settings, vectors, expected = sources.settings, sources.vectors, None
     if vectors is None:
         kept, strings = keys, spell(keys)
         counts = occurrences
-        E = rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
+        E = sources.rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
     else:
         all_words = list(vectors.words)
         made, parts = find_parts(vectors, lambda words: KeyIndex(keys).rows(keys_of(words)) >= 0)

@@ -8,7 +8,11 @@ The vectors join three parts, each of which knows what the others do not:
 * **word2vec**: skip-gram vectors of reviews, as ``textclf vectors train`` makes them.
 * **GloVe**: 6B, 100 dimensions (Pennington et al. 2014).
 
-The parts are centred, scaled, put side by side and reduced by principal component analysis (PCA).
+The parts are centred, scaled and put side by side. A last column, the **polarity**, says how much each word praises or
+blames. Some reviews name a rating (``7/10``). A classifier learns from them what the others would have given, and a
+ridge regression finds the direction of the vectors that says it. The direction is there without the column, too. With
+few labels a classifier does not find it, for it is as quiet as any other. Principal component analysis (PCA) reduces
+all columns.
 
 README.md says how to run it.
 
@@ -39,8 +43,11 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 
+from textclf.metrics.single_label import Evaluation
+from textclf.settings import Settings
 from textclf.tables import TableOptions
 from textclf.text.tokenizer import keys_of, tokenize
+from textclf.training.train import LabelledTexts, train
 from textclf.vectors import WordVectors, nearest, open_vectors, save_word2vec
 from textclf.vectors.word2vec import Corpus, read_corpus
 
@@ -68,9 +75,12 @@ class Recipe:
     sif_a: float = 3e-3
     ridge: float = 0.3
     steps: int = 30
-    shares: Mapping[str, float] = field(default_factory=lambda: {"distilled": 1.0, "glove": 0.5, "word2vec": 0.7})
+    shares: Mapping[str, float] = field(
+        default_factory=lambda: {"distilled": 1.0, "glove": 0.5, "word2vec": 0.7, "polarity": 0.2}
+    )
     """The root mean square length of a word in each part."""
     fill_ridge: float = 1e-2
+    polarity_ridge: float = 0.3
     dimension: int = 160
     step: float = 0.25
     """The step of the grid, as a share of the numbers' root mean square."""
@@ -403,14 +413,23 @@ def fill_in(known: Matrix, part: Matrix, has_vector: Booleans, both: Booleans, *
     """Return `part`, shape (V, d), with the rows of words without a vector predicted from `known`, shape (V, k).
 
     The prediction is a ridge regression, fitted on the words of `both`, which have a vector in `part` and in `known`.
-    `ridge`: its strength, as a share of the mean variance of `known`'s columns.
+    `ridge`: its strength, as `ridge_regression` takes it.
     """
-    X, Y = known[both].astype(np.float64), part[both].astype(np.float64)
-    gram = X.T @ X
-    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
     filled = part.copy()
-    filled[~has_vector] = known[~has_vector] @ np.linalg.solve(gram, X.T @ Y).astype(np.float32)
+    filled[~has_vector] = known[~has_vector] @ ridge_regression(known[both], part[both], ridge=ridge)
     return filled
+
+
+def ridge_regression(X: Matrix, Y: Matrix, *, ridge: float) -> Matrix:
+    """Return the B, shape (k, d), that minimizes ‖X B − Y‖² + λ ‖B‖², given X, shape (n, k), and Y, shape (n, d).
+
+    λ is `ridge` times the mean square length of X's columns.
+    """
+    exact = X.astype(np.float64)
+    gram = exact.T @ exact
+    gram[np.diag_indices_from(gram)] += ridge * np.trace(gram) / len(gram)
+    solved: Matrix = np.linalg.solve(gram, exact.T @ Y).astype(np.float32)
+    return solved
 
 
 def principal_axes(joined: Matrix, weights: Matrix, dimension: int) -> Matrix:
@@ -483,8 +502,8 @@ def make_distilled(sentences: Sequence[str], words: Sequence[str], p: Matrix, re
     return E
 
 
-def join(parts: Mapping[str, tuple[Matrix, Booleans]], weights: Matrix, recipe: Recipe) -> Matrix:
-    """Return all parts in one matrix, shape (V, recipe.dimension); words that no part knows have zeros.
+def put_side_by_side(parts: Mapping[str, tuple[Matrix, Booleans]], weights: Matrix, recipe: Recipe) -> Matrix:
+    """Return all parts in one matrix, shape (V, Σ d); words that no part knows have zeros.
 
     `parts`: matrices, shape (V, d), and which words have a vector, shape (V,). `weights`, shape (V,): how much each
     word counts in means and variances.
@@ -497,7 +516,53 @@ def join(parts: Mapping[str, tuple[Matrix, Booleans]], weights: Matrix, recipe: 
             scaled = fill_in(joined, scaled, has_vector, both, ridge=recipe.fill_ridge)
         joined = np.hstack([joined, scaled])
         is_known |= has_vector
-    return joined @ principal_axes(joined, weights, min(recipe.dimension, joined.shape[1]))
+    return joined
+
+
+_RATING = re.compile(r"\b(\d{1,2}(?:\.\d+)?)\s*(?:/|out of)\s*(?:10|ten)\b", re.IGNORECASE)
+_LEAST_PRAISE, _MOST_BLAME = 7.0, 4.0
+
+
+def rated_as(review: str) -> str | None:
+    """Return ``praise`` or ``blame``, by the last rating that a review names; None without one, or with a middling one.
+
+    >>> rated_as("Not bad. 8/10"), rated_as("I give it 2 out of ten"), rated_as("6/10"), rated_as("Not bad.")
+    ('praise', 'blame', None, None)
+    """
+    ratings = [rating for found in _RATING.findall(review) if (rating := float(found)) <= 10]
+    if not ratings or _MOST_BLAME < ratings[-1] < _LEAST_PRAISE:
+        return None
+    return "praise" if ratings[-1] >= _LEAST_PRAISE else "blame"
+
+
+def log_odds_of_praise(reviews: Sequence[str], vectors: WordVectors) -> Matrix:
+    """Return log(p / (1 − p)) for each review, shape (n, 1): p, cut to .02 to .98, is the probability that it praises.
+
+    A classifier trained on the reviews that name a rating says so. The ratings themselves are cut out first.
+    """
+    unrated = [_RATING.sub(" ", review) for review in reviews]
+    rated = {i: label for i, review in enumerate(reviews) if (label := rated_as(review)) is not None}
+    trained = train(LabelledTexts([unrated[i] for i in rated], list(rated.values())), Settings(), vectors)
+    assert isinstance(trained.validation, Evaluation)
+    say(f"polarity: {len(rated):,} reviews name a rating; validation accuracy {trained.validation.accuracy:.3f}")
+    p = trained.model.predict(unrated).P[:, [trained.model.labels.index("praise")]].clip(0.02, 0.98)
+    log_odds: Matrix = np.log(p / (1 - p)).astype(np.float32)
+    return log_odds
+
+
+def make_polarity(
+    reviews: Sequence[str], log_odds: Matrix, words: Sequence[str], p: Matrix, joined: Matrix, recipe: Recipe
+) -> Matrix:
+    """Return how much each word praises, shape (V, 1), as a linear function of the other parts, shape (V, d).
+
+    It is the ridge regression of the reviews' log odds, shape (n, 1), on their weighted averages of word vectors.
+    `p`, shape (V,): the probability of each word.
+    """
+    C = average_matrix(count_matrix(reviews, words), sif_weights(p, recipe.sif_a))
+    S: Matrix = C @ joined
+    direction = ridge_regression(S - S.mean(axis=0), log_odds - log_odds.mean(), ridge=recipe.polarity_ridge)
+    polarity: Matrix = joined @ direction
+    return polarity
 
 
 def unit_rows(matrix: Matrix) -> Matrix:
@@ -538,7 +603,10 @@ def print_neighbours(path: Path, words: Sequence[str], count: int = 5) -> None:
 @click.option(
     "--work", type=click.Path(path_type=Path), default=Path("starter-work"), help="Folder for what the encoder gave"
 )
-@click.option("--parts", default="distilled,glove,word2vec", show_default=True, help="Parts to join, in this order")
+@click.option(
+    "--parts", default="distilled,glove,word2vec,polarity", show_default=True,
+    help="Parts to join, in this order; polarity is always the last",
+)  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Vectors file to write")
 def main(corpora: Path, glove: Path | None, word2vec: Path | None, work: Path, parts: str, output: Path) -> None:
     """Make the starter vectors from two corpora, a sentence encoder and GloVe."""
@@ -551,25 +619,35 @@ def main(corpora: Path, glove: Path | None, word2vec: Path | None, work: Path, p
     words = choose_words(frequencies, always, recipe.words)
     p = np.array([frequencies.get(word, 0.0) for word in words], np.float32)
 
+    weights = p * sif_weights(p, recipe.sif_a)
+    of_reviews = None if word2vec is None else open_vectors(word2vec, cache=False)
+    names = parts.split(",")
+
     def make_part(name: str) -> tuple[Matrix, Booleans]:
         if name == "distilled":
             sentences = choose_sentences(corpora, counts, recipe)
             return make_distilled(sentences, words, p, recipe, work), np.ones(len(words), np.bool_)
-        if name == "word2vec" and word2vec is not None:
-            vectors = open_vectors(word2vec, cache=False)
-            return take_vectors(dict(zip(vectors.words, vectors.matrix, strict=True)), words)
+        if name == "word2vec" and of_reviews is not None:
+            return take_vectors(dict(zip(of_reviews.words, of_reviews.matrix, strict=True)), words)
         if name == "glove" and glove is not None:
             return take_vectors(read_glove(glove), words)
         known = ", ".join(recipe.shares)
         raise click.UsageError(
-            f"--parts {parts}: cannot make {name!r}. The parts are {known}; glove and word2vec each need their file."
+            f"--parts {parts}: cannot make {name!r}. The parts are {known}. glove needs its file, word2vec and polarity"
+            " that of word2vec."
         )
 
-    made = {name: make_part(name) for name in parts.split(",")}
+    made = {name: make_part(name) for name in names if name != "polarity" or of_reviews is None}
     for name, (_, has_vector) in made.items():
         say(f"{name}: {has_vector.mean():.1%} of {len(words):,} words")
     has_any = np.logical_or.reduce([has_vector for _, has_vector in made.values()])
-    matrix = snap(unit_rows(join(made, p * sif_weights(p, recipe.sif_a), recipe)[has_any]), recipe.step)
+    joined = put_side_by_side(made, weights, recipe)
+    if "polarity" in names and of_reviews is not None:
+        reviews = read_lines(corpora / REVIEWS)
+        polarity = make_polarity(reviews, log_odds_of_praise(reviews, of_reviews), words, p, joined, recipe)
+        joined = np.hstack([joined, centre_and_scale(polarity, weights, recipe.shares["polarity"], has_any)])
+    axes = principal_axes(joined, weights, min(recipe.dimension, joined.shape[1]))
+    matrix = snap(unit_rows((joined @ axes)[has_any]), recipe.step)
     known = [word for word, has in zip(words, has_any.tolist(), strict=True) if has]
     save_word2vec(WordVectors(known, matrix, str(output), "", "word2vec binary"), output)
     say(f"{output}: {output.stat().st_size / 1e6:.2f} MB")

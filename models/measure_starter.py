@@ -47,14 +47,14 @@ def zipf_probabilities(words: int) -> Matrix:
 def average_texts(texts: Sequence[str], vectors: WordVectors) -> Matrix:
     """Return a vector for each text, shape (n, d), much as textclf makes it.
 
-    Words without the mean of all words and of length 1, averaged by smooth inverse frequency; then each of the d
-    numbers gets the same spread over the texts.
+    Words without the mean of all words and of length 1, averaged by smooth inverse frequency; then all d numbers are
+    scaled alike, to one length of a text.
     """
     E = unit_rows(vectors.matrix)
     weights = sif_weights(zipf_probabilities(len(vectors)), SIF_A)
     S: Matrix = average_matrix(count_matrix(texts, vectors.words), weights) @ E
     S -= S.mean(axis=0)
-    S *= LENGTH / np.sqrt(S.shape[1]) / np.maximum(S.std(axis=0), 1e-9)
+    S *= LENGTH / np.sqrt((S**2).sum(axis=1).mean())
     return S
 
 

@@ -226,16 +226,76 @@ def test_the_axes_are_those_of_most_variance_and_their_signs_are_fixed(starter, 
 
 
 def test_parts_are_joined_whichever_words_each_of_them_knows(starter, rng):
-    recipe = starter.Recipe(dimension=5)
     whole = rng.normal(size=(30, 4)).astype(np.float32)
     parts = {
         "glove": (whole[:, :3], np.arange(30) < 25),
         "word2vec": (whole[:, 1:], np.arange(30) > 3),
     }
-    joined = starter.join(parts, np.ones(30, np.float32), recipe)
-    assert joined.shape == (30, 5)
+    joined = starter.put_side_by_side(parts, np.ones(30, np.float32), starter.Recipe())
+    assert joined.shape == (30, 6)
     assert np.isfinite(joined).all()
     assert np.abs(joined).sum(axis=1).all()
+
+
+# --- polarity ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("review", "label"),
+    [
+        ("A joy. 8/10", "praise"),
+        ("10 out of 10!", "praise"),
+        ("7.0 / 10", "praise"),
+        ("My vote: 2 out of ten", "blame"),
+        ("4/10", "blame"),
+        ("5/10", None),
+        ("6.5/10", None),
+        ("first 3/10, now 9/10", "praise"),
+        ("11/10, ha", None),
+        ("on 9/11", None),
+        ("9/100", None),
+        ("a joy", None),
+    ],
+)
+def test_a_review_that_names_its_rating_praises_or_blames(starter, review, label):
+    assert starter.rated_as(review) == label
+
+
+SAMPLES = {"praise": ["lovely", "moving", "funny", "warm"], "blame": ["dull", "silly", "loud", "cold"]}
+
+
+def write_reviews(rng, count, *, rated):
+    """Return reviews of which every second praises, with the words that say so and with a rating or without."""
+    reviews = []
+    for i in range(count):
+        mood, rating = ("praise", 9) if i % 2 else ("blame", 2)
+        words = [*rng.choice(SAMPLES[mood], 2), *rng.choice(["film", "plot", "story", "cast", "scene"], 3)]
+        reviews.append(" ".join(words) + (f" {rating}/10" if rated else ""))
+    return reviews
+
+
+def test_reviews_without_a_rating_are_judged_like_those_with_one_and_ratings_are_not_read(starter, rng):
+    words = [*SAMPLES["praise"], *SAMPLES["blame"], "film", "plot", "story", "cast", "scene"]
+    vectors = WordVectors(words, rng.normal(size=(len(words), 8)).astype(np.float32), "", "", "word2vec binary")
+    rated, unrated = write_reviews(rng, 120, rated=True), write_reviews(rng, 20, rated=False)
+    log_odds = starter.log_odds_of_praise([*rated, *unrated, "film plot 9/10 9/10 9/10"], vectors)
+    assert log_odds.shape == (141, 1)
+    assert (log_odds[120:140, 0] > 0).tolist() == [False, True] * 10
+    assert abs(log_odds[140, 0]) < min(abs(log_odds[120:140, 0]))
+
+
+def test_words_of_praise_are_positive_and_words_like_them_that_no_review_has(starter, rng):
+    words = [*SAMPLES["praise"], *SAMPLES["blame"], "film", "plot", "story", "cast", "scene", "splendid", "dreary"]
+    joined = rng.normal(0, 0.3, size=(len(words), 5)).astype(np.float32)
+    joined[:4, 0], joined[4:8, 0], joined[-2:, 0] = 1, -1, (1, -1)
+    reviews = write_reviews(rng, 100, rated=False)
+    log_odds = np.tile(np.array([[-2], [2]], np.float32), (50, 1)) + 7
+    p = np.full(len(words), 0.01, np.float32)
+    polarity = starter.make_polarity(reviews, log_odds, words, p, joined, starter.Recipe())
+    assert polarity.shape == (len(words), 1)
+    assert (polarity[:4] > 0).all()
+    assert (polarity[4:8] < 0).all()
+    assert polarity[-2, 0] > 0 > polarity[-1, 0]
 
 
 def test_rows_of_length_one_lie_around_nothing(starter, rng):

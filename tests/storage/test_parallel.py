@@ -1,5 +1,9 @@
 """Work on several threads comes back in order."""
 
+import platform
+import subprocess
+import sys
+
 import pytest
 
 from textclf.storage.parallel import in_order
@@ -12,3 +16,21 @@ def test_results_come_in_the_order_of_the_items_and_an_error_comes_where_it_belo
     assert [next(results), next(results)] == [-1, -1]
     with pytest.raises(ZeroDivisionError, match="division"):
         next(results)
+
+
+HEAPS = """
+import ctypes, sys
+from textclf.storage.parallel import in_order
+list(in_order(lambda n: bytes(100_000), range(100), 4))
+libc = ctypes.CDLL(None)
+libc.fopen.restype = ctypes.c_void_p
+file = ctypes.c_void_p(libc.fopen(sys.argv[1].encode(), b"w"))
+libc.malloc_info(0, file)
+libc.fclose(file)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_threads_take_their_memory_from_one_heap(tmp_path):
+    subprocess.run([sys.executable, "-c", HEAPS, str(tmp_path / "heaps.xml")], check=True)
+    assert (tmp_path / "heaps.xml").read_text().count("<heap nr=") == 1

@@ -11,10 +11,12 @@ from textclf.cli import run
 from textclf.errors import TrainingError
 from textclf.model.model import Model
 from textclf.settings import Settings
+from textclf.storage.array_store import ArrayStore
 from textclf.text.ngrams import ngrams
 from textclf.text.subwords import piece_keys, subword_strings
 from textclf.text.tokenizer import keys_of, tokenize
 from textclf.training.train import LabelledTexts, train
+from textclf.training.vocabulary import Sources, learn_vocabulary
 from textclf.vectors import WordVectors
 
 pytestmark = pytest.mark.usefixtures("small_starter")
@@ -131,3 +133,18 @@ def test_texts_that_share_no_word_are_refused_in_one_line():
     settings = Settings(vectors="none", min_texts=20, recipe="fast")
     with pytest.raises(TrainingError, match="min_texts: expected words that stand in 20 texts, found none"):
         train(LabelledTexts(TEXTS, LABELS), settings, None)
+
+
+def test_tokens_and_counts_end_before_the_vectors_are_made(monkeypatch):
+    held = []
+    store = ArrayStore()
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(
+        "textclf.training.vocabulary._random_vectors",
+        lambda _, shape: held.append(store._used) or np.zeros(shape, np.float32),  # type: ignore[func-returns-value]
+    )
+    matrix = learn_vocabulary(TEXTS, Sources(Settings(), None, rng, store)).matrix
+    of_matrix = (
+        each for C in (matrix.words, matrix.ngrams.ngrams, matrix.ngrams.pieces) for each in (C.columns, C.data)
+    )
+    assert held == [sum(array.nbytes for array in of_matrix)]

@@ -222,10 +222,11 @@ def _before_training(survey: CorpusCounts, kinds: list[NgramKind], labels: tuple
         kept = _in_texts(survey.words.keys, survey.texts_of_words, settings.min_texts)
         counted = (survey.words.keys[kept], survey.words.counts[kept])
     words = learn_words(survey.rows, counted, sources, lambda _: [])
-    network = Network.start((words.E.shape[1], *settings.hidden, len(labels)), settings.activation, sources.rng)
+    E = words.make_E()
+    network = Network.start((E.shape[1], *settings.hidden, len(labels)), settings.activation, sources.rng)
     U = np.zeros((sum(len(each.index) for each in tables), len(labels)), np.float32)
     features, card = Features(words.table, tuple(tables)), ModelCard(settings=settings)
-    return Model(labels, features, words.words, words.E, U, network, settings.output, card)
+    return Model(labels, features, words.words, E, U, network, settings.output, card)
 
 
 def _in_texts(keys: Keys, texts: HeavyHitters, min_texts: int) -> BoolArray:

@@ -17,7 +17,7 @@ from textclf.storage.array_store import ArrayBuilder, ArrayStore, drop_pages, ro
 from textclf.storage.quantized import ByteRows
 from textclf.types import Array, Integers, run_starts
 
-_ROWS_AT_ONCE = 1 << 11
+_ENTRIES_AT_ONCE, _ROWS_AT_ONCE = 1 << 17, 1 << 13
 _SMALL = 20_000  # entries times columns below which NumPy's product is quick enough not to import scipy
 
 
@@ -94,9 +94,13 @@ class SparseRows:
         return SparseRows(offsets, self.columns[first:last], self.data[first:last], self.width)
 
     def batches(self) -> Iterator["SparseRows"]:
-        """Give the rows two thousand at a time, at least one part, without copying their entries."""
-        for start in range(0, max(len(self), 1), _ROWS_AT_ONCE):
-            yield self.slice(start, min(start + _ROWS_AT_ONCE, len(self)))
+        """Give consecutive rows with some hundred thousand entries at a time, at least one part, without a copy."""
+        start, stop = 0, -1
+        while stop < len(self):
+            entries = np.searchsorted(self.offsets, self.offsets[start] + _ENTRIES_AT_ONCE, side="right")
+            stop = min(max(int(entries) - 1, start + 1), start + _ROWS_AT_ONCE, len(self))
+            yield self.slice(start, stop)
+            start = stop
 
     def take(self, rows: Integers) -> "SparseRows":
         """Return these rows, in this order."""

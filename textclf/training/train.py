@@ -36,6 +36,7 @@ from textclf.model.model import Model
 from textclf.nn.network import Network
 from textclf.settings import LARGEST_WEIGHT, Settings
 from textclf.storage.array_store import ArrayStore
+from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.quantized import ByteRows
 from textclf.storage.row_columns import ONE_TEXT, RowColumns
 from textclf.text.copies import (
@@ -46,13 +47,20 @@ from textclf.text.copies import (
     text_keys,
 )
 from textclf.text.features import Features, TextMatrix
-from textclf.training.continual import as_before, extend_reference, grow, old_regularization, rows_seen
+from textclf.training.continual import (
+    EarlierKnowledge,
+    as_before,
+    extend_reference,
+    grow,
+    old_regularization,
+    rows_seen,
+)
 from textclf.training.data import Examples, RowsByClass, deal, split
 from textclf.training.minibatch import Standardizer
 from textclf.training.provenance import data_summary, digest_of, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Listener, Resources
 from textclf.training.trainer import FitResult, HeldOut, Trainer, WithoutPatterns, average_length, mean_vectors
-from textclf.training.vocabulary import Sources, add_columns, extract, learn_vocabulary, take
+from textclf.training.vocabulary import Sources, Vocabulary, add_columns, extract, learn_vocabulary, take
 from textclf.types import Array, Integers
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import advise_on_coverage
@@ -193,6 +201,17 @@ class _Split(NamedTuple):
     groups: Integers
 
 
+class _Beginning(NamedTuple):
+    """What a training begins with; `earlier`: what is known of the model before, if there is one."""
+
+    features: Features
+    words: PackedStrings
+    matrix: TextMatrix
+    E: Array | ByteRows
+    network: Network
+    earlier: EarlierKnowledge | None = None
+
+
 class _Prepared(NamedTuple):
     """The fit to do, and what it is done on."""
 
@@ -260,37 +279,52 @@ class _Training:
 
     def prepare(self, rng: np.random.Generator, *, is_apart: bool) -> _Prepared:
         """Return the fit to do, from scratch or on from a model, and what it is done on."""
-        rows, labels, settings, vectors = self.rows, self.labels, self.settings, self.vectors
-        store = self.resources.store
-        sources = Sources(settings, vectors, rng, store)
+        rows, labels, settings = self.rows, self.labels, self.settings
         Y = multi_hot(self.sets, labels)
         weights = _weights(rows, Y, labels, settings)
-        if self.start is not None:
-            grown = grow(self.start.model, rows.texts, labels, sources)
-            vocabulary, E, network, earlier = grown.vocabulary, grown.vocabulary.E, grown.earlier.network, grown.earlier
+        sources = Sources(settings, self.vectors, rng, self.resources.store)
+        if self.start is None:
+            begin = self._from_scratch(sources, is_apart=is_apart)
         else:
-            copies, earlier = (None if rows.weights is None else rows.row_weights()), None
-            m = len(rows.columns.texts) if is_apart else 1
-            vocabulary = learn_vocabulary(rows.only_texts, sources, copies, m, classes=len(labels))
-            vocabulary = add_columns(vocabulary, rows.columns, rows.texts, store, copies, is_apart=is_apart)
-            length = average_length(settings) / math.sqrt(m)
-            raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, store, settings.threads)
-            passages = raw.reshape(len(raw) * m, -1)  # each has an average of its own
-            standard = Standardizer.of_rows(passages, None if copies is None else np.repeat(copies, m), length=length)
-            E = standard.transform(vocabulary.E)
-            network = Network.start((m * E.shape[1], *settings.hidden, len(labels)), settings.activation, rng)
-        features, matrix = vocabulary.features, vocabulary.matrix
-        S: Array | None = None
-        start_vectors: Array | ByteRows = E
-        if settings.optimizer == "lbfgs":  # E stays what it is, so the fit sees what the model's file will hold
-            start_vectors = ByteRows.of(E)
-            S = mean_vectors(matrix.words, start_vectors, store, settings.threads)
-        self.resources.listener.say(_what_was_found(features, matrix, vectors))
+            begin = self._continued(self.start, sources)
+        matrix, S = begin.matrix, None
+        if settings.optimizer == "lbfgs":
+            S = mean_vectors(matrix.words, begin.E, self.resources.store, settings.threads)
+        self.resources.listener.say(_what_was_found(begin.features, matrix, self.vectors))
         trainer = Trainer(
-            settings, features, vocabulary.words, labels, network, start_vectors, S,
-            self.resources, earlier,
-        )  # fmt: skip
+            settings, begin.features, begin.words, labels, begin.network, begin.E, S, self.resources, begin.earlier
+        )
         return _Prepared(trainer, Examples(matrix.words, matrix.ngrams, Y, weights.astype(np.float32)), matrix)
+
+    def _from_scratch(self, sources: Sources, *, is_apart: bool) -> _Beginning:
+        """Return what a training begins with that has no model before it."""
+        rows, settings, k = self.rows, self.settings, len(self.labels)
+        copies = None if rows.weights is None else rows.row_weights()
+        m = len(rows.columns.texts) if is_apart else 1
+        vocabulary = learn_vocabulary(rows.only_texts, sources, copies, m, classes=k)
+        vocabulary = add_columns(vocabulary, rows.columns, rows.texts, sources.store, copies, is_apart=is_apart)
+        E = self._standardizer(vocabulary, copies, m).transform(vocabulary.E)
+        network = Network.start((m * E.shape[1], *settings.hidden, k), settings.activation, sources.rng)
+        return _Beginning(vocabulary.features, vocabulary.words, vocabulary.matrix, self._as_filed(E), network)
+
+    def _continued(self, start: Start, sources: Sources) -> _Beginning:
+        """Return what a training begins with that goes on from a model."""
+        grown = grow(start.model, self.rows.texts, self.labels, sources)
+        found, earlier = grown.vocabulary, grown.earlier
+        E = self._as_filed(found.E)
+        return _Beginning(found.features, found.words, found.matrix, E, earlier.network, earlier)
+
+    def _standardizer(self, vocabulary: Vocabulary, copies: Array | None, m: int) -> Standardizer:
+        """Return what standardizes the averages of all texts, of which a row has m and counts as so many `copies`."""
+        settings = self.settings
+        raw = mean_vectors(vocabulary.matrix.words, vocabulary.E, self.resources.store, settings.threads)
+        passages = raw.reshape(len(raw) * m, -1)  # each has an average of its own
+        weights = None if copies is None else np.repeat(copies, m)
+        return Standardizer.of_rows(passages, weights, length=average_length(settings) / math.sqrt(m))
+
+    def _as_filed(self, E: Array) -> Array | ByteRows:
+        """Return E as the model's file will hold it, where training leaves it as it is."""
+        return ByteRows.of(E) if self.settings.optimizer == "lbfgs" else E
 
     def split(self, Y: Array, rng: np.random.Generator) -> _Split:
         """Return which rows train and which validate; say how many rows are copies of another."""

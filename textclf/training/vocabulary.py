@@ -3,13 +3,14 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
 from textclf.errors import TrainingError
 from textclf.settings import Settings
-from textclf.storage.array_store import IN_MEMORY, ArrayStore
+from textclf.storage.array_store import IN_MEMORY, ArrayStore, drop_pages
 from textclf.storage.packed_strings import PackedStrings
 from textclf.storage.parallel import in_order
 from textclf.storage.row_columns import RowColumns
@@ -19,7 +20,7 @@ from textclf.text.key_index import KeyCounter, KeyIndex, count_keys
 from textclf.text.ngrams import NgramTable, ngrams
 from textclf.text.other_columns import learn_columns
 from textclf.text.patterns import common_pieces
-from textclf.text.subwords import WideRows, piece_keys
+from textclf.text.subwords import Spelling, WideRows, piece_keys
 from textclf.text.tokenizer import Tokens, keys_of, text_blocks, tokenize
 from textclf.text.weighting import expected_counts, word_weights
 from textclf.training.ngram_counts import TextCounts, count_ngrams, count_pieces, learn_ngrams, learn_subwords
@@ -81,28 +82,59 @@ def learn_vocabulary(
     With `weights`, shape (n,), a text of weight 2 counts as two texts in what is common enough and how common it is.
     Raises TrainingError when no text holds a word.
     """
-    settings, vectors, store, min_texts = sources.settings, sources.vectors, sources.store, sources.min_texts
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
-    kinds = ngram_kinds(length, settings, n)
-    has_subwords = any(kind == "chars" for kind, *_ in kinds)
-    is_spelled = vectors is None or has_subwords
-    ordered = any(kind == "patterns" for kind, *_ in kinds)
-    corpus = TokenizedCorpus(texts, settings.threads, store, spelled=is_spelled, ordered=ordered, passages=passages)
-    is_cased = vectors is not None and vectors.is_cased
+    kinds = ngram_kinds(length, sources.settings, n)
+    names, is_random = {kind for kind, *_ in kinds}, sources.vectors is None
+    # The tokens and the counts are most of what is in memory: no name here holds them, so they end before E is made.
+    learned, tables, matrix = weigh_counts(
+        _count(
+            TokenizedCorpus(
+                texts, sources.settings.threads, sources.store,
+                spelled=is_random or "chars" in names, ordered="patterns" in names, passages=passages,
+            ),
+            kinds, max(least_texts(n, length), sources.min_texts), classes, sources, weights,
+        ),
+        sources,
+    )  # fmt: skip
+    return Vocabulary(Features(learned.table, tables), learned.words, learned.make_E(), matrix)
+
+
+def _count(
+    corpus: TokenizedCorpus,
+    kinds: Sequence[NgramKind],
+    least: int,
+    classes: int,
+    sources: Sources,
+    weights: Array | None,
+) -> "CountedTexts":
+    """Return the words of a corpus, and what stands how often in each of its texts."""
+    learned, counters, common = _choose_keys(corpus, kinds, least, classes, sources, weights)
+    return count_corpus(corpus, learned, counters, common, least)
+
+
+def _choose_keys(
+    corpus: TokenizedCorpus,
+    kinds: Sequence[NgramKind],
+    least: int,
+    classes: int,
+    sources: Sources,
+    weights: Array | None,
+) -> tuple["LearnedWords", list[TextCounts], KeyIndex]:
+    """Return the words of a corpus, what counts n-grams in its texts, and the pieces that patterns are made of."""
+    min_texts, is_cased = sources.min_texts, sources.vectors is not None and sources.vectors.is_cased
     found = count_all(corpus, kinds, is_cased=is_cased, min_texts=min_texts)
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=is_cased)
     if not len(counted[0]):
         raise TrainingError(f"min_texts: expected words that stand in {min_texts} texts, found none. Lower it.")
-    learned = learn_words(len(texts), counted, sources, lambda keys: corpus.spelling.strings(keys))
-    word_table = learned.table if weights is None else weigh_words(corpus, learned, settings, weights, counted[0])
-    least = max(least_texts(n, length), min_texts)
-    counters = counters_of(kinds, found, least, classes, store, weights)
+    learned = learn_words(len(corpus), counted, sources, lambda keys: corpus.spelling.strings(keys))
+    if weights is not None:
+        learned = replace(learned, table=weigh_words(corpus, learned, sources.settings, weights, counted[0]))
+    counters = counters_of(kinds, found, least, classes, sources.store, weights)
     by_words = [counter for counter in counters if counter.kind[0] == "words"]
     if any(fills_weights(len(counter.index), classes) for counter in by_words):
         counters = by_words
-    matrix, tables = learn_matrix(corpus, Features(word_table, ()), counters, found.common, least, min_texts)
-    return Vocabulary(Features(word_table, tables), learned.words, learned.E, matrix)
+    return learned, counters, found.common
 
 
 def weigh_words(
@@ -127,20 +159,38 @@ def weigh_words(
     return replace(table, weights=word_weights(settings.word_weighting, counts, n, learned.expected))
 
 
-def learn_matrix(
-    corpus: TokenizedCorpus, by_words: Features, counters: Sequence[TextCounts], common: KeyIndex, least: int,
-    min_texts: int = 1,
-) -> tuple[TextMatrix, tuple[NgramTable, ...]]:  # fmt: skip
-    """Return the matrices of the corpus, and the tables of the n-grams that stand in at least `least` texts.
+@dataclass(frozen=True)
+class CountedTexts:
+    """What stands how often in each of n texts: all that is needed of them for their matrices.
 
-    `common`: the pieces that stand for themselves in patterns.
-    Whatever texts weigh, each of these n-grams stands in `min_texts` of them.
+    `learned`: the words that C is by. `tokens`, `known`, shape (n,): as in a `TextMatrix`. `counters`: of each kind of
+    n-grams, those of `least` texts are kept. `common`: the pieces that stand for themselves in patterns. `spelling`: of
+    the pieces, where there are sub-words.
     """
+
+    learned: "LearnedWords"
+    C: SparseRows
+    tokens: Integers
+    known: Integers
+    counters: Sequence[TextCounts]
+    common: KeyIndex
+    least: int
+    spelling: Spelling | None
+
+
+def count_corpus(
+    corpus: TokenizedCorpus, learned: "LearnedWords", counters: Sequence[TextCounts], common: KeyIndex, least: int
+) -> CountedTexts:
+    """Return what stands how often in each text of a corpus, n-grams as these counters count them.
+
+    `common`: the pieces that stand for themselves in patterns. `least`: of the n-grams those of so many texts are kept.
+    """
+    by_words = Features(learned.table, ())
 
     def look_up(block: TokenBlock) -> tuple[SparseRows, Integers, Integers, list[tuple[SparseRows, Integers]]]:
         tokens = block.tokens
         rows = by_words.words.rows_of(tokens, block.texts)
-        known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens))
+        known = np.bincount(tokens.text_numbers[rows >= 0], minlength=len(tokens)).astype(np.int32)
         counts = [count_kind(counter, block, common) for counter in counters]
         return by_words.mean_words(tokens, rows), np.diff(tokens.offsets), known, counts
 
@@ -152,30 +202,42 @@ def learn_matrix(
         known.append(known_of_texts)
         for counter, counts in zip(counters, counted, strict=True):
             counter.add(*counts)
-    wide, tables, shares = no_ngrams(len(corpus)), [], []
-    for counter in counters:
+    pieces = [counter.index.keys.astype(np.uint64) for counter in counters if counter.kind[0] == "chars"]
+    spelling = corpus.spelling.take(pieces[0]) if pieces else None
+    return CountedTexts(
+        learned, C.whole(), np.concatenate(tokens), np.concatenate(known), counters, common, least, spelling
+    )
+
+
+def weigh_counts(counted: CountedTexts, sources: Sources) -> tuple["LearnedWords", tuple[NgramTable, ...], TextMatrix]:
+    """Return the words of texts that were counted, the tables of the n-grams that are kept, and the matrices.
+
+    Whatever texts weigh, each of these n-grams stands in `min_texts` of them.
+    """
+    least, min_texts, threads = counted.least, sources.min_texts, sources.settings.threads
+    wide, tables, shares = no_ngrams(len(counted.tokens)), [], []
+    for counter in counted.counters:
         if counter.kind[0] != "chars":
-            learned = learn_ngrams(counter, least, corpus.threads, min_texts)
+            learned = learn_ngrams(counter, least, threads, min_texts)
             both = (
-                stack_columns(wide.ngrams, learned.C.batches(), learned.C.width, corpus.store)
+                stack_columns(wide.ngrams, learned.C.batches(), learned.C.width, sources.store)
                 if wide.ngrams.width
                 else learned.C
             )
             wide = WideRows(both, wide.pieces, wide.G)
             table, share = learned.table, learned.known_shares
             if counter.kind[0] == "patterns":
-                table = replace(table, common=common)
+                table = replace(table, common=counted.common)
         else:
-            spelling = corpus.spelling.take(counter.index.keys.astype(np.uint64))
-            of_pieces = learn_subwords(counter, spelling, least, corpus.threads, min_texts)
+            assert counted.spelling is not None
+            of_pieces = learn_subwords(counter, counted.spelling, least, threads, min_texts)
             wide = WideRows(wide.ngrams, of_pieces.C, of_pieces.G)
             table, share = of_pieces.table, of_pieces.known_shares
         tables.append(table)
         shares.append(share)
-    matrix = TextMatrix(
-        C.whole(), wide, np.concatenate(tokens), np.concatenate(known), side_by_side(shares, len(corpus))
-    )
-    return matrix, tuple(tables)
+    known_shares = side_by_side(shares, len(counted.tokens))
+    matrix = TextMatrix(counted.C, wide, counted.tokens, counted.known, known_shares)
+    return counted.learned, tuple(tables), matrix
 
 
 def extract(
@@ -298,7 +360,7 @@ def count_all(
             if common is None:
                 common = common_pieces(*of_kinds[i])
                 if min_texts > 1:
-                    in_texts = _count_texts(corpus, common, lambda block: piece_keys(block.tokens))
+                    in_texts = _in_how_many(corpus, common, lambda block: piece_keys(block.tokens))
                     common = KeyIndex(common.keys[in_texts >= min_texts])
             of_kinds[i] = _count_patterns(corpus, common, shortest, longest)
     return CorpusKeys(words, as_they_stand, of_kinds, KeyIndex(_NO_KEYS) if common is None else common)
@@ -341,11 +403,11 @@ def common_words(corpus: TokenizedCorpus, counted: Counted, min_texts: int, *, i
         forms = [block.tokens, *([tokenize(block.texts, lower=False)] if is_cased else [])]
         return np.concatenate([form.text_numbers for form in forms]), np.concatenate([form.keys for form in forms])
 
-    kept = _count_texts(corpus, KeyIndex(counted[0]), words) >= min_texts
+    kept = _in_how_many(corpus, KeyIndex(counted[0]), words) >= min_texts
     return counted[0][kept], counted[1][kept]
 
 
-def _count_texts(
+def _in_how_many(
     corpus: TokenizedCorpus, index: KeyIndex, find: Callable[[TokenBlock], tuple[Integers, Keys]]
 ) -> Integers:
     """Return in how many texts each key of the index stands, given the text's number and the key of each find."""
@@ -424,7 +486,7 @@ def least_texts(n: int, mean_length: float) -> int:
 
 @dataclass(frozen=True)
 class LearnedWords:
-    """The words with a row of E, and E before training.
+    """The words with a row of E; `make_E`, called once, makes E before training.
 
     `expected`, shape (V,): how often a language's own frequencies let one expect each word (`expected_counts`); None
     without pretrained vectors.
@@ -432,7 +494,7 @@ class LearnedWords:
 
     table: WordTable
     words: PackedStrings
-    E: Array
+    make_E: Callable[[], Array]
     expected: npt.NDArray[np.float64] | None
 
 
@@ -449,7 +511,7 @@ def learn_words(n: int, counted: Counted, sources: Sources, spell: Callable[[Key
     if vectors is None:
         kept, strings = keys, spell(keys)
         counts = occurrences
-        E = sources.rng.normal(0.0, 1.0, (len(keys), settings.dimension)).astype(np.float32)
+        make_E = partial(_random_vectors, sources.rng, (len(keys), settings.dimension))
     else:
         all_words = list(vectors.words)
         made, parts = find_parts(vectors, lambda words: KeyIndex(keys).rows(keys_of(words)) >= 0)
@@ -459,11 +521,15 @@ def learn_words(n: int, counted: Counted, sources: Sources, spell: Callable[[Key
         keep = (rows >= 0) | (places < MOST_UNSEEN_WORDS)
         kept, strings = known[keep], [all_words[place] for place in places[keep].tolist()]
         counts = np.where(rows[keep] >= 0, occurrences[np.maximum(rows[keep], 0)], 0)
-        E = unit_vectors(vectors.matrix, places[keep], parts)
+        make_E = partial(unit_vectors, vectors.matrix, places[keep], parts)
         expected = expected_counts(places[keep] + 1, len(vectors.words))
     weights = word_weights(settings.word_weighting, counts, n, expected)
     is_cased = vectors is not None and vectors.is_cased
-    return LearnedWords(WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), E, expected)
+    return LearnedWords(WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), make_E, expected)
+
+
+def _random_vectors(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
+    return rng.normal(0.0, 1.0, shape).astype(np.float32)
 
 
 def unit_vectors(matrix: Array, places: Integers, parts: Sequence[Sequence[int]] = ()) -> Array:
@@ -476,6 +542,7 @@ def unit_vectors(matrix: Array, places: Integers, parts: Sequence[Sequence[int]]
     rows -= mean
     for row in np.flatnonzero(places >= len(matrix)).tolist():
         rows[row] = matrix[parts[places[row] - len(matrix)]].mean(axis=0) - mean
+    drop_pages(matrix)
     lengths = np.sqrt(np.einsum("ij,ij->i", rows, rows))
     rows /= np.maximum(lengths, 1e-9)[:, None]
     return rows

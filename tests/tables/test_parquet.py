@@ -1,5 +1,6 @@
 """Parquet is read and written in a process of its own, within limits, and its values are text by rule."""
 
+import base64
 import json
 import re
 import signal
@@ -195,10 +196,41 @@ def test_a_column_that_is_damaged_matters_only_when_it_is_used(parquet, tmp_path
     monkeypatch.setattr(module, "_CHILD", broken)
     path = parquet({"text": ["a", "b"], "label": ["x", "y"], "n": [1, 2]})
     assert read_examples(path, TableOptions()).labels == ["x", "y"]
-    with pytest.raises(DataError, match=r"column 'n' cannot be read \('page 1'\)\. Write the output as \.parquet"):
+    with pytest.raises(DataError, match=r"column 'n' has no text \('page 1'\)\. Write the output as \.parquet"):
         cells_of(path)
-    with pytest.raises(DataError, match=r"found a damaged one \(.*column 'n': page 1.*\)\. Write it again\."):
+    with pytest.raises(
+        DataError, match=r"column 'n' has no text \('page 1'\)\. Name another column, or write it as text"
+    ):
         read_examples(path, TableOptions(label_column="n"))
+
+
+WIDE_DECIMAL = (
+    "UEFSMRUAFSAVICwVBBUAFQYVBhwAAAACAAAABAEBAAAAYQEAAABiFQAVIBUgLBUEFQAVBhUGHAAAAAIAAAAEAQEAAAB4AQAAAHkVABV0FXQsFQQV"
+    "ABUGFQYcAAAAAgAAAAQBAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAJYAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAlhUEGUw1ABgGc2NoZW1hFQYA"
+    "FQwlAhgEdGV4dCUATBwAAAAVDCUCGAVsYWJlbCUATBwAAAAVDhU0FQIYBXByaWNlJQoVBBV4LFwVBBV4AAAAFgQZHBk8JgAcFQwZJQYAGRgEdGV4"
+    "dBUAFgQWRhZGJghJHBUAFQAVAgA8FgQZBhkmAAQAAAAmABwVDBklBgAZGAVsYWJlbBUAFgQWRhZGJk5JHBUAFQAVAgA8FgQZBhkmAAQAAAAmABwV"
+    "DhklBgAZGAVwcmljZRUAFgQWmgEWmgEmlAFJHBUAFQAVAgA8KQYZJgAEAAAAFqYCFgQmCBamAgAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24g"
+    "MjYuMC4xGTwcAAAcAAAcAAAAHwEAAFBBUjE="
+)
+"""The columns text, label and price: a decimal of 60 digits (decimal256), which Polars cannot hold."""
+
+
+def test_a_column_of_a_type_that_polars_does_not_know_is_no_damaged_file(tmp_path):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(base64.b64decode(WIDE_DECIMAL))
+    assert read_examples(path, TableOptions()).texts == ["a", "b"]
+    why = r"t\.parquet: column 'price' cannot be read \(.*\): it is damaged, or of a type that Polars"
+    with pytest.raises(DataError, match=why):
+        cells_of(path)
+    with pytest.raises(DataError, match=why):
+        read_examples(path, TableOptions(label_column="price"))
+    with (
+        pytest.raises(DataError, match=why),
+        open_table(path, TableOptions(), labelled=False) as table,
+        open_writer(tmp_path / "o.parquet", table, ["n"]),
+    ):
+        pytest.fail("the writer was opened, and all rows would be labelled in vain")
+    assert not (tmp_path / "o.parquet").exists()
 
 
 def test_a_reader_that_dies_of_a_column_that_is_not_used_is_started_again_without_it(parquet, tmp_path, monkeypatch):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from textclf.errors import DataError, require_packages
 from textclf.storage.files import temporary_folder
-from textclf.tables.child import CHILD, ReaderDiedError, damage_error, run_child
+from textclf.tables.child import CHILD, ReaderDiedError, run_child
 from textclf.tables.columns import check_header, choose
 from textclf.tables.interface import Cell, Columns, TableFormat, TableInput, rows_of
 from textclf.tables.json_tables import JsonLinesParser
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAGIC = b"PAR1"
 
 _CHILD = CHILD
-_UNREADABLE = "unreadable: "
+_UNREADABLE, _NO_TEXT = "unreadable: ", "no text: "
 
 
 def open_parquet(table: TableInput) -> JsonLinesParser:
@@ -52,16 +52,15 @@ def open_parquet(table: TableInput) -> JsonLinesParser:
     lists = ("nested strings", "nested integers") if names else ("nested strings",)
     for column in (chosen.text, chosen.label, chosen.weight, *chosen.others):
         is_list = options.multi_label and column == chosen.label and kinds.get(column or "") in lists
-        if column is not None and kinds[column].startswith(_UNREADABLE):
-            reason = kinds[column].removeprefix(_UNREADABLE)
-            raise DataError(damage_error(name, "Parquet file", f"column {clip(column)}: {reason}"))
+        if column is not None and kinds[column].startswith((_UNREADABLE, _NO_TEXT)):
+            raise DataError(_say_unreadable(name, column, kinds[column], "Name another column, or write it as text"))
         if column is not None and kinds[column] != "plain" and not is_list:
             kind = kinds[column].split()[0]
             hint = (
                 "; lists of labels go with --multi-label" if kinds[column] in lists and column == chosen.label else ""
             )
             raise DataError(f"{name}: expected text in column {clip(column)}, found {kind} values. Name another{hint}.")
-    unreadable = {column: kind for column, kind in kinds.items() if kind.startswith(_UNREADABLE)}
+    unreadable = {column: kind for column, kind in kinds.items() if kind.startswith((_UNREADABLE, _NO_TEXT))}
     return ParquetParser(name, tuple(kinds), chosen, unreadable, names)
 
 
@@ -106,13 +105,26 @@ class ParquetParser(JsonLinesParser):
             self._require(column)
         return super().values(record, columns)
 
+    def check_copied(self) -> None:
+        """Raise DataError when there is a column that cannot be copied into another Parquet file."""
+        for column, kind in self.unreadable.items():
+            if kind.startswith(_UNREADABLE):
+                self._require(column)
+
     def _require(self, column: str) -> None:
         if column in self.unreadable:
-            reason = self.unreadable[column].removeprefix(_UNREADABLE)
-            raise DataError(
-                f"{self.name}: column {clip(column)} cannot be read ({clip(reason, 100)}). Write the output as"
-                " .parquet, or take the column out of the file."
-            )
+            advice = "Write the output as .parquet, or take the column out of the file"
+            raise DataError(_say_unreadable(self.name, column, self.unreadable[column], advice))
+
+
+def _say_unreadable(name: str, column: str, kind: str, advice: str) -> str:
+    """Return what to say of a column of such a kind; `advice`: what to do if it can be read, but has no text."""
+    if kind.startswith(_NO_TEXT):
+        return f"{name}: column {clip(column)} has no text ({clip(kind.removeprefix(_NO_TEXT), 100)}). {advice}."
+    return (
+        f"{name}: column {clip(column)} cannot be read ({clip(kind.removeprefix(_UNREADABLE), 100)}): it is damaged, or"
+        " of a type that Polars does not know. Write it as another type, or take it out of the file."
+    )
 
 
 def _write_lines(path: Path, lines: Path, table: TableInput) -> None:
@@ -137,6 +149,8 @@ class ParquetWriter:
 
     def __init__(self, stream: BinaryIO, table: "Table", added: tuple[str, ...], keeps_types: bool) -> None:
         require_packages("Parquet output", "polars", extra="parquet")
+        if keeps_types and isinstance(table.parser, ParquetParser):
+            table.parser.check_copied()
         self._added = added
         self._stream = stream
         self._table = table

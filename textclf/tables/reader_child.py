@@ -67,13 +67,15 @@ def _blame(error: BaseException) -> int:
 def _lines(source: Path, target: Path, columns: list[str] | None) -> None:
     """Write the rows as JSON Lines, after a line with their number and the kind of each column.
 
-    A column that cannot be read, or has no spelling as text, is of the kind `unreadable: why`, and null in every row.
+    A column that cannot be read is of the kind `unreadable: why`, one that has no spelling as text of the kind
+    `no text: why`; both are null in every row.
     """
     import polars as pl
 
     schema = list(pl.read_parquet_schema(source))
     rows = int(pl.scan_parquet(source).select(pl.len()).collect().item())
-    reasons = {} if columns is None else {name: "it is not asked for" for name in schema if name not in columns}
+    unasked = [] if columns is None else [name for name in schema if name not in columns]
+    reasons = dict.fromkeys(unasked, "unreadable: the reader died of such a column")
     try:
         _write_rows(source, target, schema, rows, reasons)
     except BaseException as error:  # noqa: BLE001, RUF100 -- a panic in Rust is a BaseException
@@ -84,12 +86,12 @@ def _lines(source: Path, target: Path, columns: list[str] | None) -> None:
 
 
 def _write_rows(source: Path, target: Path, schema: list[str], rows: int, reasons: dict[str, str]) -> None:
-    """Write the rows; a column with a reason why it cannot be read is null."""
+    """Write the rows; a column with a reason why it has no text is null, and the reason is its kind."""
     import polars as pl
 
     readable = [name for name in schema if name not in reasons]
     frame = pl.read_parquet(source, columns=readable, use_statistics=False) if readable else pl.DataFrame()
-    kinds = {name: f"unreadable: {reasons[name]}" if name in reasons else _kind(frame.schema[name]) for name in schema}
+    kinds = {name: reasons[name] if name in reasons else _kind(frame.schema[name]) for name in schema}
     with target.open("w", encoding="utf-8", newline="\n") as stream:
         names = {column: names for column, names in _class_names(source).items() if column in schema}
         stream.write(json.dumps({"rows": rows, "columns": kinds, "class_names": names}) + "\n")
@@ -124,17 +126,19 @@ def _names_of(feature: object) -> list[str]:
 
 
 def _try_column(source: Path, name: str) -> str:
-    """Return why a column cannot be read as text, an empty string when it can."""
+    """Return why a column cannot be read as text, as the kind that it is of, an empty string when it can."""
     import polars as pl
 
+    step = "unreadable"
     try:
         series = pl.read_parquet(source, columns=[name], use_statistics=False)[name]
+        step = "no text"
         for start in range(0, len(series), _SLICE):
             _values(series.slice(start, _SLICE))
     except BaseException as error:  # noqa: BLE001, RUF100 -- a panic in Rust is a BaseException
         if _blame(error) != _FILE:
             raise
-        return " ".join(str(error).split())[:100] or type(error).__name__
+        return f"{step}: {' '.join(str(error).split())[:100] or type(error).__name__}"
     return ""
 
 

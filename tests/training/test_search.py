@@ -182,9 +182,10 @@ def test_the_process_answers_until_its_parent_is_gone_and_then_ends(tmp_path):
     work = Work(DATA, np.arange(len(DATA.texts)) // 4 % 3, "none", cache=False)
     context = multiprocessing.get_context("spawn")
     mine, its = context.Pipe()
-    process = context.Process(target=_serve, args=(work, its))
+    process = context.Process(target=_serve, args=(its,))
     process.start()
     its.close()
+    mine.send(work)
     mine.send(("measure", PLAIN, 0))
     assert mine.recv().figures["texts"] == 8
     mine.send(("measure", replace(PLAIN, class_weight={"xyz": 1.0}), 0))
@@ -243,6 +244,7 @@ if __name__ == "__main__":
     data = LabelledTexts(["good film", "bad film"] * 50, ["up", "down"] * 50)
     worker = Worker(Work(data, np.arange(100) // 2 % 2, "none", cache=False))
     slow = Settings(vectors="none", optimizer="adam", hidden=(400,), epochs=100_000, patience=100_000)
+    worker._connection.send(worker._work)
     worker._connection.send(("measure", slow, 0))
     assert not worker._connection.poll(3), worker._connection.recv()  # it is at it, and has no answer
     print(worker._process.pid, flush=True)
@@ -264,3 +266,41 @@ def test_the_process_ends_with_a_parent_that_is_killed_whatever_it_is_at(tmp_pat
             os.kill(worker, signal.SIGKILL)
         assert not outlived
         assert parent.stderr.read() == b""  # read to its end: the worker, which shares it, has ended
+
+
+BEGIN_AND_STOP = """
+import os, signal, sys, threading, time
+from multiprocessing import util
+import numpy as np
+from textclf.settings import Settings
+from textclf.training.train import LabelledTexts
+from textclf.training.trial_worker import Work, Worker
+if __name__ == "__main__":
+    texts = [f"{mood} film {number} " * 50 for number in range(2000) for mood in ("good", "bad")]  # a pipe holds less
+    data = LabelledTexts(texts, ["up", "down"] * 2000)
+    work = Work(data, np.arange(4000) // 2 % 2, "none", cache=False)
+    number = signal.Signals[sys.argv[1]]
+    stop = os.kill if number == signal.SIGKILL else os.killpg
+    spawn = util.spawnv_passfds
+
+    def spawn_and_stop(path, arguments, descriptors):
+        found = spawn(path, arguments, descriptors)
+        if "spawn_main" in str(arguments):  # the worker: Python takes longer to start
+            threading.Timer(0.1, stop, (os.getpid(), number)).start()
+        return found
+
+    util.spawnv_passfds = spawn_and_stop
+    try:
+        with Worker(work) as worker:
+            worker.measure(Settings(vectors="none", recipe="fast"), 0, time.monotonic() + 60)
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.parametrize(("name", "said"), [("SIGKILL", b""), ("SIGINT", b"stopped\n")])
+def test_the_process_says_nothing_when_its_parent_is_stopped_while_it_starts(name, said, tmp_path):
+    (tmp_path / "begin.py").write_text(BEGIN_AND_STOP)
+    command = [sys.executable, str(tmp_path / "begin.py"), name]
+    done = subprocess.run(command, capture_output=True, start_new_session=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == (said, b"")

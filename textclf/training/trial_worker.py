@@ -3,9 +3,10 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context, parent_process, resource_tracker
 from pathlib import Path
 from threading import Thread
 from time import monotonic
@@ -55,6 +56,7 @@ class Worker:
 
     def __init__(self, work: Work) -> None:
         self._work = work
+        self._is_told = False
         self._start()
 
     def __enter__(self) -> Self:
@@ -79,6 +81,9 @@ class Worker:
         if not self._process.is_alive():
             self._start()
         try:
+            if not self._is_told:  # not when it starts: what is cut off there ends in a traceback of multiprocessing
+                self._connection.send(self._work)
+                self._is_told = True
             self._connection.send(request)
             if not self._connection.poll(max(deadline - monotonic(), 0.0)):
                 self._end()
@@ -94,8 +99,10 @@ class Worker:
     def _start(self) -> None:
         context = get_context("spawn")
         self._connection, other = context.Pipe()
-        self._process = context.Process(target=_serve, args=(self._work, other), daemon=True)
-        self._process.start()
+        self._process = context.Process(target=_serve, args=(other,), daemon=True)
+        self._is_told = False
+        with _hold_interrupts():
+            self._process.start()
         other.close()
 
     def _end(self) -> None:
@@ -104,18 +111,40 @@ class Worker:
         self._connection.close()
 
 
-def _serve(work: Work, connection: "Connection") -> None:
-    """Answer requests until there are no more; runs in the process."""
+@contextmanager
+def _hold_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back while the block runs; a process that is started meanwhile never gets it. Not on Windows.
+
+    One that is still starting would answer it with a traceback.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # it lets Ctrl-C through once it has started
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(connection: "Connection") -> None:
+    """Take the work, and answer requests until there are no more; runs in the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's: it ends this process
     Thread(target=_end_with_parent, daemon=True).start()
     from textclf.vectors import open_vectors
+
+    try:
+        work: Work = connection.recv()
+    except (EOFError, OSError):  # who has it was ended, perhaps while it was on its way
+        return
 
     _limit_memory()
     vectors = None if work.vectors == "none" else open_vectors(work.vectors, cache=work.cache, say=lambda _: None)
     while True:
         try:
             request = connection.recv()
-        except (EOFError, ConnectionResetError):
+        except (EOFError, OSError):
             return
         answer: object
         try:

@@ -51,6 +51,18 @@ def test_a_chosen_row_has_the_models_guess_its_margin_and_why(model):
     assert "%) or " in found.reasons[0]
 
 
+@pytest.mark.parametrize("has_model", [True, False])
+def test_a_row_is_chosen_by_the_start_of_its_text_and_written_whole(has_model, model, monkeypatch):
+    monkeypatch.setattr("textclf.analysis.suggestion.READ", 200)
+    start = " ".join(f"word{i}" for i in range(60))[:200]
+    texts = [f"{start} {' '.join(f'{end}{i}' for i in range(300))}" for end in ("one", "two", "six")]
+    found = choose([*texts, "good film", "bad film"], 5, model if has_model else None, [f"{start} labelled"])
+    assert sorted(found.rows.texts) == ["bad film", "good film"]  # the others begin like one that is labelled
+    found = choose([*texts, "good film", "bad film"], 5, model if has_model else None)
+    assert sum(text in texts for text in found.rows.texts) == 1
+    assert len(found.rows.texts) == 3
+
+
 def test_each_row_is_the_one_that_adds_most_to_what_is_stood_for():
     rng = np.random.default_rng(2)
     K, weights, covered = rng.random((40, 40)), rng.random(40), rng.random(40) / 2

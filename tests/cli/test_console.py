@@ -77,3 +77,14 @@ def test_steps_and_rows_are_counted_on_a_terminal_alone(monkeypatch):
 
 def test_quiet_is_quiet_at_a_terminal_too(tmp_path):
     assert at_a_terminal("train", DATA / "reviews-test.csv", "-o", "m", *QUICK, "--quiet", folder=tmp_path) == ""
+
+
+def test_skipped_rows_that_are_not_listed_are_found_by_what_the_command_has(tmp_path):
+    rows = "".join(f"{mood} film {number},{mood}\n" for number in range(10) for mood in ("good", "bad"))
+    (tmp_path / "t.csv").write_text("text,label\n" + rows + "too,many,cells\n" * 23)
+    skip = ("--on-error", "skip")
+    _, said = textclf("train", "t.csv", "-o", "m", *QUICK, *skip, folder=tmp_path)
+    assert "t.csv: skipped: 3 more rows; --refused FILE or `textclf check` lists all." in said
+    for command in (("compare", "m"), ("explain", "m", "-i")):
+        _, said = textclf(*command, "t.csv", *skip, folder=tmp_path)
+        assert "t.csv: skipped: 3 more rows; `textclf check` lists all." in said

@@ -42,7 +42,8 @@ def session(tmp_path):
         journal = LabelJournal(tmp_path / "labelled.csv", ("id", "text"), "text", multi_label=multi_label)
         training = Settings(threads=1, multi_label=multi_label, output="sigmoid" if multi_label else "softmax")
         settings = LabelSettings(("up", "down"), multi_label, training=training, **more)
-        one = LabelSession(LabelPool.of([row[1] for row in rows], rows), journal, settings, VECTORS)
+        pool = LabelPool.of([row[1] for row in rows], rows, journal.texts)
+        one = LabelSession(pool, journal, settings, VECTORS)
         made.append(one)
         one.start()
         return one
@@ -95,6 +96,25 @@ def test_only_the_start_of_a_long_text_is_shown_and_learned_and_all_of_it_is_kep
     assert [row["unread"] for row in shown if row["text"] == start] == [11, 11]
     assert sorted(one.journal.texts) == sorted([*TEXTS[:10], *long])
     assert one.model.predict(["fine zither"]).known.tolist() == [1]
+
+
+def test_of_copies_one_is_shown_and_none_once_it_is_labelled(session):
+    copies = [[f"copy of {i}", f"  {text.upper()}"] for i, text in ROWS[:20]]
+    one = session(every=1000, rows=[*ROWS[:30], *copies, ["blank", "  "]])
+    assert one.state()["rows"] == 30
+    label(one, 30)
+    assert one.state()["row"] is None
+    assert sorted(one.journal.texts) == sorted(TEXTS[:30])
+    two = session(every=1000, rows=[*copies, *ROWS[:31]])
+    assert (two.state()["rows"], two.state()["labelled"]) == (31, 30)
+    label(two, 1)
+    assert two.journal.texts[-1] == TEXTS[30]
+    assert two.state()["row"] is None
+    two.undo()
+    assert two.state()["row"]["text"] == TEXTS[30]
+    three = session(every=1000, rows=[*copies, *ROWS[30:40]])
+    assert three.state()["rows"] == 10
+    assert three.state()["row"]["text"] in TEXTS[30:40]
 
 
 def test_a_session_goes_on_where_the_last_one_ended(session):

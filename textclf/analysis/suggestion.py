@@ -36,6 +36,8 @@ from textclf.types import Array, BoolArray, Integers, Keys
 from textclf.vectors import WordVectors
 from textclf.vectors.coverage import averaging_features
 
+READ = 20_000
+"""Characters of a text that it is chosen by: no person reads megabytes for one label."""
 DOUBT = "in doubt:"
 LIKE_MANY = "like many others"
 """What the reason for a row begins with where a model chose it, and the reason without a model."""
@@ -78,16 +80,22 @@ def suggest_rows(
     batches: Iterable[Batch], n: int, rng: np.random.Generator, guide: Guide, *, threads: int = 1
 ) -> Suggestions:
     """Return the n rows to label next, fewer where there are not as many that differ; none is like a labelled one."""
-    vectors, model, labelled = guide.vectors, guide.model, guide.labelled
-    rows = draw_rows(batches, _CANDIDATES * _count_groups(n), rng, labelled)
+    vectors, model, labelled = guide.vectors, guide.model, read_starts(guide.labelled)
+    rows = draw_rows(batches, _CANDIDATES * _count_groups(n), rng, guide.labelled)
+    texts = read_starts(rows.texts)
     if model is None:
-        chosen = rows.select(cover(rows.texts, np.ones(len(rows)), vectors, n, labelled))
+        chosen = rows.select(cover(texts, np.ones(len(rows)), vectors, n, labelled))
         return Suggestions(chosen, [], [], [LIKE_MANY] * len(chosen))
-    doubts = 1.0 - find_margins(model, model.predict(rows.texts, threads=threads))
-    chosen = rows.select(cover(rows.texts, doubts, vectors, n, labelled))
-    predictions = model.predict(chosen.texts)
+    doubts = 1.0 - find_margins(model, model.predict(texts, threads=threads))
+    chosen = rows.select(cover(texts, doubts, vectors, n, labelled))
+    predictions = model.predict(read_starts(chosen.texts))
     margins = find_margins(model, predictions).round(_ROUNDED).tolist()
     return Suggestions(chosen, model.cells(predictions), margins, name_doubts(model, predictions))
+
+
+def read_starts(texts: Sequence[str]) -> list[str]:
+    """Return as much of each text as it is chosen by."""
+    return [text[:READ] for text in texts]
 
 
 def seed_draw(seed: int, model: Model | None) -> np.random.Generator:

@@ -73,7 +73,7 @@ class LabelQueue:
             output: Any = "sigmoid" if multi_label else "softmax"
             training = Settings(vectors=vectors, seed=seed, threads=threads, multi_label=multi_label, output=output)
             settings = LabelSettings(known, multi_label, every, training=training)
-            pool = LabelPool.of(column, [[text] for text in column])
+            pool = LabelPool.of(column, [[text] for text in column], self._journal.texts)
             self._session = LabelSession(pool, self._journal, settings, found, begin)
             self._session.start()
         except BaseException:

@@ -18,13 +18,14 @@ import numpy as np
 
 from textclf.analysis.label_errors import find_label_errors
 from textclf.analysis.learning_curve import fit_power_laws
-from textclf.analysis.suggestion import DOUBT, Guide, batches_of, name_doubts, suggest_rows
+from textclf.analysis.suggestion import DOUBT, READ, Guide, batches_of, name_doubts, suggest_rows
 from textclf.errors import DataError, TextclfError, TrainingError, spell
 from textclf.explain import ExplainSettings, Explanation, explain
 from textclf.labelling.label_journal import GivenLabels, Verdict
 from textclf.labels import LabelSet, join_labels
 from textclf.model.model import Model
 from textclf.settings import Settings
+from textclf.text.copies import text_keys
 from textclf.training.train import LabelledTexts, Trained, train
 from textclf.vectors import WordVectors
 
@@ -32,8 +33,6 @@ CHANCE = 5
 """One of so many rows is drawn by chance."""
 BY_CHANCE = "drawn by chance"
 
-_READ = 20_000
-"""Characters of a text that are shown, and that the model meanwhile reads: no person reads megabytes for one label."""
 _AHEAD = 300
 """Rows that are put in order at a time; the rest of the table comes after them."""
 _LEAST_JUDGED = 20
@@ -113,20 +112,26 @@ def choose_labels(given: Sequence[str], rows: GivenLabels, *, multi_label: bool)
 
 @dataclass(frozen=True)
 class LabelPool:
-    """The different texts to label, the cells of the first row of each, and the number of each text."""
+    """The different texts to label, case and blanks aside, the cells of a row of each, and the number of each text."""
 
     texts: list[str]
     rows: list[Sequence[str | None]]
     numbers: dict[str, int]
 
     @staticmethod
-    def of(texts: Sequence[str], rows: Sequence[Sequence[str | None]]) -> "LabelPool":
-        """Return the texts of these rows but the empty ones."""
-        first: dict[str, Sequence[str | None]] = {}
-        for text, row in zip(texts, rows, strict=True):
-            if text.strip():
-                first.setdefault(text, row)
-        return LabelPool([*first], [*first.values()], {text: number for number, text in enumerate(first)})
+    def of(texts: Sequence[str], rows: Sequence[Sequence[str | None]], labelled: Sequence[str] = ()) -> "LabelPool":
+        """Return the texts of these rows but the empty ones; of copies the one that is labelled, or the first.
+
+        Where another copy is labelled than any of these rows, there is nothing to ask.
+        """
+        known, barred = set(labelled), set(text_keys(labelled).tolist())
+        chosen: dict[int, int] = {}
+        for row, (key, text) in enumerate(zip(text_keys(texts).tolist(), texts, strict=True)):
+            if text.strip() and (key not in chosen or (text in known and texts[chosen[key]] not in known)):
+                chosen[key] = row
+        kept = [row for key, row in chosen.items() if key not in barred or texts[row] in known]
+        numbers = {texts[row]: number for number, row in enumerate(kept)}
+        return LabelPool([*numbers], [rows[row] for row in kept], numbers)
 
 
 class LabelSession:
@@ -442,7 +447,7 @@ class LabelSession:
 
 
 def _start(text: str) -> str:
-    return text[:_READ]
+    return text[:READ]
 
 
 def right_answers(trained: Trained, by_chance: Sequence[bool]) -> Sequence[bool]:

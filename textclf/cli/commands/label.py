@@ -123,7 +123,8 @@ def command(options: LabelOptions) -> None:
         given = tuple(name.strip() for name in (options.labels or "").split(",") if name.strip())
         known = given or (() if model is None else model.labels)
         labels = choose_labels(known, journal, multi_label=options.multi_label)
-        session = LabelSession(LabelPool.of(texts, rows), journal, options.label_settings(labels), vectors, model)
+        pool = LabelPool.of(texts, rows, journal.texts)
+        session = LabelSession(pool, journal, options.label_settings(labels), vectors, model)
         if journal.label_column != "label":
             say(
                 f"{spell(table.name)} has a column 'label': labels go into {journal.label_column!r}",

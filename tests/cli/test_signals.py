@@ -19,6 +19,19 @@ def main(**_):
         raise ImportError("a library makes this of it")
 cli.cli.main = main
 """
+WHILE_FREEING = """
+import time
+
+class Freed:
+    def __del__(self):
+        os.kill(os.getpid(), number)
+
+def wait(arguments):
+    Freed()
+    time.sleep(60)
+
+cli.run = wait
+"""
 WHILE_LEAVING = """
 import atexit
 atexit.register(lambda: os.kill(os.getpid(), number))
@@ -32,7 +45,11 @@ def leave(moment, number):
 
 
 @pytest.mark.parametrize("number", CODES)
-@pytest.mark.parametrize("moment", [BEFORE, AFTER, INTO_ANOTHER_ERROR], ids=["before", "after", "into another error"])
+@pytest.mark.parametrize(
+    "moment",
+    [BEFORE, AFTER, INTO_ANOTHER_ERROR, WHILE_FREEING],
+    ids=["before", "after", "into another error", "while an object is freed"],
+)
 def test_a_signal_ends_the_run_with_its_code_and_a_word(moment, number):
     done = leave(moment, number)
     assert (done.returncode, done.stderr) == (CODES[number], "Error: stopped.\n")

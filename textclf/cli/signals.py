@@ -5,6 +5,7 @@ Windows has Ctrl-Break instead of SIGHUP.
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -25,6 +26,7 @@ if sys.platform == "win32":
     _SIGNALS += (signal.SIGBREAK,)
 else:
     _SIGNALS += (signal.SIGHUP,)
+_PAUSE = 0.01  # seconds, in which what frees the object ends
 _came: list[int] = []
 
 
@@ -38,6 +40,7 @@ def take_signals() -> None:
         # Another handler is somebody else's, and one that ignores was set on purpose, as by nohup.
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, _stop)
+    sys.unraisablehook = _raise_again
 
 
 def ignore_signals() -> None:
@@ -50,6 +53,14 @@ def ignore_signals() -> None:
 def _stop(number: int, _frame: FrameType | None) -> None:
     _came.append(number)
     raise Stopped
+
+
+def _raise_again(lost: "sys.UnraisableHookArgs") -> None:
+    """Send a signal again that fell where Python passes over errors, as while it frees an object: it would be lost."""
+    if isinstance(lost.exc_value, Stopped):
+        threading.Timer(_PAUSE, signal.raise_signal, (_came[-1],)).start()
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def exit_code() -> int | None:

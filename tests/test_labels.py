@@ -82,6 +82,21 @@ def test_a_row_of_the_truth_has_a_one_for_each_of_its_labels():
         ({"Washington, DC", "Washington", "Paris"}, {}),
         ({"R&D", "R", "law"}, {}),
         ({"tech/other", "sport/other", "tech"}, {}),  # a path, as in many taxonomies
+        ({"neg travel", "neg", "travel"}, {"neg travel": " "}),
+        ({"neg\ttravel", "neg", "travel"}, {"neg\ttravel": "\t"}),
+        ({"neg\ntravel\nfood", "neg", "travel", "food"}, {"neg\ntravel\nfood": "\n"}),
+        ({"neg、travel", "neg", "travel"}, {"neg、travel": "、"}),
+        ({"neg，travel", "pos，travel", "neg", "pos"}, {"neg，travel": "，", "pos，travel": "，"}),
+        ({"neg und travel", "neg", "travel", "refund"}, {"neg und travel": " und "}),
+        ({"neg || travel", "neg", "travel"}, {"neg || travel": "||"}),
+        ({"neg__travel", "neg", "travel"}, {"neg__travel": "__"}),
+        ({"neg - travel", "neg-travel", "neg", "travel"}, {"neg - travel": "-", "neg-travel": "-"}),
+        ({"__label__neg __label__travel", "__label__neg", "__label__travel"}, {"__label__neg __label__travel": " "}),
+        (
+            {"['neg', 'travel']", "['neg']", '["pos"]', "{neg,pos}", "x"},
+            {"['neg', 'travel']": ",", "['neg']": ",", '["pos"]': ",", "{neg,pos}": ","},
+        ),
+        ({"very positive", "positive", "New York", "York", "[UNK]", "c", "c++", "neg.", "neg", "{}"}, {}),
     ],
 )
 def test_labels_that_look_like_several_are_those_made_of_others(labels, joined):

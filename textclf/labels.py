@@ -6,7 +6,7 @@ A cell that is empty, or ``[]``, says that the row has no label. Letters: ``n`` 
 import json
 import math
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence, Set
 from difflib import get_close_matches
 from functools import lru_cache
@@ -19,9 +19,14 @@ from textclf.types import Array, Integers
 SEPARATOR = "|"
 _LIST = "["
 _SHOWN_LABELS = 10
-_SIGNS = (SEPARATOR, ",", ";", "/", "+", "&")
-_LISTING = {SEPARATOR, ",", ";"}
-_MISSING = {"nan", "na", "n/a", "#n/a", "<na>", "null", "none", "nil", "nat", "-", "?"}
+_BETWEEN = re.compile(r"[^\w\s]+|_{2,}|\s+(?:[^\w\s]+|and|und|et|y|or)\s+|\s+")
+_IS_WORD = re.compile(r"\s\w").match
+_IS_LIST = re.compile(r"(?s)\[\s*(['\"]).*\1\s*\]|\{.+,.+\}").fullmatch
+_LISTING = {SEPARATOR, ",", ";", "\n", "\t", "、", "，", "；"}
+_MISSING = {
+    "nan", "na", "n/a", "#n/a", "<na>", "n.a.", "null", "(null)", "none", "nil", "nat", "\\n", "(blank)", "undefined",
+    "#value!", "#ref!", "#name?", "#div/0!", "-", "--", "?",
+}  # fmt: skip
 
 LabelSet = tuple[str, ...]
 """The labels of one row, each once, in the order in which they were first met."""
@@ -82,25 +87,29 @@ def label_sets(cells: Sequence[str], *, multi_label: bool) -> list[LabelSet]:
 
 
 def find_joined_labels(labels: Set[str]) -> dict[str, str]:
-    """Return the labels that are others with a sign between them, each with the sign: such a label may be several.
+    """Return the labels that are others with a sign or a word between them, each with it: such a label may be several.
 
-    With one label a text `|` is such a sign too. At a sign that lists things, a part that is no label of its own may
-    stand in another such label instead, if one part is a label.
+    With one label a text `|` is such a sign too, and blanks are one. At a sign that lists things, a part that is no
+    label of its own may stand in another such label instead, if one part is a label. Lists as Python and databases
+    write them are several labels by themselves.
 
     >>> find_joined_labels({"neg", "travel", "neg,travel"})
     {'neg,travel': ','}
     >>> find_joined_labels({"neg", "pos", "neg;travel", "pos;travel", "food,"})
     {'neg;travel': ';', 'pos;travel': ';'}
     """
-    found: dict[str, str] = {}
-    for sign in _SIGNS:
-        parts = {
-            label: {part for raw in label.split(sign) if (part := raw.strip())} for label in labels if sign in label
-        }
+    found = {label: "," for label in labels if _IS_LIST(label)}
+    having: dict[str, set[str]] = defaultdict(set)
+    for label in labels:
+        for between in _BETWEEN.findall(label):
+            having[between if _IS_WORD(between) else between.strip() or between].add(label)
+    for sign in sorted(having, key=lambda sign: (sign.isspace(), sign)):  # a blank last: it stands beside other signs
+        parts = {label: {part for raw in label.split(sign) if (part := raw.strip())} for label in having[sign]}
         times = Counter(part for cut in parts.values() for part in cut)
         for label, cut in parts.items():
             own = cut & labels
-            if own and (own == cut or (sign in _LISTING and all(times[part] > 1 for part in cut - own))):
+            is_cut = len(cut) > 1 or sign in _LISTING
+            if is_cut and own and (own == cut or (sign in _LISTING and all(times[part] > 1 for part in cut - own))):
                 found.setdefault(label, sign)
     return dict(sorted(found.items()))
 

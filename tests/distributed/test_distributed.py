@@ -18,7 +18,7 @@ from textclf.distributed import LabelJob, Serial, dask_engine, find_shards, labe
 from textclf.distributed.corpus_counts import HeavyHitters
 from textclf.distributed.engines import DaskEngine
 from textclf.distributed.shards import Folder
-from textclf.errors import DataError, OutputError, TextclfError
+from textclf.errors import DataError, ModelError, OutputError, TextclfError
 from textclf.model.decision import OWN_RULE
 from textclf.storage.files import sha256
 from textclf.tables import TableOptions
@@ -351,6 +351,34 @@ def test_a_promise_over_many_files_counts_the_same_answers(model, shards, capsys
     whole, *each = figures
     covered = sum(one["answered"]["coverage"] * one["n"] for one in each)
     assert whole["answered"]["coverage"] * whole["n"] == pytest.approx(covered)
+
+
+@pytest.mark.parametrize(
+    ("make", "column", "match"),
+    [
+        (lambda dd, pd: pd.DataFrame({"t": ["a"]}), "t", "expected a Dask DataFrame, found DataFrame"),
+        (lambda dd, pd: dd.from_pandas(pd.Series(["a"], name="t"), 1), "t", "expected a Dask DataFrame, found Series"),
+        (lambda dd, pd: ["a"], "t", "expected a Dask DataFrame, found list"),
+        (lambda dd, pd: dd.from_pandas(pd.DataFrame([["a", "b"]], columns=["t", "t"]), 1), "t", "t, t, found it twice"),
+        (lambda dd, pd: dd.from_pandas(pd.DataFrame({("t", "u"): ["a"]}), 1), "t", r"one of \('t', 'u'\), found 't'"),
+        (lambda dd, pd: dd.from_pandas(pd.DataFrame({"t": ["a"]}), 1), ["t"], r"one of t, found \['t'\]"),
+    ],
+)
+def test_what_is_no_dask_frame_with_one_such_column_is_refused(make, column, match, model):
+    import dask.dataframe as dd
+    import pandas as pd
+
+    with pytest.raises(DataError, match=match):
+        predict(make(dd, pd), model, column=column)
+
+
+@pytest.mark.parametrize("name", ["none", "."])
+def test_a_dask_frame_needs_a_model_that_is_there(name, tmp_path):
+    import dask.dataframe as dd
+    import pandas as pd
+
+    with pytest.raises(ModelError, match="expected a model file, found"):
+        predict(dd.from_pandas(pd.DataFrame({"t": ["a"]}), 1), tmp_path / name, column="t")
 
 
 def test_a_dask_frame_of_numbers_is_refused_as_the_estimator_refuses_them(model):

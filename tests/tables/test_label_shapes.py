@@ -49,7 +49,18 @@ def test_a_label_column_that_is_missing_is_named(write):
         TableOptions(label_columns=("a",))
 
 
-@pytest.mark.parametrize(("separator", "cell"), [(",", '"neg, travel"'), (";", "neg;travel"), (" / ", "neg / travel")])
+@pytest.mark.parametrize(
+    ("separator", "cell"),
+    [
+        (",", '"neg, travel"'),
+        (";", "neg;travel"),
+        (" / ", "neg / travel"),
+        (" ", " neg  travel "),
+        ("\t", "neg\ttravel"),
+        ("\n", '"neg\ntravel\n"'),
+        ("、", "neg、travel"),
+    ],
+)
 def test_a_cell_is_cut_at_the_separator_that_is_given(separator, cell, write):
     path = write(f"text,label\na,{cell}\nb,neg|x\n")
     options = TableOptions(multi_label=True, label_separator=separator)

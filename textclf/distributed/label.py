@@ -242,22 +242,35 @@ def predict(frame: "dd.DataFrame", model: str | Path, *, column: str) -> "dd.Dat
     """Return the frame with the columns `label` and `confidence` for the texts of a column; nothing is computed yet.
 
     Rows, order and index stay. A missing text is labelled as an empty one. `model`: a model file that every worker can
-    open under this path; each worker reads it once. Raises DataError when the column is missing or holds something else
-    than texts, as the estimator does, and when the frame has a column of an added name.
+    open under this path; each worker reads it once. Raises DataError when the frame is none of Dask, when the column is
+    missing, stands twice or holds something else than texts, as the estimator does, and when the frame has a column of
+    an added name; ModelError when there is no such model.
     """
-    if column not in frame.columns:
-        raise DataError(f"column: expected one of {', '.join(map(str, frame.columns))}, found {column!r}.")
-    taken = sorted({"label", "confidence"} & set(frame.columns))
+    names = _names_of(frame)
+    if names.count(column) != 1:
+        found = "it twice" if column in names else repr(column)
+        raise DataError(f"column: expected one of {', '.join(map(str, names))}, found {found}.")
+    taken = [name for name in ("confidence", "label") if name in names]
     if taken:
         raise DataError(f"frame: expected no column {taken[0]!r}, found one. Rename it.")
     kind = frame._meta[column].dtype
     if kind.kind in "biufcmM":
         raise DataError(_no_text(column, f"the type {kind}"))
     path = Path(model).resolve()
-    digest = sha256(path)
+    digest = Model.load_with_facts(path)[1].sha256
     # An empty frame of the same types: what Dask asks to be told.
     meta = _label(frame._meta, str(path), digest, column)
     return frame.map_partitions(_label, str(path), digest, column, meta=meta)
+
+
+def _names_of(frame: object) -> list[object]:
+    """Return the names of the columns of a Dask DataFrame; raises DataError at something else."""
+    meta = getattr(frame, "_meta", None)
+    if not hasattr(frame, "map_partitions") or getattr(meta, "ndim", 0) != 2:
+        raise DataError(
+            f"frame: expected a Dask DataFrame, found {type(frame).__name__}. Make one with dask.dataframe.from_pandas."
+        )
+    return list(meta.columns)  # type: ignore[union-attr] # what has two dimensions has them
 
 
 def _label(part: "pd.DataFrame", path: str, digest: str, column: str) -> "pd.DataFrame":

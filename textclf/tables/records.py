@@ -70,7 +70,7 @@ class TableOptions:
             raise DataError(
                 f"separator: expected one ASCII character, no quote and no line end, found {clip(self.separator)}."
             )
-        if self.label_separator is not None and not self.label_separator.strip(" "):
+        if self.label_separator == "":
             raise DataError(
                 f"label_separator: expected a sign or a word between labels, found {clip(self.label_separator)}."
             )

@@ -1,11 +1,13 @@
 """Accuracy with few labels: textclf beside what else people take when they have labelled only some rows.
 
     python benchmarks/few_labels.py --data DIR [--sets SET…] [--labels 8 16…] [--seeds 5] [--json FILE] [--svg FILE]
+    python benchmarks/few_labels.py --data DIR --sets SET… --times
 
 DIR holds a folder for each set, with train.csv and test.csv (or dev.csv, where there is no test.csv). For each seed the
 program draws some rows of each class from train.csv, trains every method on the same rows, and measures it on the test
 rows, 1,000 at most. If a set has no train.csv, it draws from the first half of test.csv and measures on the second.
-Every choice is made by cross-validation on the drawn rows.
+Every choice is made by cross-validation on the drawn rows. `--times` measures how long textclf and MiniLM take for a
+text.
 
 Needs scikit-learn. fastText needs the extra `bench`; MiniLM needs the packages of models/requirements-starter.txt. A
 method whose packages are not there is left out. The picture needs the extra `report`.
@@ -16,12 +18,14 @@ import json
 import re
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from itertools import product
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -45,6 +49,7 @@ LABELS = [4, 8, 16, 32, 64, 128]
 
 _JUDGED = 1_000  # rows
 _FOLDS = 3
+_PAIRS = 5
 _RESAMPLES = 1_000
 _STRENGTHS = (1.0, 5.0, 20.0, 100.0)  # C of logistic regression
 _RECIPES: list[Recipe] = [(rate, 1, epochs, (0, 0)) for rate, epochs in product((0.1, 1.0), (10, 50))]
@@ -192,10 +197,15 @@ def averages_logistic() -> Peer:
 
 def minilm_logistic() -> Peer:
     """Return logistic regression on the vectors of the sentence encoder all-MiniLM-L6-v2."""
+    return encoder_logistic(load_minilm())
+
+
+def load_minilm() -> Encoder:
+    """Return the sentence encoder all-MiniLM-L6-v2; it runs on one thread."""
     sys.path.append(str(ROOT / "models"))
     from make_starter import load_encoder
 
-    return encoder_logistic(load_encoder(longest=_PIECES))
+    return load_encoder(longest=_PIECES)
 
 
 def fasttext_pretrained() -> Peer:
@@ -278,6 +288,24 @@ def measure(name: str, rows: Rows, count: int, method: str, run: Peer, seeds: in
     score = Score(name, count, method, seeds, float(right.mean()), *interval(right))
     print(f"{name:14}{count:4}  {method:10}{cell(score)}  {'; '.join(filter(None, said))}", file=sys.stderr, flush=True)
     return score
+
+
+def time_texts(rows: Rows) -> dict[str, float]:
+    """Return the milliseconds that a model, and MiniLM's encoding alone, take for a text of a set, on one thread.
+
+    Both are loaded and label all judged texts once before; then they do so in turn, and the medians count.
+    """
+    drawn = draw_few(rows.labels, 32, seed=1)
+    data = LabelledTexts([rows.texts[i] for i in drawn], [rows.labels[i] for i in drawn])
+    model, encode = train(data, Settings(), open_vectors("starter")).model, load_minilm()
+    runs: dict[str, Callable[[Sequence[str]], object]] = {"textclf": model.predict, "MiniLM": encode}
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(1 + _PAIRS):
+        for name, run in runs.items():
+            begin = time.perf_counter()
+            run(rows.judged_texts)
+            seconds[name].append(time.perf_counter() - begin)
+    return {name: 1000 * median(taken[1:]) / len(rows.judged_texts) for name, taken in seconds.items()}
 
 
 def load_scores(path: Path | None) -> list[Score]:
@@ -381,6 +409,7 @@ def read_options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--labels", nargs="+", type=int, default=LABELS, help="numbers of labels a class")
     parser.add_argument("--seeds", type=int, default=5, help="draws of the labels")
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
+    parser.add_argument("--times", action="store_true", help="measure the time of a text instead")
     parser.add_argument("--json", type=Path, help="keep the scores here; those that it has are not measured again")
     parser.add_argument("--svg", type=Path, help="write the picture here")
     options = parser.parse_args(arguments)
@@ -400,6 +429,11 @@ def check_sets_and_picture(parser: argparse.ArgumentParser, options: argparse.Na
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, and print the table."""
     options = read_options(arguments)
+    if options.times:
+        for name in options.sets:
+            taken = time_texts(read_set(options.data / name))
+            print(name, *(f"{method} {milliseconds:.3f} ms a text" for method, milliseconds in taken.items()), sep="  ")
+        return
     scores = {score.key: score for score in load_scores(options.json)}
     wanted = list(product(options.sets, options.labels, options.methods, [options.seeds]))
     missing = {method: packages for method in options.methods if (packages := find_missing(method))}

@@ -20,7 +20,8 @@ def test_results_come_in_the_order_of_the_items_and_an_error_comes_where_it_belo
 
 HEAPS = """
 import ctypes, sys
-from textclf.storage.parallel import in_order
+from textclf.storage.parallel import in_order, share_one_heap
+share_one_heap()
 list(in_order(lambda n: bytes(100_000), range(100), 4))
 libc = ctypes.CDLL(None)
 libc.fopen.restype = ctypes.c_void_p
@@ -31,6 +32,6 @@ libc.fclose(file)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
-def test_threads_take_their_memory_from_one_heap(tmp_path):
+def test_threads_take_their_memory_from_one_heap_where_that_was_asked_for(tmp_path):
     subprocess.run([sys.executable, "-c", HEAPS, str(tmp_path / "heaps.xml")], check=True)
     assert (tmp_path / "heaps.xml").read_text().count("<heap nr=") == 1

@@ -38,7 +38,6 @@ def _some_ahead(function: Callable[[Item], Made], items: Iterable[Item], threads
         drop_pages(item)
         return made
 
-    _share_one_heap()
     ahead: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for item in items:
@@ -52,11 +51,11 @@ def _some_ahead(function: Callable[[Item], Made], items: Iterable[Item], threads
 _ARENA_MAX = -8  # of malloc.h
 
 
-def _share_one_heap() -> None:
+def share_one_heap() -> None:
     """Let threads that begin from now on take their memory from one heap, where the C library has one for each.
 
     What a thread of glibc gives back is of use to that thread alone. Blocks are made by one and freed by another, and
-    a fifth of the memory of a training would lie idle.
+    a fifth of the memory of a training would lie idle. It is for a process of our own: it holds for all that runs there.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library, or Windows
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)

@@ -355,9 +355,11 @@ def command(options: TrainOptions) -> None:
         _say_result(_train_on_files(options, reading, checkpoint), None, options)
         return
     from textclf.storage.array_store import ArrayStore, default_budget
+    from textclf.storage.parallel import share_one_heap
     from textclf.training.resources import Listener, Resources
     from textclf.training.train import LabelledTexts, Start, train
 
+    share_one_heap()
     store = ArrayStore(default_budget() if options.max_memory is None else options.max_memory)
     rows = _read(options, Path(source), reading, old.labels if old else (), store)
     vectors = open_chosen_vectors(options.settings.vectors, cache=not options.no_cache, quiet=options.quiet)

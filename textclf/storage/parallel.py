@@ -55,7 +55,8 @@ def share_one_heap() -> None:
     """Let threads that begin from now on take their memory from one heap, where the C library has one for each.
 
     What a thread of glibc gives back is of use to that thread alone. Blocks are made by one and freed by another, and
-    a fifth of the memory of a training would lie idle. It holds for all that runs in the process: only for one of our own.
+    a fifth of the memory of a training would lie idle. It holds for whatever runs in the process, so no library may ask
+    for it.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library, or Windows
         ctypes.CDLL(None).mallopt(_ARENA_MAX, 1)

@@ -48,6 +48,21 @@ def test_a_change_in_one_quantity_is_found_and_named(change, name):
     assert largest.quantity.name == name
 
 
+def test_a_model_that_is_nearly_always_sure_may_be_so_in_another_way():
+    rng = np.random.default_rng(3)
+    profiles = []
+    for surest in (0.9985, 0.9998, 0.9):
+        profile = Profile(QUANTITIES)
+        unsure = rng.beta(4.0, 1.0, 100)
+        profile.add_confidence(np.concatenate([surest + rng.normal(0, 1e-5, 1900), unsure]))
+        profile.add_texts(np.full(2000, 12), np.full(2000, 10), np.full((2000, 1), 0.5))
+        profiles.append(profile)
+    usual, surer, less_sure = profiles
+    assert not measure_drift(usual, surer).differs
+    assert not measure_drift(surer, usual).differs
+    assert "confidence 0.89 at the median, 1.00 in training" in str(measure_drift(usual, less_sure))
+
+
 def test_medians_that_read_alike_are_named_once():
     sure = Difference(quantities([])[2], 0.3, 0.0, 0.9996, 0.9999, True)
     assert str(sure) == "confidence of another spread (1.00 at the median of both)"

@@ -11,7 +11,8 @@ Two tables differ in a quantity when both hold:
   training's own source is called different, whatever its size;
 * it is no trifle: their total variation distance over these bins, the share of the texts that would have to be others,
   is at least 0.2, in confidence 0.3: the model that is used has seen more rows than those that judged validation
-  rows, and is a little surer. The larger a table, the smaller the differences that chance cannot explain.
+  rows, and is a little surer. Confidences beyond 0.99 count as one: who is nearly always sure may be so in another
+  way. The larger a table, the smaller the differences that chance cannot explain.
 """
 
 import math
@@ -34,6 +35,7 @@ _BINS = 10
 _NAMED = 2
 _LENGTHS_A_DOUBLING = 4
 _WIDEST_LOGIT = 8.0
+_SURE = 0.99
 
 UNKNOWN_WORDS, LENGTH, CONFIDENCE = "unknown words", "length in words", "confidence"
 
@@ -207,7 +209,9 @@ def measure_drift(reference: Profile, found: Profile, independent: float = 1.0) 
 
 
 def _difference(quantity: Quantity, reference: Counts, found: Counts | Array, doubt: float) -> Difference:
-    bins = _equal_bins(reference)
+    together = _cells_together(quantity)
+    merged = np.bincount(together, weights=reference, minlength=CELLS)
+    bins = _equal_bins(merged)[together]
     one, other = (np.bincount(bins, weights=counts, minlength=_BINS) for counts in (reference, found))
     distance = 0.5 * float(np.abs(one / one.sum() - other / other.sum()).sum())
     p = homogeneity(one, other)
@@ -216,7 +220,17 @@ def _difference(quantity: Quantity, reference: Counts, found: Counts | Array, do
     return Difference(quantity, distance, p, middle, middle_found, differs)
 
 
-def _equal_bins(counts: Counts) -> Integers:
+def _cells_together(quantity: Quantity) -> Integers:
+    """Return the cell that each cell is counted in, shape (CELLS,): those of confidences beyond `_SURE` are one."""
+    cells = np.arange(CELLS)
+    if quantity.kind != "confidence":
+        return cells
+    sure = [cell for cell in range(CELLS) if quantity.value(cell) > _SURE]
+    unsure = [cell for cell in range(CELLS) if quantity.value(cell) < 1 - _SURE]
+    return np.clip(cells, unsure[-1], sure[0])
+
+
+def _equal_bins(counts: Counts | Array) -> Integers:
     """Return the bin of each cell, shape (CELLS,): up to ten stretches of cells with about equally many texts."""
     middles = np.cumsum(counts) - counts / 2
     bins: Integers = np.minimum(middles / counts.sum() * _BINS, _BINS - 1).astype(np.int64)

@@ -82,35 +82,34 @@ def lbfgs(
     given `Steps`, it continues from there.
     """
     if isinstance(start, Steps):
-        state = start
+        at = start
     else:
         loss, gradient = loss_and_gradient(start)
-        state = Steps(start, gradient, loss, 0, 1, settings.tolerance * float(np.linalg.norm(gradient)), ())
-    theta, gradient, loss = state.theta, state.gradient, state.loss
-    history = deque(state.history, maxlen=settings.memory)
-    evaluations, iteration = state.evaluations, state.iteration
-    while iteration < settings.iterations and float(np.linalg.norm(gradient)) > state.wanted:
-        direction = -two_loop(gradient, history, curvature)
-        slope = float(np.vdot(direction, gradient))
-        if -0.5 * slope <= settings.gain * abs(loss):  # what the quadratic model of the loss falls by
+        at = Steps(start, gradient, loss, 0, 1, settings.tolerance * float(np.linalg.norm(gradient)), ())
+    history = deque(at.history, maxlen=settings.memory)
+    evaluations, iteration = at.evaluations, at.iteration
+    while iteration < settings.iterations and float(np.linalg.norm(at.gradient)) > at.wanted:
+        direction = -two_loop(at.gradient, history, curvature)
+        slope = float(np.vdot(direction, at.gradient))
+        if -0.5 * slope <= settings.gain * abs(at.loss):  # what the quadratic model of the loss falls by
             break
         iteration += 1
-        length = 1.0 if history else _first_length(gradient, curvature)
+        length = 1.0 if history else _first_length(at.gradient, curvature)
         for _ in range(_MOST_TRIES):
-            candidate = theta + theta.dtype.type(length) * direction
-            new_loss, new_gradient = loss_and_gradient(candidate)
+            theta = at.theta + at.theta.dtype.type(length) * direction
+            loss, gradient = loss_and_gradient(theta)
             evaluations += 1
-            if new_loss <= loss + _SUFFICIENT_DECREASE * length * slope:
+            if loss <= at.loss + _SUFFICIENT_DECREASE * length * slope:
                 break
             # The parabola through both losses and the slope has its lowest point here (Nocedal & Wright, eq. 3.58).
-            lowest = -slope * length**2 / (2.0 * (new_loss - loss - length * slope))
+            lowest = -slope * length**2 / (2.0 * (loss - at.loss - length * slope))
             length = min(max(lowest, 0.1 * length), 0.5 * length)
         else:
             break
-        _remember(history, candidate - theta, new_gradient - gradient)
-        theta, loss, gradient = candidate, new_loss, new_gradient
-        after_iteration(Steps(theta, gradient, loss, iteration, evaluations, state.wanted, tuple(history)))
-    return Minimum(theta, loss, iteration, evaluations)
+        _remember(history, theta - at.theta, gradient - at.gradient)
+        at = Steps(theta, gradient, loss, iteration, evaluations, at.wanted, tuple(history))
+        after_iteration(at)
+    return Minimum(at.theta, at.loss, iteration, evaluations)
 
 
 def two_loop(gradient: Array, history: Sequence[Pair], curvature: Array | None = None) -> Array:

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 
 from textclf.nn.lbfgs import LbfgsSettings, Steps, lbfgs
-from textclf.nn.network import Loss, Network
+from textclf.nn.network import Loss, Network, Trace
 from textclf.storage.parallel import in_order
 from textclf.text.csr import SparseRows, blocks_of
 from textclf.training.checkpoint import NO_CHECKPOINT, Checkpoint, State, state_of, steps_of
@@ -89,8 +89,8 @@ class JointFit:
 class FitOptions:
     """How the minimum is looked for; `start` is an earlier fit to continue from, with other scales, l2 or weights.
 
-    After each step the checkpoint saves where the fit is, unless that is more than `largest_saved` bytes. `valid_loss`
-    tells the mean loss of validation rows by the fit that is found.
+    After each step the checkpoint saves where the fit is, unless that grows to more than `largest_saved` bytes, as it
+    holds in memory what it saved. `valid_loss` tells the mean loss of validation rows by the fit that is found.
     """
 
     steps: LbfgsSettings
@@ -177,6 +177,12 @@ class RowsHere:
         of_network, *by_columns = reduce(add_to, parts)
         return [of_network, self.examples.ngrams.gather_squares(*by_columns)]
 
+    def logits(self, network: Network, U: Array) -> Array:
+        """Return Z[L] of all rows, shape (n, k)."""
+        U_ngrams, R = self.examples.ngrams.spread(U)
+        of_block = partial(propagate, network=network, rows=(np.asarray(U_ngrams), R), spread=None)
+        return np.concatenate([trace.Z[-1] for trace in in_order(of_block, self.blocks, self.threads)])
+
 
 def fit_jointly(problem: Problem, rows: Rows, options: FitOptions) -> JointFit:
     """Return the minimum of the problem over these rows, found by L-BFGS.
@@ -193,7 +199,7 @@ def fit_jointly(problem: Problem, rows: Rows, options: FitOptions) -> JointFit:
 
     def save(steps: Steps) -> None:
         losses.append(steps.loss / total)
-        if (2 * len(steps.history) + 2) * steps.theta.nbytes <= options.largest_saved:
+        if (2 * options.steps.memory + 2) * steps.theta.nbytes <= options.largest_saved:
             options.checkpoint.save(_STEPS, lambda: state_of(steps, losses))
         options.after_step(steps.iteration, losses[-1])
 
@@ -344,16 +350,21 @@ def gradient_of(
     `rows`: U of word n-grams, shape (V, m), and R = G U' of pieces, shape (P, m); so are Cᵀ δ and C'ᵀ δ. They are of
     the columns that are fitted; `spread`, shape (m, k), makes all k of them.
     """
-    U, R = rows
-    wide = block.ngrams.times(U)
-    wide += block.pieces.times(R)
-    trace = network.forward(block.S, wide=wide if spread is None else wide @ spread)
+    trace = propagate(block, network, rows, spread)
     losses, delta = loss.value_and_delta(trace.Z[-1], block.Y)
     value = np.vdot(losses, block.weights).astype(np.float64)
     delta *= block.weights
     of_network = network.backward(delta, trace, to_input=False).theta
     narrow = delta if spread is None else delta @ spread.T
     return np.asarray(value), of_network, block.ngrams.transposed_times(narrow), block.pieces.transposed_times(narrow)
+
+
+def propagate(block: RowBlock, network: Network, rows: tuple[Array, Array], spread: Array | None) -> Trace:
+    """Return forward propagation of a block's rows; `rows` and `spread` are those of `gradient_of`."""
+    U, R = rows
+    wide = block.ngrams.times(U)
+    wide += block.pieces.times(R)
+    return network.forward(block.S, wide=wide if spread is None else wide @ spread)
 
 
 def squares_of(block: RowBlock, network: Network) -> tuple[Array, ...]:

@@ -163,7 +163,7 @@ class Trainer:
             options = self._options(begin, judge, is_searched=True)
             return fit_jointly(self._problem(to, scales, guess), rows, options)
 
-        groups = judge.examples.groups
+        groups = judge.rows.examples.groups
         choice = choose_regularization(regularization, past, move, judge.losses, groups, self._save_moves)
         chosen = choice.regularization
         said = [
@@ -297,7 +297,8 @@ class Trainer:
 
     def _judge(self, valid: Examples) -> "_Judge":
         threads = self.settings.threads
-        return _Judge(valid, average(valid.words, self.E, threads=threads), self._loss, threads)
+        S = mean_vectors(valid.words, self.E, self.resources.store, threads)
+        return _Judge(RowsHere.of(S, valid, threads), self._loss)
 
     @property
     def _loss(self) -> Loss:
@@ -438,21 +439,18 @@ class WithoutPatterns:
 
 @dataclass(frozen=True)
 class _Judge:
-    """Validation rows that tell fits apart: each is judged at the temperature that suits it. `S`: their C E."""
+    """Validation rows that tell fits apart: each is judged at the temperature that suits it."""
 
-    examples: Examples
-    S: Array
+    rows: RowsHere
     loss: Loss
-    threads: int
 
     def losses(self, found: JointFit) -> Array:
         """Return the loss of each row, shape (n,)."""
-        wide = self.examples.ngrams.times(found.U, threads=self.threads)
-        return _losses_at_best_temperature(found.network.forward(self.S, wide=wide).Z[-1], self.examples, self.loss)
+        return _losses_at_best_temperature(self.rows.logits(found.network, found.U), self.rows.examples, self.loss)
 
     def mean_loss(self, found: JointFit) -> float:
         """Return the mean loss of the rows."""
-        return float(self.losses(found).sum() / self.examples.weights.sum())
+        return float(self.losses(found).sum() / self.rows.weight)
 
 
 def _losses_at_best_temperature(Z: Array, examples: Examples, loss: Loss) -> Array:

@@ -8,9 +8,10 @@ from training_problems import fit_here, two_classes
 from textclf.nn.lbfgs import LbfgsSettings
 from textclf.nn.network import LOSSES, Network, one_hot
 from textclf.text.csr import blocks_of
+from textclf.training.checkpoint import Checkpoint
 from textclf.training.data import Examples
 from textclf.training.nbsvm import nbsvm_scales
-from textclf.training.objective import FitOptions, Problem, columns_moved
+from textclf.training.objective import FitOptions, Problem, RowsHere, columns_moved
 
 LOSS = LOSSES["cross-entropy", "softmax"]
 
@@ -104,3 +105,31 @@ def test_a_fit_in_many_blocks_is_the_fit_in_one_and_the_same_bytes_with_any_thre
     fits = [fit_here(sought, S, examples, exactly(20, 1e-6), each) for each in (1, threads)]
     assert fits[0].U.tobytes() == fits[1].U.tobytes()
     np.testing.assert_allclose(fits[0].U, whole.U, atol=1e-2)
+
+
+def test_the_logits_of_rows_in_many_blocks_are_those_of_all_rows_at_once(monkeypatch):
+    examples, E = two_classes(n=400)
+    network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
+    U = np.random.default_rng(1).normal(size=(17, 2)).astype(np.float32)
+    monkeypatch.setattr("textclf.text.csr._SMALLEST_BLOCK", 100)
+    rows = RowsHere.of(S, examples, 2)
+    assert len(rows.blocks) > 4
+    at_once = network.forward(S, wide=examples.ngrams.times(U)).Z[-1]
+    np.testing.assert_allclose(rows.logits(network, U), at_once, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(("pairs", "is_saved"), [(2, True), (3, False)])
+def test_a_checkpoint_takes_either_all_steps_of_a_fit_or_none(pairs, is_saved):
+    examples, E = two_classes()
+    network, S = Network.start((4, 2), "relu", np.random.default_rng(0)), examples.words.times(E)
+    saved = []
+
+    class Kept(Checkpoint):
+        def save(self, name, make):
+            saved.append(len(make().arrays["numbers"]) - 4)
+
+    sought = Problem(network, nbsvm_scales(examples.ngrams, examples.Y), LOSS, 0.1)
+    theta = 4 * (len(network.theta) + 17)
+    steps = LbfgsSettings(6, tolerance=0.0, memory=pairs)
+    fit_here(sought, S, examples, FitOptions(steps, checkpoint=Kept(), largest_saved=6 * theta))
+    assert saved == ([1, 2, 2, 2, 2, 2] if is_saved else [])

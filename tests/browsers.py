@@ -1,4 +1,4 @@
-"""A browser for tests of pages, where one is installed."""
+"""A browser for tests of pages, where one is installed: one for all of them, of which each module gets a fresh tab."""
 
 import shutil
 
@@ -14,15 +14,35 @@ from selenium.webdriver.support.ui import WebDriverWait  # noqa: E402
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
-def open_browser(folder):
+def open_browser():
+    """Return a browser; skip the test where none is installed."""
+    if not (BROWSER and DRIVER):
+        pytest.skip("no chromium with chromedriver here")
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--in-process-gpu", "--disable-dev-shm-usage",
-                     "--disable-background-networking", "--window-size=1280,1000"):  # fmt: skip
+                     "--disable-background-networking", "--window-size=1280,1000",
+                     # Pages share a process: one for each page takes half as long again.
+                     "--disable-features=SpareRendererForSitePerProcess,site-per-process,IsolateOrigins",
+                     "--disable-site-isolation-trials"):  # fmt: skip
         options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     return webdriver.Chrome(options=options, service=Service(DRIVER))
+
+
+def fresh_tab(browser, folder):
+    """Return the browser with an empty tab alone, which looks as at first; what is saved there goes into the folder."""
+    old = browser.current_window_handle
+    browser.switch_to.new_window("tab")
+    fresh = browser.current_window_handle
+    browser.switch_to.window(old)
+    browser.close()
+    browser.switch_to.window(fresh)
+    saving = {"behavior": "allow", "downloadPath": str(folder)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", saving)
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)
+    return browser
 
 
 def wait(browser):

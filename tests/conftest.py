@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -75,6 +76,20 @@ def small_starter(common_words: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("textclf.vectors.open.starter_path", lambda: common_words)
         yield
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a report's pictures be empty, where what it says is the point: drawing them takes most of its time."""
+    monkeypatch.setattr("textclf.report.plots.draw", lambda *_, **_words: "<svg></svg>")
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """Give the browser of all tests: to start it takes longer than most of them."""
+    opened = pytest.importorskip("browsers").open_browser()
+    yield opened
+    opened.quit()
 
 
 @pytest.fixture

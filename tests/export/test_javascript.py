@@ -208,34 +208,30 @@ def test_a_page_loads_nothing_and_shows_names_as_text(model):
     assert page.count("</script>") == 1
 
 
-@pytest.mark.skipif(not (shutil.which("chromium") and shutil.which("chromedriver")), reason="no chromium here")
-def test_a_page_from_the_disk_labels_what_is_written_and_hands_it_out(model, tmp_path):
-    from browsers import By, open_browser, wait
+def test_a_page_from_the_disk_labels_what_is_written_and_hands_it_out(chromium, model, tmp_path):
+    from browsers import By, fresh_tab, wait
 
     labels = ("<i>down</i>", "even", "up")
     (tmp_path / "page.html").write_bytes(html_page(replace(model, labels=labels), "films"))
-    browser = open_browser(tmp_path)
-    try:
-        browser.get((tmp_path / "page.html").as_uri())
-        browser.find_element(By.ID, "texts").click()
-        browser.execute_cdp_cmd("Input.insertText", {"text": 'the film bad\n\nit is "good", <b>fine</b>'})
-        wait(browser).until(lambda _: browser.find_element(By.ID, "status").text == "2 texts labelled")
-        cards = browser.find_elements(By.TAG_NAME, "article")
-        assert [card.find_element(By.TAG_NAME, "bdi").text for card in cards] == ["<i>down</i>", "up"]
-        texts = ["the film bad", 'it is "good", <b>fine</b>']
-        assert [card.find_element(By.CLASS_NAME, "passage").text for card in cards] == texts
-        confidence = [f"{100 * share:.1f} %" for share in model.predict(texts).confidence]
-        assert [card.find_element(By.CSS_SELECTOR, "h2 .hint").text for card in cards] == confidence
-        assert cards[0].find_elements(By.TAG_NAME, "mark")
-        browser.find_element(By.ID, "download").click()
-        wait(browser).until(lambda _: (tmp_path / "labels.csv").exists())
-        lines = (tmp_path / "labels.csv").read_text("utf-8").splitlines()
-        assert lines[0] == "text,label,confidence"
-        assert lines[2].startswith('"it is ""good"", <b>fine</b>",up,')
-        said = [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]  # such as on autofocus
-        assert said == []
-    finally:
-        browser.quit()
+    browser = fresh_tab(chromium, tmp_path)
+    browser.get((tmp_path / "page.html").as_uri())
+    browser.find_element(By.ID, "texts").click()
+    browser.execute_cdp_cmd("Input.insertText", {"text": 'the film bad\n\nit is "good", <b>fine</b>'})
+    wait(browser).until(lambda _: browser.find_element(By.ID, "status").text == "2 texts labelled")
+    cards = browser.find_elements(By.TAG_NAME, "article")
+    assert [card.find_element(By.TAG_NAME, "bdi").text for card in cards] == ["<i>down</i>", "up"]
+    texts = ["the film bad", 'it is "good", <b>fine</b>']
+    assert [card.find_element(By.CLASS_NAME, "passage").text for card in cards] == texts
+    confidence = [f"{100 * share:.1f} %" for share in model.predict(texts).confidence]
+    assert [card.find_element(By.CSS_SELECTOR, "h2 .hint").text for card in cards] == confidence
+    assert cards[0].find_elements(By.TAG_NAME, "mark")
+    browser.find_element(By.ID, "download").click()
+    wait(browser).until(lambda _: (tmp_path / "labels.csv").exists())
+    lines = (tmp_path / "labels.csv").read_text("utf-8").splitlines()
+    assert lines[0] == "text,label,confidence"
+    assert lines[2].startswith('"it is ""good"", <b>fine</b>",up,')
+    said = [entry for entry in browser.get_log("browser") if entry["level"] != "INFO"]  # such as on autofocus
+    assert said == []
 
 
 # --- the command ------------------------------------------------------------------------------------------------------

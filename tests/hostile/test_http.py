@@ -5,7 +5,6 @@ Malformed bodies get one status: 400 where there is no JSON in UTF-8, 422 where 
 
 import gzip
 import json
-import shutil
 import socket
 import struct
 import threading
@@ -285,26 +284,20 @@ def test_h13_other_methods_and_paths(method, path, status, service):
     assert b"Traceback" not in answer
 
 
-def test_h14_hostile_labels_and_texts_are_text_on_the_page(tmp_path):
-    webdriver = pytest.importorskip("selenium.webdriver")
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("no chromium here")
-    from browsers import label_texts, open_browser
+def test_h14_hostile_labels_and_texts_are_text_on_the_page(chromium, tmp_path):
+    from browsers import By, fresh_tab, label_texts
 
     path = save_model(tmp_path / "evil.safetensors", labels=(EVIL, "b\u202e<b>"))
     with running({"evil": path}) as made:
         headers = made.ask("GET", "/")[1]
         assert "unsafe-inline" not in headers["content-security-policy"]
-        browser = open_browser(tmp_path)
-        try:
-            browser.get(f"http://127.0.0.1:{made.port}/")
-            (card,) = label_texts(browser, f"good {EVIL}")
-            assert card.find_element(webdriver.common.by.By.CLASS_NAME, "verdict").text == EVIL
-            assert card.find_elements(webdriver.common.by.By.TAG_NAME, "script") == []
-            assert browser.title == "textclf"
-            assert browser.get_log("browser") == []
-        finally:
-            browser.quit()
+        browser = fresh_tab(chromium, tmp_path)
+        browser.get(f"http://127.0.0.1:{made.port}/")
+        (card,) = label_texts(browser, f"good {EVIL}")
+        assert card.find_element(By.CLASS_NAME, "verdict").text == EVIL
+        assert card.find_elements(By.TAG_NAME, "script") == []
+        assert browser.title == "textclf"
+        assert browser.get_log("browser") == []
         assert EVIL not in made.text
 
 

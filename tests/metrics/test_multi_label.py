@@ -137,7 +137,7 @@ def test_evaluation_says_the_same_to_people_and_to_programs(place, capsys):
         assert set(cut_labels(row["label"])) == truth[int(row["row"]) - 1] != set(cut_labels(row["predicted"]))
 
 
-def test_reports_show_the_labels_and_no_confusions(place, capsys):
+def test_reports_show_the_labels_and_no_confusions(place, capsys, no_pictures):
     report = place / "r.html"
     told(capsys, "evaluate", place / "m", place / "test.csv", "--report", report)
     html = report.read_text("utf-8")

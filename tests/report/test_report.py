@@ -180,7 +180,7 @@ def test_errors_are_grouped_by_confusion_with_their_words_coloured_and_cells_lin
         assert heading.index(truth) < heading.index("</h3>")
 
 
-def test_a_long_text_is_folded(tmp_path):
+def test_a_long_text_is_folded(tmp_path, no_pictures):
     texts, labels = rows_of(["up", "down"], 3)
     trained = train(LabelledTexts(texts, labels), Settings(valid_fraction=0.0), None)
     path = tmp_path / "rows.jsonl"
@@ -243,7 +243,7 @@ def test_reports_are_the_same_each_time(case, tmp_path):
     assert again.evaluation.read_bytes() == made.evaluation.read_bytes()
 
 
-def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch):
+def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch, no_pictures):
     monkeypatch.chdir(tmp_path)
     texts, labels = rows_of(["up", "down"], 4)
     table = "".join(f"{text},{label}\n" for text, label in zip(texts, labels, strict=True))
@@ -261,7 +261,9 @@ def test_the_commands_say_how_their_report_was_made(tmp_path, monkeypatch):
     assert run(["compare", "m.safetensors", "rows.csv", "--report", "rows.csv"]) == 1
 
 
-def test_a_report_names_the_files_that_were_read_and_not_those_that_took_their_names_meanwhile(tmp_path, monkeypatch):
+def test_a_report_names_the_files_that_were_read_and_not_those_that_took_their_names_meanwhile(
+    tmp_path, monkeypatch, no_pictures
+):
     monkeypatch.chdir(tmp_path)
     texts, labels = rows_of(["up", "down"], 4)
     table, model, page = tmp_path / "rows.csv", tmp_path / "m.safetensors", tmp_path / "r.html"
@@ -379,13 +381,10 @@ def test_what_a_report_needs_and_is_not_there_is_said_before_any_work(monkeypatc
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    browsers = pytest.importorskip("browsers")
-    if not (browsers.BROWSER and browsers.DRIVER):
-        pytest.skip("no chromium with chromedriver here")
-    opened = browsers.open_browser(tmp_path_factory.mktemp("saved"))
-    yield opened
-    opened.quit()
+def browser(chromium, tmp_path_factory):
+    from browsers import fresh_tab
+
+    return fresh_tab(chromium, tmp_path_factory.mktemp("saved"))
 
 
 def requests_of(browser):

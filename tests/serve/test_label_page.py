@@ -52,12 +52,8 @@ def labelled(place, output):
 
 
 @pytest.fixture(scope="module")
-def browser(place):
-    if not (browsers.BROWSER and browsers.DRIVER):
-        pytest.skip("no chromium here")
-    opened = browsers.open_browser(place)
-    yield opened
-    opened.quit()
+def browser(chromium, place):
+    return browsers.fresh_tab(chromium, place)
 
 
 def open_page(browser, service):

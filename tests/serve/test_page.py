@@ -4,13 +4,11 @@ import re
 import time
 
 import pytest
-from browsers import BROWSER, DRIVER, find_faint_text, label_texts, open_browser, wait, webdriver
+from browsers import find_faint_text, fresh_tab, label_texts, wait, webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 from serving import running, save_model
-
-pytestmark = pytest.mark.skipif(not (BROWSER and DRIVER), reason="no chromium here")
 
 EVIL = '<img src=x onerror="document.title=1">{{7*7}}'
 TOKEN = "0123456789abcdef0123"
@@ -32,10 +30,8 @@ def service(place):
 
 
 @pytest.fixture(scope="module")
-def browser(place):
-    opened = open_browser(place)
-    yield opened
-    opened.quit()
+def browser(chromium, place):
+    return fresh_tab(chromium, place)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,7 +33,7 @@ class WordVectors:
         """The length of each vector."""
         return int(self.matrix.shape[1])
 
-    @property
+    @cached_property
     def is_cased(self) -> bool:
         """Whether one in a hundred of the commonest words has a capital; then case counts in look-ups."""
         head = self.words[: min(len(self.words), 20_000)]

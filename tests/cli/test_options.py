@@ -236,6 +236,28 @@ def test_what_cannot_be_at_a_url_is_refused_with_the_whole_url(at_url, tmp_path)
     refused(f"{url}: expected a file, found a URL", "serve", url)
 
 
+def test_a_dash_is_no_output_and_no_file_of_that_name_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = DATA / "reviews-test.csv"
+    for arguments in (
+        ["train", table, "-o", "-"],
+        ["train", table, "-o", "m", "--report", "-"],
+        ["split", table, "--test-output", "-"],
+        ["check", table, "--fix", "-"],
+        ["suggest", MODEL, table, "-o", "-"],
+        ["export", MODEL, "-o", "-"],
+        ["predict", MODEL, "-i", table, "-o", "-"],
+        ["predict", MODEL, "-i", table, "--drift", "-"],
+        ["evaluate", MODEL, table, "--errors", "-"],
+        ["compare", MODEL, table, "--changed", "-"],
+        ["explain", MODEL, "good", "--html", "-"],
+        ["info", MODEL, "--card", "-"],
+        ["vectors", "train", table, "-o", "-"],
+    ):
+        refused("expected a file, found -", *arguments, code=2)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_url_of_an_unknown_kind_is_named_whole(tmp_path):
     refused("nope://bucket/t.csv: .*Protocol not known", "train", "nope://bucket/t.csv", "-o", tmp_path / "m")
 

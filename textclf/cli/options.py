@@ -27,9 +27,11 @@ class _OutputFile(click.Path):
     """A file to write, on this machine."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path; fails at a URL."""
+        """Return the path; fails at a URL, and at "-"."""
         if isinstance(value, str) and is_url(value):
             self.fail(f"expected a file on this machine, found a URL, {value!r}. Write a file, and upload it.", param)
+        if value == "-":
+            self.fail("expected a file, found -, which stands for standard output. Name a file.", param)
         return super().convert(value, param, ctx)
 
 

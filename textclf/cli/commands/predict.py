@@ -94,6 +94,8 @@ class PredictOptions(ReadingOptions, ClusterOptions, DecisionOptions):
 
     def _check_output(self) -> None:
         """Raise UsageError where the labelled rows cannot be written as it is asked."""
+        if self.output == "-":
+            raise click.UsageError("-o: expected a file, found -. Without -o the rows go to standard output.")
         if self.source is not None and self.is_distributed(self.source):
             if self.output is None or self.as_json or self.refused is not None:
                 raise click.UsageError("many files are labelled into a folder: give -o FOLDER, no --json or --refused.")

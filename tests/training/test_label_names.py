@@ -54,6 +54,18 @@ def test_rows_that_weigh_nothing_have_no_say():
     assert guess_by_names(AXES, NETWORK, S, Y, np.array([1, 1, 0, 0, 0, 0], np.float32), LOSS).strength == 4.0
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_label_that_each_row_has_or_none_leaves_the_guess_of_the_others():
+    S, Y = rows(0, 1, 0, 1)
+    S, vectors = np.pad(S, ((0, 0), (0, 2))), np.eye(4, dtype=np.float32)
+    Y = np.column_stack([Y, np.ones(4), np.zeros(4)]).astype(np.float32)
+    network = Network.start((4, 4), "relu", np.random.default_rng(0))
+    loss = LOSSES["cross-entropy", "sigmoid"]
+    found = guess_by_names(vectors, network, S, Y, np.ones(4, np.float32), loss)
+    assert found is not None
+    assert found.strength == 4.0
+
+
 @pytest.fixture(scope="module")
 def fitted():
     texts = ["the striker scored twice", "shares fell on monday", "the keeper saved it", "the bank raised its rates"]

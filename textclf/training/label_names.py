@@ -79,7 +79,8 @@ def guess_by_names(
     most = min(1.0, _ROWS_OF_FULL_STRENGTH / max(per_class, 1e-9))
     if most * _STRENGTHS[-1] < _WEAKEST or not vectors.any():
         return None
-    shares = np.clip(weights @ Y / weights.sum(), 1e-9, 1 - 1e-9)
+    # In float64: 1 - 1e-9 is 1 in float32, and the bias of a label that each row has would be infinite.
+    shares = np.clip((weights @ Y).astype(np.float64) / weights.sum(), 1e-9, 1 - 1e-9)
     biases = np.log(shares) if loss.output == "softmax" else np.log(shares / (1 - shares))
 
     def loss_at(strength: float) -> float:

@@ -124,3 +124,11 @@ def test_a_model_goes_on_with_the_weights_that_its_words_had(tmp_path):
     further = train(data, kept_settings(model, Settings(vectors="none", dimension=4), set()), None, start=Start(model))
     for each in (model, further.model):
         assert np.ptp(each.features.words.weights) == 0.0
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_training_without_regularization_learns_though_some_numbers_stand_in_no_row():
+    texts = [f"{mood} film number {number} {mood}ly" for number in range(25) for mood in ("good", "bad")]
+    data = LabelledTexts(texts, ["up", "down"] * 25)
+    found = train(data, Settings(vectors="none", recipe="fast", l2=0.0), None)
+    assert found.model.card.validation.accuracy == 1.0

@@ -27,6 +27,7 @@ from textclf.types import Array
 
 Sums = TypeVar("Sums", bound=Sequence[Array])
 _STEPS = "steps"
+_LEAST_OF_LARGEST, _LEAST = 1e-12, 1e-30
 _TYPICAL_VARIANCE = 0.15
 """Of p (1 − p) at the classes' shares, what it is on average while the fit goes on (0.1 to 0.3 do as well)."""
 
@@ -316,7 +317,8 @@ class _Objective:
     def curvature(self, p: Array) -> Array:
         """Return an estimate of the second derivative by each of θ alone, the diagonal of the Hessian.
 
-        By a weight it is its cost + Σ w p (1 − p) x², x being what it is multiplied by, p the classes' shares.
+        By a weight it is its cost + Σ w p (1 − p) x², x being what it is multiplied by, p the classes' shares. All are
+        above 0.
         """
         problem, columns = self.problem, self.columns
         variance = _TYPICAL_VARIANCE * np.maximum(p * (1 - p), 1e-4)
@@ -334,7 +336,8 @@ class _Objective:
             network.theta[:] += problem.prior.precision
         narrow = variance if columns.spread is None else variance.sum(keepdims=True)
         by_U[:] = of_columns * columns.scales**2 * narrow + problem.l2
-        return curvature
+        # Where no row bears on a number and it costs nothing (l2 0), its gradient is 0, and must not be divided by 0.
+        return np.maximum(curvature, max(_LEAST_OF_LARGEST * float(curvature.max()), _LEAST), out=curvature)
 
     def _views(self, theta: Array) -> tuple[Network, Array]:
         start = self.problem.network

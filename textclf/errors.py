@@ -47,10 +47,10 @@ def _is_printed(character: str) -> bool:
     return character.isprintable() or category(character) == "Zs"
 
 
-def counted(count: int, noun: str) -> str:
+def say_count(count: int, noun: str) -> str:
     """Return a number and what it counts: ``1 text``, ``2 texts``, ``3 classes``.
 
-    >>> counted(1, "row"), counted(1200, "class")
+    >>> say_count(1, "row"), say_count(1200, "class")
     ('1 row', '1,200 classes')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}{'es' if noun.endswith('s') else 's'}"

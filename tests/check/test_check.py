@@ -21,7 +21,7 @@ from textclf.check.signs import (
     tiny,
     variants,
 )
-from textclf.check.text_facts import CHARS, LEAST_LONG, MOST_SHORT, read_facts, spelt_alike
+from textclf.check.text_facts import CHARS, LEAST_LONG, MOST_SHORT, normalize_spelling, read_facts
 from textclf.cli import run
 from textclf.errors import DataError
 from textclf.tables import LoadedTable, TableOptions, read_examples
@@ -212,8 +212,8 @@ def test_texts_of_one_template_are_compared_with_a_bounded_number_of_others(monk
 @given(st.lists(st.text(st.sampled_from("aAéÉe\u0301 \t\n\u00a0.\x00"), max_size=6), min_size=1, max_size=12))
 def test_texts_are_the_same_if_they_are_spelt_alike_and_only_then(texts):
     facts = read_facts(texts, None)
-    first = same_texts(facts.same, lambda i: spelt_alike(texts[i]))
-    spelt = [spelt_alike(text) for text in texts]
+    first = same_texts(facts.same, lambda i: normalize_spelling(texts[i]))
+    spelt = [normalize_spelling(text) for text in texts]
     assert first.tolist() == [spelt.index(text) for text in spelt]
 
 

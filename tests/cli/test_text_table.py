@@ -9,7 +9,7 @@ import pytest
 from hostile import MODEL, accepted
 
 from textclf.cli.text_table import WIDEST, columns_text, fit_width
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 pytestmark = pytest.mark.usefixtures("small_starter")
 
@@ -30,8 +30,8 @@ def test_what_is_cut_ends_in_an_ellipsis():
 
 @pytest.mark.parametrize(("count", "text"), [(0, "0 texts"), (1, "1 text"), (2000, "2,000 texts")])
 def test_one_is_not_counted_as_several(count, text):
-    assert counted(count, "text") == text
-    assert counted(2, "class") == "2 classes"
+    assert say_count(count, "text") == text
+    assert say_count(2, "class") == "2 classes"
 
 
 def test_spaces_beyond_ascii_are_shown_as_spaces():

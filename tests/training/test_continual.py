@@ -29,7 +29,7 @@ from textclf.training.continual import (
     _document_frequency,
     curvature,
     grow,
-    kept_settings,
+    keep_settings,
     rows_seen,
 )
 from textclf.training.data import Examples
@@ -65,7 +65,7 @@ def accuracy(model, data):
 
 def go_on(model, data, replay=None, vectors=VECTORS, **settings):
     wanted = Settings(**{"recipe": "fast", **settings})
-    return train(data, kept_settings(model, wanted), vectors, start=Start(model, replay)).model
+    return train(data, keep_settings(model, wanted), vectors, start=Start(model, replay)).model
 
 
 @pytest.fixture(scope="module")
@@ -211,12 +211,12 @@ def test_what_does_not_fit_the_model_is_refused(old):
     with pytest.raises(ModelError, match="vectors: expected those that the model was trained with"):
         go_on(old, NEW, vectors=other)
     with pytest.raises(ModelError, match="multi_label: to continue from the model expected False, found True"):
-        kept_settings(old, Settings(multi_label=True, output="sigmoid"), frozenset({"multi_label"}))
+        keep_settings(old, Settings(multi_label=True, output="sigmoid"), frozenset({"multi_label"}))
     with pytest.raises(ModelError, match="n-grams: their lengths are the model's"):
-        kept_settings(old, PLAIN, frozenset({"char_ngrams"}))
+        keep_settings(old, PLAIN, frozenset({"char_ngrams"}))
     for lacking in (ModelCard(), replace(old.card, data=None), replace(old.card, settings=None)):
         with pytest.raises(ModelError, match="lacks what continuing needs"):
-            kept_settings(replace(old, card=lacking), PLAIN)
+            keep_settings(replace(old, card=lacking), PLAIN)
 
 
 def run(*arguments):
@@ -251,7 +251,7 @@ def test_a_model_that_was_made_small_cannot_go_on(old):
 
 
 def test_going_on_with_arrays_in_files_finds_the_same_model(old):
-    settings = kept_settings(old, Settings(recipe="fast"))
+    settings = keep_settings(old, Settings(recipe="fast"))
     P = [
         train(NEW, settings, VECTORS, start=Start(old), resources=Resources(store=ArrayStore(budget)))
         .model.predict(OLD.texts)
@@ -279,7 +279,7 @@ class Stopped(CheckpointFile):
 
 
 def test_going_on_that_was_stopped_goes_on_to_the_same_bytes_and_only_from_the_same_start(tmp_path, old):
-    settings = kept_settings(old, Settings(recipe="fast"))
+    settings = keep_settings(old, Settings(recipe="fast"))
     few = LabelledTexts(OLD.texts[:20], OLD.labels[:20])
     train(NEW, settings, VECTORS, start=Start(old, few)).model.save(tmp_path / "straight")
     stopped = Stopped(tmp_path / "m")

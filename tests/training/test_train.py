@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from textclf.settings import Settings
-from textclf.training.continual import kept_settings
+from textclf.training.continual import keep_settings
 from textclf.training.resources import Listener, Resources
 from textclf.training.train import LabelledTexts, Start, train
 from textclf.training.trainer import WithoutPatterns
@@ -121,7 +121,7 @@ def test_a_model_goes_on_with_the_weights_that_its_words_had(tmp_path):
     data = LabelledTexts(["good good film", "bad film"] * 20, ["a", "b"] * 20)
     settings = Settings(vectors="none", dimension=4, optimizer="adam", epochs=1)
     model = train(data, settings, None).model
-    further = train(data, kept_settings(model, Settings(vectors="none", dimension=4), set()), None, start=Start(model))
+    further = train(data, keep_settings(model, Settings(vectors="none", dimension=4), set()), None, start=Start(model))
     for each in (model, further.model):
         assert np.ptp(each.features.words.weights) == 0.0
 

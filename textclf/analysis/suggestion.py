@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from textclf.check.duplicates import near_pairs, same_texts
-from textclf.check.text_facts import read_facts, spelt_alike
+from textclf.check.text_facts import normalize_spelling, read_facts
 from textclf.model.model import Model
 from textclf.model.prediction import Predictions
 from textclf.tables.records import Batch, Records
@@ -288,7 +288,7 @@ class _Copies:
     def of(texts: Sequence[str], labelled: Sequence[str]) -> "_Copies":
         together, m = [*texts, *labelled], len(texts)
         facts = read_facts(together, None)
-        first = same_texts(facts.same, lambda number: spelt_alike(together[number]))
+        first = same_texts(facts.same, lambda number: normalize_spelling(together[number]))
         pairs = near_pairs(facts, first)
         left, right = np.concatenate([pairs.left, pairs.right]), np.concatenate([pairs.right, pairs.left])
         order = np.argsort(left, kind="stable")

@@ -23,7 +23,7 @@ from textclf.check.signs import (
     unknown_words,
     variants,
 )
-from textclf.check.text_facts import EMPTY, Facts, KnownWords, read_facts, spelt_alike
+from textclf.check.text_facts import EMPTY, Facts, KnownWords, normalize_spelling, read_facts
 from textclf.errors import DataError
 from textclf.labels import LabelSet, find_joined_labels, join_labels, label_sets, missing_labels
 from textclf.tables import LoadedTable, Origin, TableOptions, open_table, open_writer
@@ -52,7 +52,7 @@ def check(
         data = replace(data, labels=[join_labels(sorted(row)) for row in sets])
     texts = [*data.texts, *(against.texts if against else ())]
     facts = read_facts(texts, known_words(vectors) if vectors else None)
-    first = same_texts(facts.same, lambda number: spelt_alike(texts[number]))
+    first = same_texts(facts.same, lambda number: normalize_spelling(texts[number]))
     empty = _empty(facts)
     first[empty] = empty  # that two texts are empty does not make them copies
     pairs = near_pairs(facts, first)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from textclf.check.signs import variants
-from textclf.errors import counted
+from textclf.errors import say_count
 from textclf.labels import find_joined_labels, label_sets, missing_labels
 from textclf.tables import LoadedTable
 from textclf.tables.records import clip
@@ -79,7 +79,7 @@ def _doubt_spelling(counts: Counter[str], *, multi_label: bool) -> list[str]:
         )
         found.append(f"labels such as {label!r} look like several, separated by {sign!r}. {advice}")
     for label in missing_labels(counts.keys()):
-        rows = counted(counts[label], "row")
+        rows = say_count(counts[label], "row")
         found.append(f"the label {label!r} ({rows}) looks like a missing value. `textclf check` tells more.")
     slips = variants(counts) if len(counts) <= _MOST_COMPARED else {}
     if slips:

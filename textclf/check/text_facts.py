@@ -135,7 +135,7 @@ def read_facts(texts: Sequence[str], known: KnownWords | None) -> Facts:
     )
 
 
-def spelt_alike(text: str) -> str:
+def normalize_spelling(text: str) -> str:
     """Return what two texts that are the same have in common: the normal form, blanks outside off, runs made one."""
     return " ".join("".join(_blanks_for_controls(normal_form(text))).split())
 

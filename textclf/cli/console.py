@@ -6,8 +6,8 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -101,7 +101,7 @@ ARGUMENTS = "textclf.arguments"
 """Where click's context keeps the arguments of the run."""
 
 
-def given_arguments() -> tuple[str, ...]:
+def list_given_arguments() -> tuple[str, ...]:
     """Return the arguments that the program was called with."""
     arguments: tuple[str, ...] = click.get_current_context().meta.get(ARGUMENTS, ())
     return arguments
@@ -136,7 +136,7 @@ class ReportedRun:
         from textclf.report import RunDetails, describe_files
 
         files = [*describe_files(written or {}), *self._files]
-        return RunDetails.of(command_line(given_arguments()), files, seconds=time.perf_counter() - self._began)
+        return RunDetails.of(command_line(list_given_arguments()), files, seconds=time.perf_counter() - self._began)
 
 
 def report_drift(
@@ -266,32 +266,26 @@ def _status_line(*, quiet: bool) -> Iterator[StatusLine | None]:
         line.clear()
 
 
-@contextmanager
-def counting_rows(what: str, *, quiet: bool) -> Iterator[Counter]:
+def counting_rows(what: str, *, quiet: bool) -> AbstractContextManager[Counter]:
     """Show how many rows are done and how many a second, while the block runs."""
-    done = 0
-    with _status_line(quiet=quiet) as line:
+    return _counting(lambda line, done: line.show(f"{what} {done:,} rows, {done / line.seconds:,.0f} rows/s"), quiet)
 
-        def count(rows: int) -> None:
-            nonlocal done
-            done += rows
-            if line is not None:
-                line.show(f"{what} {done:,} rows, {done / line.seconds:,.0f} rows/s")
 
-        yield count
+def counting_steps(what: str, total: int, *, quiet: bool) -> AbstractContextManager[Counter]:
+    """Show how many of a known number of steps are done, and the time left, while the block runs."""
+    return _counting(lambda line, done: line.show_steps(f"{what} {done} of {total}", done, total), quiet)
 
 
 @contextmanager
-def counting_steps(what: str, total: int, *, quiet: bool) -> Iterator[Counter]:
-    """Show how many of a known number of steps are done, and the time left, while the block runs."""
+def _counting(show: Callable[[StatusLine, int], None], quiet: bool) -> Iterator[Counter]:
     done = 0
     with _status_line(quiet=quiet) as line:
 
-        def count(steps: int) -> None:
+        def count(more: int) -> None:
             nonlocal done
-            done += steps
+            done += more
             if line is not None:
-                line.show_steps(f"{what} {done} of {total}", done, total)
+                show(line, done)
 
         yield count
 

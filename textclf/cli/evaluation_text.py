@@ -7,7 +7,7 @@ from textclf.analysis.compare import format_p
 from textclf.analysis.cross_validation import CrossValidation
 from textclf.analysis.evaluate import Answered, Measurement, PositiveFigures
 from textclf.cli.text_table import COPIES_COUNT_ONCE, MANY_COPIES, WIDEST, columns_text, short
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 from textclf.labels import join_labels
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation, find_weakest
@@ -25,7 +25,7 @@ def measurement_text(measurement: Measurement) -> str:
     figures = [
         f"accuracy {evaluation.accuracy:.4f}",
         f"macro-F1 {evaluation.macro_f1:.4f}",
-        f"({counted(evaluation.n, 'text')})",
+        f"({say_count(evaluation.n, 'text')})",
     ]
     lines = [
         "   ".join(figures),
@@ -53,7 +53,7 @@ def cross_validation_text(found: CrossValidation) -> str:
         figures = each.summary()
         rows.append([str(number), f"{each.n:,}", f"{figures[first[1]]:.4f}", f"{figures['macro_f1']:.4f}"])
     left = int((found.fold < 0).sum())
-    note = [f"not judged: {counted(left, 'row')} of labels that no other fold has"] if left else []
+    note = [f"not judged: {say_count(left, 'row')} of labels that no other fold has"] if left else []
     return "\n".join([*columns_text(rows), *note, "", "all folds:", measurement_text(found.measurement)])
 
 
@@ -161,7 +161,7 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
         f"exact match {evaluation.exact_match:.4f}",
         f"Hamming loss {evaluation.hamming_loss:.4f}",
         f"log loss {evaluation.log_loss:.4f}",
-        f"({counted(evaluation.n, 'text')})",
+        f"({say_count(evaluation.n, 'text')})",
     ]
     exact, micro_f1 = evaluation.baseline
     always = repr(short(join_labels(evaluation.commonest))) if evaluation.commonest else "no label"
@@ -180,7 +180,7 @@ def _multi_label_text(evaluation: MultiLabelEvaluation) -> str:
 
 
 def _known_words(evaluation: Evaluation | MultiLabelEvaluation) -> str:
-    unknown = f"; {counted(evaluation.empty, 'text')} without a known word" if evaluation.empty else ""
+    unknown = f"; {say_count(evaluation.empty, 'text')} without a known word" if evaluation.empty else ""
     return f"vector coverage: {evaluation.known_words:.1%} of tokens{unknown}"
 
 
@@ -226,7 +226,7 @@ def validation_text(validation: Evaluation | MultiLabelEvaluation | None) -> str
     else:
         first, baseline = f"accuracy {found['accuracy']:.4f}", validation.majority[1]
     scores = f"validation {first} (majority baseline {baseline:.4f}), macro-F1 {found['macro_f1']:.4f}"
-    return f"{scores} ({counted(validation.n, 'text')})"
+    return f"{scores} ({say_count(validation.n, 'text')})"
 
 
 def baseline_doubt(validation: Evaluation | MultiLabelEvaluation | None) -> str | None:
@@ -250,7 +250,7 @@ def training_text(validation: Evaluation | MultiLabelEvaluation, model: str, tab
     lines = [_sure_of(validation)]
     if weakest is not None:
         label, scores = weakest
-        lines.append(f"weakest class: {short(label)!r}, F1 {scores.f1:.4f} ({counted(scores.support, 'text')})")
+        lines.append(f"weakest class: {short(label)!r}, F1 {scores.f1:.4f} ({say_count(scores.support, 'text')})")
     lines.append(f"next: {_what_to_do(validation, spell(model), spell(table))}")
     return [f"  {line}" for line in lines]
 
@@ -273,5 +273,5 @@ def _what_to_do(validation: Evaluation | MultiLabelEvaluation, model: str, table
         return f"not significantly better than the baseline: find wrong labels with textclf check {table}, or add rows"
     weakest = find_weakest(validation.per_class)
     if weakest is not None and weakest[1].support < _FEW_TEXTS and weakest[1].f1 < 1:
-        return f"add rows of {short(weakest[0])!r}: {counted(weakest[1].support, 'text')} to validate on say little"
+        return f"add rows of {short(weakest[0])!r}: {say_count(weakest[1].support, 'text')} to validate on say little"
     return f"textclf evaluate {model} TEST.csv, on rows that are not in {table}"

@@ -134,7 +134,7 @@ def takes(make: Callable[..., Chosen]) -> Callable[[Callable[[Chosen], None]], C
     return wrap
 
 
-def given_options() -> frozenset[str]:
+def list_given_options() -> frozenset[str]:
     """Return the parameters of the running command that a person named, in the call or in a --config file."""
     context = click.get_current_context()
     names = (str(parameter.name) for parameter in context.command.params)
@@ -143,7 +143,7 @@ def given_options() -> frozenset[str]:
 
 def refuse_idle(names: Collection[str], why: str) -> None:
     """Raise UsageError when one of these options is given: it would have no effect, for the reason `why`."""
-    given = given_options()
+    given = list_given_options()
     for parameter in click.get_current_context().command.params:
         if parameter.name in given and parameter.name in names:
             raise click.UsageError(f"{option_name(parameter)} has no effect here: {why}. Leave it out.")
@@ -494,12 +494,12 @@ def _names_table(sentence: str) -> bool:
 _OTHER_ENDINGS = (".txt", ".json", ".xlsx", ".gz", ".bz2", ".xz", ".zst", ".zip")
 
 
-def origin(path: str | Path) -> "Origin":
+def locate_table(path: str | Path) -> "Origin":
     """Return where a table comes from: a path, or "-" for standard input; a table at a URL is fetched."""
-    return "-" if str(path) == "-" else fetched(path)
+    return "-" if str(path) == "-" else fetch_if_url(path)
 
 
-def fetched(path: str | Path) -> Path:
+def fetch_if_url(path: str | Path) -> Path:
     """Return a path as it is, and what stands at a URL as a copy on this machine."""
     return fetch_input(path, click.get_current_context(silent=True)) if isinstance(path, str) else path
 
@@ -517,7 +517,7 @@ def check_outputs(read: Sequence[str | Path], *outputs: Path | None) -> None:
             continue
         for path in read:
             if not is_url(str(path)):
-                check_not_same(origin(path), output)
+                check_not_same(locate_table(path), output)
         check_writable(output)
         if output.resolve() in seen:
             raise OutputError(f"{output}: expected outputs of different names, found it twice. Name another.")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from textclf.cli.console import command_line, given_arguments, warn
+from textclf.cli.console import command_line, list_given_arguments, warn
 from textclf.errors import OutputError
 
 if TYPE_CHECKING:
@@ -98,5 +98,5 @@ def resumable(checkpoint: "CheckpointFile") -> Iterator[None]:
 
 
 def _command_to_resume() -> str:
-    arguments = given_arguments()
+    arguments = list_given_arguments()
     return command_line([*arguments, *([] if "--resume" in arguments else ["--resume"])])

@@ -16,7 +16,7 @@ from textclf.distributed.engines import Engine
 from textclf.distributed.fit import Cluster, FarFit
 from textclf.distributed.shards import Shard
 from textclf.distributed.worker import Partition, ShardPlan
-from textclf.errors import TextclfError, TrainingError, counted
+from textclf.errors import TextclfError, TrainingError, say_count
 from textclf.labels import class_weights, order_labels
 from textclf.metrics.single_label import Evaluation
 from textclf.model.card import ModelCard, RegularizationFigures, TrainingData
@@ -32,7 +32,7 @@ from textclf.text.weighting import inverse_document_frequency
 from textclf.training.checkpoint import Checkpoint, State
 from textclf.training.provenance import RowsDigest, provenance, validation_figures
 from textclf.training.resources import PLAIN_RESOURCES, Resources
-from textclf.training.train import decides
+from textclf.training.train import list_what_decides
 from textclf.training.vocabulary import (
     Sources,
     fills_weights,
@@ -82,14 +82,16 @@ def train_files(
     kinds = ngram_kinds(_mean_length(shards[0], options), settings)
     survey, rows, digest = _survey(engine, shards, options, kinds, vectors, by_text=settings.min_texts is not None)
     names = hashlib.sha256(repr([shard.name for shard in shards]).encode()).hexdigest()
-    resources.checkpoint.begin(lambda: {"rows": digest, "names of files": names, **decides(settings, vectors)})
+    resources.checkpoint.begin(
+        lambda: {"rows": digest, "names of files": names, **list_what_decides(settings, vectors)}
+    )
     partitions = _partitions(
         shards, rows, _number_of_partitions(min(engine.workers, len(shards)), resources.checkpoint)
     )
     labels = _labels(survey, settings)
     resources.listener.say(
-        f"{counted(survey.rows, 'text')} of {counted(len(shards), 'file')}, {counted(len(labels), 'class')},"
-        f" {counted(len(partitions), 'group')}"
+        f"{say_count(survey.rows, 'text')} of {say_count(len(shards), 'file')}, {say_count(len(labels), 'class')},"
+        f" {say_count(len(partitions), 'group')}"
     )
     start = _before_training(survey, kinds, labels, Sources(settings, vectors, rng))
     with temporary_folder() as folder:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from textclf.analysis.evaluate import Answered, WrongRow
-from textclf.errors import counted
+from textclf.errors import say_count
 from textclf.labels import join_labels, order_labels
 from textclf.metrics.multi_label import LabelScores, MultiLabelEvaluation
 from textclf.metrics.single_label import Evaluation, find_weakest
@@ -138,7 +138,7 @@ def write_verdict(evaluation: Evaluation | MultiLabelEvaluation) -> str:
     weakest = find_weakest(evaluation.per_class)
     if weakest is not None and sum(scores.support > 0 for scores in evaluation.per_class.values()) > 1:
         label, scores = weakest
-        texts = counted(scores.support, "text")
+        texts = say_count(scores.support, "text")
         name = truncate(label, LONGEST_LABEL)
         verdict += f"; the weakest {what} is “{name}” with F1 {scores.f1:.3f} ({texts})"
     return f"{verdict}."

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 from textclf.metrics.bootstrap import wilson_interval
 from textclf.model.card import ValidationFigures
 from textclf.model.model import Model
@@ -64,7 +64,7 @@ def _description(model: Model) -> list[str]:
     more = f" and {k - _SHOWN_LABELS:,} more" if k > _SHOWN_LABELS else ""
     layers = " → ".join(map(str, model.network.sizes))
     return [
-        f"Gives a text {which} {counted(k, 'label')}: {listed}{more}.",
+        f"Gives a text {which} {say_count(k, 'label')}: {listed}{more}.",
         "",
         f"Made by textclf: averaged vectors of {len(model.words):,} words, n-grams, and a network of {layers} neurons.",
     ]
@@ -77,10 +77,11 @@ def _data(model: Model) -> Iterator[str]:
     if data is None:
         yield "Not known."
         return
-    yield f"* {counted(data.texts, 'text')} of {counted(data.classes, 'class')}; {data.largest:,} have the commonest."
+    texts, classes = say_count(data.texts, "text"), say_count(data.classes, "class")
+    yield f"* {texts} of {classes}; {data.largest:,} have the commonest."
     yield f"* SHA-256 of texts and labels: `{data.sha256}`"
     for before in card.before:
-        yield f"* Continues a model of {counted(before.texts, 'text')}, SHA-256 `{before.sha256}`"
+        yield f"* Continues a model of {say_count(before.texts, 'text')}, SHA-256 `{before.sha256}`"
     if card.provenance is not None and card.provenance.vectors is not None:
         vectors = card.provenance.vectors
         yield f"* Word vectors: {_cell(vectors.name)}, SHA-256 `{vectors.sha256}`"
@@ -108,7 +109,7 @@ def _figures(found: ValidationFigures | None) -> Iterator[str]:
     if found is None:
         yield "There were no held-out rows. Measure the model with `textclf evaluate MODEL TEST.csv`."
         return
-    yield f"On {counted(found.texts, 'held-out row')} of the training data."
+    yield f"On {say_count(found.texts, 'held-out row')} of the training data."
     yield ""
     yield "| figure | value | 95% interval |"
     yield "|---|---:|---|"
@@ -121,7 +122,7 @@ def _figures(found: ValidationFigures | None) -> Iterator[str]:
     yield f"| log loss | {found.log_loss:.4f} | |"
     if found.weakest is not None:
         weakest = found.weakest
-        texts = counted(weakest.texts, "text")
+        texts = say_count(weakest.texts, "text")
         yield ""
         yield f"Weakest label: `{_cell(weakest.label)}`, F1 {weakest.f1:.4f} ({texts})."
 

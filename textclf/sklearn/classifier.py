@@ -43,7 +43,7 @@ from textclf.sklearn.validation import (
 from textclf.storage.files import temporary_folder
 from textclf.storage.row_columns import ONE_TEXT, RowColumns
 from textclf.text.ngrams import NgramTable
-from textclf.training.continual import kept_settings
+from textclf.training.continual import keep_settings
 from textclf.training.train import LabelledTexts, Start, Trained, train
 from textclf.types import Array, BoolArray, Integers
 from textclf.vectors import WordVectors, open_vectors
@@ -155,7 +155,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] # sc
             raise InputError("partial_fit: expected a model of one label a text, found a multi-label one. Use fit.")
         more = self.classes_ if classes is None else np.concatenate([self.classes_, np.unique(classes)])
         data, known, _ = self._rows(X, y, more, sample_weight)
-        settings = replace(kept_settings(self.model_, self._settings(kind_of(known))), valid_fraction=0.0)
+        settings = replace(keep_settings(self.model_, self._settings(kind_of(known))), valid_fraction=0.0)
         self._take(_train(data, settings, Start(self.model_)), known, self.validation_)
         return self
 

@@ -108,7 +108,7 @@ def old_regularization(model: Model, l2: float | None) -> Regularization | None:
     return None if stored is None else Regularization(stored.l2 if l2 is None else l2, stored.ngram_scales)
 
 
-def kept_settings(model: Model, wanted: Settings, given: frozenset[str] = frozenset()) -> Settings:
+def keep_settings(model: Model, wanted: Settings, given: frozenset[str] = frozenset()) -> Settings:
     """Return `wanted` with what the model has fixed; `given` are the settings that a user named.
 
     Raises ModelError when one of these is another than the model's, the description lacks what is needed, or the model
@@ -256,7 +256,7 @@ def _new_ngrams(counter: TextCounts, found: _FoundInTexts, min_texts: int) -> tu
     return table, counter.frequency[keep]
 
 
-def as_before(model: Model, old: Model) -> Model:
+def keep_calibration(model: Model, old: Model) -> Model:
     """Return the model with the temperature and the thresholds of the one before, until held-out rows give others."""
     thresholds = model.thresholds
     if thresholds is not None and old.thresholds is not None:

@@ -49,9 +49,9 @@ from textclf.text.copies import (
 from textclf.text.features import Features, TextMatrix
 from textclf.training.continual import (
     EarlierKnowledge,
-    as_before,
     extend_reference,
     grow,
+    keep_calibration,
     old_regularization,
     rows_seen,
 )
@@ -164,7 +164,7 @@ def train(
     would depend on how many cores there are, and its threads would wait for each other around the small products of the
     blocks, which `settings.threads` of our own work on.
 
-    With `start` it continues from a model, as `continual` describes; `settings` must then be the `kept_settings`.
+    With `start` it continues from a model, as `continual` describes; `settings` must then be the `keep_settings`.
 
     Raises TrainingError when the rows cannot be trained on: one class only, a label of its own for each of many rows,
     the same text in every row, no text with a word, or labels without the order that the settings say they have.
@@ -373,7 +373,7 @@ class _Training:
         """Return the fit with what validation rows teach, such as the temperature, and what they show of it."""
         (trainer, examples, matrix), fitted, rows = fit
         if self.start is not None:
-            fitted = replace(fitted, model=as_before(fitted.model, self.start.model))
+            fitted = replace(fitted, model=keep_calibration(fitted.model, self.start.model))
         if rows is None:
             return fitted, Trained(fitted.model, None, None, split.valid)
         Y, judged = examples.Y, split.valid
@@ -595,11 +595,11 @@ def _identity(
         "model to continue from": start.model.digest() if start is not None else None,
         "old rows": digest_of(replay.texts, replay.labels) if replay is not None else None,
         "weights of rows": hashlib.sha256(b"".join(weights)).hexdigest(),
-        **decides(settings, vectors),
+        **list_what_decides(settings, vectors),
     }
 
 
-def decides(settings: Settings, vectors: WordVectors | None) -> dict[str, Any]:
+def list_what_decides(settings: Settings, vectors: WordVectors | None) -> dict[str, Any]:
     """Return what, beside the rows, decides the outcome of a training; keys are what a message calls it."""
     return {
         "vectors": vectors.sha256 if vectors is not None else None,

@@ -32,7 +32,7 @@ from textclf.storage.remote import is_url
 from textclf.types import Array
 from textclf.vectors.layouts import read_layout, read_lines, read_records, read_vectors
 from textclf.vectors.scan import Scan, check_values, scan
-from textclf.vectors.unpack import cannot_be_read, open_unpacked, unpack_file
+from textclf.vectors.unpack import make_read_error, open_unpacked, unpack_file
 from textclf.vectors.word_vectors import WordVectors
 
 STARTER = "starter"
@@ -69,7 +69,7 @@ def open_vectors(
     try:
         digest = _digest_file(path)
     except OSError as error:
-        raise cannot_be_read(path, error) from None
+        raise make_read_error(path, error) from None
     found = _load_cached(digest, name) if cache else None
     if found is not None:
         return found

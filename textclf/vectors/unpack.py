@@ -74,13 +74,13 @@ def check_regular(path: Path) -> None:
             f"{path}: no such file of word vectors. Check the name, or use `--vectors starter`."
         ) from None
     except OSError as error:
-        raise cannot_be_read(path, error) from None
+        raise make_read_error(path, error) from None
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a device or a pipe"
         raise VectorsError(f"{path}: expected a file of word vectors, found {what}. Name a regular file.")
 
 
-def cannot_be_read(path: Path, error: OSError) -> VectorsError:
+def make_read_error(path: Path, error: OSError) -> VectorsError:
     """Return what to say of a file that the system does not give."""
     return VectorsError(f"{path}: cannot be read ({error.strerror}). Check the name and your permissions.")
 
@@ -94,7 +94,7 @@ def _reporting_damage(path: Path) -> Iterator[None]:
     except zipfile.BadZipFile as error:
         raise VectorsError(f"{path}: the zip archive is damaged or cut ({error}). Get the file again.") from None
     except OSError as error:
-        raise cannot_be_read(path, error) from None
+        raise make_read_error(path, error) from None
 
 
 def _only_member(path: Path, raw: BinaryIO, stack: ExitStack) -> IO[bytes]:

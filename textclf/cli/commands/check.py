@@ -15,7 +15,7 @@ from textclf.cli.options import (
     TrainingOptions,
     check_outputs,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     refuse_idle,
     section,
@@ -112,13 +112,13 @@ def command(options: CheckOptions) -> None:
     reading = options.table_options(multi_label=options.multi_label)
     read = (options.table, Path(options.vectors), options.against)
     check_outputs([path for path in read if path is not None], options.fix, options.labels)
-    data = read_examples(origin(options.table), reading)
+    data = read_examples(locate_table(options.table), reading)
     if options.fix is not None and (several := _find_several(data, options)) is not None:
         options, reading = replace(options, multi_label=True), replace(reading, multi_label=True)
-        data = read_examples(origin(options.table), reading)
+        data = read_examples(locate_table(options.table), reading)
         said = "rows without a label are kept, as with --multi-label"
         warn(f"{data.name}: labels such as {several!r} look like several: {said}.")
-    test = read_examples(origin(options.against), reading) if options.against else None
+    test = read_examples(locate_table(options.against), reading) if options.against else None
     vectors = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=options.quiet)
     checked = check(data, test, vectors, multi_label=options.multi_label)
     if options.labels is not None:
@@ -126,7 +126,7 @@ def command(options: CheckOptions) -> None:
     dropped = None
     if options.fix is not None:
         dropped = rows_to_drop(checked, options.drop or DEFAULT_DROPS)
-        write_without(origin(options.table), reading, data, dropped, options.fix)
+        write_without(locate_table(options.table), reading, data, dropped, options.fix)
         _say_dropped(dropped, options.fix, options.quiet)
     if options.as_json:
         listed = {} if dropped is None else {"dropped": [{"row": r, "reason": why} for r, why in dropped.items()]}

@@ -16,7 +16,7 @@ from textclf.cli.options import (
     ReadingOptions,
     check_outputs,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     report_option,
     section,
@@ -26,7 +26,7 @@ from textclf.cli.options import (
     threads_option,
 )
 from textclf.cli.text_table import COPIES_COUNT_ONCE, MANY_COPIES, columns_text, interval_columns, short
-from textclf.errors import DataError, counted, require_packages
+from textclf.errors import DataError, require_packages, say_count
 
 if TYPE_CHECKING:
     from textclf.analysis.compare import Answers, Comparison, Slice
@@ -137,7 +137,7 @@ def _answers(models: "dict[str, Model]", reading: "TableOptions", options: Compa
     from textclf.tables import open_table
 
     with ExitStack() as stack:
-        opened = stack.enter_context(open_table(origin(options.table), reading, labelled=True))
+        opened = stack.enter_context(open_table(locate_table(options.table), reading, labelled=True))
         count = stack.enter_context(counting_rows("comparing", quiet=options.quiet))
         answers = answer(models, opened, slice_by=options.slice_by, threads=options.threads, progress=count)
     report_table(opened)
@@ -171,7 +171,7 @@ def _read_training_rows(path: Path, table: Path, options: "TableOptions") -> "La
 
     if path.exists() and table.exists() and path.samefile(table):
         raise DataError(f"{path}: expected training rows, found the table that is measured on. Name another.")
-    rows = read_examples(origin(path), options)
+    rows = read_examples(locate_table(path), options)
     report_table(rows)
     return LabelledTexts.of(rows)
 
@@ -185,7 +185,7 @@ def comparison_text(comparison: "Comparison", slice_by: str | None) -> str:
     """Return the figures as lines: each classifier, the first against each other, a verdict on each, slices."""
     names = [short(score.name) for score in comparison.scores]
     lines = [
-        f"{counted(comparison.n, 'text')}, {counted(comparison.classes, 'class')}",
+        f"{say_count(comparison.n, 'text')}, {say_count(comparison.classes, 'class')}",
         "",
         *_scores(comparison, names),
     ]
@@ -199,7 +199,7 @@ def comparison_text(comparison: "Comparison", slice_by: str | None) -> str:
     ]
     if sum(not score.is_baseline for score in comparison.scores) > 1:
         share = comparison.disagreeing / comparison.n
-        lines.append(f"The models give different labels to {counted(comparison.disagreeing, 'text')} ({share:.1%}).")
+        lines.append(f"The models give different labels to {say_count(comparison.disagreeing, 'text')} ({share:.1%}).")
     lines += ["", *_slices("accuracy by length in words", comparison.by_words, names)]
     if comparison.by_column is not None:
         lines += ["", *_slices(f"accuracy by {short(slice_by or '')}", comparison.by_column, names)]

@@ -13,7 +13,7 @@ from textclf.cli.options import (
     ReadingOptions,
     TrainingOptions,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     section,
     table_options,
@@ -21,7 +21,7 @@ from textclf.cli.options import (
     training_options,
 )
 from textclf.cli.text_table import columns_text, interval_columns, short
-from textclf.errors import counted
+from textclf.errors import say_count
 
 if TYPE_CHECKING:
     from textclf.analysis.learning_curve import ClassGain, Forecast, Law, LearningCurve
@@ -66,14 +66,14 @@ def command(options: CurveOptions) -> None:
     from textclf.training.train import LabelledTexts
 
     quiet = options.quiet
-    examples = read_examples(origin(options.table), options.table_options(multi_label=options.multi_label))
+    examples = read_examples(locate_table(options.table), options.table_options(multi_label=options.multi_label))
     report_table(examples)
     data = LabelledTexts.of(examples)
     rng = np.random.default_rng(options.seed)
     plan = plan_curve(data, options.folds, rng, multi_label=options.multi_label)
     opened = open_chosen_vectors(options.vectors, cache=not options.no_cache, quiet=quiet)
     sizes = f"{len(plan.sizes)} sizes of {plan.sizes[-1]:,} to {plan.sizes[0]:,} rows"
-    say(f"{counted(len(examples), 'text')}, {counted(len(plan.labels), 'class')}", quiet=quiet)
+    say(f"{say_count(len(examples), 'text')}, {say_count(len(plan.labels), 'class')}", quiet=quiet)
     say(f"{plan.trainings} trainings: {options.folds} folds, {sizes}, the smaller ones twice", quiet=quiet)
     with counting_steps("training", plan.trainings, quiet=quiet) as count:
         curve = measure_learning_curve(data, plan, options.settings(), opened, rng, progress=count)

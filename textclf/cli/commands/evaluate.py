@@ -34,9 +34,9 @@ from textclf.cli.options import (
     cluster_options,
     decision_options,
     drift_option,
-    fetched,
+    fetch_if_url,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     refused_option,
     report_option,
@@ -46,7 +46,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
-from textclf.errors import DataError, TextclfError, counted, spell
+from textclf.errors import DataError, TextclfError, say_count, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -147,7 +147,7 @@ def command(options: EvaluateOptions) -> None:
     earlier = None if options.compare_to is None else _read_figures(options.compare_to)
     check_refused(options.refused, options.on_error)
     options.decision_settings()  # before any work: raises where rules do not go together
-    table = None if options.is_distributed(options.table) else fetched(options.table)
+    table = None if options.is_distributed(options.table) else fetch_if_url(options.table)
     model, facts = Model.load_with_facts(options.model)
     run = None if options.report is None else ReportedRun({"model": facts, "data": table})
     warn_of_silence(model, options.target_precision)
@@ -239,7 +239,7 @@ def _measure_table(
         [options.model, table, *options.rule_files], options.errors, options.report, options.refused, options.drift
     )
     with ExitStack() as stack:
-        opened = stack.enter_context(open_table(origin(table), reading, labelled=True))
+        opened = stack.enter_context(open_table(locate_table(table), reading, labelled=True))
         count = stack.enter_context(counting_rows("evaluating", quiet=options.quiet))
         keep_errors = options.errors is not None or options.report is not None
         counting = Counting(options.threads, keep_errors, count)
@@ -271,7 +271,7 @@ def _measure_files(model: "Model", digest: str, reading: "TableOptions", options
         done = evaluate_files(workers, shards, model, job, progress=count)
     warn_of_set_aside(done.set_aside)
     result = done.measurement
-    rows = f"{counted(result.evaluation.n, 'row')} of {counted(done.files, 'file')}"
+    rows = f"{say_count(result.evaluation.n, 'row')} of {say_count(done.files, 'file')}"
     say(f"{rows}, {done.refused:,} skipped.", quiet=options.quiet)
     _report_drift(model, result, options.table, options)
     return result

@@ -19,13 +19,13 @@ from textclf.cli.options import (
     check_outputs,
     check_sentences,
     json_option,
-    origin,
+    locate_table,
     refuse_idle,
     section,
     table_options,
     takes,
 )
-from textclf.errors import DataError, counted, require_packages, spell
+from textclf.errors import DataError, require_packages, say_count, spell
 from textclf.explain import (
     ClassSummary,
     ExplainSettings,
@@ -205,7 +205,7 @@ def _rows(model: Model, source: Path, options: ExplainOptions) -> Iterator[Seque
     from textclf.tables import open_table
 
     reading = options.table_options().read_for(model.features.columns)
-    with open_table(origin(source), reading, labelled=False, batch_rows=_ROWS_AT_ONCE) as table:
+    with open_table(locate_table(source), reading, labelled=False, batch_rows=_ROWS_AT_ONCE) as table:
         for batch in table.batches():
             yield batch.texts
         report_table(table)
@@ -260,7 +260,7 @@ def explanation_text(explanation: Explanation, top: int, *, colours: bool) -> st
 
 def summary_text(summary: ClassSummary) -> str:
     """Return what speaks for a class as lines."""
-    texts = "" if summary.texts is None else f"  ({counted(summary.texts, 'text')})"
+    texts = "" if summary.texts is None else f"  ({say_count(summary.texts, 'text')})"
     sums = [f"  {one.contribution:+8.2f}  {_name(one, quoted=one.kind != 'word')}" for one in summary.sums]
     return "\n".join([f"{spell(summary.label)}{texts}", *(sums or ["  nothing speaks for it"])])
 

@@ -15,7 +15,7 @@ from textclf.cli.options import (
     ReadingOptions,
     check_outputs,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     refuse_idle,
     section,
@@ -25,7 +25,7 @@ from textclf.cli.options import (
     threads_option,
 )
 from textclf.cli.values import Bytes
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 if TYPE_CHECKING:
     from textclf.export import LabelledRows, Shrunk
@@ -218,7 +218,7 @@ def _read_rows(model: "Model", options: ExportOptions) -> "LabelledRows | None":
 
     reading = options.table_options(multi_label=model.is_multi_label, known=model.labels)
     reading = reading.read_for(model.features.columns)
-    examples = read_examples(origin(options.validation), reading)
+    examples = read_examples(locate_table(options.validation), reading)
     report_table(examples)
     return LabelledRows.of(examples, model, options.threads)
 
@@ -237,7 +237,7 @@ def _change_text(shrunk: "Shrunk") -> str:
     return (
         f"{name} {change.before:.4f} → {change.after:.4f} ({100 * (change.after - change.before):+.2f} points), "
         f"log loss {change.log_loss_before:.4f} → {change.log_loss_after:.4f}, "
-        f"no probability changed by more than {change.largest:.4f} ({counted(change.n, 'text')})"
+        f"no probability changed by more than {change.largest:.4f} ({say_count(change.n, 'text')})"
     )
 
 

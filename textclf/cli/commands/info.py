@@ -7,7 +7,7 @@ import click
 
 from textclf.cli.console import json_line
 from textclf.cli.options import FILE, INPUT, Command, check_outputs, json_option, refuse_idle, section
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 if TYPE_CHECKING:
     from textclf.model.file import FileFacts
@@ -54,7 +54,7 @@ def command(model: Path, card: Path | None, licence: str, as_json: bool) -> None
         return
     for name, value in facts.items():
         if name == "history":
-            value = f"{counted(len(value), 'epoch')}, last loss {value[-1]['loss']:.4f}" if value else "none"
+            value = f"{say_count(len(value), 'epoch')}, last loss {value[-1]['loss']:.4f}" if value else "none"
         elif name == "labels" and len(value) > _SHOWN_LABELS:
             value = f"{len(value)}: {', '.join(value[:_SHOWN_LABELS])} …"
         elif name == "thresholds" and len(value) > _SHOWN_LABELS:

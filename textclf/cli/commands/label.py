@@ -14,7 +14,7 @@ from textclf.cli.options import (
     ReadingOptions,
     TrainingOptions,
     check_outputs,
-    origin,
+    locate_table,
     quiet_option,
     section,
     table_options,
@@ -22,7 +22,7 @@ from textclf.cli.options import (
     training_options,
 )
 from textclf.cli.values import NumberRange
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 if TYPE_CHECKING:
     from textclf.labelling.label_session import LabelSettings
@@ -103,7 +103,7 @@ def command(options: LabelOptions) -> None:
         raise click.UsageError("label shows one column of texts: give one --text-column.")
     rows: list[list[str | None]] = []
     texts: list[str] = []
-    with open_table(origin(options.pool), options.table_options(), labelled=False) as table:
+    with open_table(locate_table(options.pool), options.table_options(), labelled=False) as table:
         for batch in table.batches():
             rows += table.cells(batch)
             texts += batch.texts
@@ -131,7 +131,7 @@ def command(options: LabelOptions) -> None:
                 quiet=options.quiet,
             )
         served = ServeSettings({}, port=options.port)
-        done = f"{counted(len(texts), 'row')}, {len(journal.texts):,} labelled"
+        done = f"{say_count(len(texts), 'row')}, {len(journal.texts):,} labelled"
         listen(
             served,
             lambda: LabelService(session, served),

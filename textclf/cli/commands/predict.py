@@ -34,8 +34,8 @@ from textclf.cli.options import (
     cluster_options,
     decision_options,
     drift_option,
-    fetched,
-    origin,
+    fetch_if_url,
+    locate_table,
     quiet_option,
     refused_option,
     section,
@@ -43,7 +43,7 @@ from textclf.cli.options import (
     takes,
     threads_option,
 )
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 from textclf.model.model import Model
 from textclf.model.prediction import Prediction
 from textclf.storage.remote import is_url
@@ -201,7 +201,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     from textclf.model.label_table import BATCH_ROWS, label_rows, make_writer
     from textclf.tables import open_table, open_writer
 
-    source = fetched(str(options.source))
+    source = fetch_if_url(str(options.source))
     output = None if options.output is None else Path(options.output)
     check_outputs([options.model, source, *options.rule_files], output, options.refused, options.drift)
 
@@ -211,7 +211,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
 
     reading = options.table_options().read_for(model.features.columns)
     with ExitStack() as stack:
-        table = stack.enter_context(open_table(origin(source), reading, labelled=False, batch_rows=BATCH_ROWS))
+        table = stack.enter_context(open_table(locate_table(source), reading, labelled=False, batch_rows=BATCH_ROWS))
         count = stack.enter_context(counting_rows("labelling", quiet=options.quiet))
         write: Callable[[Batch, Predictions], None] = echo
         if not options.as_json:
@@ -222,7 +222,7 @@ def _label_table(model: Model, wanted: "PredictionColumns", options: PredictOpti
     report_table(table)
     write_refused(options.refused, table)
     report_drift(model, done.profile, table.name, options.drift, independent=done.independent, quiet=options.quiet)
-    rows = f"{counted(done.rows, 'row')} labelled, {len(table.refused):,} skipped"
+    rows = f"{say_count(done.rows, 'row')} labelled, {len(table.refused):,} skipped"
     say(f"{rows}, {done.unknown:,} without a known word.", quiet=options.quiet)
     _say_answered(done.rows, done.answered, wanted, options)
 
@@ -262,8 +262,8 @@ def _label_files(model: Model, digest: str, wanted: "PredictionColumns", options
     report_drift(model, run.profile(model), source, options.drift, independent=run.independent, quiet=options.quiet)
     unknown = sum(record.unknown for record in run.records)
     say(
-        f"{counted(run.rows, 'row')} of {counted(len(run.records), 'file')} labelled, {run.refused:,} skipped,"
-        f" {unknown:,} without a known word; {counted(len(run.set_aside), 'file')} skipped.",
+        f"{say_count(run.rows, 'row')} of {say_count(len(run.records), 'file')} labelled, {run.refused:,} skipped,"
+        f" {unknown:,} without a known word; {say_count(len(run.set_aside), 'file')} skipped.",
         quiet=options.quiet,
     )
     _say_answered(run.rows, sum(record.answered for record in run.records), wanted, options)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from textclf.cli.console import say, warn
-from textclf.cli.options import INPUT, Command, given_options, quiet_option, section, takes, threads_option
+from textclf.cli.options import INPUT, Command, list_given_options, quiet_option, section, takes, threads_option
 from textclf.errors import TextclfError
 from textclf.serve import (
     ServeLimits,
@@ -60,7 +60,7 @@ class ServeOptions:
         """Raise UsageError where an option has no effect beside another."""
         if "*" in self.origins and len(self.origins) > 1:
             raise click.UsageError("--allow-origin * allows all origins: the others have no effect. Leave them out.")
-        if "max_characters" in given_options() and self.max_characters > self.max_body * _MIB:
+        if "max_characters" in list_given_options() and self.max_characters > self.max_body * _MIB:
             raise click.UsageError(
                 f"--max-characters {self.max_characters} has no effect: a request of --max-body {self.max_body} MiB has"
                 " no text as long. Raise that."

@@ -12,8 +12,8 @@ from textclf.cli.options import (
     Command,
     ReadingOptions,
     check_outputs,
+    locate_table,
     multi_label_option,
-    origin,
     quiet_option,
     section,
     seed_option,
@@ -21,7 +21,7 @@ from textclf.cli.options import (
     takes,
 )
 from textclf.cli.values import NumberRange
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +94,11 @@ def command(options: SplitOptions) -> None:
     train, test = options.outputs
     check_outputs([options.table], train, test)
     reading = options.table_options(multi_label=options.multi_label)
-    data = read_examples(origin(options.table), reading)
+    data = read_examples(locate_table(options.table), reading)
     report_table(data)
     chosen = rows_of_test(data.texts, data.labels, options.test, np.random.default_rng(options.seed))
     in_test = {data.rows[number] for number in chosen}
-    write_without(origin(options.table), reading, data, in_test, train)
-    write_without(origin(options.table), reading, data, set(data.rows) - in_test, test)
+    write_without(locate_table(options.table), reading, data, in_test, train)
+    write_without(locate_table(options.table), reading, data, set(data.rows) - in_test, test)
     for path, count in ((train, len(data) - len(in_test)), (test, len(in_test))):
-        say(f"{spell(str(path))}: {counted(count, 'row')}", quiet=options.quiet)
+        say(f"{spell(str(path))}: {say_count(count, 'row')}", quiet=options.quiet)

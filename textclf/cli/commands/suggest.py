@@ -13,7 +13,7 @@ from textclf.cli.options import (
     Command,
     ReadingOptions,
     check_outputs,
-    origin,
+    locate_table,
     quiet_option,
     section,
     seed_option,
@@ -22,7 +22,7 @@ from textclf.cli.options import (
     threads_option,
     vectors_options,
 )
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ def command(options: SuggestOptions) -> None:
     model = None if options.cold else Model.load(options.inputs[0])
     reading = options.table_options() if model is None else options.table_options().read_for(model.features.columns)
     labelled = _read_texts(options.labelled, reading) if options.labelled else ()
-    with open_table(origin(options.pool), reading, labelled=False, batch_rows=BATCH_ROWS) as table:
+    with open_table(locate_table(options.pool), reading, labelled=False, batch_rows=BATCH_ROWS) as table:
         found = _choose(model, table, labelled, options)
         added: dict[str, Sequence[str | float]] = (
             {} if options.cold else {"guess": found.guesses, "margin": found.margins}
@@ -111,7 +111,7 @@ def command(options: SuggestOptions) -> None:
         with open_writer(options.output, table, list(added)) as writer:
             writer.write(found.rows, list(added.values()))
     report_table(table)
-    of = f"of {counted(table.rows_used, 'row')}"
+    of = f"of {say_count(table.rows_used, 'row')}"
     short = len(found) < min(options.rows, table.rows_used)
     left = "; the others are like these, or like labelled rows" if short else ""
     say(f"{spell(str(options.output))}: rows to label: {len(found):,} {of}{left}", quiet=options.quiet)
@@ -135,5 +135,5 @@ def _choose(model: "Model | None", table: "Table", labelled: "Sequence[str]", op
 def _read_texts(path: Path, reading: "TableOptions") -> list[str]:
     from textclf.tables import open_table
 
-    with open_table(origin(path), reading, labelled=False) as table:
+    with open_table(locate_table(path), reading, labelled=False) as table:
         return [text for batch in table.batches() for text in batch.texts]

@@ -27,11 +27,11 @@ from textclf.cli.options import (
     check_outputs,
     check_refused,
     cluster_options,
-    fetched,
-    given_options,
+    fetch_if_url,
     json_option,
+    list_given_options,
+    locate_table,
     multi_label_option,
-    origin,
     quiet_option,
     refuse_idle,
     refused_option,
@@ -45,7 +45,7 @@ from textclf.cli.options import (
 )
 from textclf.cli.signals import resumable
 from textclf.cli.values import Bytes, ClassWeight, LabelList, LabelNames, NumberRange, Sizes, Span
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 from textclf.settings import CHOICES, RANGES, Settings
 
 if TYPE_CHECKING:
@@ -347,7 +347,7 @@ def command(options: TrainOptions) -> None:
     textclf train "labelled/*.csv" -o model.safetensors --workers 2
     """
     checkpoint, is_distributed = _check_files(options), options.is_distributed(options.table)
-    source = options.table if is_distributed else fetched(options.table)
+    source = options.table if is_distributed else fetch_if_url(options.table)
     run = _begin_report(options, Path(source))
     old, options = _continue_from(options)
     reading = _reading(options, old)
@@ -401,9 +401,9 @@ def _continue_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]
     if options.init_from is None:
         return None, options
     from textclf.model.model import Model
-    from textclf.training.continual import kept_settings
+    from textclf.training.continual import keep_settings
 
-    model, wanted, given = Model.load(options.init_from), options.settings, given_options()
+    model, wanted, given = Model.load(options.init_from), options.settings, list_given_options()
     if model.is_multi_label:
         if "output" in given and wanted.output == "softmax":
             raise click.UsageError("--output sigmoid is that of the model: its texts have several labels.")
@@ -411,7 +411,7 @@ def _continue_from(options: TrainOptions) -> tuple["Model | None", TrainOptions]
             raise click.UsageError("--class-weight goes with one label a text, and the model's texts have several.")
         wanted = replace(wanted, multi_label=True, output="sigmoid")
     names = given & {field.name for field in fields(Settings)}
-    return model, replace(options, settings=kept_settings(model, wanted, names))
+    return model, replace(options, settings=keep_settings(model, wanted, names))
 
 
 def _check_files(options: TrainOptions) -> "CheckpointFile":
@@ -457,7 +457,7 @@ def _train_on_files(options: TrainOptions, reading: "TableOptions", checkpoint: 
         trained = train_files(workers, shards, reading, options.settings, vectors, resources)
         trained.model.save(options.target)
     if trained.refused:
-        warn(f"{options.table}: {counted(trained.refused, 'row')} skipped.")
+        warn(f"{options.table}: {say_count(trained.refused, 'row')} skipped.")
     return trained
 
 
@@ -484,14 +484,14 @@ def _read(
     from textclf.tables import read_examples
 
     def examples(path: Path | None, reading: "TableOptions") -> "LoadedTable | None":
-        return None if path is None else read_examples(origin(path), reading, store)
+        return None if path is None else read_examples(locate_table(path), reading, store)
 
     reading = replace(reading, known_labels=tuple(old), may_be_new=True)
-    train = read_examples(origin(source), reading, store)
+    train = read_examples(locate_table(source), reading, store)
     known = {label for row in label_sets(train.labels, multi_label=reading.multi_label) for label in row}
     of_valid = replace(reading, known_labels=tuple(sorted(known.union(old))), may_be_new=False)
     if train.parts.get("validation"):
-        found = read_examples(origin(source), replace(of_valid, part="validation"), store)
+        found = read_examples(locate_table(source), replace(of_valid, part="validation"), store)
         new = [refusal for refusal in found.refused if refusal not in train.refused]  # most are of both readings
         valid: LoadedTable | None = replace(found, refused=new)
     else:

@@ -15,7 +15,7 @@ from textclf.cli.options import (
     TrainingOptions,
     check_outputs,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     section,
     table_options,
@@ -96,7 +96,7 @@ def command(options: TuneOptions) -> None:
 
     quiet, cache = options.quiet, not options.no_cache
     check_outputs([options.table, options.vectors], options.target, options.study)
-    examples = read_examples(origin(options.table), options.table_options(multi_label=options.multi_label))
+    examples = read_examples(locate_table(options.table), options.table_options(multi_label=options.multi_label))
     report_table(examples)
     if len(examples) < _FEW:
         warn(f"{examples.name}: few rows, {len(examples)}: take the figures as rough.")

@@ -15,13 +15,13 @@ from textclf.cli.options import (
     ReadingOptions,
     check_outputs,
     json_option,
-    origin,
+    locate_table,
     quiet_option,
     section,
     table_options,
     takes,
 )
-from textclf.errors import counted, spell
+from textclf.errors import say_count, spell
 
 if TYPE_CHECKING:
     from textclf.vectors.word2vec import Word2VecSettings
@@ -186,9 +186,9 @@ def train_command(options: VectorTrainingOptions) -> None:
     check_format(output)
     check_outputs([options.corpus], output)
     with counting_rows("reading", quiet=quiet) as count:
-        texts = read_corpus(origin(options.corpus), options.table_options(), progress=count)
+        texts = read_corpus(locate_table(options.corpus), options.table_options(), progress=count)
     report_table(texts)
-    say(f"{texts.name}: {counted(len(texts), 'text')}, {counted(texts.tokens, 'word')}; training", quiet=quiet)
+    say(f"{texts.name}: {say_count(len(texts), 'text')}, {say_count(texts.tokens, 'word')}; training", quiet=quiet)
     if options.workers > 1:
         warn("with more than one worker two runs give two results.")
     vectors = train_vectors(texts.sentences_of_words, options.settings, name=texts.name, sha256="")
@@ -196,7 +196,7 @@ def train_command(options: VectorTrainingOptions) -> None:
         vectors = replace(vectors, matrix=to_grid(vectors.matrix))
     save_word2vec(vectors, output)
     size = f"{vectors.dimension} dimensions, {output.stat().st_size / 1e6:.1f} MB"
-    say(f"{spell(str(output))}: {counted(len(vectors), 'word')}, {size}", quiet=quiet)
+    say(f"{spell(str(output))}: {say_count(len(vectors), 'word')}, {size}", quiet=quiet)
 
 
 @command.group("cache")

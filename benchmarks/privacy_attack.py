@@ -157,7 +157,7 @@ def attack(name: str, folder: Path, dictionary: set[str], min_texts: list[int], 
         print(f"{name:14} {least:3} {'':14} {found.tell(planted)} {try_words(model, dictionary, counts)}", flush=True)
         if least > 1:
             continue
-        mixed = salted(words, salt), None if subwords is None else salted(subwords, salt)
+        mixed = salted(words.index, salt), None if subwords is None else salted(subwords.index, salt)
         print(f"{'':18} {'salt known':14} {try_numbers(*mixed, salt).tell(planted)}")
         print(f"{'':18} {'salt unknown':14} {try_numbers(*mixed).tell(planted)}", flush=True)
 

@@ -54,7 +54,7 @@ def calibration(plain: Model, careful: Model, training: LabelledTexts, texts: Te
         assert found.Z is not None
         P = found.P if calibrated else model.uncalibrated(found.Z)
         cells.append(ece(P.max(axis=1), P.argmax(axis=1) == y))
-    scaled = "classes" if careful.scaling is not None else "temperature"
+    scaled = "classes" if careful.card.scaling is not None else "temperature"
     return " | ".join(f"{cell:.4f}" for cell in cells) + f" | {careful.temperature:.2f} | {scaled}"
 
 

@@ -36,7 +36,7 @@ NAME = "words-2"
 
 BASE = np.uint64(0x9E3779B97F4A7C15 | 1)
 _INVERSE = np.uint64(pow(int(BASE), -1, 1 << 64))
-_BLOCK = 1 << 17  # code points worked on at a time: fewer blocks cost fewer calls, smaller ones less memory
+_BLOCK = 1 << 19  # code points worked on at a time: fewer blocks cost fewer calls, smaller ones less memory
 
 CodePoints = npt.NDArray[np.uint32]
 

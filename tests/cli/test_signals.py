@@ -39,8 +39,9 @@ atexit.register(lambda: os.kill(os.getpid(), number))
 
 
 def leave(moment, number):
-    names = f"import os, sys\nfrom textclf.cli import app as cli\nnumber = {int(number)}\n"
-    program = f"{names}{moment}\ncli.main(['--version'])\n"
+    # Under nohup SIGHUP is ignored from the start, and the command leaves it so.
+    names = "import os, signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_DFL)\nfrom textclf.cli import app as cli\n"
+    program = f"{names}number = {int(number)}\n{moment}\ncli.main(['--version'])\n"
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
 
 

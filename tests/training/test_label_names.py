@@ -54,6 +54,14 @@ def test_rows_that_weigh_nothing_have_no_say():
     assert guess_by_names(AXES, NETWORK, S, Y, np.array([1, 1, 0, 0, 0, 0], np.float32), LOSS).strength == 4.0
 
 
+def test_a_row_of_weight_2_counts_as_two_rows_in_how_strong_the_guess_is():
+    S, Y = rows(*[0, 1] * 8)
+    once, twice = (
+        guess_by_names(AXES, NETWORK, S, Y, np.full(16, weight, np.float32), LOSS).strength for weight in (1, 2)
+    )
+    assert (once, twice) == (4.0, 2.0)
+
+
 @pytest.mark.filterwarnings("error")
 def test_a_label_that_each_row_has_or_none_leaves_the_guess_of_the_others():
     S, Y = rows(0, 1, 0, 1)

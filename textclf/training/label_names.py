@@ -75,7 +75,7 @@ def guess_by_names(
     the classes do: the loss of strength · S vectorsᵀ, with biases by those shares, must be lower than without.
     """
     examples = np.flatnonzero(weights)
-    per_class = len(examples) / Y.shape[1]
+    per_class = float(weights.sum()) / Y.shape[1]  # a row of weight 2 is two rows
     most = min(1.0, _ROWS_OF_FULL_STRENGTH / max(per_class, 1e-9))
     if most * _STRENGTHS[-1] < _WEAKEST or not vectors.any():
         return None

@@ -42,7 +42,7 @@ def leave(moment, number):
     # Under nohup SIGHUP is ignored from the start, and the command leaves it so.
     names = "import os, signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_DFL)\nfrom textclf.cli import app as cli\n"
     program = f"{names}number = {int(number)}\n{moment}\ncli.main(['--version'])\n"
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=50)
 
 
 @pytest.mark.parametrize("number", CODES)

@@ -58,9 +58,18 @@ def _stop(number: int, _frame: FrameType | None) -> None:
 def _raise_again(lost: "sys.UnraisableHookArgs") -> None:
     """Send a signal again that fell where Python passes over errors, as while it frees an object: it would be lost."""
     if isinstance(lost.exc_value, Stopped):
-        threading.Timer(_PAUSE, signal.raise_signal, (_came[-1],)).start()
+        threading.Timer(_PAUSE, _send, (_came[-1],)).start()
     else:
         sys.__unraisablehook__(lost)
+
+
+def _send(number: int) -> None:
+    """Send a signal to the main thread, and end what it waits for, where the system can."""
+    main = threading.main_thread().ident
+    if sys.platform == "win32" or main is None:
+        signal.raise_signal(number)
+    else:
+        signal.pthread_kill(main, number)
 
 
 def exit_code() -> int | None:

@@ -80,22 +80,22 @@ def suggest_rows(
     batches: Iterable[Batch], n: int, rng: np.random.Generator, guide: Guide, *, threads: int = 1
 ) -> Suggestions:
     """Return the n rows to label next, fewer where there are not as many that differ; none is like a labelled one."""
-    vectors, model, labelled = guide.vectors, guide.model, read_starts(guide.labelled)
+    vectors, model, labelled = guide.vectors, guide.model, [*map(read_start, guide.labelled)]
     rows = draw_rows(batches, _CANDIDATES * _count_groups(n), rng, guide.labelled)
-    texts = read_starts(rows.texts)
+    texts = [*map(read_start, rows.texts)]
     if model is None:
         chosen = rows.select(cover(texts, np.ones(len(rows)), vectors, n, labelled))
         return Suggestions(chosen, [], [], [LIKE_MANY] * len(chosen))
     doubts = 1.0 - find_margins(model, model.predict(texts, threads=threads))
     chosen = rows.select(cover(texts, doubts, vectors, n, labelled))
-    predictions = model.predict(read_starts(chosen.texts))
+    predictions = model.predict([*map(read_start, chosen.texts)])
     margins = find_margins(model, predictions).round(_ROUNDED).tolist()
     return Suggestions(chosen, model.cells(predictions), margins, name_doubts(model, predictions))
 
 
-def read_starts(texts: Sequence[str]) -> list[str]:
-    """Return as much of each text as it is chosen by."""
-    return [text[:READ] for text in texts]
+def read_start(text: str) -> str:
+    """Return as much of a text as it is chosen by."""
+    return text[:READ]
 
 
 def seed_draw(seed: int, model: Model | None) -> np.random.Generator:

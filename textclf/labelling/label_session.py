@@ -18,7 +18,7 @@ import numpy as np
 
 from textclf.analysis.label_errors import find_label_errors
 from textclf.analysis.learning_curve import fit_power_laws
-from textclf.analysis.suggestion import DOUBT, READ, Guide, batches_of, name_doubts, suggest_rows
+from textclf.analysis.suggestion import DOUBT, Guide, batches_of, name_doubts, read_start, suggest_rows
 from textclf.errors import DataError, TextclfError, TrainingError, spell
 from textclf.explain import ExplainSettings, Explanation, explain
 from textclf.labelling.label_journal import GivenLabels, Verdict
@@ -86,7 +86,7 @@ class RowToLabel:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as the page shows it."""
-        shown: dict[str, Any] = {"number": self.number, "text": _start(self.text), "why": self.why, "guess": None}
+        shown: dict[str, Any] = {"number": self.number, "text": read_start(self.text), "why": self.why, "guess": None}
         shown["unread"] = len(self.text) - len(shown["text"])
         if self.guess is not None:
             shown["guess"] = {
@@ -289,7 +289,7 @@ class LabelSession:
         return self.journal.verdicts[self.journal.texts.index(self._pool.texts[number])]
 
     def _start_of(self, number: int) -> str:
-        return _start(self._pool.texts[number])
+        return read_start(self._pool.texts[number])
 
     def _advance(self) -> None:
         """Choose the row that is shown next."""
@@ -328,7 +328,7 @@ class LabelSession:
             row = RowToLabel(number, self._pool.texts[number], self._reason(number, why))
             if model is None:
                 return row
-            text = _start(row.text)
+            text = read_start(row.text)
             (one,) = model.each([text], model.predict([text]))
             best = sorted(one.probabilities.items(), key=lambda item: -item[1])[:_SHOWN]
             row = replace(row, confidence=one.confidence, probabilities=dict(best))
@@ -400,7 +400,7 @@ class LabelSession:
     def _fit(self, n: int) -> Trained | None:
         """Train on the first n labelled rows, and add a point to the curve."""
         with self._lock:
-            texts, verdicts = list(map(_start, self.journal.texts[:n])), self.journal.verdicts[:n]
+            texts, verdicts = list(map(read_start, self.journal.texts[:n])), self.journal.verdicts[:n]
         cells = [self.cell(verdict.labels) for verdict in verdicts]
         if len(set(cells)) < 2:
             return None
@@ -414,7 +414,7 @@ class LabelSession:
     def _order(self, model: Model | None) -> None:
         """Put rows that are not labelled in the order in which they teach most."""
         with self._lock:
-            labelled, known = set(self._labelled), list(map(_start, self.journal.texts))
+            labelled, known = set(self._labelled), list(map(read_start, self.journal.texts))
         rest = [number for number in range(len(self._pool.texts)) if number not in labelled]
         batches = batches_of([self._start_of(number) for number in rest])
         threads = self.settings.training.threads
@@ -429,7 +429,7 @@ class LabelSession:
         found = {number: "you were unsure" for number, verdict in enumerate(verdicts) if verdict.unsure}
         trouble: TextclfError = TrainingError("second look: no row is in doubt.")
         if not self.settings.multi_label:
-            data = LabelledTexts(list(map(_start, texts)), [verdict.labels[0] for verdict in verdicts])
+            data = LabelledTexts(list(map(read_start, texts)), [verdict.labels[0] for verdict in verdicts])
             try:
                 for one in find_label_errors(data, self.settings.training, self._vectors):
                     found.setdefault(one.number, f"the others suggest {one.suggested}")
@@ -444,10 +444,6 @@ class LabelSession:
             self._advance()
         if not review:
             raise trouble
-
-
-def _start(text: str) -> str:
-    return text[:READ]
 
 
 def right_answers(trained: Trained, by_chance: Sequence[bool]) -> Sequence[bool]:

@@ -71,6 +71,11 @@ class Sources:
         """In how many texts, whatever they weigh, each word and n-gram must stand."""
         return self.settings.min_texts or 1
 
+    @property
+    def is_cased(self) -> bool:
+        """Whether the vectors tell words with capitals from words without."""
+        return self.vectors is not None and self.vectors.is_cased
+
 
 def learn_vocabulary(
     texts: Sequence[str], sources: Sources, weights: Array | None = None, passages: int = 1, *, classes: int = 2
@@ -85,6 +90,7 @@ def learn_vocabulary(
     n = len(texts) if weights is None else round(float(weights.sum()))
     length = mean_length(texts, weights)
     kinds = ngram_kinds(length, sources.settings, n)
+    wanted = _Wanted(kinds, max(least_texts(n, length), sources.min_texts), classes, weights)
     names, is_random = {kind for kind, *_ in kinds}, sources.vectors is None
     # The tokens and the counts are most of what is in memory: no name here holds them, so they end before E is made.
     learned, tables, matrix = weigh_counts(
@@ -93,46 +99,47 @@ def learn_vocabulary(
                 texts, sources.settings.threads, sources.store,
                 spelled=is_random or "chars" in names, ordered="patterns" in names, passages=passages,
             ),
-            kinds, max(least_texts(n, length), sources.min_texts), classes, sources, weights,
+            wanted, sources,
         ),
         sources,
     )  # fmt: skip
     return Vocabulary(Features(learned.table, tables), learned.words, learned.make_E(), matrix)
 
 
-def _count(
-    corpus: TokenizedCorpus,
-    kinds: Sequence[NgramKind],
-    least: int,
-    classes: int,
-    sources: Sources,
-    weights: Array | None,
-) -> "CountedTexts":
+@dataclass(frozen=True)
+class _Wanted:
+    """The kinds of n-grams to count, and of each those of `least` texts; the more `classes`, the fewer.
+
+    `weights`, shape (n,): what each text weighs; None says that all weigh alike.
+    """
+
+    kinds: Sequence[NgramKind]
+    least: int
+    classes: int
+    weights: Array | None
+
+
+def _count(corpus: TokenizedCorpus, wanted: _Wanted, sources: Sources) -> "CountedTexts":
     """Return the words of a corpus, and what stands how often in each of its texts."""
-    learned, counters, common = _choose_keys(corpus, kinds, least, classes, sources, weights)
-    return count_corpus(corpus, learned, counters, common, least)
+    learned, counters, common = _choose_keys(corpus, wanted, sources)
+    return count_corpus(corpus, learned, counters, common, wanted.least)
 
 
 def _choose_keys(
-    corpus: TokenizedCorpus,
-    kinds: Sequence[NgramKind],
-    least: int,
-    classes: int,
-    sources: Sources,
-    weights: Array | None,
+    corpus: TokenizedCorpus, wanted: _Wanted, sources: Sources
 ) -> tuple["LearnedWords", list[TextCounts], KeyIndex]:
     """Return the words of a corpus, what counts n-grams in its texts, and the pieces that patterns are made of."""
-    min_texts, is_cased = sources.min_texts, sources.vectors is not None and sources.vectors.is_cased
-    found = count_all(corpus, kinds, is_cased=is_cased, min_texts=min_texts)
+    min_texts, is_cased, weights = sources.min_texts, sources.is_cased, wanted.weights
+    found = count_all(corpus, wanted.kinds, is_cased=is_cased, min_texts=min_texts)
     counted = common_words(corpus, found.all_words(), min_texts, is_cased=is_cased)
     if not len(counted[0]):
         raise TrainingError(f"min_texts: expected words that stand in {min_texts} texts, found none. Lower it.")
     learned = learn_words(len(corpus), counted, sources, lambda keys: corpus.spelling.strings(keys))
     if weights is not None:
         learned = replace(learned, table=weigh_words(corpus, learned, sources.settings, weights, counted[0]))
-    counters = counters_of(kinds, found, least, classes, sources.store, weights)
+    counters = counters_of(wanted.kinds, found, wanted.least, wanted.classes, sources.store, weights)
     by_words = [counter for counter in counters if counter.kind[0] == "words"]
-    if any(fills_weights(len(counter.index), classes) for counter in by_words):
+    if any(fills_weights(len(counter.index), wanted.classes) for counter in by_words):
         counters = by_words
     return learned, counters, found.common
 
@@ -524,8 +531,8 @@ def learn_words(n: int, counted: Counted, sources: Sources, spell: Callable[[Key
         make_E = partial(unit_vectors, vectors.matrix, places[keep], parts)
         expected = expected_counts(places[keep] + 1, len(vectors.words))
     weights = word_weights(settings.word_weighting, counts, n, expected)
-    is_cased = vectors is not None and vectors.is_cased
-    return LearnedWords(WordTable(KeyIndex(kept), weights, is_cased), PackedStrings.of(strings), make_E, expected)
+    table = WordTable(KeyIndex(kept), weights, sources.is_cased)
+    return LearnedWords(table, PackedStrings.of(strings), make_E, expected)
 
 
 def _random_vectors(rng: np.random.Generator, shape: tuple[int, int]) -> Array:
